@@ -1,0 +1,48 @@
+# What every target of the project shares: language level, warnings, sanitizers, and one function that makes a library out of a
+# folder (its .cpp files outside tools/, its public headers under include/).
+
+include(GNUInstallDirs)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+endif()
+
+add_library(lungo_options INTERFACE)
+target_compile_features(lungo_options INTERFACE cxx_std_20)
+target_compile_options(lungo_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Werror
+  -fstack-protector-strong)
+if(LUNGO_SANITIZE STREQUAL "address")
+  target_compile_options(lungo_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(lungo_options INTERFACE -fsanitize=address,undefined)
+elseif(LUNGO_SANITIZE STREQUAL "thread")
+  target_compile_options(lungo_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(lungo_options INTERFACE -fsanitize=thread)
+elseif(NOT LUNGO_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "LUNGO_SANITIZE is '${LUNGO_SANITIZE}'; it may be empty, address or thread")
+endif()
+
+find_package(Threads REQUIRED)
+
+# lungo_library(FOLDER DEPENDS target...)
+# Makes lungo_FOLDER (alias lungo::FOLDER) from the current folder.
+function(lungo_library folder)
+  cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/tools/")
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/include/lungo/${folder}/*.hpp)
+  add_library(lungo_${folder} STATIC ${sources})
+  add_library(lungo::${folder} ALIAS lungo_${folder})
+  set_target_properties(lungo_${folder} PROPERTIES EXPORT_NAME ${folder} VERIFY_INTERFACE_HEADER_SETS ON)
+  target_sources(lungo_${folder} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR}/include FILES ${headers})
+  target_include_directories(lungo_${folder} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_compile_features(lungo_${folder} PUBLIC cxx_std_20)
+  target_link_libraries(lungo_${folder} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:lungo_options>)
+endfunction()

@@ -1,0 +1,164 @@
+// PORT: a partitioned, durable log of records, as every home of Lungo provides it.
+//
+// The framework is written against this page only. Homes: the embedded log (local_event_log.hpp); later Apache Kafka and a
+// Lungo cluster. All members may be called from any thread.
+//
+// Three ends per partition: written >= synced, and committed, which is all that a reader ever sees.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lungo/log/ports.hpp>
+#include <lungo/log/record_batch.hpp>
+#include <lungo/log/result.hpp>
+#include <lungo/log/types.hpp>
+
+namespace lungo {
+
+/// When a record counts as committed. One meaning in every home.
+enum class AckLevel {
+  isr_sync,  // synced on every in-sync replica (embedded: fdatasync returned)
+  isr,       // written on every in-sync replica (embedded: handed to the operating system)
+};
+
+/// What a topic is made with.
+struct TopicSpec {
+  std::string name;                 // [a-zA-Z0-9._-]{1,249}, neither "." nor ".."
+  std::int32_t partitions = 4;      // fixed for stream topics
+  bool streams = false;             // lungo.streams: conditions, stream index, no compaction, no retention unless asked for
+  bool compact = false;             // cleanup.policy=compact (stored; compaction itself is a later issue)
+  AckLevel ack_level = AckLevel::isr_sync;
+  std::chrono::milliseconds flush_interval{5};      // an unsynced tail is synced at most this long after its oldest byte
+  std::uint64_t segment_bytes = 64ull << 20;
+  friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
+};
+
+struct TopicInfo {
+  TopicSpec spec;
+  TopicId id;
+};
+
+/// "No record with this key in [as_of, end)", where end includes what queued earlier. Checked when the append is written.
+struct Condition {
+  std::string key;
+  Offset as_of;
+};
+
+struct AppendRequest {
+  TopicPartition to;
+  EncodedRecords records;                // at least one
+  std::optional<Condition> condition;
+  /// For an unconditional append whose first record carries an `l.id`: that id is looked for in [since, end) under the
+  /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the partition's
+  /// last 10,000 ids are known. A conditional append with an id looks in [as_of, end).
+  std::optional<Offset> since;
+  /// The call itself writes and syncs unless another thread does so already, and returns after its completion ran.
+  /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it.
+  bool caller_waits = false;
+};
+
+struct Appended {
+  Offset first;
+  Offset end;                // one past the last record of this append
+  LeaderEpoch epoch;
+  bool repeated = false;     // recognised by its l.id: nothing was written now
+};
+
+/// Runs exactly once, when the records are committed or the append has failed. On the appending or a syncing thread, without
+/// any lock held. Must not block or throw; may append again.
+using Completion = std::function<void(Result<Appended>)>;
+
+/// What a read returned: whole verified batches, of which some first records may lie below the offset asked for.
+class Fetched {
+ public:
+  Fetched(std::shared_ptr<const Bytes> buffer, BytesView batches, Offset from, Position next, Offset committed_end)
+      : buffer_(std::move(buffer)), batches_(batches), from_(from), next_(next), committed_end_(committed_end) {}
+  [[nodiscard]] bool empty() const { return batches_.empty(); }
+  [[nodiscard]] BytesView batches() const { return batches_; }
+  [[nodiscard]] RecordCursor records() const { return RecordCursor{batches_, from_}; }
+  /// Where to go on: one past the last record here, with that batch's epoch. At the end: the position that was asked for.
+  [[nodiscard]] const Position& next() const { return next_; }
+  [[nodiscard]] Offset committed_end() const { return committed_end_; }
+  /// Keeps the bytes alive for as long as views into them are in use.
+  [[nodiscard]] const std::shared_ptr<const Bytes>& buffer() const { return buffer_; }
+
+ private:
+  std::shared_ptr<const Bytes> buffer_;
+  BytesView batches_;
+  Offset from_;
+  Position next_;
+  Offset committed_end_;
+};
+
+struct Ends {
+  Offset start;
+  Offset committed;
+  Offset synced;
+  Offset written;
+};
+
+/// Committed records of one key, ascending; `buffers` hold the bytes.
+struct KeyRecords {
+  std::vector<std::shared_ptr<const Bytes>> buffers;
+  std::vector<RecordView> records;
+  Offset next;        // where the search goes on
+  bool done = false;  // nothing more below the end that was asked for
+};
+
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  /// Makes the topic, or returns it when it exists with the same spec. Errors: already_exists with other settings (named);
+  /// invalid_argument; no_space, io.
+  virtual Result<TopicInfo> create_topic(const TopicSpec& spec) = 0;
+  /// Errors: not_found.
+  virtual Result<TopicInfo> topic(std::string_view name) = 0;
+  virtual Result<std::vector<TopicInfo>> topics() = 0;
+
+  /// Submits; see AppendRequest and Completion. All errors go to the completion: conflict (offset() = the record in the way),
+  /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed.
+  virtual void append(AppendRequest request, Completion completion) = 0;
+
+  /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
+  /// data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position), not_found, io.
+  virtual Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) = 0;
+
+  /// Committed records with this key in [begin, end), by the stream index. Errors: unsupported unless lungo.streams;
+  /// history_trimmed when begin lies below the start; corrupt, not_found, io.
+  virtual Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                                      std::size_t records_max) = 0;
+
+  virtual Result<Ends> ends(const TopicPartition& partition) = 0;
+
+  /// First committed offset whose record has a timestamp >= `time`; nothing when there is none.
+  virtual Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) = 0;
+
+  /// Ok when the position still lies in this log's history. Errors: position_diverged (another topic id, or the epoch ended
+  /// below the offset), history_trimmed, not_found.
+  virtual Result<void> validate(std::string_view topic, const Position& position) = 0;
+
+  /// Calls `notify` once, when the committed end is above `end` (at once if it is), or when the log closes. Must not block.
+  /// The subscription ends when the returned token is destroyed.
+  using NotifyToken = std::shared_ptr<void>;
+  virtual NotifyToken notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) = 0;
+
+  /// The ports this log runs on, for those above it.
+  virtual Ports ports() = 0;
+  /// The data directory of an embedded log; nothing elsewhere.
+  virtual std::optional<std::string> directory() const = 0;
+  virtual bool read_only() const = 0;
+};
+
+/// append() and wait for its completion. Errors: as append(); timed_out.
+Result<Appended> append_wait(EventLog& log, AppendRequest request, Duration timeout = std::chrono::seconds{30});
+
+/// Kafka's default partitioner: murmur2 of the key, sign bit cleared, modulo the count.
+PartitionId partition_of_key(std::string_view key, std::int32_t partitions);
+
+}  // namespace lungo

@@ -1,0 +1,48 @@
+// PORT: background work and waiting.
+//
+// Everything that runs beside the application (syncing, subscriptions, projection workers) is an `Activity`; every wait for a
+// condition is `wait_until`. The real form gives each activity a thread (runner_posix.cpp, the only file in log/ that starts
+// one); the simulated form steps the activities itself while somebody waits, so that one seed gives one history.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include <lungo/log/types.hpp>
+
+namespace lungo {
+
+/// A piece of background work, stepped by one thread at a time.
+class Activity {
+ public:
+  virtual ~Activity() = default;
+  /// Does a bounded amount of work and returns when it wants to be stepped again: a time that has passed means at once,
+  /// `Instant::max()` means not before wake(). Must not throw.
+  virtual Instant step(Instant now) = 0;
+  /// Short and fixed; names the thread and appears in time-outs.
+  [[nodiscard]] virtual std::string_view name() const = 0;
+};
+
+/// An activity that was started. Its destructor waits for the step in progress and guarantees that no other begins.
+class RunningActivity {
+ public:
+  virtual ~RunningActivity() = default;
+  /// Asks for a step soon. From any thread; cheap when the activity is already due; never blocks on a step.
+  virtual void wake() = 0;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// Starts to step `activity`, which must outlive the returned handle. First step: at once.
+  [[nodiscard]] virtual std::unique_ptr<RunningActivity> start(Activity& activity) = 0;
+  /// Blocks until `predicate()` holds (true) or `deadline` has passed (false). The predicate is evaluated on the calling
+  /// thread, without any lock of the executor held, at least after each notify(). Must not be called from a completion.
+  virtual bool wait_until(const std::function<bool()>& predicate, Instant deadline) = 0;
+  /// Tells the waiters that something which their predicates read has changed. From any thread; one atomic load when nobody
+  /// waits. Publish the change before the call.
+  virtual void notify() = 0;
+};
+
+}  // namespace lungo

@@ -1,0 +1,28 @@
+// The embedded home: an EventLog over a data directory in this process.
+//
+// Threads: appends to one partition are serialised by its mutex; one flusher activity syncs what nobody waits for. Readers
+// take no lock while they read.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+struct LocalOptions {
+  /// Ports to run on; must outlive the log. Null: the real ones, owned by the log.
+  const Ports* ports = nullptr;
+  /// Open without the writer's lock, beside a live writer or on a stopped directory; follows the tail page.
+  /// Appending and creating topics answer `unsupported`.
+  bool read_only = false;
+  /// Bytes queued and not yet written per partition before append answers `busy`.
+  std::size_t queued_bytes_max = 16u << 20;
+};
+
+/// Opens or creates the data directory, recovering what a crash left behind.
+/// Errors: locked, naming the holder; newer_format; corrupt (damage that is not a torn tail: file and position); no_space; io.
+Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options = {});
+
+}  // namespace lungo

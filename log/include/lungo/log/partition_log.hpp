@@ -1,0 +1,95 @@
+// One partition's durable log: an ordered set of segments, of which the last is written.
+//
+// For the embedded log and, later, the cluster's replicas; applications use EventLog.
+// Promise: append() returns when the bytes are with the operating system; sync() moves synced_end() only over bytes that are on
+// disk; read() returns whole verified batches below the end it is given.
+// Threads: the owner serialises append(), truncate and close(); sync() and all readers run beside it, on any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+struct PartitionOptions {
+  std::uint64_t segment_bytes = 64ull << 20;
+  std::uint32_t index_interval_bytes = 4096;  // Kafka's: one index entry per so many bytes of batches
+  bool streams = false;                       // keep a stream index
+  bool read_only = false;                     // never writes, repairs or deletes; used beside a live writer
+};
+
+/// What the clean-stop marker knew of this partition; absent after a crash.
+struct CleanEnd {
+  Offset end;
+  std::uint32_t last_batch_crc;
+};
+
+/// One append inside a group, and what became of it.
+struct GroupItem {
+  const EncodedRecords* records = nullptr;
+  const Condition* condition = nullptr;       // may be absent
+  std::optional<Offset> since;
+  std::optional<Result<Appended>> outcome;    // set by append()
+};
+
+/// What opening had to do.
+struct RecoveryReport {
+  std::uint64_t bytes_scanned = 0;
+  std::uint64_t bytes_cut = 0;   // torn tail
+};
+
+class PartitionLog {
+ public:
+  /// Opens `directory`, made when absent. Without `clean` every segment behind the recovery point is walked and a torn tail
+  /// cut; damage followed by valid batches is kept and reported. Errors: corrupt, newer_format, no_space, io.
+  static Result<std::unique_ptr<PartitionLog>> open(Ports ports, std::string directory, PartitionOptions options,
+                                                    std::optional<CleanEnd> clean, Offset recovery_point);
+  ~PartitionLog();
+  PartitionLog(const PartitionLog&) = delete;
+  PartitionLog& operator=(const PartitionLog&) = delete;
+
+  // Owner's side.
+
+  /// Writes one batch out of the group's accepted items, in order, and sets every item's outcome: conflict, history_trimmed,
+  /// repeated, or the offsets. Checks each condition against the log and the items before it. On a failed write nothing of the
+  /// batch stays behind, and every item that would have been written gets the error. `epoch` is noted with its first batch.
+  void append(std::span<GroupItem> group, LeaderEpoch epoch);
+  /// Cuts the log so that `end`, a batch border, becomes its end. Errors: invalid_argument; io.
+  Result<void> truncate_to(Offset end);
+  /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs.
+  Result<CleanEnd> close();
+
+  // Any thread.
+
+  /// Makes durable what was written when the call began; returns the new synced end. One caller at a time does the work,
+  /// others wait. After a failure every later append and sync answers partition_failed.
+  Result<Offset> sync();
+  [[nodiscard]] Offset start() const;
+  [[nodiscard]] Offset written_end() const;
+  [[nodiscard]] Offset synced_end() const;
+  [[nodiscard]] LeaderEpoch last_epoch() const;
+  /// Bytes written and not yet synced.
+  [[nodiscard]] std::uint64_t unsynced_bytes() const;
+  /// First batch that holds or follows `from`, and as many more as fit `bytes_max`, all below `end` (a batch border).
+  /// `topic` and `partition` only fill the position that is returned.
+  Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
+  Result<KeyRecords> read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max);
+  Result<std::optional<Offset>> offset_at(Timestamp time, Offset end);
+  /// End offset of `epoch` in this log: the start of the next one, or the written end. Nothing when the epoch is unknown.
+  std::optional<Offset> end_of_epoch(LeaderEpoch epoch) const;
+  /// Read-only logs: looks for what the writer added up to `end`, including new segments. Does nothing on a writer's log.
+  Result<void> refresh(Offset end);
+  [[nodiscard]] RecoveryReport recovery() const;
+
+ private:
+  struct Parts;
+  explicit PartitionLog(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lungo

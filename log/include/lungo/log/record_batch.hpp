@@ -1,0 +1,184 @@
+// Kafka's RecordBatch v2 (magic 2): the one format on disk, on the wire and between replicas.
+//
+// Grammar (big-endian fixed fields, zigzag LEB128 varints; source: Kafka's message format documentation, KIP-98):
+//
+//   batch   = baseOffset:int64 batchLength:int32 partitionLeaderEpoch:int32 magic:int8(=2) crc:uint32
+//             attributes:int16 lastOffsetDelta:int32 baseTimestamp:int64 maxTimestamp:int64
+//             producerId:int64 producerEpoch:int16 baseSequence:int32 recordsCount:int32 record*
+//   record  = length:varint attributes:int8(=0) timestampDelta:varlong offsetDelta:varint body
+//   body    = keyLength:varint(-1 = null) key valueLength:varint(-1 = null) value headerCount:varint header*
+//   header  = nameLength:varint name valueLength:varint(-1 = null) value
+//
+// `batchLength` counts from partitionLeaderEpoch on; the CRC-32C covers everything from attributes on, so base offset and
+// leader epoch are stamped without touching the payload. A batch takes 61 bytes before its first record.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <lungo/log/bytes.hpp>
+#include <lungo/log/result.hpp>
+#include <lungo/log/types.hpp>
+
+namespace lungo {
+
+inline constexpr std::size_t kBatchHeaderBytes = 61;
+inline constexpr std::size_t kBatchPrefixBytes = 12;  // baseOffset and batchLength, which batchLength does not count
+
+/// One header of a record. A null value has `has_value == false`.
+struct HeaderView {
+  std::string_view name;
+  BytesView value;
+  bool has_value = true;
+};
+
+/// The header under which a record carries its idempotency key (docs/reference/envelope.md).
+inline constexpr std::string_view kIdHeader = "l.id";
+
+/// What is needed to encode one record; views are read during the call only.
+struct RecordFields {
+  Timestamp timestamp;
+  std::optional<BytesView> key;
+  std::optional<BytesView> value;
+  std::span<const HeaderView> headers;
+};
+
+/// Records encoded for one append: bodies as in the grammar above, without offsets. What `AppendRequest` takes.
+/// A value type; clear() keeps the memory.
+class EncodedRecords {
+ public:
+  /// Appends one record. Errors: too_large when key, value and headers pass 64 MiB together.
+  Result<void> add(const RecordFields& fields);
+  void clear();
+
+  [[nodiscard]] std::size_t count() const { return entries_.size(); }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+  [[nodiscard]] std::size_t size_bytes() const { return bodies_.size(); }  // of the bodies, without framing
+
+  struct Entry {
+    Timestamp timestamp;
+    std::uint32_t body_end = 0;    // the body begins where the one before ends
+    std::uint32_t key_begin = 0;   // into the bodies
+    std::int32_t key_size = -1;    // -1: null
+    std::uint32_t id_begin = 0;    // value of the kIdHeader header
+    std::int32_t id_size = -1;     // -1: none
+  };
+  [[nodiscard]] std::span<const Entry> entries() const { return entries_; }
+  [[nodiscard]] BytesView body(std::size_t index) const;
+  [[nodiscard]] std::optional<std::string_view> key(std::size_t index) const;
+  [[nodiscard]] std::optional<std::string_view> id(std::size_t index) const;
+
+ private:
+  Bytes bodies_;
+  std::vector<Entry> entries_;
+};
+
+/// Builds one uncompressed batch out of the records of one or more appends.
+class BatchBuilder {
+ public:
+  /// Takes the records over in order; they get consecutive offset deltas.
+  void add(const EncodedRecords& records);
+  void clear();
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] std::size_t size_bytes() const;  // of the finished batch
+
+  /// Writes header and CRC and returns the whole batch; the view holds until the next call of a non-const member.
+  BytesView finish(Offset base, LeaderEpoch epoch);
+  [[nodiscard]] Timestamp max_timestamp() const { return max_timestamp_; }
+
+ private:
+  Bytes buffer_;  // 61 bytes of room, then records
+  std::int32_t count_ = 0;
+  Timestamp base_timestamp_{};
+  Timestamp max_timestamp_{};
+};
+
+/// A record inside a batch. Views point into the batch's bytes.
+struct RecordView {
+  Offset offset;
+  Timestamp timestamp;
+  LeaderEpoch epoch;
+  bool has_key = false;
+  bool has_value = false;
+  BytesView key;
+  BytesView value;
+  std::int32_t header_count = 0;
+  BytesView headers;  // encoded; read with HeaderCursor
+};
+
+/// Walks a record's headers: `while (const HeaderView* header = cursor.next())`. Stops early on malformed bytes; ok() tells.
+class HeaderCursor {
+ public:
+  explicit HeaderCursor(const RecordView& record) : rest_(record.headers), left_(record.header_count) {}
+  const HeaderView* next();
+  [[nodiscard]] bool ok() const { return ok_; }
+
+ private:
+  BytesView rest_;
+  std::int32_t left_ = 0;
+  bool ok_ = true;
+  HeaderView header_;
+};
+
+/// Value of the first header called `name`, if there is one and it is not null.
+std::optional<BytesView> find_header(const RecordView& record, std::string_view name);
+
+/// The fixed fields of a batch, parsed and checked against the bytes at hand.
+struct BatchHeader {
+  Offset base_offset;
+  std::int32_t batch_length = 0;
+  LeaderEpoch epoch;
+  std::uint32_t crc = 0;
+  std::int16_t attributes = 0;
+  std::int32_t last_offset_delta = 0;
+  Timestamp base_timestamp;
+  Timestamp max_timestamp;
+  ProducerId producer = kNoProducer;
+  std::int16_t producer_epoch = -1;
+  std::int32_t base_sequence = -1;
+  std::int32_t records_count = 0;
+
+  [[nodiscard]] std::size_t size_bytes() const { return kBatchPrefixBytes + static_cast<std::size_t>(batch_length); }
+  [[nodiscard]] Offset end_offset() const { return base_offset.plus(std::int64_t{last_offset_delta} + 1); }
+  [[nodiscard]] int compression() const { return attributes & 7; }
+  [[nodiscard]] bool is_control() const { return (attributes & 0x20) != 0; }
+  [[nodiscard]] bool is_log_append_time() const { return (attributes & 0x08) != 0; }
+};
+
+/// Reads the first 61 bytes. Needs only the header to be there. Errors: corrupt for a wrong magic, lengths or deltas that
+/// can't be, with what and how.
+Result<BatchHeader> parse_batch_header(BytesView bytes);
+
+/// Header and CRC of the whole batch at the front of `bytes`. Errors: corrupt.
+Result<BatchHeader> verify_batch(BytesView bytes);
+
+/// Walks the records of a run of whole, verified batches: `while (const RecordView* record = cursor.next())`.
+/// Skips control batches and records below `from`. Stops on malformed or compressed batches with an error() set.
+class RecordCursor {
+ public:
+  RecordCursor(BytesView batches, Offset from);
+  const RecordView* next();
+  /// Set after next() returned null because of bad bytes: corrupt, or unsupported for a codec that is not built in.
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+
+ private:
+  bool open_batch();
+  const RecordView* fail(Error error);
+
+  BytesView rest_;       // batches not yet opened
+  BytesView records_;    // of the open batch, not yet read
+  Offset from_;
+  BatchHeader header_;
+  std::int32_t left_ = 0;
+  RecordView record_;
+  std::optional<Error> error_;
+};
+
+/// The body of a record as EncodedRecords keeps it, parsed back.
+/// Errors: corrupt.
+Result<RecordView> parse_record_body(BytesView body);
+
+}  // namespace lungo
