@@ -57,11 +57,12 @@ bool is_retriable(Errc code);
 /// A code, a sentence of context and, where it applies, the offset it is about. Cheap to copy.
 class Error {
  public:
+  Error() = default;  // of no use; Boost's error() of a result with a value is written in terms of it
   Error(Errc code, std::string text);
   Error(Errc code, std::string text, Offset offset);
 
   [[nodiscard]] Errc code() const { return code_; }
-  [[nodiscard]] std::string_view text() const { return *text_; }
+  [[nodiscard]] std::string_view text() const { return text_ ? std::string_view{*text_} : std::string_view{}; }
   [[nodiscard]] std::optional<Offset> offset() const { return offset_; }
   /// The same error with `context: ` in front of its text. Added once, where the context is known.
   [[nodiscard]] Error with_context(std::string_view context) const;
@@ -69,7 +70,7 @@ class Error {
   friend bool operator==(const Error& error, Errc code) { return error.code_ == code; }
 
  private:
-  Errc code_;
+  Errc code_{};
   std::optional<Offset> offset_;
   std::shared_ptr<const std::string> text_;
 };
