@@ -58,9 +58,10 @@ class Storage {
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   /// Removes a file; not_found when absent. Durable only after sync_directory() of the parent.
   virtual Result<void> remove(const std::string& path) = 0;
-  /// Removes a directory and all in it; nothing when absent.
+  /// Removes a directory and all in it; nothing when absent. Durable only after sync_directory() of the parent.
   virtual Result<void> remove_all(const std::string& path) = 0;
-  /// Makes the directory (mode 0700) and its missing parents; nothing when present.
+  /// Makes the directory (mode 0700) and its missing parents; nothing when present. Durable only after sync_directory() of
+  /// each parent; see make_directories_durably().
   virtual Result<void> make_directories(const std::string& path) = 0;
   /// Names in a directory, sorted; not_found when absent.
   virtual Result<std::vector<DirEntry>> list(const std::string& directory) = 0;
@@ -71,6 +72,12 @@ class Storage {
   /// line; io.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) = 0;
 };
+
+/// The directory that `path` lies in; "." for a bare name.
+std::string parent_directory(const std::string& path);
+
+/// Makes `path` and its missing parents, and syncs the directory that each new name lies in. Errors: no_space, io.
+Result<void> make_directories_durably(Storage& storage, const std::string& path);
 
 /// Replaces `path` by a file of `bytes`, atomically and durably: temporary file, sync, rename, sync of the directory.
 Result<void> write_file_atomically(Storage& storage, const std::string& path, BytesView bytes);

@@ -1,0 +1,266 @@
+#include "storage_posix.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+namespace lungo {
+
+namespace {
+
+constexpr mode_t kDirectoryMode = 0700;  // a log may hold personal data
+constexpr mode_t kFileMode = 0600;
+constexpr std::size_t kHolderBytesMax = 512;
+
+/// The system's refusal as an Error: what was tried, on which path, and the system's words.
+Error os_error(int code, std::string_view action, const std::string& path) {
+  const std::string text = std::string(action) + " " + path + ": " + std::generic_category().message(code);
+  switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return Error{Errc::no_space, text};
+    case ENOENT:
+      return Error{Errc::not_found, text};
+    case EEXIST:
+      return Error{Errc::already_exists, text};
+    case EOPNOTSUPP:
+      return Error{Errc::unsupported, text};
+    default:
+      return Error{Errc::io, text};
+  }
+}
+
+/// Calls `call` until a signal no longer interrupts it.
+template <class Call>
+auto retry_interrupted(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+/// Owns a file descriptor. Errors of close() carry no news: what must be durable was synced before.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor& operator=(Descriptor&&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Result<Descriptor> open_descriptor(const std::string& path, int flags) {
+  const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
+  if (fd < 0) return os_error(errno, "open", path);
+  return Descriptor{fd};
+}
+
+int flags_of(OpenMode mode) {
+  switch (mode) {
+    case OpenMode::read:
+      return O_RDONLY;
+    case OpenMode::read_write:
+      return O_RDWR;
+    case OpenMode::create:
+      return O_RDWR | O_CREAT;
+    case OpenMode::create_new:
+      return O_RDWR | O_CREAT | O_EXCL;
+  }
+  return O_RDONLY;
+}
+
+class PosixFile : public File {
+ public:
+  PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = retry_interrupted(
+          [&] { return ::pread(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(position + done)); });
+      if (n < 0) return os_error(errno, "read", path_);
+      if (n == 0) break;  // end of the file
+      done += static_cast<std::size_t>(n);
+    }
+    return done;
+  }
+
+  Result<void> write_at(std::uint64_t position, BytesView bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t n =
+          retry_interrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position)); });
+      if (n < 0) return os_error(errno, "write", path_);
+      if (n == 0) return Error{Errc::io, "write " + path_ + ": the system took no bytes"};
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+      position += static_cast<std::uint64_t>(n);
+    }
+    return {};
+  }
+
+  Result<void> sync() override {
+    if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) < 0) return os_error(errno, "sync", path_);
+    return {};
+  }
+
+  Result<void> truncate(std::uint64_t size) override {
+    if (retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) < 0) {
+      return os_error(errno, "truncate", path_);
+    }
+    return {};
+  }
+
+  Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
+    // Keeps the size: Kafka's readers fail on a tail of zeros.
+    const int done = retry_interrupted(
+        [&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(position), static_cast<off_t>(length)); });
+    if (done < 0) return os_error(errno, "preallocate", path_);
+    return {};
+  }
+
+  Result<std::uint64_t> size() override {
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) < 0) return os_error(errno, "stat", path_);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+ private:
+  const Descriptor fd_;
+  const std::string path_;
+};
+
+/// The lock is flock's: it belongs to this open of the file, so a second open in the same process is refused too, and the
+/// kernel releases it when the process dies.
+class PosixLock : public FileLock {
+ public:
+  PosixLock(Descriptor fd) : fd_(std::move(fd)) {}
+  ~PosixLock() override {
+    // So that nobody reads the name of a holder that is gone. If it fails, the name is merely stale.
+    if (::ftruncate(fd_.get(), 0) < 0) return;
+  }
+
+ private:
+  const Descriptor fd_;
+};
+
+Result<bool> is_directory(int parent, const struct dirent& entry, const std::string& directory) {
+  if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return entry.d_type == DT_DIR;
+  struct stat status {};
+  if (::fstatat(parent, entry.d_name, &status, 0) == 0) return S_ISDIR(status.st_mode);
+  if (errno == ENOENT) return false;  // a dangling link, or removed meanwhile
+  return os_error(errno, "stat", directory + "/" + entry.d_name);
+}
+
+class PosixStorage : public Storage {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    Result<Descriptor> fd = open_descriptor(path, flags_of(mode));
+    if (!fd) return fd.error();
+    return std::make_unique<PosixFile>(std::move(*fd), path);
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) < 0) return os_error(errno, "rename to " + to + " from", from);
+    return {};
+  }
+
+  Result<void> remove(const std::string& path) override {
+    if (::unlink(path.c_str()) < 0) return os_error(errno, "remove", path);
+    return {};
+  }
+
+  Result<void> remove_all(const std::string& path) override {
+    std::error_code failed;
+    std::filesystem::remove_all(path, failed);
+    if (failed) return os_error(failed.value(), "remove", path);
+    return {};
+  }
+
+  Result<void> make_directories(const std::string& path) override {
+    if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+    if (errno == ENOENT) {
+      const std::string parent = parent_directory(path);
+      if (parent == path) return os_error(ENOENT, "make directory", path);
+      if (Result<void> made = make_directories(parent); !made) return made;
+      if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+    }
+    if (errno != EEXIST) return os_error(errno, "make directory", path);
+    struct stat status {};
+    if (::stat(path.c_str(), &status) < 0) return os_error(errno, "stat", path);
+    if (!S_ISDIR(status.st_mode)) return Error{Errc::io, "make directory " + path + ": a file is in the way"};
+    return {};
+  }
+
+  Result<std::vector<DirEntry>> list(const std::string& directory) override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+    if (!stream) return os_error(errno, "list", directory);
+    std::vector<DirEntry> entries;
+    errno = 0;
+    while (const struct dirent* entry = ::readdir(stream.get())) {
+      const std::string name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      const Result<bool> directory_there = is_directory(::dirfd(stream.get()), *entry, directory);
+      if (!directory_there) return directory_there.error();
+      entries.push_back({name, *directory_there});
+      errno = 0;
+    }
+    if (errno != 0) return os_error(errno, "list", directory);
+    std::ranges::sort(entries, {}, &DirEntry::name);
+    return entries;
+  }
+
+  Result<bool> exists(const std::string& path) override {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return os_error(errno, "stat", path);
+  }
+
+  Result<void> sync_directory(const std::string& directory) override {
+    const Result<Descriptor> fd = open_descriptor(directory, O_RDONLY | O_DIRECTORY);
+    if (!fd) return fd.error();
+    if (retry_interrupted([&] { return ::fsync(fd->get()); }) == 0) return {};
+    if (errno == EINVAL) return {};  // a file system that has nothing to sync here
+    return os_error(errno, "sync directory", directory);
+  }
+
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
+    Result<Descriptor> fd = open_descriptor(path, O_RDWR | O_CREAT);
+    if (!fd) return fd.error();
+    const int fd_number = fd->get();
+    if (retry_interrupted([&] { return ::flock(fd_number, LOCK_EX | LOCK_NB); }) < 0) {
+      if (errno != EWOULDBLOCK) return os_error(errno, "lock", path);
+      return Error{Errc::locked, path + " is held by " + holder_of(path)};
+    }
+    PosixFile file(Descriptor{::fcntl(fd_number, F_DUPFD_CLOEXEC, 0)}, path);
+    if (Result<void> emptied = file.truncate(0); !emptied) return emptied.error();
+    if (Result<void> written = file.write_at(0, as_bytes(holder)); !written) return written.error();
+    return std::make_unique<PosixLock>(std::move(*fd));
+  }
+
+ private:
+  std::string holder_of(const std::string& path) {
+    const Result<Bytes> text = read_file(*this, path, kHolderBytesMax);
+    if (!text || text->empty()) return "a process that did not say its name";
+    return std::string(as_text(*text));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Storage> make_posix_storage() { return std::make_unique<PosixStorage>(); }
+
+}  // namespace lungo
