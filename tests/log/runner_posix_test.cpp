@@ -1,0 +1,130 @@
+#include "runner_posix.hpp"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <csignal>
+#include <lungo/log/check.hpp>
+#include <thread>
+#include <vector>
+
+namespace lungo {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds{20};  // never reached unless the test fails
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+/// Counts its steps and tells the executor; asks for what `next` says.
+class Counter : public Activity {
+ public:
+  explicit Counter(Executor& executor) : executor_(executor) {}
+  Instant step(Instant at) override {
+    steps.fetch_add(1);
+    executor_.notify();
+    return next ? next(at) : Instant::max();
+  }
+  std::string_view name() const override { return "counter"; }
+  bool reaches(int count) {
+    return executor_.wait_until([&] { return steps.load() >= count; }, now() + kPatience);
+  }
+
+  std::atomic<int> steps{0};
+  std::function<Instant(Instant)> next;
+
+ private:
+  Executor& executor_;
+};
+
+TEST(ThreadExecutor, FirstStepComesAtOnceAndFurtherOnesWithEachWake) {
+  const auto executor = make_thread_executor();
+  Counter counter(*executor);
+  const auto running = executor->start(counter);
+  for (int i = 1; i <= 100; ++i) {
+    ASSERT_TRUE(counter.reaches(i));
+    running->wake();
+  }
+}
+
+TEST(ThreadExecutor, PastTimeMeansAtOnce) {
+  const auto executor = make_thread_executor();
+  Counter counter(*executor);
+  counter.next = [](Instant at) { return at; };
+  const auto running = executor->start(counter);
+  EXPECT_TRUE(counter.reaches(1000));
+}
+
+TEST(ThreadExecutor, DestroyedHandleStepsNoMore) {
+  const auto executor = make_thread_executor();
+  Counter counter(*executor);
+  counter.next = [](Instant at) { return at; };
+  auto running = executor->start(counter);
+  ASSERT_TRUE(counter.reaches(10));
+  running.reset();
+  const int steps = counter.steps.load();
+  std::this_thread::yield();
+  EXPECT_EQ(counter.steps.load(), steps);
+}
+
+TEST(ThreadExecutor, BrokenInvariantStopsOnlyItsActivity) {
+  const auto executor = make_thread_executor();
+  Counter broken(*executor);
+  broken.next = [](Instant) -> Instant { throw invariant_broken("on purpose"); };
+  Counter healthy(*executor);
+  const auto running_broken = executor->start(broken);
+  const auto running = executor->start(healthy);
+  ASSERT_TRUE(broken.reaches(1));
+  running_broken->wake();
+  running->wake();
+  EXPECT_TRUE(healthy.reaches(2));
+  EXPECT_EQ(broken.steps.load(), 1);
+}
+
+TEST(ThreadExecutor, WaitEndsAtItsDeadline) {
+  const auto executor = make_thread_executor();
+  const Instant deadline = now() + std::chrono::milliseconds{5};
+  EXPECT_FALSE(executor->wait_until([] { return false; }, deadline));
+  EXPECT_GE(now(), deadline);
+}
+
+TEST(ThreadExecutor, NoNotificationIsLostBetweenManyThreads) {
+  const auto executor = make_thread_executor();
+  constexpr int kRounds = 2000;
+  std::atomic<int> ball{0};
+  std::vector<std::thread> players;
+  for (int me = 0; me < 2; ++me) {
+    players.emplace_back([&, me] {
+      for (int round = 0; round < kRounds; ++round) {
+        const int turn = 2 * round + me;
+        EXPECT_TRUE(executor->wait_until([&] { return ball.load() == turn; }, now() + kPatience));
+        ball.store(turn + 1);
+        executor->notify();
+      }
+    });
+  }
+  for (std::thread& player : players) player.join();
+  EXPECT_EQ(ball.load(), 2 * kRounds);
+}
+
+TEST(ThreadExecutor, ActivityThreadLeavesSignalsToTheApplication) {
+  const auto executor = make_thread_executor();
+  Counter counter(*executor);
+  std::atomic<bool> blocked{false};
+  counter.next = [&](Instant) {
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    blocked = sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGTERM) == 1;
+    return Instant::max();
+  };
+  auto running = executor->start(counter);
+  ASSERT_TRUE(counter.reaches(1));
+  running.reset();
+  EXPECT_TRUE(blocked.load());
+  sigset_t mine;
+  pthread_sigmask(SIG_BLOCK, nullptr, &mine);
+  EXPECT_EQ(sigismember(&mine, SIGINT), 0);
+}
+
+}  // namespace
+}  // namespace lungo

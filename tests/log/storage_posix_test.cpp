@@ -1,0 +1,123 @@
+#include "storage_posix.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo {
+namespace {
+
+using test::TempDirectory;
+
+class PosixStorageTest : public testing::Test {
+ protected:
+  TempDirectory directory;
+  std::unique_ptr<Storage> storage = make_posix_storage();
+};
+
+mode_t mode_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? (status.st_mode & 0777) : 0;
+}
+
+TEST_F(PosixStorageTest, BytesWrittenAreReadBackAndEndAtTheFilesEnd) {
+  const auto file = storage->open(directory / "f", OpenMode::create).value();
+  file->write_at(3, as_bytes("text")).value();
+  Bytes out(100);
+  EXPECT_EQ(file->read_at(2, out).value(), 5u);
+  EXPECT_EQ(as_text(BytesView(out).first(5)), std::string_view("\0text", 5));
+  EXPECT_EQ(file->read_at(7, out).value(), 0u);
+  file->truncate(4).value();
+  EXPECT_EQ(file->size().value(), 4u);
+  EXPECT_TRUE(file->sync().has_value());
+}
+
+TEST_F(PosixStorageTest, PreallocationKeepsTheSize) {
+  const auto file = storage->open(directory / "f", OpenMode::create).value();
+  const Result<void> reserved = file->preallocate(0, 1 << 20);
+  EXPECT_TRUE(reserved.has_value() || reserved.error() == Errc::unsupported);
+  EXPECT_EQ(file->size().value(), 0u);
+}
+
+TEST_F(PosixStorageTest, OpenModesSayWhatIsThere) {
+  const std::string path = directory / "f";
+  EXPECT_EQ(storage->open(path, OpenMode::read).error(), Errc::not_found);
+  EXPECT_EQ(storage->open(path, OpenMode::read_write).error(), Errc::not_found);
+  EXPECT_TRUE(storage->open(path, OpenMode::create_new).has_value());
+  EXPECT_EQ(storage->open(path, OpenMode::create_new).error(), Errc::already_exists);
+  EXPECT_TRUE(storage->open(path, OpenMode::create).has_value());
+  EXPECT_EQ(storage->remove(directory / "g").error(), Errc::not_found);
+  EXPECT_EQ(storage->list(directory / "g").error(), Errc::not_found);
+}
+
+TEST_F(PosixStorageTest, DirectoriesAndFilesAreTheOwnersOnly) {
+  make_directories_durably(*storage, directory / "a/b").value();
+  EXPECT_EQ(mode_of(directory / "a"), 0700u);
+  EXPECT_EQ(mode_of(directory / "a/b"), 0700u);
+  EXPECT_TRUE(storage->open(directory / "a/f", OpenMode::create).has_value());
+  EXPECT_EQ(mode_of(directory / "a/f"), 0600u);
+  const std::vector<DirEntry> entries = storage->list(directory / "a").value();
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].name, "b");
+  EXPECT_TRUE(entries[0].is_directory);
+  EXPECT_FALSE(entries[1].is_directory);
+  EXPECT_EQ(storage->make_directories(directory / "a/f").error(), Errc::io) << "a file is in the way";
+  storage->remove_all(directory / "a").value();
+  EXPECT_FALSE(storage->exists(directory / "a").value());
+}
+
+TEST_F(PosixStorageTest, AtomicWriteReplacesTheWholeFileAndLeavesNothingBehind) {
+  const std::string path = directory / "f";
+  write_file_atomically(*storage, path, as_bytes("a long first text")).value();
+  write_file_atomically(*storage, path, as_bytes("short")).value();
+  EXPECT_EQ(as_text(read_file(*storage, path, 100).value()), "short");
+  EXPECT_EQ(storage->list(directory.path()).value().size(), 1u);
+  EXPECT_EQ(read_file(*storage, path, 4).error(), Errc::too_large);
+}
+
+TEST_F(PosixStorageTest, SecondLockIsRefusedAndNamesTheHolder) {
+  auto lock = storage->lock(directory / ".lock", "pid 4711 of bank").value();
+  const Error refused = storage->lock(directory / ".lock", "another").error();
+  EXPECT_EQ(refused.code(), Errc::locked);
+  EXPECT_NE(refused.text().find("pid 4711 of bank"), std::string_view::npos);
+  lock.reset();
+  EXPECT_TRUE(storage->lock(directory / ".lock", "another").has_value());
+}
+
+/// Runs `body` in a child process; true when it returned true.
+template <class Body>
+bool in_child(Body body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body() ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_F(PosixStorageTest, LockOfADeadProcessIsFree) {
+  ASSERT_TRUE(in_child([&] {
+    static std::unique_ptr<FileLock> never_released = storage->lock(directory / ".lock", "child").value();
+    return true;
+  }));
+  EXPECT_TRUE(storage->lock(directory / ".lock", "parent").has_value());
+}
+
+TEST_F(PosixStorageTest, FileSizeLimitIsNoSpaceAndWhatFitsStays) {
+  ASSERT_TRUE(in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1000, 1000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const auto file = storage->open(directory / "f", OpenMode::create).value();
+    const Result<void> written = file->write_at(0, Bytes(1500));
+    return !written && written.error() == Errc::no_space && file->size().value() == 1000;
+  }));
+}
+
+}  // namespace
+}  // namespace lungo
