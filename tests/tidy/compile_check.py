@@ -1,0 +1,82 @@
+"""Compiles without output what the ordinary build does not see: every source with clang, every header alone.
+
+usage: compile_check.py BUILD_FOLDER sources FOLDER COMPILER    each source file of the top-level FOLDER
+       compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it, included by an otherwise empty file
+
+The flags come from BUILD_FOLDER/compile_commands.json. clang warns of a discarded co_await of a [[nodiscard]] result, g++ 12
+does not; and a header that compiles alone can be included first, anywhere.
+"""
+
+import concurrent.futures
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+from source import Tree
+
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+CORES = os.cpu_count() or 1
+
+
+def load_flags(build_folder):
+    """Flags by source path relative to the root: what is left of the command without compiler, input and output."""
+    with open(os.path.join(build_folder, "compile_commands.json"), encoding="utf-8") as file:
+        commands = json.load(file)
+    flags = {}
+    for command in commands:
+        words = shlex.split(command["command"])
+        start = next(index for index, word in enumerate(words) if word.startswith("-"))
+        kept, skip = [], False
+        for word in words[start:]:
+            if skip or word in ("-o", "-c"):
+                skip = word == "-o" or (word == "-c" and not skip)
+                continue
+            kept.append(word)
+        path = os.path.relpath(os.path.join(command["directory"], command["file"]), ROOT)
+        flags.setdefault(path, (command["directory"], kept))
+    return flags
+
+
+def of_folder(flags, folder):
+    return {path: entry for path, entry in flags.items() if path.startswith(folder + "/")}
+
+
+def flags_for_header(flags, header):
+    """Those of the source nearest to the header: the longest common beginning of their paths."""
+    nearest = max(flags, key=lambda path: len(os.path.commonprefix([path, header])))
+    return flags[nearest]
+
+
+def compile_text(compiler, entry, arguments, text=None):
+    """Runs the compiler for its messages; returns them, empty when all is well."""
+    directory, words = entry
+    done = subprocess.run([compiler, *words, "-fsyntax-only", *arguments], cwd=directory, input=text, capture_output=True, text=True, check=False)
+    return done.stderr if done.returncode or done.stderr else ""
+
+
+def main(build_folder, what, folder, compiler):
+    flags = of_folder(load_flags(build_folder), folder)
+    if not flags:
+        print(f"no source of {folder}/ is built in {build_folder}", file=sys.stderr)
+        return 1
+    jobs = []
+    if what == "sources":
+        jobs = [(path, entry, [os.path.join(ROOT, path)], None) for path, entry in sorted(flags.items())]
+    elif what == "headers":
+        for header in Tree.load(ROOT).headers((folder,)):
+            text = f'#include "{os.path.join(ROOT, header)}"\n'
+            jobs.append((header, flags_for_header(flags, header), ["-x", "c++", "-"], text))
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        for job, messages in zip(jobs, pool.map(lambda job: compile_text(compiler, *job[1:]), jobs)):
+            if messages:
+                failed += 1
+                print(f"--- {job[0]}\n{messages}")
+    print(f"{len(jobs)} {what} of {folder}/, {failed} refused by {compiler}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
