@@ -26,7 +26,8 @@
 namespace lungo {
 
 inline constexpr std::size_t kBatchHeaderBytes = 61;
-inline constexpr std::size_t kBatchPrefixBytes = 12;  // baseOffset and batchLength, which batchLength does not count
+inline constexpr std::size_t kBatchPrefixBytes = 12;       // baseOffset and batchLength, which batchLength does not count
+inline constexpr std::size_t kRecordBytesMax = 64u << 20;  // bodies of one append, which always share a batch
 
 /// One header of a record. A null value has `has_value == false`.
 struct HeaderView {
@@ -50,7 +51,7 @@ struct RecordFields {
 /// A value type; clear() keeps the memory.
 class EncodedRecords {
  public:
-  /// Appends one record. Errors: too_large when key, value and headers pass 64 MiB together.
+  /// Appends one record. Errors: too_large when all records here would pass kRecordBytesMax.
   Result<void> add(const RecordFields& fields);
   void clear();
 
@@ -60,11 +61,11 @@ class EncodedRecords {
 
   struct Entry {
     Timestamp timestamp;
-    std::uint32_t body_end = 0;    // the body begins where the one before ends
-    std::uint32_t key_begin = 0;   // into the bodies
-    std::int32_t key_size = -1;    // -1: null
-    std::uint32_t id_begin = 0;    // value of the kIdHeader header
-    std::int32_t id_size = -1;     // -1: none
+    std::uint32_t body_end = 0;   // the body begins where the one before ends
+    std::uint32_t key_begin = 0;  // into the bodies
+    std::int32_t key_size = -1;   // -1: null
+    std::uint32_t id_begin = 0;   // value of the kIdHeader header
+    std::int32_t id_size = -1;    // -1: none
   };
   [[nodiscard]] std::span<const Entry> entries() const { return entries_; }
   [[nodiscard]] BytesView body(std::size_t index) const;
@@ -82,15 +83,16 @@ class BatchBuilder {
   /// Takes the records over in order; they get consecutive offset deltas.
   void add(const EncodedRecords& records);
   void clear();
-  [[nodiscard]] std::size_t count() const { return count_; }
-  [[nodiscard]] std::size_t size_bytes() const;  // of the finished batch
+  [[nodiscard]] std::int32_t count() const { return count_; }
+  [[nodiscard]] std::size_t size_bytes() const { return size_; }  // of the finished batch; 0 while empty
 
   /// Writes header and CRC and returns the whole batch; the view holds until the next call of a non-const member.
   BytesView finish(Offset base, LeaderEpoch epoch);
   [[nodiscard]] Timestamp max_timestamp() const { return max_timestamp_; }
 
  private:
-  Bytes buffer_;  // 61 bytes of room, then records
+  Bytes buffer_;          // 61 bytes of room, then records; grows and is never cleared
+  std::size_t size_ = 0;  // of the buffer's used front
   std::int32_t count_ = 0;
   Timestamp base_timestamp_{};
   Timestamp max_timestamp_{};
@@ -168,8 +170,8 @@ class RecordCursor {
   bool open_batch();
   const RecordView* fail(Error error);
 
-  BytesView rest_;       // batches not yet opened
-  BytesView records_;    // of the open batch, not yet read
+  BytesView rest_;     // batches not yet opened
+  BytesView records_;  // of the open batch, not yet read
   Offset from_;
   BatchHeader header_;
   std::int32_t left_ = 0;

@@ -1,0 +1,18 @@
+// CRC-32C (Castagnoli), the checksum of Kafka's batches and of our own files.
+//
+// Uses the processor's instruction where there is one, found at run time; both forms give the same value. Any thread.
+#pragma once
+
+#include <cstdint>
+
+#include <lungo/log/bytes.hpp>
+
+namespace lungo {
+
+/// CRC-32C of `bytes`; `before` is the value of the bytes in front of them, to go on from. Source: RFC 3720, appendix B.4.
+std::uint32_t crc32c(BytesView bytes, std::uint32_t before = 0);
+
+/// The table form, which every machine has. For tests and for processors without the instruction.
+std::uint32_t crc32c_portable(BytesView bytes, std::uint32_t before = 0);
+
+}  // namespace lungo
