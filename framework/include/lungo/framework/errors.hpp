@@ -1,0 +1,63 @@
+// What happens when an event can't be handled: retrying, stopping, parking.
+//
+// For subscriptions and processes.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lungo/log/event_log.hpp>
+#include <lungo/log/result.hpp>
+
+namespace lungo {
+
+class EventStore;
+
+/// How often and how far apart a failing handler is tried again.
+struct RetryPolicy {
+  int attempts = 3;  // in all; 1 = no second try
+  Duration delay = std::chrono::milliseconds{100};
+  Duration delay_max = std::chrono::seconds{10};  // each delay doubles the one before, up to this
+
+  /// How long to wait after `failures` (at least 1) failures in a row.
+  [[nodiscard]] Duration delay_after(int failures) const;
+};
+
+/// What becomes of an event that still fails after the last attempt.
+enum class OnFailure {
+  park,  // note its position in `__lungo_parked` and go on
+  stop,  // stop before it, with the error
+};
+
+struct ErrorPolicy {
+  RetryPolicy retry;
+  OnFailure then = OnFailure::park;
+};
+
+/// A position that was set aside; the event itself stays where it is. Row of the compacted topic `__lungo_parked`, keyed by
+/// reader, topic, partition and offset.
+struct ParkedEvent {
+  static constexpr std::string_view event_name = "lungo.ParkedEvent";
+  std::string reader;  // name of the subscription, process or projection
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::string event_type;
+  std::int32_t error = 0;  // Errc
+  std::string text;
+  std::int32_t attempts = 0;
+};
+
+inline constexpr std::string_view kParkedTopic = "__lungo_parked";
+
+/// Notes a parked event; `done` runs as a Completion does. Errors: as EventLog::append().
+void park(EventStore& store, const ParkedEvent& event, std::function<void(Result<void>)> done);
+
+/// All parked events of `reader`, in the order they were parked. Errors: as EventLog::read().
+Result<std::vector<ParkedEvent>> parked_events(EventStore& store, std::string_view reader);
+
+}  // namespace lungo

@@ -1,0 +1,46 @@
+// States that were written down so that less of the log must be read again: topic `__lungo_snapshots`, one partition, compacted.
+//
+// For Aggregates and Process. A row is keyed by what it is a snapshot of ("decider/Visit/Visit-42", "process/Sessions/events/3")
+// and belongs to a shape: a State whose shape has changed finds no snapshot and folds its events again.
+// A value over 900 KB is cut into chunks, written before the row that lists them; a crash between leaves the old row in force.
+// Threads: any.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <lungo/framework/event_store.hpp>
+
+namespace lungo {
+
+inline constexpr std::string_view kSnapshotsTopic = "__lungo_snapshots";
+
+struct Snapshot {
+  Position position;  // everything below it is in `state`
+  Bytes state;        // encoded by whoever saved it
+};
+
+class Snapshots {
+ public:
+  /// Does no I/O before the first call.
+  explicit Snapshots(EventStore store);
+
+  /// The newest snapshot under `key` made with this shape. Errors: corrupt when its chunks do not fit together; as
+  /// EventLog::read_key().
+  Result<std::optional<Snapshot>> load(std::string_view key, const ShapeHash& shape);
+
+  /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
+  void save(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot, std::function<void(Result<void>)> done);
+  Result<void> save_wait(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot,
+                         Duration timeout = std::chrono::seconds{30});
+
+  /// Makes the topic and declares its rows, which save() must not wait for. Errors: as EventStore::declare().
+  Result<void> prepare();
+
+ private:
+  EventStore store_;
+};
+
+}  // namespace lungo
