@@ -28,8 +28,8 @@ struct ExecuteOptions {
   /// loaded, or from `since` on), that command's commit is returned and nothing is decided again.
   EventMeta meta;
   std::optional<Offset> since;
-  int attempts = 10;                               // how often a conflict is met with a new load
-  Duration timeout = std::chrono::seconds{30};     // for all attempts together
+  int attempts = 10;                            // how often a conflict is met with a new load
+  Duration timeout = std::chrono::seconds{30};  // for all attempts together
 };
 
 /// `F::category`, otherwise the struct's own name.
@@ -102,9 +102,9 @@ class Aggregates {
   Aggregates(const Aggregates&) = delete;
   Aggregates& operator=(const Aggregates&) = delete;
 
-  /// Errors: rejected, with what the decider said; handler_failed when decide or evolve threw something else; unknown_event when
-  /// the stream holds an event that F does not list; conflict after the last attempt; timed_out; as EventDecoder::decode() and
-  /// EventStore::append().
+  /// Errors: rejected, with what the decider said; handler_failed when decide or evolve threw something else; unknown_event
+  /// when the stream holds an event that F does not list; conflict after the last attempt; timed_out; as EventDecoder::decode()
+  /// and EventStore::append().
   template <class C>
     requires Decides<F, C>
   Result<Commit> execute(const Scope& scope, std::string_view id, const C& command, const ExecuteOptions& options = {}) {
@@ -127,7 +127,8 @@ class Aggregates {
     detail::submit(
         loop(),
         [this, stream = StreamId{scope, category_name<F>(), id}, command = std::move(command),
-         meta = detail::OwnedMeta{options.meta}, since = options.since] { return attempt(stream, command, meta.view(), since); },
+         meta = std::make_shared<const detail::OwnedMeta>(options.meta),
+         since = options.since] { return attempt(stream, command, meta->view(), since); },
         options.attempts, options.timeout, std::move(done));
   }
 
@@ -171,7 +172,6 @@ class Aggregates {
 
 template <Fold F>
 template <class C>
-  requires Decides<F, C>
 Result<detail::Attempt> Aggregates<F>::attempt(const StreamId& stream, const C& command, const EventMeta& meta,
                                                std::optional<Offset> since) {
   Result<Loaded<F>> loaded = load_stream(stream, meta.id, since);
@@ -256,7 +256,8 @@ Result<void> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::stri
     try {
       loader.steps[static_cast<std::size_t>(decoded->type)](loaded.state, decoded->event);
     } catch (const std::exception& thrown) {
-      return Error{Errc::handler_failed, "evolve of " + std::string(category_name<F>()) + ": " + thrown.what(), envelope.offset};
+      return Error{Errc::handler_failed, "evolve of " + std::string(category_name<F>()) + ": " + thrown.what(),
+                   envelope.offset};
     }
     ++loaded.events;
   }

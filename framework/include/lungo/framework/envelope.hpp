@@ -26,19 +26,19 @@ struct Envelope {
   PartitionId partition;
   Offset offset;
   LeaderEpoch epoch;
-  std::string_view stream;          // the record's key, "[scope/]category-id"; empty when it has none
-  std::string_view type;            // event name; empty: not an event of Lungo
+  std::string_view stream;  // the record's key, "[scope/]category-id"; empty when it has none
+  std::string_view type;    // event name; empty: not an event of Lungo
   std::optional<ShapeHash> shape;
-  Timestamp time;                   // event time
+  Timestamp time;  // event time
   Timestamp recorded;
-  std::string_view id;              // idempotency key; empty: none
+  std::string_view id;  // idempotency key; empty: none
   std::string_view correlation;
   std::string_view causation;
   std::string_view lane;            // empty: the live lane
   std::string_view content_type;    // empty: the binary codec
   std::string_view encryption_key;  // empty: not encrypted
   BytesView payload;
-  bool is_tombstone = false;        // the record has no value
+  bool is_tombstone = false;  // the record has no value
   std::int32_t header_count = 0;
   BytesView encoded_headers;
 
@@ -54,12 +54,12 @@ Result<void> parse_envelope_into(std::string_view topic, PartitionId partition, 
 
 /// What a caller may say about an event besides the event. Views are read during the call only.
 struct EventMeta {
-  std::optional<Timestamp> time;            // event time; default: now
-  std::string_view id;                      // idempotency key, at most 255 bytes
+  std::optional<Timestamp> time;  // event time; default: now
+  std::string_view id;            // idempotency key, at most 255 bytes
   std::string_view correlation;
   std::string_view causation;
-  std::string_view lane;                    // default: the live lane
-  std::span<const HeaderView> headers;      // the application's own; none may begin with "l."
+  std::string_view lane;                // default: the live lane
+  std::span<const HeaderView> headers;  // the application's own; none may begin with "l."
 };
 
 /// Everything that a record is written from.

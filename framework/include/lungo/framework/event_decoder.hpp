@@ -91,10 +91,14 @@ class EventDecoder::SlotOf final : public Slot {
   }
   Result<void> decode(std::size_t plan, BytesView payload) override { return plans_[plan].decode(payload, object_); }
   Result<void> decode_json(std::string_view text) override {
-    Result<E> event = from_json<E>(text);
-    if (!event) return event.error();
-    object_ = std::move(*event);
-    return {};
+    if constexpr (requires { from_json<E>(text); }) {
+      Result<E> event = from_json<E>(text);
+      if (!event) return event.error();
+      object_ = std::move(*event);
+      return {};
+    } else {
+      return Error{Errc::unsupported, "no JSON codec for " + std::string(event_name<E>())};
+    }
   }
 
  private:

@@ -1,7 +1,8 @@
 // Typed appends and reads over an EventLog: the door to the log for applications and for the rest of the framework.
 //
-// Promise: an event is committed after its shape, so whoever can read it can also decode it. What append() answers is committed.
-// Threads: an EventStore may be copied and used from any thread; an EventBatch and a StreamEvents belong to one thread.
+// Promise: an event is committed after its shape, so whoever can read it can also decode it. What append() answers is
+// committed. Threads: an EventStore may be copied and used from any thread; an EventBatch and a StreamEvents belong to one
+// thread.
 #pragma once
 
 #include <array>
@@ -22,7 +23,8 @@
 
 namespace lungo {
 
-/// Where an append lies: [first, end) of a partition. What at_least() takes. Empty (first = end) when nothing was to be written.
+/// Where an append lies: [first, end) of a partition. What at_least() takes. Empty (first = end) when nothing was to be
+/// written.
 struct Commit {
   TopicPartition partition;
   Offset first;
@@ -68,14 +70,14 @@ class StreamEvents {
 };
 
 /// An event type without its C++ type: what is needed to declare it.
-struct EventType {
+struct DeclaredType {
   TypeKey key = nullptr;
   const Shape* shape = nullptr;
   Result<void> (*add_name)(EventNames& names) = nullptr;
 };
 
 template <class E>
-EventType event_type_of() {
+DeclaredType declared_type_of() {
   return {type_key<E>(), &shape_of<E>(), [](EventNames& names) { return names.add<E>(); }};
 }
 
@@ -114,7 +116,7 @@ class EventBatch {
   struct Parts;
   explicit EventBatch(std::unique_ptr<Parts> parts);
   [[nodiscard]] bool is_declared(TypeKey type) const;
-  Result<void> declare(const EventType& type);
+  Result<void> declare(const DeclaredType& type);
   Bytes& empty_payload();
   /// Adds what empty_payload() was filled with.
   Result<void> add_encoded(std::string_view stream, std::string_view name, const ShapeHash& shape, const EventMeta& meta);
@@ -130,8 +132,8 @@ class EventStore {
   /// not_found on a log opened read-only; as EventLog::create_topic().
   Result<TopicInfo> stream_topic(std::string_view name, std::int32_t partitions = 4);
 
-  /// Writes and commits the events' shapes. Appending does it by itself; declaring early keeps the wait out of the first append.
-  /// Errors: already_exists when another type of this process has one of the names; as ShapeRegistry::publish().
+  /// Writes and commits the events' shapes. Appending does it by itself; declaring early keeps the wait out of the first
+  /// append. Errors: already_exists when another type of this process has one of the names; as ShapeRegistry::publish().
   template <class... E>
   Result<void> declare(events<E...> = {});
 
@@ -162,7 +164,7 @@ class EventStore {
  private:
   friend class EventBatch;
   struct Shared;
-  Result<void> declare_types(std::span<const EventType> types);
+  Result<void> declare_types(std::span<const DeclaredType> types);
 
   std::shared_ptr<Shared> shared_;
 };
@@ -170,7 +172,7 @@ class EventStore {
 template <class E>
 Result<void> EventBatch::add(std::string_view stream, const E& event, const EventMeta& meta) {
   if (!is_declared(type_key<E>())) {
-    Result<void> declared = declare(event_type_of<E>());
+    Result<void> declared = declare(declared_type_of<E>());
     if (!declared) return declared;
   }
   encode(event, empty_payload());
@@ -179,7 +181,7 @@ Result<void> EventBatch::add(std::string_view stream, const E& event, const Even
 
 template <class... E>
 Result<void> EventStore::declare(events<E...>) {
-  const std::array<EventType, sizeof...(E)> types{event_type_of<E>()...};
+  const std::array<DeclaredType, sizeof...(E)> types{declared_type_of<E>()...};
   return declare_types(types);
 }
 

@@ -15,9 +15,9 @@
 //   sessions.start();
 //
 // Forms of react, for events and timers alike, after evolve: `Actions react(state, e)`, `void react(state, e, Actions&)`, and
-// `void react(before, after, e, Actions&)`, which sees the state from before evolve as well. An event without a react only evolves;
-// a timer needs no evolve. `output_topic` (default: the input's) must have as many partitions as `topic`.
-// All inputs of one key must lie in one partition: one stream, or one scope. Outputs lie in the partition of their input.
+// `void react(before, after, e, Actions&)`, which sees the state from before evolve as well. An event without a react only
+// evolves; a timer needs no evolve. `output_topic` (default: the input's) must have as many partitions as `topic`. All inputs
+// of one key must lie in one partition: one stream, or one scope. Outputs lie in the partition of their input.
 //
 // Promise: the outputs, with their ids, are the same whatever crashes: none is lost, none is written twice. react is never
 // called for a replay of projections. Event time drives the timers; see process_core.hpp and docs/internals/process.md.
@@ -71,8 +71,8 @@ class ProcessRunner {
     std::string topic;
     std::string output_topic;
     std::unique_ptr<ProcessFold> fold;
-    std::unique_ptr<EventDecoder> decoder;   // knows the inputs, in the order of the fold's types
-    std::vector<EventType> declared;         // what it emits, and its state
+    std::unique_ptr<EventDecoder> decoder;  // knows the inputs, in the order of the fold's types
+    std::vector<DeclaredType> declared;     // what it emits, and its state
   };
   ProcessRunner(EventStore store, Setup setup, ProcessOptions options);
   ~ProcessRunner();
@@ -93,8 +93,7 @@ class Process {
   static_assert(check_fold<P>());
 
  public:
-  explicit Process(EventStore store, ProcessOptions options = {})
-      : runner_(store, setup(store), std::move(options)) {}
+  explicit Process(EventStore store, ProcessOptions options = {}) : runner_(store, setup(store), std::move(options)) {}
 
   /// Loads its checkpoints and begins. Errors: invalid_argument when it runs already or the output topic has another number of
   /// partitions; position_diverged when the log was cut below a checkpoint; history_trimmed; incompatible_shape when State has
@@ -103,8 +102,8 @@ class Process {
   /// Finishes what is in flight, writes its checkpoints and stops. Errors: timed_out, as EventLog::append(). It is stopped in
   /// any case.
   Result<void> stop(Duration timeout = std::chrono::seconds{10}) { return runner_.stop(timeout); }
-  /// Waits until all inputs committed when the call began are handled and their outputs are committed. Errors: timed_out, naming
-  /// what lags; what stopped the process.
+  /// Waits until all inputs committed when the call began are handled and their outputs are committed. Errors: timed_out,
+  /// naming what lags; what stopped the process.
   Result<void> catch_up(Duration timeout) { return runner_.catch_up(timeout); }
   [[nodiscard]] ProcessStatus status() const { return runner_.status(); }
 

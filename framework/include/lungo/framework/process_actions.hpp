@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <lungo/framework/aggregates.hpp>
 #include <lungo/framework/codec.hpp>
 #include <lungo/framework/event.hpp>
 #include <lungo/framework/event_store.hpp>
@@ -23,13 +24,31 @@ struct ProcessCommand {
   using Done = std::function<void(Result<Commit>)>;
   std::string category;  // of the decider
   Scope scope;
-  std::string id;        // of its stream
+  std::string id;  // of its stream
   TypeKey type = nullptr;
   std::shared_ptr<const void> command;
   /// Runs the command under an idempotency id. `aggregates` keeps the decider's Aggregates from one call to the next.
   void (*run)(EventStore& store, std::shared_ptr<void>& aggregates, const ProcessCommand& self, std::string_view command_id,
               Done done) = nullptr;
 };
+
+template <class F, class C>
+ProcessCommand make_command(const Scope& scope, std::string_view id, C command) {
+  return {std::string(category_name<F>()),
+          scope,
+          std::string(id),
+          type_key<C>(),
+          std::make_shared<const C>(std::move(command)),
+          [](EventStore& store, std::shared_ptr<void>& aggregates, const ProcessCommand& self, std::string_view command_id,
+             ProcessCommand::Done done) {
+            if (!aggregates) aggregates = std::make_shared<Aggregates<F>>(store);
+            ExecuteOptions options;
+            options.meta.id = command_id;
+            options.since = Offset{0};  // however long ago it was executed, it is recognised
+            static_cast<Aggregates<F>*>(aggregates.get())
+                ->execute_async(self.scope, self.id, *static_cast<const C*>(self.command.get()), options, std::move(done));
+          }};
+}
 
 class Actions {
  public:
@@ -54,7 +73,10 @@ class Actions {
     return send<F>(Scope{}, id, std::move(command));
   }
   template <class F, class C>
-  Actions& send(const Scope& scope, std::string_view id, C command);
+  Actions& send(const Scope& scope, std::string_view id, C command) {
+    commands_.push_back(make_command<F>(scope, id, std::move(command)));
+    return *this;
+  }
 
   /// Sets the timer T of this key to an event time, or moves it. T must be in the process's Timers.
   template <class T>
@@ -106,6 +128,8 @@ class Actions {
     std::size_t end;
   };
   void reset(Timestamp time, std::string_view key, std::string_view lane);
+  /// Takes over what a react returned by value.
+  void take(Actions&& returned);
   [[nodiscard]] bool empty() const { return emissions_.empty() && commands_.empty() && timers_.empty() && !closes_; }
   [[nodiscard]] const std::vector<Emission>& emissions() const { return emissions_; }
   [[nodiscard]] const std::vector<TimerChange>& timers() const { return timers_; }

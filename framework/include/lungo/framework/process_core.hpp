@@ -160,7 +160,7 @@ class ProcessCore {
 
   const ProcessFold* fold_;
   ProcessCoreOptions options_;
-  std::string id_prefix_;  // PROCESS/PARTITION/
+  std::string id_prefix_;                     // PROCESS/PARTITION/
   std::vector<std::unique_ptr<Lane>> lanes_;  // the live lane first
   std::uint64_t next_timer_ = 1;
   ProcessCounts counts_;

@@ -1,9 +1,10 @@
-// States that were written down so that less of the log must be read again: topic `__lungo_snapshots`, one partition, compacted.
+// States that were written down so that less of the log must be read again: topic `__lungo_snapshots`, one partition,
+// compacted.
 //
-// For Aggregates and Process. A row is keyed by what it is a snapshot of ("decider/Visit/Visit-42", "process/Sessions/events/3")
-// and belongs to a shape: a State whose shape has changed finds no snapshot and folds its events again.
-// A value over 900 KB is cut into chunks, written before the row that lists them; a crash between leaves the old row in force.
-// Threads: any.
+// For Aggregates and Process. A row is keyed by what it is a snapshot of ("decider/Visit/Visit-42",
+// "process/Sessions/events/3") and belongs to a shape: a State whose shape has changed finds no snapshot and folds its events
+// again. A value over 900 KB is cut into chunks, written before the row that lists them; a crash between leaves the old row in
+// force. Threads: any.
 #pragma once
 
 #include <functional>

@@ -39,17 +39,17 @@ struct SubscriptionOptions {
 
 struct PartitionLag {
   TopicPartition partition;
-  Offset next;           // the next event to handle
+  Offset next;  // the next event to handle
   Offset committed_end;
 };
 
 struct SubscriptionStatus {
   bool running = false;
-  std::optional<Error> error;      // why it stopped by itself, or what it is trying again
-  std::int64_t handled = 0;        // since start()
-  std::int64_t skipped = 0;        // events that no handler asked for
+  std::optional<Error> error;  // why it stopped by itself, or what it is trying again
+  std::int64_t handled = 0;    // since start()
+  std::int64_t skipped = 0;    // events that no handler asked for
   std::int64_t parked = 0;
-  std::int64_t missing = 0;        // offsets that were gone when they should have been read (trimmed)
+  std::int64_t missing = 0;  // offsets that were gone when they should have been read (trimmed)
   std::vector<PartitionLag> partitions;
   /// Records not yet handled, over all partitions.
   [[nodiscard]] std::int64_t lag() const;
