@@ -1,0 +1,56 @@
+#include "checkpoint_file.hpp"
+
+#include <charconv>
+#include <optional>
+
+namespace lungo {
+
+namespace {
+
+/// Takes a number that ends before `end` off the front of `rest`, and the `end` too.
+template <class T>
+std::optional<T> take_number(std::string_view& rest, char end) {
+  T number{};
+  const auto [after, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  const std::size_t size = static_cast<std::size_t>(after - rest.data());
+  if (failed != std::errc{} || size >= rest.size() || rest[size] != end) return std::nullopt;
+  rest.remove_prefix(size + 1);
+  return number;
+}
+
+}  // namespace
+
+std::string format_checkpoint(const OffsetsByPartition& offsets) {
+  std::string text = "0\n" + std::to_string(offsets.size()) + "\n";
+  for (const auto& [partition, offset] : offsets) {
+    text += partition.topic + " " + std::to_string(partition.partition.value()) + " " + std::to_string(offset.value()) + "\n";
+  }
+  return text;
+}
+
+Result<OffsetsByPartition> parse_checkpoint(const std::string& path, BytesView bytes) {
+  std::string_view rest = as_text(bytes);
+  const Error damaged{Errc::corrupt, path + " is not a checkpoint file"};
+  const std::optional<int> version = take_number<int>(rest, '\n');
+  if (!version) return damaged;
+  if (*version > 0) return Error{Errc::newer_format, path + " has version " + std::to_string(*version) + ", expected 0"};
+  const std::optional<std::size_t> count = take_number<std::size_t>(rest, '\n');
+  if (!count) return damaged;
+
+  OffsetsByPartition offsets;
+  while (!rest.empty()) {
+    const std::size_t space = rest.find(' ');
+    if (space == std::string_view::npos) return damaged;
+    const std::string topic(rest.substr(0, space));
+    rest.remove_prefix(space + 1);
+    const std::optional<std::int32_t> partition = take_number<std::int32_t>(rest, ' ');
+    if (!partition) return damaged;
+    const std::optional<std::int64_t> offset = take_number<std::int64_t>(rest, '\n');
+    if (!offset || *offset < 0) return damaged;
+    offsets[TopicPartition{topic, PartitionId{*partition}}] = Offset{*offset};
+  }
+  if (offsets.size() != *count) return damaged;
+  return offsets;
+}
+
+}  // namespace lungo

@@ -1,0 +1,92 @@
+// A data directory: which topics it holds, who writes to it, how it was left. docs/reference/directory.md lists its files.
+//
+// For the embedded log. What happens, in order, so that a crash at any moment leaves a directory that opens:
+//
+//   open     lock; read everything (damage is reported before anything changes)
+//   begin    remove the clean-stop marker, write the new epoch; both durable before the first append
+//   create   partition directories, then `lungo.topics` in one replacement: a topic exists from then on
+//   stop     after everything is synced: recovery points, then the clean-stop marker, last
+//
+// The marker names the epoch that wrote it, so one that comes back from a lost removal is not believed.
+// Threads: one at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lungo/log/partition_log.hpp>
+#include "checkpoint_file.hpp"
+#include "topics_file.hpp"
+
+namespace lungo {
+
+class LogDir {
+ public:
+  using CleanEnds = std::map<TopicPartition, CleanEnd>;
+
+  /// Takes the writer's lock, makes the directory when it is absent, and reads it. Errors: locked, naming the holder;
+  /// newer_format; corrupt; no_space; io.
+  static Result<std::unique_ptr<LogDir>> open_writer(Storage& storage, Randomness& random, const std::string& path);
+  /// Reads it without lock, beside a writer or not. Errors: not_found; newer_format; corrupt; io.
+  static Result<std::unique_ptr<LogDir>> open_reader(Storage& storage, const std::string& path);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// The text form of the directory's random identity.
+  [[nodiscard]] const std::string& id() const { return id_; }
+  /// Epoch of the last writing open: ours after begin_writing().
+  [[nodiscard]] LeaderEpoch epoch() const { return epoch_; }
+  [[nodiscard]] const std::vector<TopicEntry>& topics() const { return topics_; }
+  [[nodiscard]] std::string partition_path(const TopicPartition& partition) const;
+
+  /// Whether the last writer stopped cleanly.
+  [[nodiscard]] bool was_stopped_cleanly() const { return clean_ends_.has_value(); }
+  /// What the clean-stop marker says of the partition.
+  [[nodiscard]] std::optional<CleanEnd> clean_end(const TopicPartition& partition) const;
+  /// Everything below it was synced before the directory was opened.
+  [[nodiscard]] Offset recovery_point(const TopicPartition& partition) const;
+
+  // A writer's.
+
+  /// Must succeed before the first append. Errors: no_space, io.
+  Result<void> begin_writing();
+  /// Errors: invalid_argument; already_exists when a directory with records is in the way; no_space, io. `spec` is new here.
+  Result<TopicInfo> create_topic(const TopicSpec& spec);
+  /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
+  Result<void> write_recovery_points(const OffsetsByPartition& synced);
+  /// The last thing a writer does. Errors: no_space, io.
+  Result<void> write_clean_stop(const CleanEnds& ends);
+
+  // A reader's.
+
+  /// Reads epoch and topics again; true when a topic was added or the epoch has changed. Errors: as open_reader().
+  Result<bool> reload();
+
+ private:
+  LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}
+
+  [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+  Result<void> make_id(Randomness& random);
+  Result<void> read_meta();
+  Result<void> read_topics();
+  Result<void> read_recovery_points();
+  Result<void> read_clean_stop();
+  Result<void> check_partition_directories() const;
+  Result<void> write_meta(LeaderEpoch epoch);
+  Result<void> make_partition_directory(const TopicPartition& partition, const TopicId& id);
+
+  Storage& storage_;
+  const std::string path_;
+  std::unique_ptr<FileLock> lock_;
+  Randomness* random_ = nullptr;  // a writer's
+  std::string id_;
+  LeaderEpoch epoch_{0};
+  Properties unknown_meta_;  // of a newer minor version, kept
+  std::vector<TopicEntry> topics_;
+  OffsetsByPartition recovery_points_;
+  std::optional<CleanEnds> clean_ends_;
+};
+
+}  // namespace lungo

@@ -1,0 +1,153 @@
+#include "topics_file.hpp"
+
+#include <algorithm>
+
+namespace lungo {
+
+namespace {
+
+constexpr std::string_view kKind = "topics";
+constexpr int kMajor = 1;
+
+constexpr std::size_t kNameCharsMax = 249;  // so that NAME-PARTITION is a file name; Kafka's limit
+constexpr std::int32_t kPartitionsMax = 100'000;
+constexpr std::uint64_t kSegmentBytesMin = 512;
+constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;  // positions in Kafka's offset index are 32 bits, signed
+constexpr std::string_view kIsrSync = "isr+sync";
+constexpr std::string_view kIsr = "isr";
+
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+Error refused(const TopicSpec& spec, std::string_view why) {
+  return Error{Errc::invalid_argument, "topic \"" + spec.name + "\": " + std::string(why)};
+}
+
+Error damaged(const std::string& path, std::string_view what) { return Error{Errc::corrupt, path + ": " + std::string(what)}; }
+
+Properties properties_of(const TopicEntry& topic) {
+  const TopicSpec& spec = topic.info.spec;
+  Properties properties{
+      {"topic", spec.name},
+      {"id", to_string(topic.info.id)},
+      {"partitions", std::to_string(spec.partitions)},
+      {"streams", spec.streams ? "1" : "0"},
+      {"compact", spec.compact ? "1" : "0"},
+      {"ack.level", std::string(spec.ack_level == AckLevel::isr_sync ? kIsrSync : kIsr)},
+      {"flush.interval.ms", std::to_string(spec.flush_interval.count())},
+      {"segment.bytes", std::to_string(spec.segment_bytes)},
+  };
+  properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
+  return properties;
+}
+
+Result<void> set_number(TopicSpec& spec, const Property& property, const std::string& path) {
+  const Result<std::int64_t> number = number_of(property, path);
+  if (!number) return number.error();
+  if (property.key == "partitions") {
+    if (*number < 1 || *number > kPartitionsMax) return damaged(path, "partitions=" + property.value);
+    spec.partitions = static_cast<std::int32_t>(*number);
+  }
+  if (property.key == "streams") spec.streams = *number != 0;
+  if (property.key == "compact") spec.compact = *number != 0;
+  if (property.key == "flush.interval.ms") spec.flush_interval = std::chrono::milliseconds{*number};
+  if (property.key == "segment.bytes") spec.segment_bytes = static_cast<std::uint64_t>(*number);
+  return {};
+}
+
+Result<void> set_property(TopicEntry& topic, const Property& property, const std::string& path) {
+  constexpr std::string_view kNumbers[] = {"partitions", "streams", "compact", "flush.interval.ms", "segment.bytes"};
+  if (std::ranges::find(kNumbers, property.key) != std::end(kNumbers)) return set_number(topic.info.spec, property, path);
+  if (property.key == "id") {
+    const Result<TopicId> id = parse_topic_id(property.value);
+    if (!id) return id.error().with_context(path);
+    topic.info.id = *id;
+  } else if (property.key == "ack.level") {
+    if (property.value != kIsrSync && property.value != kIsr) return damaged(path, "ack.level=" + property.value);
+    topic.info.spec.ack_level = property.value == kIsr ? AckLevel::isr : AckLevel::isr_sync;
+  } else {
+    topic.unknown.push_back(property);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate(const TopicSpec& spec) {
+  if (spec.name.empty()) return refused(spec, "the name is empty");
+  if (spec.name.size() > kNameCharsMax) return refused(spec, "the name is longer than 249 characters");
+  if (spec.name == "." || spec.name == "..") return refused(spec, "the name is a directory's");
+  if (!std::ranges::all_of(spec.name, is_name_char)) return refused(spec, "a name consists of a-z A-Z 0-9 . _ -");
+  if (spec.partitions < 1 || spec.partitions > kPartitionsMax) return refused(spec, "partitions must be 1 to 100,000");
+  if (spec.streams && spec.compact) return refused(spec, "a stream topic can't be compacted");
+  if (spec.flush_interval.count() < 0) return refused(spec, "flush_interval is negative");
+  if (spec.segment_bytes < kSegmentBytesMin || spec.segment_bytes > kSegmentBytesMax) {
+    return refused(spec, "segment_bytes must be 512 to 2147483647");
+  }
+  return {};
+}
+
+std::string format_topics(const std::vector<TopicEntry>& topics) {
+  Properties all;
+  for (const TopicEntry& topic : topics) {
+    const Properties one = properties_of(topic);
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  return format_property_file(kKind, kMajor, all);
+}
+
+Result<std::vector<TopicEntry>> parse_topics(const std::string& path, BytesView bytes) {
+  const Result<Properties> properties = parse_property_file(kKind, kMajor, path, bytes);
+  if (!properties) return properties.error();
+  std::vector<TopicEntry> topics;
+  for (const Property& property : *properties) {
+    if (property.key == "topic") {
+      topics.emplace_back();
+      topics.back().info.spec.name = property.value;
+    } else if (topics.empty()) {
+      return damaged(path, "a setting stands before the first topic");
+    } else if (Result<void> set = set_property(topics.back(), property, path); !set) {
+      return set.error();
+    }
+  }
+  for (const TopicEntry& topic : topics) {
+    if (Result<void> valid = validate(topic.info.spec); !valid) return damaged(path, valid.error().text());
+  }
+  return topics;
+}
+
+Result<TopicId> parse_topic_id(std::string_view text) {
+  constexpr std::size_t kChars = 22;
+  const Error malformed{Errc::corrupt, "not a topic id: " + std::string(text)};
+  if (text.size() != kChars) return malformed;
+  TopicId id;
+  std::uint32_t bits = 0;
+  int held = 0;
+  std::size_t byte = 0;
+  for (const char c : text) {
+    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const std::size_t value = kAlphabet.find(c);
+    if (value == std::string_view::npos) return malformed;
+    bits = (bits << 6) | static_cast<std::uint32_t>(value);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    if (byte < id.bytes.size()) id.bytes[byte++] = static_cast<std::uint8_t>(bits >> held);
+  }
+  if (to_string(id) != text) return malformed;  // bits behind the last byte
+  return id;
+}
+
+std::string format_partition_metadata(const TopicId& id) { return "version: 0\ntopic_id: " + to_string(id) + "\n"; }
+
+Result<TopicId> parse_partition_metadata(const std::string& path, BytesView bytes) {
+  constexpr std::string_view kBefore = "version: 0\ntopic_id: ";
+  const std::string_view text = as_text(bytes);
+  if (!text.starts_with(kBefore) || !text.ends_with("\n")) return damaged(path, "is not a partition.metadata file");
+  const Result<TopicId> id = parse_topic_id(text.substr(kBefore.size(), text.size() - kBefore.size() - 1));
+  if (!id) return id.error().with_context(path);
+  return id;
+}
+
+}  // namespace lungo
