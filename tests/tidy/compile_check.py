@@ -52,7 +52,8 @@ def flags_for_header(flags, header):
 def compile_text(compiler, entry, arguments, text=None):
     """Runs the compiler for its messages; returns them, empty when all is well."""
     directory, words = entry
-    done = subprocess.run([compiler, *words, "-fsyntax-only", *arguments], cwd=directory, input=text, capture_output=True, text=True, check=False)
+    words = [*words, *(["-Wno-unknown-warning-option"] if "clang" in compiler else []), "-fsyntax-only", *arguments]
+    done = subprocess.run([compiler, *words], cwd=directory, input=text, capture_output=True, text=True, check=False)
     return done.stderr if done.returncode or done.stderr else ""
 
 
