@@ -92,6 +92,7 @@ struct Holder {
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wundefined-var-template"
+#pragma clang diagnostic ignored "-Wundefined-internal"
 #endif
 template <class T>
 extern const Holder<T> nowhere;  // never defined: only the addresses of its members are spelled
