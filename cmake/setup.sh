@@ -23,9 +23,8 @@ lungo_install() {
   local wanted installed missing as_root=()
   wanted=$(lungo_packages "$@" | sort -u)
   [[ -x /usr/bin/dpkg-query ]] || lungo_fail "This script needs Debian 12. Elsewhere install the likes of: ${wanted//$'\n'/ }"
-  # dpkg-query fails when it does not know one of them.
   # shellcheck disable=SC2086  # one word a package
-  installed=$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } | sed -n 's/^installed //p' | sort -u)
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u)
   missing=$(comm -23 <(echo "$wanted") <(echo "$installed"))
   [[ -n $missing ]] || return 0
 

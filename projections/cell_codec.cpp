@@ -56,7 +56,7 @@ std::string_view take_bytes(std::string_view& packed) {
 
 }  // namespace
 
-void append_ordered(const Cell& cell, std::string& out) {
+void detail::append_ordered(const Cell& cell, std::string& out) {
   if (const auto* integer = std::get_if<std::int64_t>(&cell)) {
     out.push_back(kInteger);
     append_big_endian(static_cast<std::uint64_t>(*integer) ^ (1ull << 63), out);

@@ -1,6 +1,7 @@
 // Bytes for cells: one form whose order is the cells' order, one that is quick to take apart.
 //
-// Ordered form, compared by memcmp (used by the memory store, by fingerprints and for keys that SQLite can't order itself):
+// Ordered form, compared by memcmp; append_ordered() of keys.hpp writes it (for the memory store, fingerprints, and keys that
+// SQLite can't order itself):
 //
 //   cell    = 0x00                                              null
 //           | 0x01 int64 big-endian, sign bit flipped           integer
@@ -15,12 +16,10 @@
 #include <string_view>
 #include <vector>
 
+#include <lungo/projections/keys.hpp>
 #include <lungo/projections/state_store.hpp>
 
 namespace lungo {
-
-/// Appends the ordered form of one cell.
-void append_ordered(const Cell& cell, std::string& out);
 
 /// Appends the packed form of a row.
 void pack_cells(Cells row, std::string& out);

@@ -24,7 +24,7 @@ using Names = std::map<std::string, std::shared_ptr<Table>, std::less<>>;
 
 std::string ordered(Cells key) {
   std::string out;
-  for (const Cell& cell : key) append_ordered(cell, out);
+  for (const Cell& cell : key) detail::append_ordered(cell, out);
   return out;
 }
 
@@ -143,19 +143,19 @@ class MemoryStore final : public StateStore {
     return TableId{static_cast<std::int32_t>(tables_.size() - 1)};
   }
 
-  Result<void> drop_table(TableId id) override {
+  Result<void> drop_table(const std::string& name) override {
     const Guard guard{*this};
-    shared_->names.erase(at(id).spec.name);
-    tables_[static_cast<std::size_t>(id.value())] = nullptr;
+    shared_->names.erase(name);
     return {};
   }
 
-  Result<void> rename_table(TableId id, const std::string& name) override {
+  Result<void> rename_table(const std::string& name, const std::string& new_name) override {
     const Guard guard{*this};
-    if (shared_->names.contains(name)) return Error{Errc::already_exists, "there is a table " + name + " already"};
-    auto node = shared_->names.extract(at(id).spec.name);
-    node.key() = name;
-    node.mapped()->spec.name = name;
+    if (shared_->names.contains(new_name)) return Error{Errc::already_exists, "there is a table " + new_name + " already"};
+    auto node = shared_->names.extract(name);
+    if (node.empty()) return Error{Errc::not_found, "no table " + name + " in memory"};
+    node.key() = new_name;
+    node.mapped()->spec.name = new_name;
     shared_->names.insert(std::move(node));
     return {};
   }

@@ -182,8 +182,8 @@ class SqliteStore final : public StateStore {
   void rollback() override;
 
   Result<TableId> open_table(const TableSpec& spec) override;
-  Result<void> drop_table(TableId table) override;
-  Result<void> rename_table(TableId table, const std::string& name) override;
+  Result<void> drop_table(const std::string& name) override;
+  Result<void> rename_table(const std::string& name, const std::string& new_name) override;
 
   Result<bool> get(TableId table, Cells key, const RowVisitor& visit) override;
   Result<void> put(TableId table, Cells row) override;
@@ -199,6 +199,10 @@ class SqliteStore final : public StateStore {
       get.reset();
       put.reset();
       erase.reset();
+    }
+    void close() {
+      forget_statements();
+      open = false;
     }
   };
 
@@ -330,26 +334,28 @@ Result<TableId> SqliteStore::open_table(const TableSpec& spec) {
   return TableId{static_cast<std::int32_t>(tables_.size() - 1)};
 }
 
-Result<void> SqliteStore::drop_table(TableId id) {
-  Table& table = at(id);
+Result<void> SqliteStore::drop_table(const std::string& name) {
   before_change();
-  table.forget_statements();
-  Result<void> dropped = connection_->execute("DROP TABLE " + quoted(table.spec.name));
-  if (!dropped) return dropped.error();
-  table.open = false;
-  return {};
+  for (Table& table : tables_)
+    if (table.spec.name == name) table.close();
+  return connection_->execute("DROP TABLE IF EXISTS " + quoted(name));
 }
 
-Result<void> SqliteStore::rename_table(TableId id, const std::string& name) {
-  Table& table = at(id);
-  Result<std::optional<TableSpec>> found = read_spec(*connection_, name);
-  if (!found) return found.error();
-  if (*found) return Error{Errc::already_exists, "there is a table " + name + " in " + path_ + " already"};
+Result<void> SqliteStore::rename_table(const std::string& name, const std::string& new_name) {
+  Result<std::optional<TableSpec>> from = read_spec(*connection_, name);
+  if (!from) return from.error();
+  if (!*from) return Error{Errc::not_found, "no table " + name + " in " + path_};
+  Result<std::optional<TableSpec>> to = read_spec(*connection_, new_name);
+  if (!to) return to.error();
+  if (*to) return Error{Errc::already_exists, "there is a table " + new_name + " in " + path_ + " already"};
   before_change();
-  table.forget_statements();
-  Result<void> renamed = connection_->execute("ALTER TABLE " + quoted(table.spec.name) + " RENAME TO " + quoted(name));
+  Result<void> renamed = connection_->execute("ALTER TABLE " + quoted(name) + " RENAME TO " + quoted(new_name));
   if (!renamed) return renamed.error();
-  table.spec.name = name;
+  for (Table& table : tables_) {
+    if (!table.open || table.spec.name != name) continue;
+    table.forget_statements();
+    table.spec.name = new_name;
+  }
   return {};
 }
 

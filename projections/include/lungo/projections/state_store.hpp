@@ -103,9 +103,10 @@ class StateStore {
 
   /// Opens the table, made when absent. Inside or outside of a transaction. Errors: already_exists with other columns; io.
   virtual Result<TableId> open_table(const TableSpec& spec) = 0;
-  virtual Result<void> drop_table(TableId table) = 0;
-  /// The handle goes on naming the same table. Errors: already_exists.
-  virtual Result<void> rename_table(TableId table, const std::string& name) = 0;
+  /// Drops the table, if there is one; its handles are void.
+  virtual Result<void> drop_table(const std::string& name) = 0;
+  /// Handles go on naming the same table. Errors: not_found, already_exists.
+  virtual Result<void> rename_table(const std::string& name, const std::string& new_name) = 0;
 
   /// Reads a row, those of the open transaction included.
   virtual Result<bool> get(TableId table, Cells key, const RowVisitor& visit) = 0;
