@@ -34,10 +34,13 @@ lungo_install() {
     as_root=(sudo)
   fi
   export DEBIAN_FRONTEND=noninteractive
-  "${as_root[@]}" apt-get -q update >&2 || echo "apt-get update failed; going on with the lists at hand" >&2
+  local log
+  log=$(mktemp)
+  "${as_root[@]}" apt-get -q update >"$log" 2>&1 || echo "apt-get update failed; going on with the lists at hand" >&2
   # shellcheck disable=SC2086
-  "${as_root[@]}" apt-get -q -y --no-install-recommends --no-remove install $missing >&2 ||
-    lungo_fail "apt-get could not install: ${missing//$'\n'/ }"
+  "${as_root[@]}" apt-get -q -y --no-install-recommends --no-remove install $missing >>"$log" 2>&1 ||
+    { tail -n 30 "$log" >&2; lungo_fail "apt-get could not install: ${missing//$'\n'/ } (all it said: $log)"; }
+  rm -f "$log"
 }
 
 # lungo_build VARIANT TARGET... [-DNAME=VALUE...]: builds the targets in build/VARIANT (release, asan, tsan), configured with the
