@@ -1,0 +1,152 @@
+"""Runs the benchmark programs and prints one JSON line per figure; tests/bench/run builds them and picks the CPU.
+
+usage: measure.py BUILD_FOLDER SCRATCH_FOLDER AREA...
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+RECORD_BYTES = 300
+GENERATED_LINES = 5_000_000
+GENERATED = ["--lines", str(GENERATED_LINES), "--seed", "1", "--days", "30", "--visitors", "300000", "--urls", "100000",
+             "--zipf", "1.0", "--bots", "15", "--broken", "1"]  # fmt: skip
+
+
+class Goal(NamedTuple):
+    text: str
+    holds: object  # called with (ours, peer's figure)
+
+
+def at_least(figure):
+    return Goal(f">= {figure}", lambda ours, _: ours >= figure)
+
+
+def at_most(figure):
+    return Goal(f"<= {figure}", lambda ours, _: ours <= figure)
+
+
+def ratio_at_least(ratio):
+    return Goal(f">= {ratio} x the peer's", lambda ours, peer: ours >= ratio * peer)
+
+
+def ratio_at_most(ratio):
+    return Goal(f"<= {ratio} x the peer's", lambda ours, peer: ours <= ratio * peer)
+
+
+def report(case, ours, unit, goal, peer=None, peer_figure=None):
+    line = {
+        "case": case,
+        "ours": ours,
+        "unit": unit,
+        "peer": peer,
+        "peer_figure": peer_figure,
+        "ratio": round(ours / peer_figure, 2) if peer_figure else None,
+        "goal": goal.text,
+        "met": goal.holds(ours, peer_figure),
+    }
+    print(json.dumps(line), flush=True)
+
+
+class Folders(NamedTuple):
+    build: str
+    scratch: str
+
+    def program(self, *path):
+        return os.path.join(self.build, *path)
+
+
+def codec(folders):
+    output = subprocess.run([folders.program("tests/bench/lungo-bench-codec")], capture_output=True, check=True).stdout
+    figures = json.loads(output)
+    for case, unit, ratio in (("encode", "ns/event", 0.5), ("decode", "ns/event", 0.5), ("bytes", "bytes/event", 1.0)):
+        report(f"codec.{case}", figures[case], unit, ratio_at_most(ratio), "Boost binary archive", figures["boost_" + case])
+
+
+# (case, durability, appends, records per append, the peers' setting)
+LOG_CASES = (
+    ("one_record_synced", "synced", 2_000, 1, {"sqlite": "WAL FULL", "rocksdb": "sync"}),
+    ("500_records_synced", "synced", 400, 500, {"sqlite": "WAL FULL", "rocksdb": "sync"}),
+    ("one_record_written", "written", 50_000, 1, {"sqlite": "WAL NORMAL", "rocksdb": "no sync"}),
+    ("500_records_written", "written", 1_000, 500, {"sqlite": "WAL NORMAL", "rocksdb": "no sync"}),
+)
+
+
+def log(folders):
+    for case, durability, appends, count, peers in LOG_CASES:
+        figures = {}
+        for store in ("lungo", *peers):
+            with tempfile.TemporaryDirectory(dir=folders.scratch) as data:
+                command = [folders.program("tests/bench/lungo-bench-log"), store, durability, appends, count, RECORD_BYTES, data + "/d"]
+                output = subprocess.run([str(word) for word in command], capture_output=True, check=True).stdout
+                figures[store] = json.loads(output)
+        for what in ("append", "scan") if count > 1 else ("append",):
+            for store, setting in peers.items():
+                report(f"log.{what}.{case}", figures["lungo"][what], "records/s", ratio_at_least(1.0), f"{store} {setting}", figures[store][what])
+
+
+class Run(NamedTuple):
+    seconds: float
+    memory_mb: float
+    output: str
+
+
+def timed(command):
+    """Wall time, peak resident memory and output of a program that must succeed."""
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed with status {process.returncode}")
+    return Run(time.monotonic() - begin, usage.ru_maxrss / 1024, output)
+
+
+def generated_log(folders):
+    """The generated access log, made once. Plain text, so that the figure is the import's and not gzip's."""
+    path = os.path.join(folders.scratch, f"access-{GENERATED_LINES}.log")
+    if not os.path.exists(path):
+        with open(path + ".part", "wb") as file:
+            subprocess.run([folders.program("tests/samples/generate-access-log"), *GENERATED], stdout=file, check=True)
+        os.rename(path + ".part", path)
+    return path
+
+
+def tracker(folders):
+    program = folders.program("samples/web_tracker/web-tracker")
+    log_file = generated_log(folders)
+    data = os.path.join(folders.scratch, "tracker-data")
+    shutil.rmtree(data, ignore_errors=True)
+
+    imported = timed([program, "--data", data, "--import", log_file, "--exit", "--json"])
+    summary = json.loads(imported.output)
+    report("tracker.import", round(summary["lines"] / imported.seconds), "lines/s", at_least(150_000))
+    report("tracker.import.memory", round(imported.memory_mb), "MB", at_most(200))
+
+    started = min((timed([program, "--data", data, "--exit", "--json"]) for _ in range(5)), key=lambda run: run.seconds)
+    report("tracker.start", round(started.seconds * 1000), "ms", at_most(300))
+
+    rebuilt = timed([program, "--data", data, "replay", "rebuild"])
+    events = summary["lines"] - sum(summary["drops"].values())
+    report("tracker.rebuild", round(events / rebuilt.seconds), "events/s", at_least(400_000))
+    report("tracker.rebuild.memory", round(rebuilt.memory_mb), "MB", at_most(200))
+    shutil.rmtree(data)
+
+
+AREAS = {"codec": codec, "log": log, "tracker": tracker}
+
+
+def main(build, scratch, areas):
+    os.makedirs(scratch, exist_ok=True)
+    for area in areas:
+        AREAS[area](Folders(build, scratch))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])
