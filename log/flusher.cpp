@@ -1,0 +1,42 @@
+#include "flusher.hpp"
+
+#include <algorithm>
+
+namespace lungo {
+
+void Flusher::Slot::mark() {
+  if (marked_.exchange(true)) return;
+  {
+    const std::lock_guard lock(flusher_.mutex_);
+    flusher_.marked_.push_back(this);
+  }
+  if (flusher_.running_) flusher_.running_->wake();
+}
+
+Flusher::Slot& Flusher::add_slot() {
+  const std::lock_guard lock(mutex_);
+  return slots_.emplace_back(*this);
+}
+
+Instant Flusher::step(Instant now) {
+  std::vector<Slot*> turn;
+  {
+    const std::lock_guard lock(mutex_);
+    turn.swap(marked_);
+  }
+  for (Slot* slot : turn) slot->marked_.store(false);  // before the flush: what is marked from here on is looked at again
+  for (Slot* slot : waiting_) {
+    if (std::ranges::find(turn, slot) == turn.end()) turn.push_back(slot);
+  }
+  waiting_.clear();
+  Instant next = Instant::max();
+  for (Slot* slot : turn) {
+    const Instant again = slot->queue_->flush(now);
+    if (again == Instant::max()) continue;
+    waiting_.push_back(slot);
+    next = std::min(next, again);
+  }
+  return next;
+}
+
+}  // namespace lungo

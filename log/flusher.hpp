@@ -1,0 +1,52 @@
+// The activity that leads the append queues which no caller leads, and syncs tails that nobody waits for.
+//
+// Only queues that asked for it are looked at, so thousands of idle partitions cost nothing.
+// Threads: Slot::mark() from any; the rest as an Activity, and add() before the queue is used.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "append_queue.hpp"
+
+namespace lungo {
+
+class Flusher : public Activity {
+ public:
+  /// A queue's place here; lives as long as the flusher.
+  class Slot {
+   public:
+    explicit Slot(Flusher& flusher) : flusher_(flusher) {}
+    /// Asks for a flush() of the queue soon.
+    void mark();
+
+   private:
+    friend class Flusher;
+    Flusher& flusher_;
+    AppendQueue* queue_ = nullptr;
+    std::atomic<bool> marked_{false};
+  };
+
+  explicit Flusher(Executor& executor) : running_(executor.start(*this)) {}
+
+  /// A slot whose queue comes with set_queue(), before the first mark().
+  Slot& add_slot();
+  static void set_queue(Slot& slot, AppendQueue& queue) { slot.queue_ = &queue; }
+  /// No flush() runs or begins after it returns.
+  void stop() { running_.reset(); }
+
+  Instant step(Instant now) override;
+  std::string_view name() const override { return "lungo-flusher"; }
+
+ private:
+  std::mutex mutex_;
+  std::deque<Slot> slots_;                    // under mutex_; a deque keeps their addresses
+  std::vector<Slot*> marked_;                 // under mutex_
+  std::vector<Slot*> waiting_;                // the flusher's own: those with a time to come
+  std::unique_ptr<RunningActivity> running_;  // last: starts to step at once
+};
+
+}  // namespace lungo

@@ -1,0 +1,232 @@
+#include "local_event_log.hpp"
+
+#include "base/logger.hpp"
+#include "tailing_event_log.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr std::string_view kTailFile = "tail";
+
+std::int64_t milliseconds_between(Instant begin, Instant end) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(end - begin).count();
+}
+
+/// Which setting of an existing topic differs from what was asked for; empty when none does.
+std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
+  if (there.partitions != wanted.partitions) return "partitions=" + std::to_string(there.partitions);
+  if (there.streams != wanted.streams) return there.streams ? "streams=true" : "streams=false";
+  if (there.compact != wanted.compact) return there.compact ? "compact=true" : "compact=false";
+  if (there.ack_level != wanted.ack_level) return there.ack_level == AckLevel::isr ? "ack_level=isr" : "ack_level=isr_sync";
+  if (there.flush_interval != wanted.flush_interval) {
+    return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
+  }
+  if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
+  return {};
+}
+
+}  // namespace
+
+// ---- opening ----
+
+LocalEventLog::LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options)
+    : LogReads(dir->path(), ports), dir_(std::move(dir)), queued_bytes_max_(options.queued_bytes_max) {}
+
+Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::string& directory, const LocalOptions& options) {
+  const Instant begin = ports.clock.monotonic();
+  Result<std::unique_ptr<LogDir>> dir = LogDir::open_writer(ports.storage, ports.random, directory);
+  if (!dir) return dir.error();
+  const bool clean = (*dir)->was_stopped_cleanly();
+  const std::shared_ptr<LocalEventLog> log(new LocalEventLog(ports, std::move(*dir), options));
+  const Result<Opened> opened = log->open_partitions();
+  if (!opened) return opened.error();
+  if (Result<void> started = log->start(); !started) return started.error();
+  logger()->info("{} opened epoch={} topics={} partitions={} after={} scanned_bytes={} cut_bytes={} ms={}", directory,
+                 log->dir_->epoch().value(), log->dir_->topics().size(), opened->partitions, clean ? "clean-stop" : "crash",
+                 opened->recovery.bytes_scanned, opened->recovery.bytes_cut,
+                 milliseconds_between(begin, ports.clock.monotonic()));
+  return std::shared_ptr<EventLog>(log);
+}
+
+Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
+  Opened opened;
+  for (const TopicEntry& entry : dir_->topics()) {
+    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry.info, opened);
+    if (!topic) return topic.error();
+    open_topics_.add(std::move(*topic));
+  }
+  return opened;
+}
+
+Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicInfo& info, Opened& opened) {
+  auto topic = std::make_shared<OpenTopic>();
+  topic->info = info;
+  PartitionOptions options;
+  options.segment_bytes = info.spec.segment_bytes;
+  options.streams = info.spec.streams;
+  for (std::int32_t i = 0; i < info.spec.partitions; ++i) {
+    const TopicPartition name{info.spec.name, PartitionId{i}};
+    Result<std::unique_ptr<PartitionLog>> log =
+        PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
+    if (!log) return log.error().with_context(to_string(name));
+    // What a killed process left in the page cache is not durable yet; nobody may see it before it is.
+    if ((*log)->synced_end() < (*log)->written_end()) {
+      if (const Result<Offset> synced = (*log)->sync(); !synced) return synced.error().with_context(to_string(name));
+    }
+    const Offset committed = (*log)->synced_end();
+    opened.partitions += 1;
+    opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
+    opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
+    topic->partitions.push_back(std::make_shared<OpenPartition>(name, info.id, std::move(*log), committed));
+  }
+  return std::shared_ptr<const OpenTopic>(std::move(topic));
+}
+
+/// Makes the opened directory ours, and begins to work. Before the first append, after the last check.
+Result<void> LocalEventLog::start() {
+  if (Result<void> begun = dir_->begin_writing(); !begun) return begun;
+  std::vector<Offset> ends;
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) ends.push_back(partition->committed());
+  }
+  Result<std::unique_ptr<TailWriter>> tail =
+      TailWriter::open(ports().storage, dir_->path() + "/" + std::string(kTailFile), dir_->epoch(), ends);
+  if (!tail) return tail.error();
+  tail_ = std::move(*tail);
+  flusher_ = std::make_unique<Flusher>(ports().executor);
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
+  recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
+  recovery_points_running_ = ports().executor.start(*recovery_points_);
+  return {};
+}
+
+void LocalEventLog::add_queues(const OpenTopic& topic) {
+  AppendQueue::Options options;
+  options.ack_level = topic.info.spec.ack_level;
+  options.flush_interval = topic.info.spec.flush_interval;
+  options.queued_bytes_max = queued_bytes_max_;
+  options.epoch = dir_->epoch();
+  TopicQueues queues;
+  for (const std::shared_ptr<OpenPartition>& partition : topic.partitions) {
+    Flusher::Slot& slot = flusher_->add_slot();
+    const std::size_t tail_slot = partitions_++;
+    AppendQueue::Hooks hooks;
+    hooks.wake_flusher = [&slot] { slot.mark(); };
+    hooks.publish_committed = [this, tail_slot](Offset end) { tail_->publish(tail_slot, end); };
+    queues.push_back(std::make_unique<AppendQueue>(partition, options, std::move(hooks), ports()));
+    Flusher::set_queue(slot, *queues.back());
+  }
+  const std::unique_lock lock(queues_mutex_);
+  queues_.emplace(topic.info.spec.name, std::move(queues));
+}
+
+// ---- writing ----
+
+Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
+  const std::lock_guard lock(dir_mutex_);
+  if (const Result<TopicInfo> there = topic(spec.name)) {
+    const std::string other = difference(there->spec, spec);
+    if (other.empty()) return there;
+    return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  }
+  const Result<TopicInfo> info = dir_->create_topic(spec);
+  if (!info) return info;
+  Opened opened;
+  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(*info, opened);
+  if (!topic) return topic.error();
+  if (Result<void> added = tail_->add((*topic)->partitions.size()); !added) {
+    logger()->warn("{}; readers in other processes do not see topic {} yet", added.error().text(), spec.name);
+  }
+  add_queues(**topic);
+  open_topics_.add(std::move(*topic));
+  return info;
+}
+
+AppendQueue* LocalEventLog::find_queue(const TopicPartition& partition) {
+  const std::shared_lock lock(queues_mutex_);
+  const auto found = queues_.find(partition.topic);
+  if (found == queues_.end()) return nullptr;
+  const std::int32_t index = partition.partition.value();
+  if (index < 0 || static_cast<std::size_t>(index) >= found->second.size()) return nullptr;
+  return found->second[static_cast<std::size_t>(index)].get();
+}
+
+void LocalEventLog::append(AppendRequest request, Completion completion) {
+  AppendQueue* const queue = find_queue(request.to);
+  if (queue == nullptr) {
+    completion(Error{Errc::not_found, "no partition " + to_string(request.to)});
+    return;
+  }
+  if (request.condition && !open_topics_.find(request.to.topic).value()->info.spec.streams) {
+    completion(Error{Errc::unsupported, "topic " + request.to.topic + " takes no conditions: it was made without `streams`"});
+    return;
+  }
+  queue->append(std::move(request), std::move(completion));
+}
+
+// ---- the clean stop ----
+
+LocalEventLog::~LocalEventLog() {
+  if (flusher_) stop();  // otherwise opening failed, and the directory stays as it was found
+}
+
+void LocalEventLog::stop() {
+  const Instant begin = ports().clock.monotonic();
+  recovery_points_running_.reset();
+  flusher_->stop();
+  LogDir::CleanEnds clean_ends;
+  OffsetsByPartition synced;
+  bool clean = true;
+  for (auto& [topic, queues] : queues_) {
+    for (const std::unique_ptr<AppendQueue>& queue : queues) {
+      const TopicPartition& name = queue->partition().name();
+      const Result<CleanEnd> end = queue->close();
+      if (end) {
+        clean_ends.emplace(name, *end);
+        synced.emplace(name, end->end);
+      } else {
+        clean = false;
+        logger()->error("{} did not stop cleanly: {}", to_string(name), end.error().text());
+      }
+    }
+  }
+  // Of the partitions that failed nothing is known to be synced; without the marker all are walked from their recovery points.
+  Result<void> noted = clean ? dir_->write_recovery_points(synced) : Result<void>{};
+  if (noted && clean) noted = dir_->write_clean_stop(clean_ends);
+  if (!noted) logger()->warn("{}; the next start recovers as after a crash", noted.error().text());
+  logger()->info("{} closed epoch={} clean={} ms={}", dir_->path(), dir_->epoch().value(), clean && noted,
+                 milliseconds_between(begin, ports().clock.monotonic()));
+}
+
+// ---- the public entry ----
+
+namespace {
+
+/// Keeps the real ports alive for as long as the log that runs on them.
+struct OwnedPorts {
+  PosixPorts ports;
+  std::shared_ptr<EventLog> log;  // destroyed first
+};
+
+Result<std::shared_ptr<EventLog>> open_on(Ports ports, const std::string& directory, const LocalOptions& options) {
+  if (options.read_only) return TailingEventLog::open(ports, directory);
+  return LocalEventLog::open(ports, directory, options);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options) {
+  const std::size_t last = directory.find_last_not_of('/');
+  if (directory.empty()) return Error{Errc::invalid_argument, "the data directory has no name"};
+  const std::string path = last == std::string::npos ? "/" : directory.substr(0, last + 1);
+  if (options.ports != nullptr) return open_on(*options.ports, path, options);
+
+  auto owned = std::make_shared<OwnedPorts>();
+  Result<std::shared_ptr<EventLog>> log = open_on(owned->ports.ports(), path, options);
+  if (!log) return log;
+  owned->log = std::move(*log);
+  return std::shared_ptr<EventLog>(owned, owned->log.get());
+}
+
+}  // namespace lungo

@@ -1,0 +1,62 @@
+// The writing form of the embedded log: one process, the holder of the directory's lock.
+//
+// Composes the data directory, a PartitionLog and an AppendQueue per partition, the flusher, the tail page and the recovery
+// points. The destructor is the clean stop; it must not run on a thread that is inside a completion or notification.
+// Threads: any.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+#include <lungo/log/local_event_log.hpp>
+#include "flusher.hpp"
+#include "log_dir.hpp"
+#include "log_reads.hpp"
+#include "recovery_points.hpp"
+#include "tail_page.hpp"
+
+namespace lungo {
+
+class LocalEventLog : public LogReads {
+ public:
+  /// Opens, recovers and begins to write. `ports` outlive the log. Errors: as open_local().
+  static Result<std::shared_ptr<EventLog>> open(Ports ports, const std::string& directory, const LocalOptions& options);
+  ~LocalEventLog() override;
+
+  Result<TopicInfo> create_topic(const TopicSpec& spec) override;
+  void append(AppendRequest request, Completion completion) override;
+  bool read_only() const override { return false; }
+
+ private:
+  /// What opening all partitions came to.
+  struct Opened {
+    std::size_t partitions = 0;
+    RecoveryReport recovery;
+  };
+
+  LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
+  Result<Opened> open_partitions();
+  Result<void> start();
+  Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicInfo& info, Opened& opened);
+  void add_queues(const OpenTopic& topic);
+  AppendQueue* find_queue(const TopicPartition& partition);
+  void stop();
+
+  const std::unique_ptr<LogDir> dir_;
+  const std::size_t queued_bytes_max_;
+  std::mutex dir_mutex_;  // creating topics and writing recovery points, one at a time
+  std::unique_ptr<TailWriter> tail_;
+  std::unique_ptr<Flusher> flusher_;
+
+  /// The queues of one topic, by partition.
+  using TopicQueues = std::vector<std::unique_ptr<AppendQueue>>;
+  std::shared_mutex queues_mutex_;
+  std::map<std::string, TopicQueues, std::less<>> queues_;  // under queues_mutex_; entries never go
+  std::size_t partitions_ = 0;                              // with a slot in the tail page; under dir_mutex_
+
+  std::unique_ptr<RecoveryPoints> recovery_points_;
+  std::unique_ptr<RunningActivity> recovery_points_running_;
+};
+
+}  // namespace lungo

@@ -1,0 +1,34 @@
+// What the writing and the read-only form of the embedded log share: everything of an EventLog that reads.
+//
+// Threads: any. Readers see committed records only and take no lock while they read.
+#pragma once
+
+#include "open_topics.hpp"
+
+namespace lungo {
+
+class LogReads : public EventLog {
+ public:
+  LogReads(std::string directory, Ports ports) : directory_(std::move(directory)), ports_(ports) {}
+
+  Result<TopicInfo> topic(std::string_view name) override;
+  Result<std::vector<TopicInfo>> topics() override;
+  Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override;
+  Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                              std::size_t records_max) override;
+  Result<Ends> ends(const TopicPartition& partition) override;
+  Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) override;
+  Result<void> validate(std::string_view topic, const Position& position) override;
+  NotifyToken notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) override;
+  Ports ports() override { return ports_; }
+  std::optional<std::string> directory() const override { return directory_; }
+
+ protected:
+  OpenTopics open_topics_;
+
+ private:
+  const std::string directory_;
+  const Ports ports_;
+};
+
+}  // namespace lungo

@@ -1,0 +1,69 @@
+#include "open_topics.hpp"
+
+namespace lungo {
+
+std::shared_ptr<PartitionLog> OpenPartition::log() const {
+  const std::lock_guard lock(log_mutex_);
+  return log_;
+}
+
+void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {
+  std::shared_ptr<PartitionLog> old;  // closed after the lock is released
+  const std::lock_guard lock(log_mutex_);
+  old = std::exchange(log_, std::move(log));
+}
+
+bool OpenPartition::commit(Offset end) {
+  if (end <= committed()) return false;
+  committed_.store(end.value(), std::memory_order_release);
+  waiters_.fire_above(end);
+  return true;
+}
+
+std::shared_ptr<void> OpenPartition::notify_above(Offset end, std::function<void()> notify) {
+  std::shared_ptr<void> token = waiters_.add(end, std::move(notify));
+  // Whoever commits or closes stores first and fires then: either it finds the waiter, or this finds what it stored.
+  if (closed_.load()) {
+    waiters_.fire_all();
+  } else {
+    waiters_.fire_above(committed());
+  }
+  return token;
+}
+
+void OpenPartition::close() {
+  closed_.store(true);
+  waiters_.fire_all();
+}
+
+void OpenTopics::add(std::shared_ptr<const OpenTopic> topic) {
+  const std::unique_lock lock(mutex_);
+  by_name_.emplace(topic->info.spec.name, topic);
+  topics_.push_back(std::move(topic));
+}
+
+Result<std::shared_ptr<const OpenTopic>> OpenTopics::find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return Error{Errc::not_found, "no topic " + std::string(name)};
+  return found->second;
+}
+
+Result<std::shared_ptr<OpenPartition>> OpenTopics::find(const TopicPartition& partition) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = by_name_.find(partition.topic);
+  if (found == by_name_.end()) return Error{Errc::not_found, "no topic " + partition.topic};
+  const std::vector<std::shared_ptr<OpenPartition>>& partitions = found->second->partitions;
+  const std::int32_t index = partition.partition.value();
+  if (index < 0 || static_cast<std::size_t>(index) >= partitions.size()) {
+    return Error{Errc::not_found, "no partition " + to_string(partition)};
+  }
+  return partitions[static_cast<std::size_t>(index)];
+}
+
+std::vector<std::shared_ptr<const OpenTopic>> OpenTopics::all() const {
+  const std::shared_lock lock(mutex_);
+  return topics_;
+}
+
+}  // namespace lungo

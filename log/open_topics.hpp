@@ -1,0 +1,73 @@
+// The topics of an open data directory and, per partition, what readers need: its log, its committed end, who waits for it.
+//
+// Threads: any. Topics are added and never go; a partition's log may be replaced (read-only logs, after the writer restarted).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <lungo/log/partition_log.hpp>
+#include "waiters.hpp"
+
+namespace lungo {
+
+class OpenPartition {
+ public:
+  OpenPartition(TopicPartition name, TopicId topic, std::shared_ptr<PartitionLog> log, Offset committed)
+      : name_(std::move(name)), topic_(topic), log_(std::move(log)), committed_(committed.value()) {}
+
+  [[nodiscard]] const TopicPartition& name() const { return name_; }
+  [[nodiscard]] const TopicId& topic() const { return topic_; }
+  [[nodiscard]] std::shared_ptr<PartitionLog> log() const;
+  void replace_log(std::shared_ptr<PartitionLog> log);
+
+  [[nodiscard]] Offset committed() const { return Offset{committed_.load(std::memory_order_acquire)}; }
+  /// Shows readers more and calls who waited for it; false when `end` is no more than they see. One caller at a time.
+  bool commit(Offset end);
+  [[nodiscard]] std::shared_ptr<void> notify_above(Offset end, std::function<void()> notify);
+  /// No commit comes any more.
+  void close();
+
+ private:
+  const TopicPartition name_;
+  const TopicId topic_;
+  mutable std::mutex log_mutex_;
+  std::shared_ptr<PartitionLog> log_;  // under log_mutex_
+  std::atomic<std::int64_t> committed_;
+  std::atomic<bool> closed_{false};
+  CommitWaiters waiters_;
+};
+
+struct OpenTopic {
+  TopicInfo info;
+  std::vector<std::shared_ptr<OpenPartition>> partitions;
+};
+
+class OpenTopics {
+ public:
+  void add(std::shared_ptr<const OpenTopic> topic);
+  /// Errors: not_found, naming the topic.
+  Result<std::shared_ptr<const OpenTopic>> find(std::string_view name) const;
+  /// Errors: not_found, naming the topic or the partition.
+  Result<std::shared_ptr<OpenPartition>> find(const TopicPartition& partition) const;
+  /// In the order of their creation.
+  [[nodiscard]] std::vector<std::shared_ptr<const OpenTopic>> all() const;
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+
+  mutable std::shared_mutex mutex_;
+  std::vector<std::shared_ptr<const OpenTopic>> topics_;
+  std::unordered_map<std::string, std::shared_ptr<const OpenTopic>, Hash, std::equal_to<>> by_name_;
+};
+
+}  // namespace lungo
