@@ -1,0 +1,83 @@
+#include "batch_scanner.hpp"
+
+#include <algorithm>
+
+namespace lungo {
+namespace {
+
+// Headers alone: small, as large batches are skipped over. Whole batches: large, as everything is read.
+constexpr std::size_t kHeaderWindowBytes = 4u << 10;
+constexpr std::size_t kBatchWindowBytes = 512u << 10;
+
+}  // namespace
+
+Error corrupt_at(std::string_view name, std::uint64_t position, std::string_view what) {
+  return Error{Errc::corrupt, std::string(name) + ", byte " + std::to_string(position) + ": " + std::string(what)};
+}
+
+std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least) {
+  if (header.base_offset != expected) {
+    return "batch begins at offset " + std::to_string(header.base_offset.value()) + ", expected " +
+           std::to_string(expected.value());
+  }
+  if (header.epoch < epoch_at_least) {
+    return "leader epoch goes back from " + std::to_string(epoch_at_least.value()) + " to " +
+           std::to_string(header.epoch.value());
+  }
+  return {};
+}
+
+BatchScanner::BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end,
+                           Offset expected, LeaderEpoch epoch)
+    : file_(file),
+      name_(std::move(name)),
+      depth_(depth),
+      position_(position),
+      end_(end),
+      expected_(expected),
+      epoch_(epoch),
+      buffer_(std::min<std::uint64_t>(depth == Depth::whole ? kBatchWindowBytes : kHeaderWindowBytes,
+                                      end > position ? end - position : 0)) {}
+
+Error BatchScanner::corrupt(std::string_view what) const { return corrupt_at(name_, position_, what); }
+
+// The `size` bytes at position_, or fewer at the end of the file.
+Result<BytesView> BatchScanner::window(std::size_t size) {
+  const std::uint64_t buffered_end = buffered_from_ + buffered_size_;
+  if (position_ < buffered_from_ || position_ + size > buffered_end) {
+    if (buffer_.size() < size) buffer_.resize(size);
+    const std::size_t wanted = std::min<std::uint64_t>(buffer_.size(), end_ - position_);
+    const Result<std::size_t> read = file_.read_at(position_, std::span{buffer_}.first(wanted));
+    if (!read) return read.error().with_context(name_);
+    buffered_from_ = position_;
+    buffered_size_ = *read;
+  }
+  const std::size_t begin = position_ - buffered_from_;
+  return BytesView{buffer_}.subspan(begin, std::min(size, buffered_size_ - begin));
+}
+
+Result<std::optional<ScannedBatch>> BatchScanner::next() {
+  if (position_ >= end_) return std::optional<ScannedBatch>{};
+  const Result<BytesView> head = window(std::min<std::uint64_t>(kBatchHeaderBytes, end_ - position_));
+  if (!head) return head.error();
+  const Result<BatchHeader> header = parse_batch_header(*head);
+  if (!header) return corrupt(header.error().text());
+  if (header->size_bytes() > end_ - position_) {
+    return corrupt("batch of " + std::to_string(header->size_bytes()) + " bytes reaches past the end of the file");
+  }
+  if (const std::string fault = neighbour_fault(*header, expected_, epoch_); !fault.empty()) return corrupt(fault);
+
+  ScannedBatch batch{.header = *header, .position = position_, .bytes = {}};
+  if (depth_ == Depth::whole) {
+    const Result<BytesView> bytes = window(header->size_bytes());
+    if (!bytes) return bytes.error();
+    if (const Result<BatchHeader> verified = verify_batch(*bytes); !verified) return corrupt(verified.error().text());
+    batch.bytes = *bytes;
+  }
+  position_ += header->size_bytes();
+  expected_ = header->end_offset();
+  epoch_ = header->epoch;
+  return std::optional{batch};
+}
+
+}  // namespace lungo

@@ -1,0 +1,62 @@
+// Which leader epoch began at which offset: `leader-epoch-checkpoint`, in Kafka's text format.
+//
+//   0            version
+//   2            number of lines that follow
+//   0 0          epoch and its first offset, both ascending
+//   3 1042
+//
+// Promise: the file is a cache of what the batches say. It is written before the batches of a new epoch count as synced, and
+// entries at or above the log's end are dropped when the log opens.
+// Threads: the owner changes it; any thread asks.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lungo/log/bytes.hpp>
+#include <lungo/log/result.hpp>
+
+namespace lungo {
+
+struct EpochStart {
+  LeaderEpoch epoch;
+  Offset start;
+  friend bool operator==(const EpochStart&, const EpochStart&) = default;
+};
+
+class EpochHistory {
+ public:
+  static constexpr const char* kFileName = "leader-epoch-checkpoint";
+
+  /// Reads the text. Errors: corrupt; newer_format.
+  static Result<std::vector<EpochStart>> parse(std::string_view text);
+  static std::string to_text(const std::vector<EpochStart>& entries);
+
+  void assign(std::vector<EpochStart> entries);
+  /// Takes note of a batch: a later epoch than the last begins at `offset`.
+  void note(LeaderEpoch epoch, Offset offset);
+  /// Forgets what begins at or above `end`.
+  void trim_to(Offset end);
+
+  [[nodiscard]] std::vector<EpochStart> entries() const;
+  /// kNoEpoch while nothing was noted.
+  [[nodiscard]] LeaderEpoch last() const;
+  /// Epoch of the record at `offset`; kNoEpoch below the first entry.
+  [[nodiscard]] LeaderEpoch epoch_at(Offset offset) const;
+  /// Start of the epoch behind `epoch`, or `log_end` for the last one; nothing when `epoch` is unknown.
+  [[nodiscard]] std::optional<Offset> end_of(LeaderEpoch epoch, Offset log_end) const;
+
+  /// True once after each change: the caller writes the file.
+  bool take_changed();
+  /// The file could not be written: it is still to be done.
+  void keep_changed();
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<EpochStart> entries_;
+  bool changed_ = false;
+};
+
+}  // namespace lungo

@@ -1,0 +1,181 @@
+// PartitionLog's owner's side: open, the append path from top to bottom, truncate, close.
+
+#include <lungo/log/partition_log.hpp>
+
+#include <lungo/log/check.hpp>
+
+#include "base/byte_order.hpp"
+#include "partition_parts.hpp"
+#include "partition_recovery.hpp"
+#include "segment_directory.hpp"
+
+namespace lungo {
+namespace {
+
+// Positions inside a segment are 32 bits in Kafka's index; room is left for one batch that is larger than the limit.
+constexpr std::uint64_t kSegmentBytesMax = 1ull << 30;
+constexpr std::size_t kCrcAt = 17;
+
+// An item that takes part in the batch, and where its records will lie.
+struct Accepted {
+  GroupItem* item;
+  Offset first;
+};
+
+void refuse_all(std::span<GroupItem> group, const Error& error) {
+  for (GroupItem& item : group) item.outcome = error;
+}
+
+}  // namespace
+
+PartitionLog::PartitionLog(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+PartitionLog::~PartitionLog() = default;
+
+Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::string directory, PartitionOptions options,
+                                                         std::optional<CleanEnd> clean, Offset recovery_point) {
+  if (options.segment_bytes == 0 || options.segment_bytes > kSegmentBytesMax) {
+    return Error{Errc::invalid_argument, "segment_bytes is " + std::to_string(options.segment_bytes) + ", allowed are 1 to " +
+                                             std::to_string(kSegmentBytesMax)};
+  }
+  auto parts = std::make_unique<Parts>(ports, std::move(directory), options);
+  if (!options.read_only) {
+    if (Result<void> made = make_directories_durably(ports.storage, parts->directory); !made) return made.error();
+  }
+  Result<RecoveredLog> log = recover_partition(ports.storage, parts->directory, options, clean, recovery_point, parts->epochs);
+  if (!log) return log.error();
+  parts->recovery = log->report;
+  parts->last_batch_crc = log->last_batch_crc;
+  parts->start = log->segments.empty() ? 0 : log->segments.front()->base().value();
+  parts->written_end = parts->synced_end = log->end.value();
+  parts->segments.assign(std::move(log->segments));
+  if (!options.read_only) {
+    // The mark before the first segment: from then on a torn tail can be told from rot.
+    Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end);
+    if (!mark) return mark.error();
+    parts->mark = std::move(*mark);
+    if (parts->segments.snapshot()->empty()) {
+      if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
+    }
+    parts->first_unsynced_segment = parts->active().base();
+  }
+  return std::unique_ptr<PartitionLog>{new PartitionLog(std::move(parts))};
+}
+
+void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
+  if (const std::optional<Error> refusal = parts_->refusal()) return refuse_all(group, *refusal);
+  const Offset end = written_end();
+  BatchBuilder& builder = parts_->builder;
+  builder.clear();
+  std::vector<Accepted> accepted;
+  for (GroupItem& item : group) {
+    check(item.records != nullptr && !item.records->empty(), "an append has records");
+    if (builder.size_bytes() + item.records->size_bytes() > 2 * kRecordBytesMax) {
+      item.outcome = Error{Errc::too_large, "the appends of one group do not fit one batch"};
+      continue;
+    }
+    accepted.push_back({&item, end.plus(builder.count())});
+    builder.add(*item.records);
+  }
+  if (accepted.empty()) return;
+
+  const Result<void> written = parts_->write(builder.finish(end, epoch), epoch, builder.count());
+  for (const auto& [item, first] : accepted) {
+    if (!written) {
+      item->outcome = written.error();
+    } else {
+      item->outcome =
+          Appended{.first = first, .end = first.plus(static_cast<std::int64_t>(item->records->count())), .epoch = epoch};
+    }
+  }
+}
+
+std::optional<Error> PartitionLog::Parts::refusal() const {
+  if (closed) return Error{Errc::closed, directory + " is closed"};
+  if (options.read_only) return Error{Errc::unsupported, directory + " is open for reading only"};
+  return failure.get();
+}
+
+Error PartitionLog::Parts::failed(const Error& cause) const {
+  return Error{Errc::partition_failed,
+               "writes to " + directory + " are refused until it is opened again: " + std::string(cause.text())};
+}
+
+// Writes one finished batch: rolls if it is time, then segment, ends. Nothing changes on failure.
+Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count) {
+  const Offset base{written_end.load(std::memory_order_relaxed)};
+  const Offset end = base.plus(count);
+  const Offset last = base.plus(count - 1);
+  if (active().is_full_for(batch.size(), last, options.segment_bytes)) {
+    active().finish_indexes();
+    if (Result<void> rolled = add_segment(base); !rolled) return rolled;
+  }
+  if (Result<void> written = active().append(batch, last, builder.max_timestamp()); !written) {
+    if (written.error() == Errc::partition_failed) failure.set(failed(written.error()));
+    return written;
+  }
+  epochs.note(epoch, base);
+  last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + kCrcAt);
+  written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
+  written_end.store(end.value(), std::memory_order_release);
+  return {};
+}
+
+Result<void> PartitionLog::Parts::add_segment(Offset base) {
+  // A failed attempt may have left files of this name.
+  if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
+  Result<std::shared_ptr<Segment>> segment =
+      Segment::open(ports.storage, directory, base, OpenMode::create, options.index_interval_bytes);
+  if (!segment) return segment.error();
+  segments.add(std::move(*segment));
+  names_changed.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<void> PartitionLog::truncate_to(Offset end) {
+  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  if (end < start() || end > written_end()) {
+    return Error{Errc::invalid_argument, "can't cut " + parts_->directory + " at offset " + std::to_string(end.value())};
+  }
+  const std::size_t index = segment_index(*list, end).value_or(0);
+  const Result<std::uint64_t> position = (*list)[index]->border_at(end);
+  if (!position) return position.error();
+
+  // The mark first: it must never promise more than there is.
+  parts_->sync_turn.take();
+  Result<void> done = parts_->mark->reset(std::min(end, synced_end()));
+  for (std::size_t i = list->size(); done && i-- > index + 1;) {
+    done = remove_segment(parts_->ports.storage, parts_->directory, (*list)[i]->base());
+  }
+  if (done) done = remove_stream_run(parts_->ports.storage, parts_->directory, (*list)[index]->base());
+  if (done) done = (*list)[index]->cut(*position);
+  if (done) {
+    const Result<SegmentScan> rebuilt = (*list)[index]->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
+    if (!rebuilt) done = rebuilt.error();
+  }
+  if (done) {
+    parts_->segments.assign(Segments(list->begin(), list->begin() + static_cast<std::ptrdiff_t>(index) + 1));
+    parts_->epochs.trim_to(end);
+    parts_->names_changed = true;
+    parts_->first_unsynced_segment = std::min(parts_->first_unsynced_segment, (*list)[index]->base());
+    parts_->written_end = end.value();
+    parts_->synced_end = std::min(synced_end(), end).value();
+  } else {
+    parts_->failure.set(parts_->failed(done.error()));
+  }
+  parts_->sync_turn.give_back();
+  return done;
+}
+
+Result<CleanEnd> PartitionLog::close() {
+  if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
+  parts_->active().finish_indexes();
+  const Result<Offset> synced = sync();
+  if (!synced) return synced.error();
+  parts_->closed = true;
+  // Gives back the room that was reserved behind the end.
+  if (Result<void> trimmed = parts_->active().cut(parts_->active().size()); !trimmed) return trimmed.error();
+  return CleanEnd{.end = written_end(), .last_batch_crc = parts_->last_batch_crc};
+}
+
+}  // namespace lungo

@@ -1,0 +1,102 @@
+// What a PartitionLog is made of; its members are spread over partition_log.cpp (open, append, close), partition_sync.cpp and
+// partition_read.cpp.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+
+#include <lungo/log/partition_log.hpp>
+
+#include "buffer_pool.hpp"
+#include "epoch_history.hpp"
+#include "segment_list.hpp"
+#include "synced_mark.hpp"
+
+namespace lungo {
+
+/// The first failure after which nothing may be written; stays set.
+class FailureLatch {
+ public:
+  void set(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+    is_set_.store(true, std::memory_order_release);
+  }
+  [[nodiscard]] std::optional<Error> get() const {
+    if (!is_set_.load(std::memory_order_acquire)) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    return error_;
+  }
+
+ private:
+  std::atomic<bool> is_set_{false};
+  mutable std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+/// Lets one thread at a time sync; the mutex is not held meanwhile.
+class SyncTurn {
+ public:
+  void take() {
+    std::unique_lock lock(mutex_);
+    free_.wait(lock, [this] { return !taken_; });
+    taken_ = true;
+  }
+  void give_back() {
+    {
+      const std::lock_guard lock(mutex_);
+      taken_ = false;
+    }
+    free_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable free_;
+  bool taken_ = false;
+};
+
+struct PartitionLog::Parts {
+  Parts(Ports ports_given, std::string directory_given, const PartitionOptions& options_given)
+      : ports(ports_given), directory(std::move(directory_given)), options(options_given) {}
+
+  const Ports ports;
+  const std::string directory;
+  const PartitionOptions options;
+  RecoveryReport recovery;
+
+  // Shared.
+  SegmentList segments;
+  EpochHistory epochs;
+  BufferPool buffers;
+  FailureLatch failure;
+  std::atomic<std::int64_t> start{0};
+  std::atomic<std::int64_t> written_end{0};  // stored after the bytes and the segment that holds them can be seen
+  std::atomic<std::int64_t> synced_end{0};
+  std::atomic<std::uint64_t> written_bytes{0};  // since opening
+  std::atomic<std::uint64_t> synced_bytes{0};   // of those
+  std::atomic<bool> names_changed{false};       // the directory is to be synced
+
+  // The owner's.
+  BatchBuilder builder;
+  std::uint32_t last_batch_crc = 0;
+  bool closed = false;
+
+  // Whoever has the turn to sync.
+  SyncTurn sync_turn;
+  std::unique_ptr<SyncedMark> mark;  // null: read-only
+  Offset first_unsynced_segment;     // base of the first segment that may have unsynced bytes
+
+  [[nodiscard]] Segment& active() const { return *segments.snapshot()->back(); }
+  [[nodiscard]] Error failed(const Error& cause) const;
+  [[nodiscard]] std::optional<Error> refusal() const;
+
+  Result<void> add_segment(Offset base);
+  Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count);
+  Result<void> make_durable(Offset target);
+  Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
+};
+
+}  // namespace lungo

@@ -1,0 +1,103 @@
+// PartitionLog's readers' side. No lock is held while anything is read.
+
+#include <algorithm>
+
+#include "partition_parts.hpp"
+
+namespace lungo {
+
+Offset PartitionLog::start() const { return Offset{parts_->start.load(std::memory_order_acquire)}; }
+Offset PartitionLog::written_end() const { return Offset{parts_->written_end.load(std::memory_order_acquire)}; }
+Offset PartitionLog::synced_end() const { return Offset{parts_->synced_end.load(std::memory_order_acquire)}; }
+LeaderEpoch PartitionLog::last_epoch() const { return parts_->epochs.last(); }
+RecoveryReport PartitionLog::recovery() const { return parts_->recovery; }
+
+std::uint64_t PartitionLog::unsynced_bytes() const {
+  const std::uint64_t synced = parts_->synced_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t written = parts_->written_bytes.load(std::memory_order_relaxed);
+  return written - std::min(written, synced);
+}
+
+std::optional<Offset> PartitionLog::end_of_epoch(LeaderEpoch epoch) const {
+  return parts_->epochs.end_of(epoch, written_end());
+}
+
+Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
+                                   PartitionId partition) {
+  if (from < start() || from > end || end > written_end()) {
+    return Error{Errc::offset_out_of_range, "offset " + std::to_string(from.value()) + " is not in [" +
+                                                std::to_string(start().value()) + ", " +
+                                                std::to_string(std::min(end, written_end()).value()) + ")"};
+  }
+  const auto epoch_at = [this](Offset offset) { return parts_->epochs.epoch_at(offset); };
+  Position next{.topic = topic, .partition = partition, .offset = from, .epoch = epoch_at(from.plus(-1))};
+  if (from == end) return Fetched{nullptr, {}, from, next, end};
+
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  const std::optional<std::size_t> index = segment_index(*list, from);
+  if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
+  Result<BatchRun> run = (*list)[*index]->read(from, end, bytes_max, parts_->buffers, epoch_at);
+  if (!run) return run.error();
+  if (run->batches.empty()) {
+    return Error{Errc::corrupt, (*list)[*index]->path() + " ends at offset " + std::to_string(run->end.value()) +
+                                    ", but the log has records up to " + std::to_string(end.value())};
+  }
+  next.offset = run->end;
+  next.epoch = run->epoch;
+  return Fetched{std::move(run->buffer), run->batches, from, next, end};
+}
+
+Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end) {
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  for (const std::shared_ptr<Segment>& segment : *list) {
+    if (segment->base() >= end) break;
+    const Result<std::optional<Offset>> batch = segment->first_batch_at(time);
+    if (!batch) return batch.error();
+    if (!*batch || **batch >= end) continue;
+    const Result<Fetched> fetched = read(**batch, end, 0, {}, {});
+    if (!fetched) return fetched.error();
+    RecordCursor records = fetched->records();
+    while (const RecordView* record = records.next()) {
+      if (record->timestamp >= time) return std::optional{record->offset};
+    }
+    if (records.error()) return records.error()->with_context(segment->path());
+  }
+  return std::optional<Offset>{};
+}
+
+Result<void> PartitionLog::refresh(Offset end) {
+  if (!parts_->options.read_only || end <= written_end()) return {};
+  Segments segments = *parts_->segments.snapshot();
+  if (segments.empty()) {
+    const Result<std::shared_ptr<Segment>> first = parts_->open_to_read(Offset{0});
+    if (!first) return first.error();
+    segments.push_back(*first);
+  }
+  Offset reached = written_end();
+  for (;;) {
+    Segment& last = *segments.back();
+    if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
+    const Result<Offset> walked = last.walk_from(reached, end, parts_->epochs);
+    if (!walked) return walked.error();
+    reached = *walked;
+    if (reached >= end) break;
+    const Result<std::shared_ptr<Segment>> next = parts_->open_to_read(reached);
+    if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
+    segments.push_back(*next);
+  }
+  parts_->start.store(segments.front()->base().value(), std::memory_order_release);
+  parts_->segments.assign(std::move(segments));
+  parts_->written_end.store(reached.value(), std::memory_order_release);
+  parts_->synced_end.store(reached.value(), std::memory_order_release);
+  return {};
+}
+
+Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) const {
+  return Segment::open(ports.storage, directory, base, OpenMode::read, options.index_interval_bytes);
+}
+
+Result<KeyRecords> PartitionLog::read_key(std::string_view, Offset, Offset, std::size_t) {
+  return Error{Errc::unsupported, parts_->directory + " has no stream index"};
+}
+
+}  // namespace lungo

@@ -1,0 +1,204 @@
+#include "partition_recovery.hpp"
+
+#include <algorithm>
+
+#include "base/logger.hpp"
+#include "segment_directory.hpp"
+#include "synced_mark.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr std::uint64_t kEpochFileBytesMax = 16u << 20;
+
+class Recovery {
+ public:
+  Recovery(Storage& storage, const std::string& directory, const PartitionOptions& options, EpochHistory& epochs)
+      : storage_(storage), directory_(directory), options_(options), epochs_(epochs) {}
+
+  Result<RecoveredLog> run(std::optional<CleanEnd> clean, Offset recovery_point) {
+    // Before the segments: a writer that goes on beside a reader moves the mark only behind its bytes.
+    const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_);
+    if (!mark) return mark.error();
+    has_mark_ = mark->has_value();
+    proven_ = std::max({recovery_point, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
+    if (Result<void> opened = open_segments(); !opened) return opened.error();
+    if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
+    if (clean) {
+      const Result<bool> whole = accept_clean_end(*clean);
+      if (!whole) return whole.error();
+      if (*whole) return std::move(log_);
+      logger()->warn("partition {} is not as its clean-stop marker says, it is read in full", directory_);
+    }
+    if (Result<void> scanned = scan(recovery_point); !scanned) return scanned.error();
+    return std::move(log_);
+  }
+
+ private:
+  Result<void> open_segments() {
+    Result<std::vector<Offset>> bases = list_segments(storage_, directory_, !options_.read_only);
+    if (!bases) return bases.error();
+    for (const Offset base : *bases) {
+      Result<std::shared_ptr<Segment>> segment = Segment::open(
+          storage_, directory_, base, options_.read_only ? OpenMode::read : OpenMode::create, options_.index_interval_bytes);
+      if (!segment) return segment.error();
+      log_.segments.push_back(std::move(*segment));
+    }
+    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
+    return {};
+  }
+
+  // A missing or damaged file is made anew out of the batches.
+  Result<void> load_epochs() {
+    const Result<Bytes> text = read_file(storage_, directory_ + "/" + EpochHistory::kFileName, kEpochFileBytesMax);
+    if (!text) return text.error() == Errc::not_found ? Result<void>{} : Result<void>{text.error()};
+    Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(*text));
+    if (!entries && entries.error() == Errc::newer_format) return entries.error().with_context(directory_);
+    if (entries) epochs_.assign(std::move(*entries));
+    return {};
+  }
+
+  // Looks at the tails alone. False: something does not fit, read everything.
+  Result<bool> accept_clean_end(const CleanEnd& clean) {
+    std::optional<BatchHeader> last;
+    for (std::size_t i = 0; i < log_.segments.size(); ++i) {
+      const Result<SegmentScan> tail = log_.segments[i]->load_tail();
+      if (!tail && tail.error() == Errc::corrupt) return false;
+      if (!tail) return tail.error();
+      const Offset expected = i + 1 < log_.segments.size() ? log_.segments[i + 1]->base() : clean.end;
+      if (tail->end != expected) return false;
+      if (tail->last) last = tail->last;
+    }
+    if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) return false;
+    if (last) log_.last_batch_crc = last->crc;
+    log_.end = clean.end;
+    epochs_.trim_to(log_.end);
+    if (last && epochs_.last() != last->epoch) return relearn_epochs();
+    return true;
+  }
+
+  Result<bool> relearn_epochs() {
+    epochs_.assign({});
+    for (const std::shared_ptr<Segment>& segment : log_.segments) {
+      const Result<SegmentScan> walked =
+          segment->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
+      if (!walked && walked.error() == Errc::corrupt) return false;
+      if (!walked) return walked.error();
+    }
+    return true;
+  }
+
+  Result<void> scan(Offset recovery_point) {
+    const std::size_t first = first_to_verify(recovery_point);
+    for (std::size_t i = 0; i < log_.segments.size(); ++i) {
+      // What the history says about a range that is read again is learnt again.
+      if (i == first) epochs_.trim_to(log_.segments[i]->base());
+      Result<SegmentScan> scanned = i < first ? trusted_tail(i) : verify(i);
+      if (!scanned) return scanned.error();
+      if (scanned->last) log_.last_batch_crc = scanned->last->crc;
+      if (i < first && scanned->last && epochs_.epoch_at(scanned->last->base_offset) != scanned->last->epoch) {
+        if (const Result<bool> learnt = relearn_epochs(); !learnt) return learnt.error();
+      }
+      log_.end = scanned->end;
+      const bool gap = i + 1 < log_.segments.size() && log_.segments[i + 1]->base() != scanned->end;
+      if (gap && !scanned->damage) {
+        scanned->damage = corrupt_at(log_.segments[i]->path(), scanned->position,
+                                     "segment ends at offset " + std::to_string(scanned->end.value()) +
+                                         ", the next begins at " + std::to_string(log_.segments[i + 1]->base().value()));
+      }
+      if (scanned->damage) {
+        if (Result<void> cut = cut_or_refuse(i, *scanned); !cut) return cut;
+        break;
+      }
+    }
+    if (log_.end < proven_) {
+      return Error{Errc::corrupt, directory_ + " ends at offset " + std::to_string(log_.end.value()) + ", but offsets below " +
+                                      std::to_string(proven_.value()) + " were synced"};
+    }
+    epochs_.trim_to(log_.end);
+    return options_.read_only ? Result<void>{} : sync_from(first);
+  }
+
+  // First segment that reaches above the recovery point.
+  [[nodiscard]] std::size_t first_to_verify(Offset recovery_point) const {
+    std::size_t first = 0;
+    while (first + 1 < log_.segments.size() && log_.segments[first + 1]->base() <= recovery_point) ++first;
+    return first;
+  }
+
+  Result<SegmentScan> trusted_tail(std::size_t index) {
+    Result<SegmentScan> tail = log_.segments[index]->load_tail();
+    return !tail && tail.error() == Errc::corrupt ? verify(index) : tail;
+  }
+
+  Result<SegmentScan> verify(std::size_t index) {
+    Segment& segment = *log_.segments[index];
+    log_.report.bytes_scanned += segment.size();
+    return segment.rebuild(!options_.read_only, epochs_.epoch_at(segment.base()),
+                           [this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
+  }
+
+  Result<void> cut_or_refuse(std::size_t index, const SegmentScan& scanned) {
+    const bool promised = scanned.end < proven_;
+    if (promised) {
+      return scanned.damage->with_context("offsets below " + std::to_string(proven_.value()) + " were synced, but those from " +
+                                          std::to_string(scanned.end.value()) + " on are damaged");
+    }
+    if (!has_mark_ && !options_.read_only) {
+      const Result<bool> followed = whole_batches_follow(index, scanned);
+      if (!followed) return followed.error();
+      if (*followed) return scanned.damage->with_context("damage with whole batches behind it");
+    }
+    Segment& segment = *log_.segments[index];
+    log_.report.bytes_cut = segment.size() - scanned.position;
+    for (std::size_t i = index + 1; i < log_.segments.size(); ++i) log_.report.bytes_cut += log_.segments[i]->size();
+    if (options_.read_only) {
+      segment.limit_to(scanned.position);
+    } else {
+      logger()->warn("partition {} was cut at offset {}: bytes={} cause=\"{}\"", directory_, scanned.end.value(),
+                     log_.report.bytes_cut, scanned.damage->text());
+      // The later ones first: a crash in between leaves a gap that the next opening finds and cuts again.
+      for (std::size_t i = log_.segments.size(); i-- > index + 1;) {
+        if (Result<void> removed = remove_segment(storage_, directory_, log_.segments[i]->base()); !removed) return removed;
+      }
+      if (Result<void> cut = segment.cut(scanned.position); !cut) return cut;
+      if (Result<void> removed = remove_stream_run(storage_, directory_, segment.base()); !removed) return removed;
+    }
+    log_.segments.resize(index + 1);
+    return {};
+  }
+
+  Result<bool> whole_batches_follow(std::size_t index, const SegmentScan& scanned) {
+    for (std::size_t i = index; i < log_.segments.size(); ++i) {
+      const std::uint64_t from = i == index ? scanned.position + 1 : 0;
+      const Result<bool> found = log_.segments[i]->holds_batch_after(from, scanned.end);
+      if (!found || *found) return found;
+    }
+    return false;
+  }
+
+  // What was read may have been in the page cache only; from here on it counts as synced.
+  Result<void> sync_from(std::size_t first) {
+    for (std::size_t i = first; i < log_.segments.size(); ++i) {
+      if (Result<void> synced = log_.segments[i]->sync(true); !synced) return synced;
+    }
+    return storage_.sync_directory(directory_);
+  }
+
+  Storage& storage_;
+  const std::string& directory_;
+  const PartitionOptions& options_;
+  EpochHistory& epochs_;
+  RecoveredLog log_;
+  bool has_mark_ = false;
+  Offset proven_;
+};
+
+}  // namespace
+
+Result<RecoveredLog> recover_partition(Storage& storage, const std::string& directory, const PartitionOptions& options,
+                                       std::optional<CleanEnd> clean, Offset recovery_point, EpochHistory& epochs) {
+  return Recovery{storage, directory, options, epochs}.run(clean, recovery_point);
+}
+
+}  // namespace lungo

@@ -1,0 +1,224 @@
+#include "segment.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "base/logger.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr std::size_t kBaseDigits = 20;
+constexpr std::uint64_t kReservedBytesMin = 64u << 10;
+constexpr std::uint64_t kReservedBytesMax = 8u << 20;
+
+}  // namespace
+
+std::string segment_file_name(Offset base, std::string_view suffix) {
+  const std::string digits = std::to_string(base.value());
+  return std::string(kBaseDigits - digits.size(), '0') + digits + std::string(suffix);
+}
+
+std::optional<Offset> segment_base(std::string_view file_name, std::string_view suffix) {
+  if (file_name.size() != kBaseDigits + suffix.size() || !file_name.ends_with(suffix)) return std::nullopt;
+  std::int64_t base = 0;
+  const char* const digits_end = file_name.data() + kBaseDigits;
+  const auto [end, error] = std::from_chars(file_name.data(), digits_end, base);
+  if (error != std::errc{} || end != digits_end || base < 0) return std::nullopt;
+  return Offset{base};
+}
+
+Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::string& directory, Offset base, OpenMode mode,
+                                               std::uint32_t index_interval_bytes) {
+  const std::string path = directory + "/" + segment_file_name(base, kLogSuffix);
+  Result<std::unique_ptr<File>> file = storage.open(path, mode);
+  if (!file) return file.error();
+  Result<std::unique_ptr<OffsetIndex>> offsets =
+      OffsetIndex::open(storage, directory + "/" + segment_file_name(base, kIndexSuffix), mode);
+  if (!offsets) return offsets.error();
+  Result<std::unique_ptr<TimeIndex>> times =
+      TimeIndex::open(storage, directory + "/" + segment_file_name(base, kTimeIndexSuffix), mode);
+  if (!times) return times.error();
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size) return size.error();
+  std::shared_ptr<Segment> segment{
+      new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), index_interval_bytes)};
+  segment->size_ = segment->reserved_ = *size;
+  return segment;
+}
+
+Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std::unique_ptr<OffsetIndex> offsets,
+                 std::unique_ptr<TimeIndex> times, std::uint32_t index_interval_bytes)
+    : base_(base),
+      path_(std::move(path)),
+      file_(std::move(file)),
+      offsets_(std::move(offsets)),
+      times_(std::move(times)),
+      index_interval_bytes_(index_interval_bytes) {}
+
+BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
+  return BatchScanner{*file_, path_, depth, from.position, size(), from.expected, epoch};
+}
+
+Result<SegmentScan> Segment::load_tail() {
+  // From the batch of the last time entry on, as its time is the largest up to there. Both entries have to name a batch's end.
+  const std::optional<TimeEntry> time = times_->last();
+  const std::optional<OffsetEntry> indexed = offsets_->last();
+  if ((times_->count() > 0 && !time) || (offsets_->count() > 0 && !indexed)) return corrupt_at(path_, 0, "unreadable index");
+  const Place from = time ? place_by_index(base_.plus(time->relative_offset)) : Place{0, base_};
+  std::uint64_t indexed_up_to = 0;
+  bool time_found = !time;
+  bool offset_found = !indexed;
+  largest_time_.reset();
+  SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
+  BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
+  for (;;) {
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    if (!next) return next.error();
+    if (!*next) break;
+    const ScannedBatch& batch = **next;
+    result.last = batch.header;
+    const std::int32_t last = relative(batch.header.end_offset()) - 1;
+    const std::int64_t batch_time = batch.header.max_timestamp.time_since_epoch().count();
+    if (time && last == time->relative_offset) time_found = batch_time == time->timestamp;
+    if (indexed && last == indexed->relative_offset) {
+      offset_found = batch.position == static_cast<std::uint64_t>(indexed->position);
+      indexed_up_to = batch.position;
+    }
+    // What lies before the time entry is not larger than it.
+    if (time && last < time->relative_offset) continue;
+    if (!largest_time_ || batch_time > largest_time_->timestamp) largest_time_ = TimeEntry{batch_time, last};
+  }
+  if (!time_found || !offset_found) return corrupt_at(path_, 0, "an index does not fit");
+  last_indexed_time_ = time ? std::optional{time->timestamp} : std::nullopt;
+  bytes_since_index_ = size() - indexed_up_to;
+  result.end = scan.expected();
+  result.position = scan.position();
+  return result;
+}
+
+Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
+                                     const std::function<void(const BatchHeader&)>& note) {
+  std::vector<OffsetEntry> offsets;
+  std::vector<TimeEntry> times;
+  largest_time_.reset();
+  last_indexed_time_.reset();
+  bytes_since_index_ = 0;
+  SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
+  BatchScanner scan = scanner(BatchScanner::Depth::whole, {0, base_}, epoch_at_least);
+  for (;;) {
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    if (!next && next.error() == Errc::corrupt) result.damage = next.error();
+    if (!next && !result.damage) return next.error();
+    if (result.damage || !*next) break;
+    const ScannedBatch& batch = **next;
+    const std::int32_t last = relative(batch.header.end_offset()) - 1;
+    const std::int64_t time = batch.header.max_timestamp.time_since_epoch().count();
+    if (!largest_time_ || time > largest_time_->timestamp) largest_time_ = TimeEntry{time, last};
+    if (bytes_since_index_ > index_interval_bytes_) {
+      offsets.push_back({last, static_cast<std::int32_t>(batch.position)});
+      if (times.empty() || largest_time_->timestamp > times.back().timestamp) times.push_back(*largest_time_);
+      bytes_since_index_ = 0;
+    }
+    bytes_since_index_ += batch.header.size_bytes();
+    result.last = batch.header;
+    note(batch.header);
+  }
+  result.end = scan.expected();
+  result.position = scan.position();
+  if (!times.empty()) last_indexed_time_ = times.back().timestamp;
+  if (write_indexes) {
+    if (Result<void> written = offsets_->replace(offsets); !written) return written.error().with_context(path_);
+    if (Result<void> written = times_->replace(times); !written) return written.error().with_context(path_);
+  }
+  return result;
+}
+
+Result<SegmentScan> Segment::walk_headers(const std::function<void(const BatchHeader&)>& note) const {
+  BatchScanner scan = scanner(BatchScanner::Depth::headers, {0, base_});
+  SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
+  for (;;) {
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    if (!next) return next.error();
+    if (!*next) break;
+    result.last = (*next)->header;
+    note((*next)->header);
+  }
+  result.end = scan.expected();
+  result.position = scan.position();
+  return result;
+}
+
+Result<void> Segment::refresh() {
+  const Result<std::uint64_t> size = file_->size();
+  if (!size) return size.error().with_context(path_);
+  size_.store(*size, std::memory_order_release);
+  if (Result<void> refreshed = offsets_->refresh(); !refreshed) return refreshed;
+  return times_->refresh();
+}
+
+bool Segment::is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const {
+  return size() > 0 && (size() + batch_bytes > segment_bytes || last_offset - base_ > std::numeric_limits<std::int32_t>::max());
+}
+
+// Room in growing pieces, so that a busy segment extends rarely and an idle one takes little.
+void Segment::reserve_room(std::size_t batch_bytes) {
+  const std::uint64_t needed = size() + batch_bytes;
+  if (needed <= reserved_) return;
+  const std::uint64_t piece = std::max<std::uint64_t>(std::clamp(size(), kReservedBytesMin, kReservedBytesMax), batch_bytes);
+  // Not being able to is no failure: the write itself will tell when there is no space.
+  static_cast<void>(file_->preallocate(size(), piece).has_value());
+  reserved_ = size() + piece;
+}
+
+Result<void> Segment::append(BytesView batch, Offset last_offset, Timestamp max_timestamp) {
+  const std::uint64_t position = size();
+  reserve_room(batch.size());
+  if (Result<void> written = file_->write_at(position, batch); !written) {
+    reserved_ = position;
+    if (Result<void> cut_back = file_->truncate(position); !cut_back) {
+      return Error{Errc::partition_failed, path_ + " could not be cut back to byte " + std::to_string(position) + " (" +
+                                               std::string(cut_back.error().text()) + ") after a failed write (" +
+                                               std::string(written.error().text()) + ")"};
+    }
+    return written.error().with_context(path_);
+  }
+  index_batch(batch.size(), last_offset, max_timestamp, position);
+  size_.store(position + batch.size(), std::memory_order_release);
+  return {};
+}
+
+// A failed index write is let pass: entries are hints, and the next one comes soon.
+void Segment::index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position) {
+  const std::int64_t time = max_timestamp.time_since_epoch().count();
+  if (!largest_time_ || time > largest_time_->timestamp) largest_time_ = TimeEntry{time, relative(last_offset)};
+  if (bytes_since_index_ > index_interval_bytes_) {
+    static_cast<void>(offsets_->append({relative(last_offset), static_cast<std::int32_t>(position)}).has_value());
+    finish_indexes();
+    bytes_since_index_ = 0;
+  }
+  bytes_since_index_ += bytes;
+}
+
+void Segment::finish_indexes() {
+  if (!largest_time_ || (last_indexed_time_ && largest_time_->timestamp <= *last_indexed_time_)) return;
+  if (times_->append(*largest_time_)) last_indexed_time_ = largest_time_->timestamp;
+}
+
+Result<void> Segment::cut(std::uint64_t position) {
+  if (Result<void> done = file_->truncate(position); !done) return done.error().with_context(path_);
+  size_.store(position, std::memory_order_release);
+  reserved_ = position;
+  return {};
+}
+
+Result<void> Segment::sync(bool with_indexes) {
+  if (Result<void> synced = file_->sync(); !synced) return synced.error().with_context(path_);
+  if (!with_indexes) return {};
+  if (Result<void> synced = offsets_->sync(); !synced) return synced.error().with_context(path_);
+  if (Result<void> synced = times_->sync(); !synced) return synced.error().with_context(path_);
+  return {};
+}
+
+}  // namespace lungo

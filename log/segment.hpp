@@ -1,0 +1,144 @@
+// One segment of a partition: `BASE.log` with its two indexes, where BASE is the first offset in 20 digits.
+//
+// Promise: the file's size is the end of its data at all times (room is reserved behind it without changing the size), so
+// Kafka's own tools read a live directory. A failed append is cut off again. Bytes leave verified: CRC, base offset and leader
+// epoch against their neighbours.
+// Threads: append(), seal() and cut() by the owner; everything const and sync() beside it on any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <lungo/log/record_batch.hpp>
+#include <lungo/log/storage.hpp>
+
+#include "batch_scanner.hpp"
+#include "buffer_pool.hpp"
+#include "epoch_history.hpp"
+#include "sparse_index.hpp"
+
+namespace lungo {
+
+/// `00000000000000000042.log`
+std::string segment_file_name(Offset base, std::string_view suffix);
+/// The base offset in such a name; nothing when it is no segment file with this suffix.
+std::optional<Offset> segment_base(std::string_view file_name, std::string_view suffix);
+
+inline constexpr std::string_view kLogSuffix = ".log";
+inline constexpr std::string_view kIndexSuffix = ".index";
+inline constexpr std::string_view kTimeIndexSuffix = ".timeindex";
+
+/// A run of whole verified batches in a buffer.
+struct BatchRun {
+  std::shared_ptr<const Bytes> buffer;
+  BytesView batches;  // empty: nothing below the end that was asked for
+  Offset end;         // one past the last record
+  LeaderEpoch epoch;  // of the last batch
+};
+
+/// What a scan of a whole segment found.
+struct SegmentScan {
+  Offset end;                       // of the good part
+  std::uint64_t position = 0;       // where the good part ends
+  std::optional<BatchHeader> last;  // batch; nothing in an empty segment
+  std::optional<Error> damage;      // why it ends before the file does
+};
+
+class Segment {
+ public:
+  /// Opens the segment's files. With OpenMode::create they are made when absent, with OpenMode::read nothing is ever written.
+  /// Call load_tail() or rebuild() before the first append. Errors: not_found, no_space, io.
+  static Result<std::shared_ptr<Segment>> open(Storage& storage, const std::string& directory, Offset base, OpenMode mode,
+                                               std::uint32_t index_interval_bytes);
+
+  [[nodiscard]] Offset base() const { return base_; }
+  [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  // Opening.
+
+  /// Finds the end from the last index entry on, without a look at what lies before: for a segment that was closed or sealed.
+  /// Errors: corrupt when an index or the batches behind its last entry do not fit; io.
+  Result<SegmentScan> load_tail();
+  /// Reads and verifies the whole segment and makes its indexes anew. `note` is told each good batch; epochs below
+  /// `epoch_at_least` are damage. Damage is not an error. With `write_indexes` false the index files stay as they are.
+  /// Errors: io, no_space.
+  Result<SegmentScan> rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
+                              const std::function<void(const BatchHeader&)>& note);
+  /// The same from the start, header by header and without a trace.
+  Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
+  /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`. Errors: io.
+  [[nodiscard]] Result<bool> holds_batch_after(std::uint64_t position, Offset expected) const;
+  /// Limits what readers see to `position`; the file stays as it is. For read-only use.
+  void limit_to(std::uint64_t position) { size_.store(position, std::memory_order_release); }
+  /// Takes over what another process appended. Errors: io.
+  Result<void> refresh();
+
+  // The owner's side.
+
+  /// Appends one finished batch. On failure the file is cut back to where it was. Errors: no_space, io; partition_failed when
+  /// cutting back failed too: then nothing may be written any more.
+  Result<void> append(BytesView batch, Offset last_offset, Timestamp max_timestamp);
+  /// True when the batch belongs into the next segment.
+  [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
+  /// Closes the indexes as Kafka does when a segment rolls or closes: the time index ends with the largest time.
+  void finish_indexes();
+  /// Cuts the log file; the indexes are made anew by rebuild(). Errors: io.
+  Result<void> cut(std::uint64_t position);
+
+  // Any thread.
+
+  /// Makes the log file durable, and the indexes of a segment that will not change any more. Errors: io, no_space.
+  Result<void> sync(bool with_indexes);
+
+  /// Whole batches from the one that holds `from` on: about `bytes_max`, at least one, all below `end`.
+  /// `epoch_at` tells the leader epoch that the log's history has for an offset. Errors: corrupt, io.
+  Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers,
+                        const std::function<LeaderEpoch(Offset)>& epoch_at) const;
+
+  /// Position of the batch border at `end`. Errors: invalid_argument when it lies inside a batch; corrupt, io.
+  [[nodiscard]] Result<std::uint64_t> border_at(Offset end) const;
+
+  /// Walks the headers from the batch border `from` up to `end` or the end of the segment; tells `epochs` of each batch and
+  /// returns where it stopped. Errors: corrupt, io.
+  Result<Offset> walk_from(Offset from, Offset end, EpochHistory& epochs) const;
+
+  /// First batch whose largest timestamp is at least `time`: its base offset. Errors: corrupt, io.
+  Result<std::optional<Offset>> first_batch_at(Timestamp time) const;
+
+ private:
+  struct Place {
+    std::uint64_t position = 0;
+    Offset expected;
+  };
+
+  Segment(Offset base, std::string path, std::unique_ptr<File> file, std::unique_ptr<OffsetIndex> offsets,
+          std::unique_ptr<TimeIndex> times, std::uint32_t index_interval_bytes);
+
+  [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
+  [[nodiscard]] Place place_by_index(Offset target) const;
+  [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
+  Result<Place> find(Offset target) const;
+  void reserve_room(std::size_t batch_bytes);
+  void index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position);
+  [[nodiscard]] std::int32_t relative(Offset offset) const { return static_cast<std::int32_t>(offset - base_); }
+
+  const Offset base_;
+  const std::string path_;  // of the log file
+  const std::unique_ptr<File> file_;
+  const std::unique_ptr<OffsetIndex> offsets_;
+  const std::unique_ptr<TimeIndex> times_;
+  const std::uint32_t index_interval_bytes_;
+  std::atomic<std::uint64_t> size_{0};
+
+  // The owner's.
+  std::uint64_t reserved_ = 0;             // room on disk up to here
+  std::uint64_t bytes_since_index_ = 0;    // of batches behind the last index entry
+  std::optional<TimeEntry> largest_time_;  // so far, and the last offset of the batch that brought it
+  std::optional<std::int64_t> last_indexed_time_;
+};
+
+}  // namespace lungo

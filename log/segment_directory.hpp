@@ -1,0 +1,24 @@
+// The names in a partition's directory: which segments there are, what a crash left over, how a segment is removed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <lungo/log/storage.hpp>
+
+namespace lungo {
+
+inline constexpr std::string_view kStreamsSuffix = ".streams";
+inline constexpr std::string_view kTemporarySuffix = ".tmp";
+
+/// Base offsets of the segments, ascending. With `clean_up` temporary files and sidecars without a log file are removed.
+/// An absent directory holds nothing. Errors: io.
+Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up);
+
+/// Removes a segment's files, the log file first: sidecars that stay behind are cleaned up later. Errors: io.
+Result<void> remove_segment(Storage& storage, const std::string& directory, Offset base);
+
+/// Removes the segment's stream index, whose records are about to change. Errors: io.
+Result<void> remove_stream_run(Storage& storage, const std::string& directory, Offset base);
+
+}  // namespace lungo

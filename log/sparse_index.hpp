@@ -1,0 +1,142 @@
+// A segment's `.index` and `.timeindex`: sorted fixed-size entries, one per some kilobytes of batches, in Kafka's bytes.
+//
+//   .index      entry = relativeOffset:int32 position:int32        last offset of a batch, and where that batch begins
+//   .timeindex  entry = timestamp:int64 relativeOffset:int32       largest timestamp so far, and the last offset of its batch
+//
+// Big-endian; relative to the segment's base offset; strictly ascending. Source: Kafka's OffsetIndex and TimeIndex.
+// Promise: entries are hints. A look-up never fails: what can't be read, or is out of order, is no hint. Who uses one checks it
+// against the batch that it finds, and scans the segment when it lies.
+// Threads: one writer; look-ups beside it on any thread. Nothing is held in memory: an entry is read when it is looked at, so
+// that a thousand segments cost nothing.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <lungo/log/storage.hpp>
+
+#include "base/byte_order.hpp"
+
+namespace lungo {
+
+struct OffsetEntry {
+  static constexpr std::size_t kBytes = 8;
+  std::int32_t relative_offset = 0;
+  std::int32_t position = 0;
+
+  [[nodiscard]] std::int64_t key() const { return relative_offset; }
+  static OffsetEntry load(const std::byte* at) {
+    return {load_big_endian<std::int32_t>(at), load_big_endian<std::int32_t>(at + 4)};
+  }
+  void store(std::byte* at) const {
+    store_big_endian(at, relative_offset);
+    store_big_endian(at + 4, position);
+  }
+};
+
+struct TimeEntry {
+  static constexpr std::size_t kBytes = 12;
+  std::int64_t timestamp = 0;
+  std::int32_t relative_offset = 0;
+
+  [[nodiscard]] std::int64_t key() const { return timestamp; }
+  static TimeEntry load(const std::byte* at) {
+    return {load_big_endian<std::int64_t>(at), load_big_endian<std::int32_t>(at + 8)};
+  }
+  void store(std::byte* at) const {
+    store_big_endian(at, timestamp);
+    store_big_endian(at + 8, relative_offset);
+  }
+};
+
+template <class Entry>
+class SparseIndex {
+ public:
+  /// Opens the file; made when absent, unless the mode is `read`: then an absent file is an index without entries.
+  static Result<std::unique_ptr<SparseIndex>> open(Storage& storage, const std::string& path, OpenMode mode) {
+    Result<std::unique_ptr<File>> file = storage.open(path, mode);
+    if (!file) {
+      if (mode == OpenMode::read && file.error() == Errc::not_found) return std::make_unique<SparseIndex>(nullptr);
+      return file.error();
+    }
+    auto index = std::make_unique<SparseIndex>(std::move(*file));
+    if (Result<void> sized = index->refresh(); !sized) return sized.error();
+    return index;
+  }
+
+  explicit SparseIndex(std::unique_ptr<File> file) : file_(std::move(file)) {}
+
+  /// Looks at the file's size again: another process appends to it. Errors: io.
+  Result<void> refresh() {
+    if (file_ == nullptr) return {};
+    const Result<std::uint64_t> size = file_->size();
+    if (!size) return size.error();
+    count_.store(*size / Entry::kBytes, std::memory_order_release);
+    return {};
+  }
+
+  [[nodiscard]] std::size_t count() const { return count_.load(std::memory_order_acquire); }
+
+  [[nodiscard]] std::optional<Entry> at(std::size_t index) const {
+    std::array<std::byte, Entry::kBytes> bytes{};
+    const Result<std::size_t> read = file_->read_at(index * Entry::kBytes, bytes);
+    if (!read || *read != bytes.size()) return std::nullopt;
+    return Entry::load(bytes.data());
+  }
+
+  [[nodiscard]] std::optional<Entry> last() const { return count() == 0 ? std::nullopt : at(count() - 1); }
+
+  /// The greatest entry whose key is at most `key`.
+  [[nodiscard]] std::optional<Entry> find_at_most(std::int64_t key) const {
+    std::optional<Entry> found;
+    std::size_t begin = 0;
+    std::size_t end = count();
+    while (begin < end) {
+      const std::size_t middle = begin + (end - begin) / 2;
+      const std::optional<Entry> entry = at(middle);
+      if (!entry) return std::nullopt;
+      if (entry->key() <= key) {
+        found = entry;
+        begin = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    return found;
+  }
+
+  /// Adds an entry behind the last. A failure leaves the index without it, which is allowed. Errors: no_space, io.
+  Result<void> append(const Entry& entry) {
+    std::array<std::byte, Entry::kBytes> bytes{};
+    entry.store(bytes.data());
+    const std::size_t count = this->count();
+    Result<void> written = file_->write_at(count * Entry::kBytes, bytes);
+    if (written) count_.store(count + 1, std::memory_order_release);
+    return written;
+  }
+
+  /// Replaces all entries. Only while nobody looks anything up. Errors: no_space, io; then the index may be shorter or empty.
+  Result<void> replace(std::span<const Entry> entries) {
+    count_.store(0, std::memory_order_release);
+    if (Result<void> emptied = file_->truncate(0); !emptied) return emptied;
+    Bytes bytes(entries.size() * Entry::kBytes);
+    for (std::size_t i = 0; i < entries.size(); ++i) entries[i].store(bytes.data() + i * Entry::kBytes);
+    if (Result<void> written = file_->write_at(0, bytes); !written) return written;
+    count_.store(entries.size(), std::memory_order_release);
+    return {};
+  }
+
+  Result<void> sync() { return file_->sync(); }
+
+ private:
+  std::unique_ptr<File> file_;  // null: absent and read-only, no entries
+  std::atomic<std::size_t> count_{0};
+};
+
+using OffsetIndex = SparseIndex<OffsetEntry>;
+using TimeIndex = SparseIndex<TimeEntry>;
+
+}  // namespace lungo
