@@ -197,7 +197,7 @@ std::size_t AppendQueue::write_group() {
     log_->append(group_, options_.epoch);
     for (const GroupItem& item : group_) check(item.outcome.has_value(), "PartitionLog::append sets every outcome");
   } catch (const std::exception& error) {  // our bug: this partition stops, the host goes on
-    broken = Error{Errc::io, error.what()};
+    broken = Error{Errc::partition_failed, error.what()};
   }
   for (GroupItem& item : group_) {
     Queued& queued = queued_.front();
@@ -222,7 +222,6 @@ Result<void> AppendQueue::sync() {
   }
   const Result<Offset> synced = log_->sync();
   if (!synced) return synced.error();
-  ports_.executor.notify();
   return {};
 }
 
@@ -231,7 +230,6 @@ void AppendQueue::move_committed() {
   if (end <= partition_->committed()) return;
   hooks_.publish_committed(end);
   partition_->commit(end);
-  ports_.executor.notify();
 }
 
 /// Takes from the front what is refused or committed, and completes it.
@@ -281,13 +279,9 @@ void AppendQueue::fail(const Error& cause) {
   complete(std::move(all));
 }
 
-/// Notes the first failure. With the mutex.
+/// Notes and logs the first failure. With the mutex.
 void AppendQueue::refuse_all(const Error& cause) {
   if (failed_) return;
-  if (cause == Errc::partition_failed) {
-    failed_ = cause;  // the PartitionLog has named and logged it
-    return;
-  }
   failed_ = Error{Errc::partition_failed,
                   to_string(partition_->name()) + " refuses writes until it is opened again: " + std::string(cause.text())};
   logger()->error("{}", failed_->text());

@@ -20,8 +20,7 @@ inline constexpr std::string_view kSnapshotsTopic = "__lungo_snapshots";
 
 struct Snapshot {
   Position position;  // everything below it is in `state`
-  ShapeHash shape{};  // that `state` was encoded with
-  Bytes state;
+  Bytes state;        // encoded by whoever saved it
 };
 
 class Snapshots {
@@ -29,11 +28,14 @@ class Snapshots {
   /// Does no I/O before the first call.
   explicit Snapshots(EventStore store);
 
-  /// The newest snapshot under `key`. Errors: corrupt when its chunks do not fit together; as EventLog::read_key().
-  Result<std::optional<Snapshot>> load(std::string_view key);
+  /// The newest snapshot under `key` made with this shape. Errors: corrupt when its chunks do not fit together; as
+  /// EventLog::read_key().
+  Result<std::optional<Snapshot>> load(std::string_view key, const ShapeHash& shape);
 
   /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
-  void save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done);
+  void save(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot, std::function<void(Result<void>)> done);
+  Result<void> save_wait(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot,
+                         Duration timeout = std::chrono::seconds{30});
 
   /// Makes the topic and declares its rows, which save() must not wait for. Errors: as EventStore::declare().
   Result<void> prepare();
