@@ -197,7 +197,7 @@ std::size_t AppendQueue::write_group() {
     log_->append(group_, options_.epoch);
     for (const GroupItem& item : group_) check(item.outcome.has_value(), "PartitionLog::append sets every outcome");
   } catch (const std::exception& error) {  // our bug: this partition stops, the host goes on
-    broken = Error{Errc::partition_failed, error.what()};
+    broken = Error{Errc::io, error.what()};
   }
   for (GroupItem& item : group_) {
     Queued& queued = queued_.front();
@@ -222,6 +222,7 @@ Result<void> AppendQueue::sync() {
   }
   const Result<Offset> synced = log_->sync();
   if (!synced) return synced.error();
+  ports_.executor.notify();
   return {};
 }
 
@@ -230,6 +231,7 @@ void AppendQueue::move_committed() {
   if (end <= partition_->committed()) return;
   hooks_.publish_committed(end);
   partition_->commit(end);
+  ports_.executor.notify();
 }
 
 /// Takes from the front what is refused or committed, and completes it.
@@ -279,9 +281,13 @@ void AppendQueue::fail(const Error& cause) {
   complete(std::move(all));
 }
 
-/// Notes and logs the first failure. With the mutex.
+/// Notes the first failure. With the mutex.
 void AppendQueue::refuse_all(const Error& cause) {
   if (failed_) return;
+  if (cause == Errc::partition_failed) {
+    failed_ = cause;  // the PartitionLog has named and logged it
+    return;
+  }
   failed_ = Error{Errc::partition_failed,
                   to_string(partition_->name()) + " refuses writes until it is opened again: " + std::string(cause.text())};
   logger()->error("{}", failed_->text());

@@ -190,10 +190,14 @@ Result<void> Catalogue::park(const ParkedEvent& event) {
   return store_->put(parked_, row);
 }
 
-Result<void> Catalogue::unpark(const ParkedEvent& event) {
-  const Cell key[] = {std::string_view{event.projection}, std::string_view{event.partition.topic},
-                      std::int64_t{event.partition.partition.value()}, event.offset.value()};
-  return store_->erase(parked_, key);
+Result<void> Catalogue::unpark(const std::vector<ParkedEvent>& events) {
+  for (const ParkedEvent& event : events) {
+    const Cell key[] = {std::string_view{event.projection}, std::string_view{event.partition.topic},
+                        std::int64_t{event.partition.partition.value()}, event.offset.value()};
+    Result<void> erased = store_->erase(parked_, key);
+    if (!erased) return erased;
+  }
+  return {};
 }
 
 }  // namespace lungo

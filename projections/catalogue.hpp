@@ -60,7 +60,7 @@ class Catalogue {
   Result<void> put_positions(const std::string& projection, Role role, const std::vector<Position>& positions);
   Result<void> erase(const ProjectionEntry& entry);
   Result<void> park(const ParkedEvent& event);
-  Result<void> unpark(const ParkedEvent& event);
+  Result<void> unpark(const std::vector<ParkedEvent>& events);
 
  private:
   Catalogue(StateStore& store, TableId meta, TableId positions, TableId parked)

@@ -231,6 +231,12 @@ void SimDisk::fail_read(std::uint64_t number, ReadFault fault) {
   read_faults_.insert_or_assign(number, fault);
 }
 
+void SimDisk::clear_faults() {
+  const std::lock_guard lock(mutex_);
+  step_faults_.clear();
+  read_faults_.clear();
+}
+
 void SimDisk::set_capacity(std::optional<std::uint64_t> bytes) {
   const std::lock_guard lock(mutex_);
   capacity_ = bytes;

@@ -65,6 +65,8 @@ class SimDisk : public Storage {
   /// later syncs succeed without it (as Linux does), the others change nothing. With `for_ever` all later steps fail too.
   void fail_step(std::uint64_t number, Errc code, bool for_ever = false);
   void fail_read(std::uint64_t number, ReadFault fault);
+  /// Forgets the faults that are still to come.
+  void clear_faults();
   /// Room for all files together; what does not fit answers Errc::no_space after its first part was written.
   void set_capacity(std::optional<std::uint64_t> bytes);
   [[nodiscard]] std::uint64_t used_bytes() const;

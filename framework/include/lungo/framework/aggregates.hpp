@@ -77,6 +77,8 @@ void submit(CommandLoop& loop, AttemptFunction attempt, int attempts, Duration t
 class OwnedMeta {
  public:
   explicit OwnedMeta(const EventMeta& meta);
+  OwnedMeta(const OwnedMeta&) = delete;
+  OwnedMeta& operator=(const OwnedMeta&) = delete;
   [[nodiscard]] EventMeta view() const;
 
  private:
@@ -197,7 +199,7 @@ Result<detail::Attempt> Aggregates<F>::attempt(const StreamId& stream, const C& 
   if (!added) return added.error();
   if (batch->count() == 0) return detail::Attempt{std::nullopt, {partition, loaded->as_of, loaded->as_of, false}};
   batch->expect_unchanged(stream.text(), loaded->as_of);
-  return detail::Attempt{std::move(*batch), {}};
+  return detail::Attempt{std::move(*batch), {partition, {}, {}, false}};
 }
 
 template <Fold F>
@@ -209,10 +211,11 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   std::string snapshot_key;
   if constexpr (requires { F::snapshot_every; }) {
     snapshot_key = "decider/" + std::string(category_name<F>()) + "/" + stream.text();
-    Result<std::optional<Snapshot>> snapshot = snapshots_.load(snapshot_key, shape_of<State>().hash());
+    Result<std::optional<Snapshot>> snapshot = snapshots_.load(snapshot_key);
     if (!snapshot) return snapshot.error();
     // A command's id may lie inside the snapshot: then the whole stream is folded.
-    if (*snapshot && (!since || *since >= (*snapshot)->position.offset)) {
+    const bool fits = *snapshot && (*snapshot)->shape == shape_of<State>().hash();
+    if (fits && (!since || *since >= (*snapshot)->position.offset)) {
       Result<DecodePlan<State>> plan = DecodePlan<State>::make(shape_of<State>());
       if (!plan) return plan.error();
       Result<void> decoded = plan->decode((*snapshot)->state, loaded.state);
@@ -229,9 +232,11 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   if (!folded) return folded.error();
   if constexpr (requires { F::snapshot_every; }) {
     if (loaded.events >= F::snapshot_every && !store_.log().read_only()) {
-      Snapshot snapshot{{store_.topic(topic_of<F>())->id, events->partition().partition, loaded.as_of, kNoEpoch}, {}};
+      Snapshot snapshot{{store_.topic(topic_of<F>())->id, events->partition().partition, loaded.as_of, kNoEpoch},
+                        shape_of<State>().hash(),
+                        {}};
       encode(loaded.state, snapshot.state);
-      snapshots_.save(snapshot_key, shape_of<State>().hash(), snapshot, [](const Result<void>&) {});  // lost: loads take longer
+      snapshots_.save(snapshot_key, snapshot, [](const Result<void>&) {});  // lost: loads take longer
     }
   }
   return loaded;

@@ -174,9 +174,23 @@ bool read_json_list(JsonPath& path, JsonValue from, T& value, AddOne add_one) {
   return true;
 }
 
+template <class K>
+bool key_from_text(std::string text, K& key) {
+  if constexpr (kFieldKind<K> == FieldKind::mapped) {
+    typename lungo_codec<K>::Wire wire{};
+    if (!key_from_text(std::move(text), wire)) return false;
+    Reader refusal{BytesView{}};
+    from_wire(refusal, wire, key);
+    return !refusal.failed();
+  } else {
+    key = std::move(text);
+    return true;
+  }
+}
+
 template <class T>
 bool read_json_map(JsonPath& path, JsonValue from, T& value) {
-  constexpr bool kTextKeys = kFieldKind<typename T::key_type> == FieldKind::text;
+  constexpr bool kTextKeys = is_text_key<typename T::key_type>;
   if (kTextKeys ? !from.is_object() : !from.is_list()) return path.fail(kTextKeys ? "is no object" : "is no list of pairs");
   value.clear();
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -185,9 +199,9 @@ bool read_json_map(JsonPath& path, JsonValue from, T& value) {
     path.enter(kTextKeys ? std::string(from.member_name(i)) : std::to_string(i));
     bool good = true;
     if constexpr (kTextKeys) {
-      const std::optional<std::string> text = json_key_text(from.member_name(i));
-      good = text ? read_json(path, from.at(i), mapped) : path.fail("is no key");
-      if (text) key = *text;
+      std::optional<std::string> text = json_key_text(from.member_name(i));
+      good = (text && key_from_text(std::move(*text), key)) || path.fail("is no key");
+      good = good && read_json(path, from.at(i), mapped);
     } else {
       const JsonValue pair = from.at(i);
       good = (pair.is_list() && pair.size() == 2) || path.fail("is no pair");

@@ -124,15 +124,18 @@ bool match_fields(PlanMaker& maker, FieldsPlan& plan, const Shape::Struct& from,
   return std::apply([&](auto&... field) { return (match(field) && ...); }, field_ties(*defaults));
 }
 
-// T's own fields against the writer's, without an upcast.
+using MatchFields = bool (*)(PlanMaker& maker, FieldsPlan& plan, const Shape::Struct& from, bool& exact);
+
+// T's own fields against the writer's, without an upcast. Both structs of a pair are matched once, so that those that contain
+// themselves come to an end.
 template <class T>
-PlanNode match_struct(PlanMaker& maker, std::uint32_t structure) {
+PlanNode match_with(PlanMaker& maker, std::uint32_t structure, MatchFields match, PlanNode::Read read) {
   PlanNode node;
-  node.read = &run_fields<T>;
+  node.read = read;
   const PlanMaker::Key key{structure, type_key<T>()};
   if (const auto known = maker.known.find(key); known != maker.known.end()) {
     if (known->second == nullptr) return {};
-    node.fields = known->second;  // perhaps still being made: a struct that contains itself
+    node.fields = known->second;  // perhaps still being made
     return node;
   }
   if (maker.depth == kStructDepthMax) return maker.mismatch("structs are nested too deep");
@@ -141,7 +144,7 @@ PlanNode match_struct(PlanMaker& maker, std::uint32_t structure) {
   node.fields = &plan;
   bool exact = true;
   ++maker.depth;
-  const bool matched = match_fields<T>(maker, plan, maker.writer().structs()[structure], exact);
+  const bool matched = match(maker, plan, maker.writer().structs()[structure], exact);
   --maker.depth;
   if (!matched) {
     maker.known[key] = nullptr;
@@ -152,6 +155,11 @@ PlanNode match_struct(PlanMaker& maker, std::uint32_t structure) {
     node.exact = true;
   }
   return node;
+}
+
+template <class T>
+PlanNode match_struct(PlanMaker& maker, std::uint32_t structure) {
+  return match_with<T>(maker, structure, &match_fields<T>, &run_fields<T>);
 }
 
 template <class T>

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <lungo/framework/shape.hpp>
+#include <lungo/log/event_log.hpp>
 #include <lungo/log/record_batch.hpp>
 #include <lungo/log/result.hpp>
 #include <lungo/log/types.hpp>
@@ -124,7 +125,7 @@ std::string_view category_of(std::string_view stream);
 /// Partition of a written stream id.
 PartitionId partition_of_stream(std::string_view stream, std::int32_t partitions);
 
-/// The process's stream `[scope/]name-id` beside `input`: same scope, or the input's whole id as scope.
-std::string stream_beside(std::string_view input, std::string_view category, std::string_view id);
+/// Writes the stream id `scope/category-id` beside `input` into `out`: same scope, or the input's whole id as scope.
+void stream_beside(std::string_view input, std::string_view category, std::string_view id, std::string& out);
 
 }  // namespace lungo

@@ -65,7 +65,7 @@ class EventDecoder {
 
   int add_slot(std::unique_ptr<Slot> slot);
   [[nodiscard]] int slot_of(std::string_view type) const;
-  Result<const Known*> known(const Envelope& envelope);
+  Result<std::size_t> find_known(const Envelope& envelope);
   Result<Decoded> decode_unshaped(const Envelope& envelope);
 
   ShapeRegistry* shapes_;

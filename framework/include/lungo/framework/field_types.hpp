@@ -194,6 +194,34 @@ struct type_is_readable {
   static constexpr bool value = false;
 };
 
+namespace detail {
+
+// What T travels as, through any chain of lungo_codec.
+template <class T>
+struct WireOf {
+  using type = T;
+};
+template <HasCodec T>
+struct WireOf<T> : WireOf<typename lungo_codec<T>::Wire> {};
+template <class T>
+using WireType = typename WireOf<T>::type;
+
+template <class T>
+inline constexpr bool is_optional_of_optional = false;
+template <class T>
+inline constexpr bool is_optional_of_optional<std::optional<T>> = is_instance<WireType<T>, std::optional>;
+
+template <class T>
+consteval bool is_enum_over_bool() {
+  if constexpr (std::is_enum_v<T>) {
+    return std::is_same_v<std::underlying_type_t<T>, bool>;
+  } else {
+    return false;
+  }
+}
+
+}  // namespace detail
+
 /// True if T can be a field; otherwise a compile error that names T and says why not.
 template <class TheType>
 struct field_is_supported {
@@ -203,6 +231,15 @@ struct field_is_supported {
   static_assert(kind != FieldKind::view, "lungo: std::string_view does not own its bytes: use std::string");
   static_assert(kind != FieldKind::unknown || std::is_class_v<TheType>,
                 "lungo: TheType cannot be a field: it has no portable width (wchar_t, char8_t, long double, 128 bits...)");
+  static_assert(!detail::is_optional_of_optional<TheType>,
+                "lungo: TheType is an optional of an optional: null would have two meanings");
+  static_assert(!detail::is_enum_over_bool<TheType>(), "lungo: TheType is an enum over bool: give it an integer type");
+  static_assert(
+      [] {
+        if constexpr (kind == FieldKind::array) return std::tuple_size_v<TheType> > 0;
+        return true;
+      }(),
+      "lungo: TheType is an array of no elements");
   static constexpr bool value = [] {
     if constexpr (kind == FieldKind::unknown && std::is_class_v<TheType>) {
       return type_is_readable<TheType>::value;

@@ -72,11 +72,24 @@ void visit_fields(PayloadVisitor& out, const T& value, std::string_view name) {
 }
 
 template <class T>
+inline constexpr bool is_text_key = std::is_same_v<WireType<T>, std::string>;
+
+// The text of a key, through its lungo_codec if it has one.
+template <class K>
+std::string key_text(const K& key) {
+  if constexpr (kFieldKind<K> == FieldKind::mapped) {
+    return key_text<typename lungo_codec<K>::Wire>(lungo_codec<K>::to_wire(key));
+  } else {
+    return key;
+  }
+}
+
+template <class T>
 void visit_map(PayloadVisitor& out, const T& value) {
-  constexpr bool kTextKeys = kFieldKind<typename T::key_type> == FieldKind::text;
+  constexpr bool kTextKeys = is_text_key<typename T::key_type>;
   const auto visit_one = [&](const typename T::value_type& pair) {
     if constexpr (kTextKeys) {
-      out.text_key(pair.first);
+      out.text_key(key_text(pair.first));
       visit_value(out, pair.second);
     } else {
       out.begin_list();

@@ -20,7 +20,8 @@ inline constexpr std::string_view kSnapshotsTopic = "__lungo_snapshots";
 
 struct Snapshot {
   Position position;  // everything below it is in `state`
-  Bytes state;        // encoded by whoever saved it
+  ShapeHash shape{};  // that `state` was encoded with
+  Bytes state;
 };
 
 class Snapshots {
@@ -28,14 +29,11 @@ class Snapshots {
   /// Does no I/O before the first call.
   explicit Snapshots(EventStore store);
 
-  /// The newest snapshot under `key` made with this shape. Errors: corrupt when its chunks do not fit together; as
-  /// EventLog::read_key().
-  Result<std::optional<Snapshot>> load(std::string_view key, const ShapeHash& shape);
+  /// The newest snapshot under `key`. Errors: corrupt when its chunks do not fit together; as EventLog::read_key().
+  Result<std::optional<Snapshot>> load(std::string_view key);
 
   /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
-  void save(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot, std::function<void(Result<void>)> done);
-  Result<void> save_wait(std::string_view key, const ShapeHash& shape, const Snapshot& snapshot,
-                         Duration timeout = std::chrono::seconds{30});
+  void save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done);
 
   /// Makes the topic and declares its rows, which save() must not wait for. Errors: as EventStore::declare().
   Result<void> prepare();

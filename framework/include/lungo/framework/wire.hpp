@@ -116,6 +116,12 @@ class Reader {
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
   [[nodiscard]] bool at_end() const { return at_ == end_; }
 
+  /// A place to come back to. Once something is wrong there is no way back.
+  [[nodiscard]] const std::byte* position() const { return at_; }
+  void rewind(const std::byte* position) {
+    if (problem_ == nullptr) at_ = position;
+  }
+
   /// Notes what is wrong and where, unless something was before; from now on there is nothing left to read.
   void fail(const char* problem) {
     if (problem_ == nullptr) {

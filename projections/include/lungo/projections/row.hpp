@@ -70,9 +70,9 @@ template <class T>
 Cell to_cell(const T& value, RowScratch& scratch) {
   constexpr FieldKind kind = kFieldKind<T>;
   if constexpr (column_type<T>() == ColumnType::json) {
-    std::string& text = scratch.next();
-    text = to_json(value);
-    return std::string_view{text};
+    JsonWriter json;
+    visit_value(json, value);
+    return std::string_view{scratch.next() = json.take()};
   } else if constexpr (kind == FieldKind::optional) {
     return value ? to_cell(*value, scratch) : Cell{};
   } else if constexpr (kind == FieldKind::mapped) {
@@ -112,9 +112,9 @@ bool from_cell(const Cell& cell, T& value) {
   if constexpr (column_type<T>() == ColumnType::json) {
     const auto* text = std::get_if<std::string_view>(&cell);
     if (text == nullptr) return false;
-    Result<T> parsed = from_json<T>(*text);
-    if (parsed) value = std::move(*parsed);
-    return parsed.has_value();
+    Result<JsonDocument> document = JsonDocument::parse(*text);
+    JsonPath path;
+    return document && read_json(path, document->root(), value);
   } else if constexpr (kind == FieldKind::optional) {
     value.reset();
     return std::holds_alternative<std::monostate>(cell) || from_cell(cell, value.emplace());

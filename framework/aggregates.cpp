@@ -1,0 +1,214 @@
+#include <lungo/framework/aggregates.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <set>
+
+namespace lungo::detail {
+
+namespace {
+
+/// True for an append that lost against another one and may win after a new load.
+bool is_lost_race(const Result<Commit>& outcome) {
+  return !outcome && outcome.error() == Errc::conflict && outcome.error().offset().has_value();
+}
+
+Result<void> wait_until_committed(EventLog& log, const TopicPartition& partition, Offset offset, Instant deadline) {
+  const Ports ports = log.ports();
+  const auto reached = std::make_shared<std::atomic<bool>>(false);
+  const EventLog::NotifyToken token = log.notify_above(partition, offset, [reached, &executor = ports.executor] {
+    reached->store(true, std::memory_order_release);
+    executor.notify();
+  });
+  if (ports.executor.wait_until([&] { return reached->load(std::memory_order_acquire); }, deadline)) return {};
+  return Error{Errc::timed_out, to_string(partition) + " has not committed offset " + std::to_string(offset.value()), offset};
+}
+
+Result<Commit> single(Result<std::vector<Commit>> commits) {
+  if (!commits) return commits.error();
+  return std::move(commits->front());
+}
+
+}  // namespace
+
+Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, int attempts, Duration timeout) {
+  const Ports ports = store.log().ports();
+  const Instant deadline = ports.clock.monotonic() + timeout;
+  while (true) {
+    Result<Attempt> made = attempt();
+    if (!made) return made.error();
+    if (!made->batch) return std::move(made->commit);
+    const TopicPartition partition = made->commit.partition;
+    Result<Commit> outcome = single(store.append_wait(std::move(*made->batch), deadline - ports.clock.monotonic()));
+    if (!is_lost_race(outcome) || --attempts <= 0) return outcome;
+    Result<void> visible = wait_until_committed(store.log(), partition, *outcome.error().offset(), deadline);
+    if (!visible) return visible.error();
+  }
+}
+
+// A command is either due (in `due`: the next step loads, decides and submits it), in flight (its append's completion holds it)
+// or waiting (in `waiting`: until the record that it lost against is committed, or its deadline).
+class CommandLoop final : public Activity {
+ public:
+  explicit CommandLoop(EventStore store) : store_(std::move(store)), shared_(std::make_shared<Shared>()) {
+    running_ = store_.log().ports().executor.start(*this);
+    const std::lock_guard lock(shared_->mutex);
+    shared_->running = running_.get();
+  }
+  ~CommandLoop() override {
+    {
+      const std::lock_guard lock(shared_->mutex);
+      shared_->running = nullptr;
+      shared_->closed = true;
+    }
+    running_.reset();
+    std::deque<CommandPtr> left;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      left.swap(shared_->due);
+      left.insert(left.end(), shared_->waiting.begin(), shared_->waiting.end());
+      shared_->waiting.clear();
+    }
+    for (const CommandPtr& command : left) command->done(canceled());
+  }
+
+  void submit(AttemptFunction attempt, int attempts, Duration timeout, std::function<void(Result<Commit>)> done) {
+    const Instant deadline = store_.log().ports().clock.monotonic() + timeout;
+    const auto command = std::make_shared<Command>(Command{std::move(attempt), attempts, deadline, std::move(done), {}});
+    const std::lock_guard lock(shared_->mutex);
+    shared_->due.push_back(command);
+    if (shared_->running != nullptr) shared_->running->wake();
+  }
+
+  Instant step(Instant now) override {
+    constexpr int kCommandsPerStep = 64;
+    for (int count = 0; count < kCommandsPerStep; ++count) {
+      const CommandPtr command = pop();
+      if (!command) return expire(now);
+      run(command);
+    }
+    return now;
+  }
+  [[nodiscard]] std::string_view name() const override { return "lungo-commands"; }
+
+ private:
+  struct Command {
+    AttemptFunction attempt;
+    int attempts_left;
+    Instant deadline;
+    std::function<void(Result<Commit>)> done;
+    EventLog::NotifyToken token;  // under the mutex; for the record that was in the way
+  };
+  using CommandPtr = std::shared_ptr<Command>;
+  /// Outlives the loop as long as an append is in flight.
+  struct Shared {
+    std::mutex mutex;
+    std::deque<CommandPtr> due;
+    std::set<CommandPtr> waiting;
+    RunningActivity* running = nullptr;
+    bool closed = false;
+  };
+
+  static Error canceled() { return {Errc::canceled, "stopped before the command was executed"}; }
+
+  CommandPtr pop() {
+    const std::lock_guard lock(shared_->mutex);
+    if (shared_->due.empty()) return nullptr;
+    CommandPtr command = std::move(shared_->due.front());
+    shared_->due.pop_front();
+    return command;
+  }
+
+  /// Answers the waiting commands whose time is over; returns when the next one's is.
+  Instant expire(Instant now) {
+    std::vector<CommandPtr> expired;
+    Instant next = Instant::max();
+    {
+      const std::lock_guard lock(shared_->mutex);
+      for (const CommandPtr& command : shared_->waiting) {
+        if (command->deadline <= now) {
+          expired.push_back(command);
+        } else {
+          next = std::min(next, command->deadline);
+        }
+      }
+      for (const CommandPtr& command : expired) shared_->waiting.erase(command);
+    }
+    for (const CommandPtr& command : expired) command->done(Error{Errc::timed_out, "the command met only conflicts"});
+    return next;
+  }
+
+  void run(const CommandPtr& command) {
+    Result<Attempt> made = command->attempt();
+    if (!made || !made->batch) {
+      command->done(made ? Result<Commit>{std::move(made->commit)} : Result<Commit>{made.error()});
+      return;
+    }
+    store_.append(std::move(*made->batch), [shared = shared_, command, partition = made->commit.partition,
+                                            log = store_.shared_log()](Result<std::vector<Commit>> commits) {
+      Result<Commit> outcome = single(std::move(commits));
+      if (is_lost_race(outcome) && --command->attempts_left > 0) {
+        wait(shared, command, *log, partition, *outcome.error().offset());
+      } else {
+        command->done(std::move(outcome));
+      }
+    });
+  }
+
+  static void wait(const std::shared_ptr<Shared>& shared, const CommandPtr& command, EventLog& log,
+                   const TopicPartition& partition, Offset in_the_way) {
+    bool closed = false;
+    {
+      const std::lock_guard lock(shared->mutex);
+      closed = shared->closed;
+      if (!closed) {
+        shared->waiting.insert(command);
+        if (shared->running != nullptr) shared->running->wake();  // its deadline counts from now on
+      }
+    }
+    if (closed) {
+      command->done(canceled());
+      return;
+    }
+    EventLog::NotifyToken token = log.notify_above(partition, in_the_way, [shared, weak = std::weak_ptr<Command>(command)] {
+      if (const CommandPtr waited = weak.lock()) resume(*shared, waited);
+    });
+    const std::lock_guard lock(shared->mutex);
+    command->token.swap(token);
+  }
+
+  static void resume(Shared& shared, const CommandPtr& command) {
+    const std::lock_guard lock(shared.mutex);
+    if (shared.waiting.erase(command) == 0) return;  // expired or canceled
+    shared.due.push_back(command);
+    if (shared.running != nullptr) shared.running->wake();
+  }
+
+  EventStore store_;
+  const std::shared_ptr<Shared> shared_;
+  std::unique_ptr<RunningActivity> running_;
+};
+
+void CommandLoopDeleter::operator()(CommandLoop* loop) const { delete loop; }
+
+CommandLoopPtr make_command_loop(EventStore store) { return CommandLoopPtr{new CommandLoop(std::move(store))}; }
+
+void submit(CommandLoop& loop, AttemptFunction attempt, int attempts, Duration timeout,
+            std::function<void(Result<Commit>)> done) {
+  loop.submit(std::move(attempt), attempts, timeout, std::move(done));
+}
+
+OwnedMeta::OwnedMeta(const EventMeta& meta)
+    : time_(meta.time), id_(meta.id), correlation_(meta.correlation), causation_(meta.causation), lane_(meta.lane) {
+  for (const HeaderView& header : meta.headers) {
+    headers_.emplace_back(std::string(header.name), Bytes(header.value.begin(), header.value.end()));
+  }
+  for (std::size_t index = 0; index < headers_.size(); ++index) {
+    header_views_.push_back({headers_[index].first, headers_[index].second, meta.headers[index].has_value});
+  }
+}
+
+EventMeta OwnedMeta::view() const { return {time_, id_, correlation_, causation_, lane_, header_views_}; }
+
+}  // namespace lungo::detail

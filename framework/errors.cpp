@@ -1,0 +1,74 @@
+#include <lungo/framework/errors.hpp>
+
+#include <lungo/framework/event_decoder.hpp>
+#include <lungo/framework/event_store.hpp>
+#include <lungo/framework/partition_reader.hpp>
+
+#include <algorithm>
+
+#include "compacted_topic.hpp"
+
+namespace lungo {
+
+Duration RetryPolicy::delay_after(int failures) const {
+  Duration wait = delay;
+  for (int count = 1; count < failures && wait < delay_max; ++count) wait *= 2;
+  return std::min(wait, delay_max);
+}
+
+Result<void> prepare_parking(EventStore& store) {
+  Result<TopicInfo> topic = internal_topic(store, kParkedTopic, false);
+  if (!topic) return topic.error();
+  return store.declare(events<ParkedEvent>{});
+}
+
+namespace {
+
+Result<AppendRequest> park_request(EventStore& store, const ParkedEvent& event) {
+  AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
+  const std::string key =
+      event.reader + "/" + event.topic + "/" + std::to_string(event.partition) + "/" + std::to_string(event.offset);
+  Result<void> added = add_row(store, key, event, request.records);
+  if (!added) return added.error();
+  return request;
+}
+
+}  // namespace
+
+void park(EventStore& store, const ParkedEvent& event, std::function<void(Result<void>)> done) {
+  Result<AppendRequest> request = park_request(store, event);
+  if (!request) return done(request.error());
+  store.log().append(std::move(*request), [done = std::move(done)](const Result<Appended>& appended) {
+    done(appended ? Result<void>{} : Result<void>{appended.error()});
+  });
+}
+
+Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout) {
+  Result<AppendRequest> request = park_request(store, event);
+  if (!request) return request.error();
+  Result<Appended> appended = append_wait(store.log(), std::move(*request), timeout);
+  if (!appended) return appended.error();
+  return {};
+}
+
+Result<std::vector<ParkedEvent>> parked_events(EventStore& store, std::string_view reader) {
+  std::vector<ParkedEvent> found;
+  Result<TopicInfo> topic = store.topic(kParkedTopic);
+  if (!topic && topic.error() == Errc::not_found) return found;
+  if (!topic) return topic.error();
+  EventDecoder decoder{store.shapes()};
+  decoder.add<ParkedEvent>();
+  PartitionReader rows{store.log(), *topic, Position{topic->id, PartitionId{0}, Offset{0}, kNoEpoch}};
+  while (true) {
+    Result<const Envelope*> row = rows.next();
+    if (!row) return row.error();
+    if (*row == nullptr) return found;
+    Result<Decoded> decoded = decoder.decode(**row);
+    if (!decoded) return decoded.error();
+    if (decoded->type < 0) continue;
+    const auto& event = *static_cast<const ParkedEvent*>(decoded->event);
+    if (event.reader == reader) found.push_back(event);
+  }
+}
+
+}  // namespace lungo

@@ -1,0 +1,103 @@
+#include <lungo/framework/shape_registry.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace lungo {
+
+namespace {
+
+constexpr std::size_t kChunkBytes = 1u << 20;
+
+TopicPartition shapes_partition() { return {std::string(kShapesTopic), PartitionId{0}}; }
+
+TopicSpec shapes_spec() {
+  TopicSpec spec;
+  spec.name = kShapesTopic;
+  spec.partitions = 1;
+  spec.compact = true;
+  return spec;
+}
+
+}  // namespace
+
+std::size_t ShapeRegistry::HashOfHash::operator()(const ShapeHash& hash) const noexcept {
+  std::size_t value = 0;
+  std::memcpy(&value, hash.data(), sizeof value);  // SHA-256: any of its bytes are as good as a hash
+  return value;
+}
+
+ShapeRegistry::ShapeRegistry(std::shared_ptr<EventLog> log) : log_(std::move(log)) {}
+
+Result<void> ShapeRegistry::publish(std::span<const Shape* const> shapes) {
+  const std::lock_guard lock(mutex_);
+  const auto is_known = [this](const Shape* shape) { return shapes_.contains(shape->hash()); };
+  if (std::ranges::all_of(shapes, is_known)) return {};
+  if (!log_->read_only()) {
+    Result<TopicInfo> topic = log_->create_topic(shapes_spec());
+    if (!topic) return topic.error();
+  }
+  Result<void> read = read_to_end_locked();
+  if (!read) return read;
+
+  AppendRequest request{.to = shapes_partition(), .records = {}, .condition = {}, .since = {}};
+  std::vector<const Shape*> added;
+  for (const Shape* shape : shapes) {
+    if (is_known(shape) || std::ranges::find(added, shape) != added.end()) continue;
+    if (log_->read_only()) {
+      return Error{Errc::unsupported, "a read-only log lacks the shape of " + std::string(shape->name())};
+    }
+    const RecordFields row{log_->ports().clock.now(), BytesView{shape->hash()}, shape->canonical(), {}};
+    Result<void> encoded = request.records.add(row);
+    if (!encoded) return encoded;
+    added.push_back(shape);
+  }
+  if (added.empty()) return {};
+  Result<Appended> appended = append_wait(*log_, std::move(request));
+  if (!appended) return appended.error().with_context("publishing shapes");
+  for (const Shape* shape : added) shapes_.emplace(shape->hash(), std::make_shared<const Shape>(*shape));
+  return {};
+}
+
+Result<std::shared_ptr<const Shape>> ShapeRegistry::find(const ShapeHash& hash) {
+  const std::lock_guard lock(mutex_);
+  auto found = shapes_.find(hash);
+  if (found == shapes_.end()) {
+    Result<void> read = read_to_end_locked();
+    if (!read) return read.error();
+    found = shapes_.find(hash);
+  }
+  if (found == shapes_.end()) {
+    return Error{Errc::unknown_shape, std::string(kShapesTopic) + " holds no shape " + to_string(hash)};
+  }
+  return found->second;
+}
+
+Result<void> ShapeRegistry::read_to_end_locked() {
+  while (true) {
+    Result<Fetched> chunk = log_->read(shapes_partition(), next_, kChunkBytes);
+    if (!chunk && chunk.error() == Errc::not_found) return {};  // nothing was ever published
+    if (!chunk) return chunk.error();
+    if (chunk->empty()) return {};
+    RecordCursor cursor = chunk->records();
+    while (const RecordView* record = cursor.next()) {
+      Result<void> taken = take_row_locked(*record);
+      if (!taken) return taken;
+    }
+    if (cursor.error()) return *cursor.error();
+    next_ = chunk->next().offset;
+  }
+}
+
+Result<void> ShapeRegistry::take_row_locked(const RecordView& record) {
+  const std::string where = std::string(kShapesTopic) + " at offset " + std::to_string(record.offset.value());
+  Result<Shape> shape = Shape::parse(record.value);
+  if (!shape) return shape.error().with_context(where);
+  if (!std::ranges::equal(record.key, shape->hash())) {
+    return Error{Errc::undecodable, where + ": the key is not the hash of the shape", record.offset};
+  }
+  shapes_.emplace(shape->hash(), std::make_shared<const Shape>(std::move(*shape)));
+  return {};
+}
+
+}  // namespace lungo

@@ -1,0 +1,209 @@
+#include <lungo/framework/snapshots.hpp>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include <lungo/framework/event_decoder.hpp>
+
+#include "compacted_topic.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr std::size_t kChunkBytesMax = 900'000;  // stays below the 1 MB that brokers take by default
+
+/// The row itself. The state is in it, or in chunks that were written before it.
+struct SnapshotRow {
+  static constexpr std::string_view event_name = "lungo.Snapshot";
+  std::array<std::uint8_t, 16> topic_id{};
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::int32_t epoch = -1;
+  std::string shape;  // 16 bytes
+  std::int64_t state_bytes = 0;
+  std::string state;                        // empty when there are chunks
+  std::vector<std::int64_t> chunk_offsets;  // in this topic
+};
+
+struct SnapshotChunk {
+  static constexpr std::string_view event_name = "lungo.SnapshotChunk";
+  std::string bytes;
+};
+
+AppendRequest request_to_snapshots() {
+  return {.to = {std::string(kSnapshotsTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
+}
+
+SnapshotRow row_of(const Snapshot& snapshot) {
+  SnapshotRow row;
+  row.topic_id = snapshot.position.topic.bytes;
+  row.partition = snapshot.position.partition.value();
+  row.offset = snapshot.position.offset.value();
+  row.epoch = snapshot.position.epoch.value();
+  row.shape = as_text(snapshot.shape);
+  row.state_bytes = static_cast<std::int64_t>(snapshot.state.size());
+  return row;
+}
+
+/// A snapshot whose chunks are on their way; the last one to be committed sends the row that lists them.
+class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
+ public:
+  ChunkedSave(EventStore store, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
+      : store_(std::move(store)), key_(std::move(key)), row_(row_of(snapshot)), done_(std::move(done)) {}
+
+  void start(BytesView state) {
+    std::vector<AppendRequest> requests;
+    for (std::size_t begin = 0; begin < state.size(); begin += kChunkBytesMax) {
+      const BytesView bytes = state.subspan(begin, std::min(kChunkBytesMax, state.size() - begin));
+      requests.push_back(request_to_snapshots());
+      const std::string chunk_key = key_ + "#" + std::to_string(requests.size());
+      Result<void> added = add_row(store_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, requests.back().records);
+      if (!added) return done_(added);
+    }
+    left_ = requests.size();
+    row_.chunk_offsets.resize(requests.size());
+    for (std::size_t index = 0; index < requests.size(); ++index) {
+      store_.log().append(std::move(requests[index]), [self = shared_from_this(), index](const Result<Appended>& appended) {
+        self->chunk_done(index, appended);
+      });
+    }
+  }
+
+ private:
+  void chunk_done(std::size_t index, const Result<Appended>& appended) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (appended) {
+        row_.chunk_offsets[index] = appended->first.value();
+      } else if (!error_) {
+        error_ = appended.error();
+      }
+      if (--left_ > 0) return;
+    }
+    if (error_) return done_(*error_);
+    AppendRequest request = request_to_snapshots();
+    Result<void> added = add_row(store_, key_, row_, request.records);
+    if (!added) return done_(added);
+    store_.log().append(std::move(request), [done = std::move(done_)](const Result<Appended>& row) {
+      done(row ? Result<void>{} : Result<void>{row.error()});
+    });
+  }
+
+  EventStore store_;
+  const std::string key_;
+  std::mutex mutex_;
+  SnapshotRow row_;
+  std::size_t left_ = 0;
+  std::optional<Error> error_;
+  std::function<void(Result<void>)> done_;
+};
+
+/// Reads the chunks that a row lists.
+Result<void> gather(EventStore& store, const SnapshotRow& row, Bytes& state) {
+  EventDecoder decoder{store.shapes()};
+  decoder.add<SnapshotChunk>();
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  for (const std::int64_t offset : row.chunk_offsets) {
+    Result<Fetched> fetched = store.log().read(partition, Offset{offset}, 1);
+    if (!fetched) return fetched.error();
+    RecordCursor cursor = fetched->records();
+    const RecordView* record = cursor.next();
+    if (record == nullptr || record->offset != Offset{offset}) {
+      return Error{Errc::corrupt, "chunk of a snapshot is gone", Offset{offset}};
+    }
+    Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, *record);
+    if (!envelope) return envelope.error();
+    Result<Decoded> decoded = decoder.decode(*envelope);
+    if (!decoded) return decoded.error();
+    if (decoded->type < 0) return Error{Errc::corrupt, "not a chunk of a snapshot", Offset{offset}};
+    const BytesView bytes = as_bytes(static_cast<const SnapshotChunk*>(decoded->event)->bytes);
+    state.insert(state.end(), bytes.begin(), bytes.end());
+  }
+  return {};
+}
+
+}  // namespace
+
+Snapshots::Snapshots(EventStore store) : store_(std::move(store)) {}
+
+Result<void> Snapshots::prepare() {
+  Result<TopicInfo> topic = internal_topic(store_, kSnapshotsTopic, true);
+  if (!topic) return topic.error();
+  return store_.declare(events<SnapshotRow, SnapshotChunk>{});
+}
+
+void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done) {
+  if (snapshot.state.size() > kChunkBytesMax) {
+    std::make_shared<ChunkedSave>(store_, std::string(key), snapshot, std::move(done))->start(snapshot.state);
+    return;
+  }
+  SnapshotRow row = row_of(snapshot);
+  row.state = as_text(snapshot.state);
+  AppendRequest request = request_to_snapshots();
+  Result<void> added = add_row(store_, key, row, request.records);
+  if (!added) return done(added);
+  store_.log().append(std::move(request), [done = std::move(done)](const Result<Appended>& appended) {
+    done(appended ? Result<void>{} : Result<void>{appended.error()});
+  });
+}
+
+Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
+  constexpr std::size_t kRecordsMax = 256;
+  constexpr std::int64_t kProbedMax = 256;  // a process's row is among the newest; a decider's may be anywhere
+  EventDecoder decoder{store_.shapes()};
+  decoder.add<SnapshotRow>();
+  std::optional<SnapshotRow> newest;
+  const auto take = [&](const Envelope& envelope) -> Result<void> {
+    if (envelope.stream != key) return {};
+    Result<Decoded> decoded = decoder.decode(envelope);
+    if (!decoded) return decoded.error();
+    if (decoded->type >= 0) newest = *static_cast<const SnapshotRow*>(decoded->event);
+    return {};
+  };
+
+  std::int64_t probed = 0;
+  const auto take_probed = [&](const Envelope& envelope) {
+    ++probed;
+    return take(envelope);
+  };
+  Result<void> scanned =
+      scan_backwards(store_.log(), kSnapshotsTopic, take_probed, [&] { return !newest && probed < kProbedMax; });
+  if (!scanned) return scanned.error();
+
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  if (!newest && probed >= kProbedMax) {
+    Result<Ends> ends = store_.log().ends(partition);
+    if (!ends) return ends.error();
+    for (KeyRecords found{{}, {}, ends->start, false}; !found.done;) {
+      Result<KeyRecords> more = store_.log().read_key(partition, key, found.next, ends->committed, kRecordsMax);
+      if (!more) return more.error();
+      found = std::move(*more);
+      for (const RecordView& record : found.records) {
+        Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, record);
+        if (!envelope) return envelope.error();
+        Result<void> taken = take(*envelope);
+        if (!taken) return taken.error();
+      }
+    }
+  }
+  if (!newest) return std::optional<Snapshot>{};
+
+  Snapshot snapshot;
+  snapshot.position = {TopicId{newest->topic_id}, PartitionId{newest->partition}, Offset{newest->offset},
+                       LeaderEpoch{newest->epoch}};
+  if (newest->shape.size() != snapshot.shape.size())
+    return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its shape"};
+  std::ranges::copy(as_bytes(newest->shape), snapshot.shape.begin());
+  const BytesView inlined = as_bytes(newest->state);
+  snapshot.state.assign(inlined.begin(), inlined.end());
+  Result<void> gathered = gather(store_, *newest, snapshot.state);
+  if (!gathered) return gathered.error().with_context("snapshot " + std::string(key));
+  if (static_cast<std::int64_t>(snapshot.state.size()) != newest->state_bytes) {
+    return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its chunks do not add up"};
+  }
+  return std::optional{std::move(snapshot)};
+}
+
+}  // namespace lungo

@@ -1,0 +1,33 @@
+#include <spdlog/spdlog.h>
+
+#include <lungo/log/log_text.hpp>
+
+namespace lungo {
+namespace {
+
+spdlog::level::level_enum level_of(Severity severity) {
+  switch (severity) {
+    case Severity::debug:
+      return spdlog::level::debug;
+    case Severity::info:
+      return spdlog::level::info;
+    case Severity::warn:
+      return spdlog::level::warn;
+    case Severity::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
+void log_text(std::string_view folder, Severity severity, const std::string& text) {
+  const std::string name(folder);
+  if (const std::shared_ptr<spdlog::logger> own = spdlog::get(name)) {
+    own->log(level_of(severity), text);
+  } else if (const std::shared_ptr<spdlog::logger> shared = spdlog::default_logger()) {
+    shared->log(level_of(severity), "[{}] {}", name, text);
+  }
+}
+
+}  // namespace lungo

@@ -1,0 +1,22 @@
+// Lines for the operator, from any folder: subject first, then key=value; never payloads or secrets.
+//
+// Level and sinks are the application's: a spdlog logger that it registered under the folder's name, otherwise its default one.
+// Threads: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace lungo {
+
+enum class Severity {
+  debug,  // per request
+  info,   // state changes that an operator acts on
+  warn,   // survived something
+  error,  // someone must act
+};
+
+/// Writes a line to the logger called `folder`.
+void log_text(std::string_view folder, Severity severity, const std::string& text);
+
+}  // namespace lungo

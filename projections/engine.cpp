@@ -1,0 +1,182 @@
+// Engine's public functions: what runs on the caller's thread. The work is in engine_loop.cpp.
+#include <lungo/projections/engine.hpp>
+
+#include <algorithm>
+
+#include "engine_loop.hpp"
+#include "store_list.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr Duration kProgressInterval = std::chrono::milliseconds{200};
+constexpr Duration kStopTimeout = std::chrono::seconds{30};
+
+/// "2024-05-01T12:00:00.000Z"
+std::string time_text(Timestamp time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+                static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+}  // namespace
+
+std::string ReplayFrom::text() const {
+  if (offset_) return "offset " + std::to_string(offset_->value());
+  if (time_) return "time " + time_text(*time_);
+  return "beginning";
+}
+
+/// What an Engine owns. Members are destroyed from the last to the first: the activity stops before its loop goes, the loop
+/// before the rows.
+class EngineCore {
+ public:
+  EngineCore(EventStore store, std::unique_ptr<StateStore> state, EngineOptions options)
+      : log(store.shared_log()), rows(std::move(state)), loop(std::move(store), *rows, options) {}
+
+  Result<void> connect();
+  Result<std::vector<std::string>> names(const std::vector<std::string>& wanted) const;
+
+  std::shared_ptr<EventLog> log;
+  std::unique_ptr<StateStore> rows;
+  std::vector<std::unique_ptr<ProjectionBase>> projections;
+  EngineLoop loop;
+  std::unique_ptr<RunningActivity> running;
+  bool started = false;
+};
+
+/// Gives each projection its view of the rows.
+Result<void> EngineCore::connect() {
+  const Ports ports = log->ports();
+  for (const std::unique_ptr<ProjectionBase>& projection : projections) {
+    Result<std::unique_ptr<RowReader>> reader = rows->reader();
+    if (!reader) return reader.error();
+    projection->connect({&ports.executor, &ports.clock, [this](int change) { loop.waiting(change); }, std::move(*reader)});
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> EngineCore::names(const std::vector<std::string>& wanted) const {
+  std::vector<std::string> all;
+  for (const std::unique_ptr<ProjectionBase>& projection : projections) all.push_back(projection->name());
+  if (wanted.empty()) return all;
+  for (const std::string& name : wanted) {
+    if (std::find(all.begin(), all.end(), name) != all.end()) continue;
+    std::string known;
+    for (const std::string& other : all) known += (known.empty() ? "" : ", ") + other;
+    return Error{Errc::not_found, "no projection " + name + "; there are " + known};
+  }
+  return wanted;
+}
+
+Engine::Engine(EventStore& store, std::unique_ptr<StateStore> rows, EngineOptions options)
+    : core_(std::make_unique<EngineCore>(store, std::move(rows), options)) {}
+
+Engine::~Engine() {
+  // Nothing is lost when the last commit fails here: the rows are made again from the log.
+  if (core_->running) static_cast<void>(stop().has_value());
+}
+
+void Engine::add_projection(std::unique_ptr<ProjectionBase> projection) {
+  core_->projections.push_back(std::move(projection));
+  core_->loop.add(*core_->projections.back());
+}
+
+Result<void> Engine::start() {
+  if (core_->started) return Error{Errc::invalid_argument, "the engine was started before"};
+  for (std::size_t index = 0; index < core_->projections.size(); ++index) {
+    for (std::size_t other = 0; other < index; ++other)
+      if (core_->projections[other]->name() == core_->projections[index]->name())
+        return Error{Errc::already_exists,
+                     "two projections are called " + core_->projections[index]->name() + "; give one a projection_name"};
+  }
+  core_->started = true;
+  const Ports ports = core_->log->ports();
+  const std::optional<std::string> directory = core_->log->directory();
+  Result<void> opened = core_->rows->open({ports, directory.value_or(""), false});
+  if (!opened) return opened;
+  if (directory && core_->rows->describe() != "memory") {
+    Result<void> listed = add_to_store_list(ports.storage, *directory, core_->rows->describe());
+    if (!listed) return listed;
+  }
+  opened = core_->loop.open();
+  if (!opened) return opened;
+  opened = core_->connect();
+  if (!opened) return opened;
+  core_->running = ports.executor.start(core_->loop);
+  core_->loop.set_running(core_->running.get());
+  return {};
+}
+
+Result<void> Engine::stop() {
+  if (!core_->running) return {};
+  const Ports ports = core_->log->ports();
+  core_->loop.stop();
+  ports.executor.wait_until([&] { return core_->loop.stopped().has_value(); }, ports.clock.monotonic() + kStopTimeout);
+  core_->loop.set_running(nullptr);
+  core_->running.reset();
+  return core_->loop.stopped().value_or(Error{Errc::timed_out, "the last commit of the projections did not end in 30 s"});
+}
+
+Result<void> Engine::catch_up(Duration timeout) {
+  const Ports ports = core_->log->ports();
+  const Instant deadline = ports.clock.monotonic() + timeout;
+  for (const std::unique_ptr<ProjectionBase>& projection : core_->projections) {
+    for (const Position& position : projection->status().positions) {
+      const TopicPartition partition{projection->topic(), position.partition};
+      Result<Ends> ends = core_->log->ends(partition);
+      if (!ends) return ends.error();
+      if (position.offset >= ends->committed || projection->status().phase == ProjectionPhase::failed) continue;
+      const Duration left = std::max(deadline - ports.clock.monotonic(), Duration::zero());
+      Result<void> there = projection->wait_for(at_least({partition, position.offset, ends->committed, false}, left));
+      if (!there) return there;
+    }
+  }
+  return {};
+}
+
+Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
+  if (!core_->running) return Error{Errc::closed, "the engine does not run"};
+  Result<std::vector<std::string>> names = core_->names(options.projections);
+  if (!names) return names.error();
+  const auto run = std::make_shared<RebuildRun>(*names, options.from);
+  if (!core_->loop.request(run)) return Error{Errc::busy, "another rebuild is running"};
+  const Ports ports = core_->log->ports();
+  const Instant begin = ports.clock.monotonic();
+  const auto is_over = [&run] { return run->outcome().has_value(); };
+  RebuildProgress progress;
+  while (!ports.executor.wait_until(is_over, ports.clock.monotonic() + kProgressInterval)) {
+    progress.events = run->events;
+    progress.total = std::max<std::uint64_t>(run->total, progress.events);
+    progress.elapsed = ports.clock.monotonic() - begin;
+    const double seconds = std::chrono::duration<double>(progress.elapsed).count();
+    progress.events_per_second = seconds > 0 ? static_cast<double>(progress.events) / seconds : 0;
+    if (progress.events_per_second > 0) {
+      const double left = static_cast<double>(progress.total - progress.events) / progress.events_per_second;
+      progress.left = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(left));
+    }
+    if (options.progress && !options.progress(progress)) core_->loop.cancel(*run);
+    if (progress.elapsed > options.timeout && !run->canceled) {
+      core_->loop.cancel(*run);
+      run->finish(Error{Errc::timed_out, "the rebuild has read " + std::to_string(progress.events) + " of " +
+                                             std::to_string(progress.total) + " events; the next one goes on from there"});
+    }
+  }
+  const Result<void> outcome = *run->outcome();
+  if (!outcome) return outcome.error();
+  return RebuildReport{run->projections, run->events, ports.clock.monotonic() - begin, run->resumed};
+}
+
+std::vector<ProjectionStatus> Engine::status() const {
+  std::vector<ProjectionStatus> all;
+  for (const std::unique_ptr<ProjectionBase>& projection : core_->projections) all.push_back(projection->status());
+  return all;
+}
+
+}  // namespace lungo

@@ -1,0 +1,336 @@
+#include "engine_loop.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <lungo/log/check.hpp>
+
+#include "logger.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr std::size_t kEventsPerStep = 4096;  // about 10 ms of work
+
+/// Events between the positions of two feeds; nothing when they read different topics.
+std::optional<std::int64_t> distance(const Feed& a, const Feed& b) {
+  if (a.topic().id != b.topic().id) return std::nullopt;
+  const std::vector<Position> left = a.positions();
+  const std::vector<Position> right = b.positions();
+  std::int64_t events = 0;
+  for (std::size_t partition = 0; partition < left.size(); ++partition)
+    events += std::abs(left[partition].offset - right[partition].offset);
+  return events;
+}
+
+bool reaches(const std::vector<Position>& positions, const std::vector<Offset>& ends) {
+  return std::equal(positions.begin(), positions.end(), ends.begin(), ends.end(),
+                    [](const Position& position, Offset end) { return position.offset >= end; });
+}
+
+std::vector<Position> later_of(const Feed& a, const Feed& b) {
+  std::vector<Position> later = a.positions();
+  const std::vector<Position> other = b.positions();
+  for (std::size_t partition = 0; partition < later.size(); ++partition)
+    if (later[partition].offset < other[partition].offset) later[partition] = other[partition];
+  return later;
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(EventStore store, StateStore& rows, EngineOptions options)
+    : store_(std::move(store)), rows_(rows), options_(options), log_(store_.log()) {}
+
+void EngineLoop::waiting(int change) {
+  waiting_.fetch_add(change);
+  if (change > 0) waker_->wake();
+}
+
+bool EngineLoop::request(std::shared_ptr<RebuildRun> run) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (requested_ && !requested_->outcome()) return false;
+    requested_ = std::move(run);
+  }
+  waker_->wake();
+  return true;
+}
+
+void EngineLoop::cancel(RebuildRun& run) {
+  run.canceled = true;
+  waker_->wake();
+}
+
+void EngineLoop::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  waker_->wake();
+}
+
+std::optional<Result<void>> EngineLoop::stopped() const {
+  const std::lock_guard lock{mutex_};
+  return stopped_;
+}
+
+Instant EngineLoop::step(Instant now) {
+  bool stopping = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (stopped_) return Instant::max();
+    stopping = stopping_;
+    if (requested_ && requested_ != run_ && !requested_->outcome()) {
+      run_ = requested_;
+      run_begun_ = false;
+    }
+  }
+  if (stopping) {
+    finish_stop(now);
+    return Instant::max();
+  }
+  try {
+    return step_feeds(now);
+  } catch (const std::exception& broken) {
+    // Our own bug, or no memory. Nothing of the transaction in hand may stay; the application goes on without its projections.
+    rows_.rollback();
+    log_error(std::string("projections stopped: ") + broken.what());
+    for (Slot& slot : slots_) {
+      slot.failure = Error{Errc::closed, std::string("the engine stopped on a broken invariant: ") + broken.what()};
+      publish(slot, nullptr);
+    }
+    feeds_.clear();
+    if (run_) end_rebuild(Error{Errc::closed, "the engine stopped on a broken invariant"});
+    log_.ports().executor.notify();
+    return Instant::max();
+  }
+}
+
+Instant EngineLoop::step_feeds(Instant now) {
+  tokens_.clear();
+  serve_rebuild();
+  Instant next = Instant::max();
+  for (const std::unique_ptr<Feed>& feed : feeds_) next = std::min(next, step_feed(*feed, now));
+  join_feeds(now);
+  swap_shadows(now);
+  std::erase_if(feeds_, [](const std::unique_ptr<Feed>& feed) { return feed->members().empty(); });
+  count_rebuild();
+  if (next > now)
+    for (const std::unique_ptr<Feed>& feed : feeds_) arm(*feed);
+  return next;
+}
+
+Instant EngineLoop::step_feed(Feed& feed, Instant now) {
+  if (now < feed.stalled_until) return feed.stalled_until;
+  if (!feed.stall || !feed.has_news()) {
+    Result<bool> more = feed.advance(kEventsPerStep);
+    note_failures(feed);
+    if (!more) {
+      stall(feed, more.error(), now);
+      return feed.stalled_until;
+    }
+  }
+  if (feed.has_news() && !feed.news_since) feed.news_since = now;
+  // A stalled feed with news waits for the store: nothing is read on top of what could not be written.
+  if (feed.stall || commit_due(feed) <= now) commit(feed, now);
+  if (feed.stall) return feed.stalled_until;
+  if (!feed.has_news()) publish(feed);
+  return feed.at_end ? commit_due(feed) : now;
+}
+
+Instant EngineLoop::commit_due(const Feed& feed) const {
+  if (!feed.has_news()) return Instant::max();
+  std::size_t bytes = 0;
+  for (const std::unique_ptr<Feed>& other : feeds_) bytes += other->cached_bytes();
+  if (bytes > options_.cache_bytes) return Instant::min();
+  const bool hurry = waiting_.load() > 0;
+  if (feed.at_end) return hurry ? Instant::min() : *feed.news_since + options_.commit_interval;
+  return *feed.news_since + (hurry ? options_.commit_interval : options_.catch_up_interval);
+}
+
+void EngineLoop::commit(Feed& feed, Instant now) {
+  Result<void> done = in_transaction([&] { return write(feed); });
+  if (!done) return stall(feed, done.error(), now);
+  after_commit(feed);
+}
+
+Result<void> EngineLoop::write(Feed& feed) {
+  Result<void> finished = write_finished_rebuilds(feed);
+  if (!finished) return finished;
+  return feed.write(*catalogue_);
+}
+
+Result<void> EngineLoop::write_finished_rebuilds(Feed& feed) {
+  const std::vector<Position> now = feed.positions();
+  for (const std::unique_ptr<Member>& member : feed.members()) {
+    Slot* slot = slot_of(member->projection);
+    if (member->role != Role::live || slot->live.rebuild.empty()) continue;
+    if (!reaches(now, slot->rebuild_until) || member->undecodable > 0) continue;
+    ProjectionEntry entry = slot->live;
+    entry.rebuild.clear();
+    entry.positions = now;
+    Result<void> put = catalogue_->put(entry);
+    if (!put) return put;
+  }
+  return {};
+}
+
+void EngineLoop::after_commit(Feed& feed) {
+  const std::vector<Position> now = feed.positions();
+  std::vector<std::string> undecodable;
+  for (const std::unique_ptr<Member>& member : feed.members()) {
+    Slot* slot = slot_of(member->projection);
+    if (member->role == Role::shadow) {
+      slot->shadow->positions = now;
+      continue;
+    }
+    slot->live.positions = now;
+    slot->parked += static_cast<std::int64_t>(member->parked.size());
+    if (slot->live.rebuild.empty() || !reaches(now, slot->rebuild_until)) continue;
+    if (member->undecodable > 0) {
+      undecodable.push_back(member->projection);
+      continue;
+    }
+    member->strict = false;
+    slot->live.rebuild.clear();
+    log_info("projection " + slot->live.projection + " rebuilt generation=" + std::to_string(slot->live.generation));
+  }
+  feed.written();
+  feed.stall.reset();
+  for (const std::string& projection : undecodable) {
+    std::unique_ptr<Member> member = feed.remove(projection, Role::live);
+    Slot* slot = slot_of(projection);
+    slot->failure = undecodable_error(*member);
+    log_error("projection " + projection + " stopped: " + to_string(*slot->failure));
+    publish(*slot, nullptr);
+  }
+  evict();
+  publish(feed);
+  log_.ports().executor.notify();
+}
+
+void EngineLoop::stall(Feed& feed, Error error, Instant now) {
+  if (!feed.stall) log_warn("projections wait: " + to_string(error));
+  feed.stall = std::move(error);
+  feed.stalled_until = now + options_.retry_interval;
+  publish(feed);
+  log_.ports().executor.notify();
+}
+
+void EngineLoop::note_failures(Feed& feed) {
+  for (const std::unique_ptr<Member>& member : feed.take_failed()) {
+    Slot* slot = slot_of(member->projection);
+    const Error& error = *member->worker->error();
+    log_error("projection " + member->projection + " stopped: " + to_string(error));
+    if (member->role == Role::shadow) {
+      fail_shadow(*slot, error);
+    } else {
+      slot->failure = error;
+      publish(*slot, nullptr);
+    }
+    log_.ports().executor.notify();
+  }
+}
+
+void EngineLoop::evict() {
+  std::size_t bytes = 0;
+  for (const std::unique_ptr<Feed>& feed : feeds_) bytes += feed->cached_bytes();
+  if (bytes <= options_.cache_bytes) return;
+  // To three quarters, each its share, so that the next events find room before the next commit.
+  const double keep = 0.75 * static_cast<double>(options_.cache_bytes) / static_cast<double>(bytes);
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    for (const std::unique_ptr<Member>& member : feed->members())
+      member->worker->evict(static_cast<std::size_t>(keep * static_cast<double>(member->worker->bytes())));
+}
+
+void EngineLoop::join_feeds(Instant now) {
+  for (std::size_t left = 0; left < feeds_.size(); ++left) {
+    for (std::size_t right = left + 1; right < feeds_.size(); ++right) {
+      Feed& a = *feeds_[left];
+      Feed& b = *feeds_[right];
+      if (a.stall || b.stall || a.members().empty() || b.members().empty()) continue;
+      const std::optional<std::int64_t> apart = distance(a, b);
+      if (!apart || *apart > static_cast<std::int64_t>(kEventsPerStep)) continue;
+      const std::vector<Position> meeting = later_of(a, b);
+      for (Feed* feed : {&a, &b}) {
+        Result<void> there = feed->advance_to(meeting);
+        note_failures(*feed);
+        if (feed->has_news() && !feed->news_since) feed->news_since = now;
+        if (!there) stall(*feed, there.error(), now);
+      }
+      if (!a.stall && !b.stall) a.join(b);
+    }
+  }
+  std::erase_if(feeds_, [](const std::unique_ptr<Feed>& feed) { return feed->members().empty(); });
+}
+
+void EngineLoop::arm(Feed& feed) {
+  for (const Position& position : feed.positions()) {
+    tokens_.push_back(
+        log_.notify_above({feed.topic().spec.name, position.partition}, position.offset, [waker = waker_] { waker->wake(); }));
+  }
+}
+
+void EngineLoop::publish(Feed& feed) {
+  for (const std::unique_ptr<Member>& member : feed.members())
+    if (member->role == Role::live) publish(*slot_of(member->projection), &feed);
+}
+
+void EngineLoop::publish(Slot& slot, const Feed* feed) {
+  ProjectionStatus status;
+  status.name = slot.live.projection;
+  status.topic = slot.live.topic;
+  status.positions = slot.live.positions;
+  status.parked = slot.parked;
+  status.generation = slot.live.generation;
+  status.origin = slot.live.origin;
+  status.note = slot.live.rebuild;
+  status.error = slot.failure;
+  if (feed != nullptr) {
+    status.ends = feed->committed_ends();
+    for (std::size_t partition = 0; partition < status.ends.size(); ++partition)
+      status.lag += std::max<std::int64_t>(0, status.ends[partition] - status.positions[partition].offset);
+    status.cached_bytes = feed->cached_bytes();
+    if (feed->stall) status.error = feed->stall;
+  }
+  if (slot.failure || feed == nullptr) {
+    status.phase = ProjectionPhase::failed;
+  } else if (feed->stall) {
+    status.phase = ProjectionPhase::stalled;
+  } else if (!slot.live.rebuild.empty()) {
+    status.phase = ProjectionPhase::rebuilding;
+  } else {
+    status.phase = feed->at_end ? ProjectionPhase::live : ProjectionPhase::catching_up;
+  }
+  slot.projection->publish(std::move(status));
+}
+
+void EngineLoop::finish_stop(Instant now) {
+  tokens_.clear();
+  Result<void> outcome;
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (feed->has_news()) commit(*feed, now);
+    if (feed->stall && outcome) outcome = *feed->stall;
+  }
+  if (run_) end_rebuild(Error{Errc::canceled, "the engine was stopped; the next rebuild goes on where this one is"});
+  feeds_.clear();
+  for (Slot& slot : slots_) {
+    ProjectionStatus status = slot.projection->status();
+    if (status.phase != ProjectionPhase::failed) status.phase = ProjectionPhase::stopped;
+    slot.projection->publish(std::move(status));
+  }
+  {
+    const std::lock_guard lock{mutex_};
+    stopped_ = std::move(outcome);
+  }
+  log_.ports().executor.notify();
+}
+
+EngineLoop::Slot* EngineLoop::slot_of(const std::string& projection) {
+  const auto slot = std::find_if(slots_.begin(), slots_.end(),
+                                 [&](const Slot& candidate) { return candidate.projection->name() == projection; });
+  check(slot != slots_.end(), "each member belongs to a projection of the engine");
+  return &*slot;
+}
+
+}  // namespace lungo

@@ -1,0 +1,155 @@
+// What the engine does in the background: read, apply, commit, join feeds, and rebuild into shadows.
+//
+//   start --> one feed per group of projections with equal positions
+//   step  --> each feed applies a bounded number of events; commits when it is due; feeds that meet are joined
+//   rebuild --> shadow tables in a feed of their own; joined with the live rows' feed once they meet, then swapped in
+//
+// Threads: open() and close() are called while no step runs; step() by the executor; request(), stop() and wait counts by any.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lungo/projections/engine.hpp>
+
+#include "catalogue.hpp"
+#include "feed.hpp"
+#include "rebuild_run.hpp"
+
+namespace lungo {
+
+class EngineLoop final : public Activity {
+ public:
+  EngineLoop(EventStore store, StateStore& rows, EngineOptions options);
+
+  void add(ProjectionBase& projection) { slots_.emplace_back().projection = &projection; }
+
+  /// Reads the catalogue, drops rows that no longer fit (another State or Key, history that the log does not have), and groups
+  /// the projections into feeds. Errors: see Engine::start().
+  Result<void> open();
+  /// The handle of this activity, which others wake; null before it is destroyed.
+  void set_running(RunningActivity* running) { waker_->set(running); }
+
+  // Activity.
+  Instant step(Instant now) override;
+  [[nodiscard]] std::string_view name() const override { return "projections"; }
+
+  /// Somebody waits for a commit, or no longer.
+  void waiting(int change);
+  /// Hands a rebuild over. False when one is running.
+  bool request(std::shared_ptr<RebuildRun> run);
+  /// Stops a rebuild; what it has committed stays for the next one.
+  void cancel(RebuildRun& run);
+  /// Asks for the last commit; stopped() answers when it was made or has failed.
+  void stop();
+  [[nodiscard]] std::optional<Result<void>> stopped() const;
+
+ private:
+  /// Outlives the activity's handle, as a notification may run while that is being destroyed.
+  class Waker {
+   public:
+    void set(RunningActivity* running) {
+      const std::lock_guard lock{mutex_};
+      running_ = running;
+      if (running_ != nullptr) running_->wake();
+    }
+    void wake() {
+      const std::lock_guard lock{mutex_};
+      if (running_ != nullptr) running_->wake();
+    }
+
+   private:
+    std::mutex mutex_;
+    RunningActivity* running_ = nullptr;
+  };
+
+  struct Slot {
+    ProjectionBase* projection = nullptr;
+    ProjectionEntry live;                   // as committed
+    std::optional<ProjectionEntry> shadow;  // of a rebuild in progress
+    std::optional<Error> failure;
+    std::int64_t parked = 0;
+    std::vector<Position> shadow_from;  // where this run of the rebuild began
+    std::vector<Offset> rebuild_until;  // rows that were dropped at the start are complete from here on
+  };
+
+  // engine_open.cpp
+  Result<TopicInfo> topic_of(const Slot& slot);
+  Result<std::vector<Position>> starts_of(const TopicInfo& topic, const ReplayFrom& from);
+  Result<void> open_slot(Slot& slot, const std::vector<ProjectionEntry>& entries);
+  Result<std::optional<std::string>> reason_to_rebuild(const Slot& slot, const ProjectionEntry& entry, const TopicInfo& topic);
+  Result<void> start_over(Slot& slot, const TopicInfo& topic, std::int64_t generation, std::string reason);
+  Result<std::vector<ParkedEvent>> parked_of(const std::string& projection);
+  Result<void> add_member(Slot& slot, Role role, const ProjectionEntry& entry, const TopicInfo& topic, bool empty);
+
+  // engine_loop.cpp
+  Instant step_feeds(Instant now);
+  Instant step_feed(Feed& feed, Instant now);
+  [[nodiscard]] Instant commit_due(const Feed& feed) const;
+  void commit(Feed& feed, Instant now);
+  Result<void> write(Feed& feed);
+  Result<void> write_finished_rebuilds(Feed& feed);
+  void after_commit(Feed& feed);
+  void stall(Feed& feed, Error error, Instant now);
+  void note_failures(Feed& feed);
+  void evict();
+  void join_feeds(Instant now);
+  void publish(Feed& feed);
+  void publish(Slot& slot, const Feed* feed);
+  void arm(Feed& feed);
+  void finish_stop(Instant now);
+  [[nodiscard]] Slot* slot_of(const std::string& projection);
+
+  // engine_rebuild.cpp
+  void serve_rebuild();
+  void begin_rebuild();
+  void detach_shadows();
+  Result<void> begin_shadow(Slot& slot, const ReplayFrom& from);
+  Result<void> make_shadow(Slot& slot, const TopicInfo& topic, const ReplayFrom& from);
+  Result<bool> can_resume(const Slot& slot, const ProjectionEntry& shadow, const ReplayFrom& from);
+  void swap_shadows(Instant now);
+  void swap(Feed& feed, const std::vector<Slot*>& ready, Instant now);
+  Result<void> write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry, const std::vector<ParkedEvent>& parked);
+  void fail_shadow(Slot& slot, const Error& error);
+  void count_rebuild();
+  void end_rebuild(Result<void> outcome);
+
+  /// Runs `change` in a transaction; commits, or rolls back and tells why.
+  template <class Change>
+  Result<void> in_transaction(Change&& change) {
+    Result<void> done = rows_.begin();
+    if (!done) return done;
+    done = change();
+    if (done) done = rows_.commit();
+    if (!done) rows_.rollback();
+    return done;
+  }
+
+  EventStore store_;
+  StateStore& rows_;
+  const EngineOptions options_;
+  EventLog& log_;
+  std::unique_ptr<RowReader> reader_;
+  std::optional<Catalogue> catalogue_;
+  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Feed>> feeds_;
+  std::vector<EventLog::NotifyToken> tokens_;  // armed while all feeds are at their ends
+  const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  std::atomic<int> waiting_{0};
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<RebuildRun> requested_;
+  bool stopping_ = false;
+  std::optional<Result<void>> stopped_;
+
+  // The loop's own: the rebuild in progress.
+  std::shared_ptr<RebuildRun> run_;
+  bool run_begun_ = false;
+  std::optional<Error> run_error_;
+};
+
+}  // namespace lungo

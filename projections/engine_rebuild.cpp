@@ -1,0 +1,234 @@
+// EngineLoop's rebuilds: shadow tables that are filled beside the live ones and swapped in when they have met them.
+//
+//   begin:  entry and table `NAME__shadow` in one transaction, or those of a rebuild that was cut off; a feed of their own
+//   meet:   join_feeds() brings both feeds to the same positions and makes one of them
+//   swap:   one transaction writes what both still hold, drops the old table, renames the new one, replaces the entry
+#include <algorithm>
+
+#include <lungo/log/check.hpp>
+
+#include "engine_loop.hpp"
+#include "logger.hpp"
+
+namespace lungo {
+namespace {
+
+/// A shadow member of the feed, or null.
+const Member* any_shadow(const Feed& feed) {
+  for (const std::unique_ptr<Member>& member : feed.members())
+    if (member->role == Role::shadow) return member.get();
+  return nullptr;
+}
+
+}  // namespace
+
+void EngineLoop::serve_rebuild() {
+  if (!run_) return;
+  if (!run_begun_) begin_rebuild();
+  if (run_->canceled.load()) {
+    detach_shadows();
+    end_rebuild(Error{Errc::canceled, "the rebuild was stopped; the next one goes on from its last commit"});
+  }
+}
+
+void EngineLoop::detach_shadows() {
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    for (const Slot& slot : slots_) feed->remove(slot.projection->name(), Role::shadow);
+}
+
+void EngineLoop::begin_rebuild() {
+  run_begun_ = true;
+  for (Slot& slot : slots_) {
+    const std::string& name = slot.projection->name();
+    if (std::find(run_->projections.begin(), run_->projections.end(), name) == run_->projections.end()) continue;
+    Result<void> begun = begin_shadow(slot, run_->from);
+    if (!begun) {
+      detach_shadows();
+      return end_rebuild(begun.error().with_context("projection " + name));
+    }
+    log_info("projection " + name + " is rebuilt from=" + run_->from.text());
+  }
+}
+
+Result<void> EngineLoop::begin_shadow(Slot& slot, const ReplayFrom& from) {
+  Result<TopicInfo> topic = topic_of(slot);
+  if (!topic) return topic.error();
+  if (slot.shadow) {
+    Result<bool> resumable = can_resume(slot, *slot.shadow, from);
+    if (!resumable) return resumable.error();
+    if (!*resumable) slot.shadow.reset();
+  }
+  const bool resumed = slot.shadow.has_value();
+  if (resumed) {
+    run_->resumed = true;
+  } else {
+    Result<void> made = make_shadow(slot, *topic, from);
+    if (!made) return made;
+  }
+  slot.shadow_from = slot.shadow->positions;
+  return add_member(slot, Role::shadow, *slot.shadow, *topic, !resumed);
+}
+
+Result<bool> EngineLoop::can_resume(const Slot& slot, const ProjectionEntry& shadow, const ReplayFrom& from) {
+  const ProjectionBase& projection = *slot.projection;
+  if (shadow.origin != from.text() || shadow.topic != projection.topic() || shadow.state_shape != projection.state_shape() ||
+      shadow.key_shape != projection.key_shape() || shadow.version != projection.version())
+    return false;
+  for (const Position& position : shadow.positions) {
+    Result<void> valid = log_.validate(shadow.topic, position);
+    if (!valid && valid.error() == Errc::position_diverged) return false;
+    if (!valid) return valid.error();
+  }
+  return true;
+}
+
+Result<void> EngineLoop::make_shadow(Slot& slot, const TopicInfo& topic, const ReplayFrom& from) {
+  Result<std::vector<Position>> starts = starts_of(topic, from);
+  if (!starts) return starts.error();
+  const bool from_beginning = !from.from_offset() && !from.from_time();
+  for (const Position& start : *starts)
+    if (from_beginning && start.offset > Offset{0})
+      return Error{Errc::history_trimmed, to_string(TopicPartition{topic.spec.name, start.partition}) + " begins at offset " +
+                                              std::to_string(start.offset.value()) +
+                                              "; say from which offset or time to replay"};
+  const ProjectionBase& projection = *slot.projection;
+  ProjectionEntry entry = slot.live;
+  entry.role = Role::shadow;
+  entry.table = projection.name() + "__shadow";
+  entry.origin = from.text();
+  entry.rebuild = "asked for";
+  entry.state_shape = projection.state_shape();
+  entry.key_shape = projection.key_shape();
+  entry.positions = std::move(*starts);
+  Result<void> made = in_transaction([&]() -> Result<void> {
+    Result<void> done = rows_.drop_table(entry.table);
+    if (!done) return done;
+    Result<TableId> table = rows_.open_table(projection.table_spec(entry.table));
+    if (!table) return table.error();
+    return catalogue_->put(entry);
+  });
+  if (made) slot.shadow = std::move(entry);
+  return made;
+}
+
+void EngineLoop::swap_shadows(Instant now) {
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    if (feed->stall || any_shadow(*feed) == nullptr) continue;
+    std::vector<Slot*> ready;
+    for (Slot& slot : slots_) {
+      const std::string& name = slot.projection->name();
+      const Member* shadow = feed->find(name, Role::shadow);
+      if (shadow == nullptr) continue;
+      const bool has_met = feed->find(name, Role::live) != nullptr;
+      const bool is_alone = std::none_of(feeds_.begin(), feeds_.end(), [&](const std::unique_ptr<Feed>& other) {
+        return other->find(name, Role::live) != nullptr;
+      });
+      if (!has_met && !(is_alone && feed->at_end)) continue;
+      if (shadow->undecodable > 0) {
+        const std::unique_ptr<Member> failed = feed->remove(name, Role::shadow);
+        fail_shadow(slot, undecodable_error(*failed));
+      } else {
+        ready.push_back(&slot);
+      }
+    }
+    if (!ready.empty()) swap(*feed, ready, now);
+  }
+}
+
+void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) {
+  std::vector<ProjectionEntry> entries;
+  std::vector<std::vector<ParkedEvent>> parked;
+  for (Slot* slot : ready) {
+    Result<std::vector<ParkedEvent>> events = parked_of(slot->projection->name());
+    if (!events) return stall(feed, events.error(), now);
+    parked.push_back(std::move(*events));
+    ProjectionEntry entry = *slot->shadow;
+    entry.role = Role::live;
+    entry.table = slot->projection->name();
+    entry.generation = slot->live.generation + 1;
+    entry.rebuild.clear();
+    entry.positions = feed.positions();
+    entries.push_back(std::move(entry));
+  }
+  Result<void> swapped = in_transaction([&]() -> Result<void> {
+    Result<void> done = feed.write(*catalogue_);
+    for (std::size_t index = 0; done && index < ready.size(); ++index) {
+      done = write_swap(*ready[index]->shadow, entries[index], parked[index]);
+    }
+    return done;
+  });
+  if (!swapped) return stall(feed, swapped.error(), now);
+  for (std::size_t index = 0; index < ready.size(); ++index) {
+    Slot& slot = *ready[index];
+    feed.remove(slot.projection->name(), Role::live);
+    Member* member = feed.find(slot.projection->name(), Role::shadow);
+    check(member != nullptr, "a shadow that is swapped in is in the feed");
+    member->role = Role::live;
+    member->strict = false;
+    slot.live = std::move(entries[index]);
+    slot.shadow.reset();
+    slot.failure.reset();
+    slot.parked = 0;
+    log_info("projection " + slot.live.projection + " rebuilt generation=" + std::to_string(slot.live.generation));
+  }
+  after_commit(feed);
+}
+
+Result<void> EngineLoop::write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry,
+                                    const std::vector<ParkedEvent>& parked) {
+  Result<void> done = rows_.drop_table(entry.table);
+  if (!done) return done;
+  done = rows_.rename_table(shadow.table, entry.table);
+  if (!done) return done;
+  done = catalogue_->erase(shadow);
+  if (!done) return done;
+  done = catalogue_->unpark(parked);
+  if (!done) return done;
+  return catalogue_->put(entry);
+}
+
+void EngineLoop::fail_shadow(Slot& slot, const Error& error) {
+  if (!run_error_) run_error_ = error.with_context("projection " + slot.projection->name());
+  log_error("rebuild of projection " + slot.projection->name() + " stopped: " + to_string(error));
+  if (!slot.shadow) return;
+  // What stays behind when this fails is dropped by the next rebuild.
+  Result<void> dropped = in_transaction([&]() -> Result<void> {
+    Result<void> done = rows_.drop_table(slot.shadow->table);
+    return done ? catalogue_->erase(*slot.shadow) : done;
+  });
+  if (!dropped) log_warn("shadow of projection " + slot.projection->name() + " stays: " + to_string(dropped.error()));
+  slot.shadow.reset();
+}
+
+void EngineLoop::count_rebuild() {
+  if (!run_) return;
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  bool going_on = false;
+  for (const std::unique_ptr<Feed>& feed : feeds_) {
+    const Member* shadow = any_shadow(*feed);
+    if (shadow == nullptr) continue;
+    going_on = true;
+    const std::vector<Position>& begin = slot_of(shadow->projection)->shadow_from;
+    const std::vector<Position> now = feed->positions();
+    for (std::size_t partition = 0; partition < begin.size(); ++partition) {
+      const TopicPartition place{feed->topic().spec.name, begin[partition].partition};
+      Result<Ends> ends = log_.ends(place);
+      const Offset end = ends ? std::max(ends->committed, now[partition].offset) : now[partition].offset;
+      done += static_cast<std::uint64_t>(now[partition].offset - begin[partition].offset);
+      total += static_cast<std::uint64_t>(end - begin[partition].offset);
+    }
+  }
+  if (total > 0) run_->total = total;
+  run_->events = going_on ? done : run_->total.load();
+  if (!going_on) end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});
+}
+
+void EngineLoop::end_rebuild(Result<void> outcome) {
+  run_->finish(std::move(outcome));
+  run_.reset();
+  run_error_.reset();
+  log_.ports().executor.notify();
+}
+
+}  // namespace lungo

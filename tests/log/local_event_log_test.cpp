@@ -1,0 +1,448 @@
+// The embedded log's contract, on the real ports and on the simulated ones.
+#include <lungo/log/local_event_log.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "tests/support/records.hpp"
+#include "tests/support/simulation.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo {
+namespace {
+
+using test::append_of;
+using test::Simulation;
+using test::values_of;
+
+const TopicPartition kPartition{"events", PartitionId{0}};
+
+TopicSpec one_partition(const std::string& name = "events") {
+  TopicSpec spec;
+  spec.name = name;
+  spec.partitions = 1;
+  return spec;
+}
+
+/// Where a log can live.
+class Home {
+ public:
+  virtual ~Home() = default;
+  virtual Result<std::shared_ptr<EventLog>> open(bool read_only = false) = 0;
+};
+
+class PosixHome : public Home {
+ public:
+  Result<std::shared_ptr<EventLog>> open(bool read_only) override {
+    LocalOptions options;
+    options.read_only = read_only;
+    return open_local(directory_ / "data/", options);
+  }
+
+ private:
+  test::TempDirectory directory_;
+};
+
+class SimHome : public Home {
+ public:
+  Result<std::shared_ptr<EventLog>> open(bool read_only) override {
+    LocalOptions options;
+    options.ports = &ports_;
+    options.read_only = read_only;
+    return open_local("/var/data", options);
+  }
+
+ private:
+  Simulation machine_{1};
+  const Ports ports_ = machine_.ports();
+};
+
+class LocalEventLogContract : public testing::TestWithParam<const char*> {
+ protected:
+  LocalEventLogContract() {
+    if (GetParam() == std::string("posix")) {
+      home = std::make_unique<PosixHome>();
+    } else {
+      home = std::make_unique<SimHome>();
+    }
+    log = home->open().value();
+    log->create_topic(one_partition()).value();
+  }
+  /// Waits until `done()`; fails the test after 20 seconds.
+  void wait_for(const std::function<bool()>& done) {
+    Ports ports = log->ports();
+    ASSERT_TRUE(ports.executor.wait_until(done, ports.clock.monotonic() + std::chrono::seconds{20}));
+  }
+  Appended append(std::string_view value) { return append_wait(*log, append_of(kPartition, "k", value)).value(); }
+
+  std::unique_ptr<Home> home;
+  std::shared_ptr<EventLog> log;
+};
+
+TEST_P(LocalEventLogContract, WaitedAppendIsSyncedCommittedAndReadable) {
+  const Appended first = append("a");
+  EXPECT_EQ(first.first, Offset{0});
+  EXPECT_EQ(first.end, Offset{1});
+  EXPECT_EQ(first.epoch, LeaderEpoch{1});
+  append("b");
+  const Ends ends = log->ends(kPartition).value();
+  EXPECT_EQ(ends.start, Offset{0});
+  EXPECT_EQ(ends.committed, Offset{2});
+  EXPECT_EQ(ends.synced, Offset{2});
+  EXPECT_EQ(ends.written, Offset{2});
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_P(LocalEventLogContract, AsynchronousAppendsCompleteOnceInOrderAfterTheirCommit) {
+  constexpr int kCount = 1000;
+  std::atomic<int> completed{0};
+  std::vector<std::int64_t> order;
+  for (int i = 0; i < kCount; ++i) {
+    log->append(append_of(kPartition, "k", std::to_string(i)), [&](Result<Appended> result) {
+      EXPECT_GE(log->ends(kPartition).value().committed, result.value().end);
+      order.push_back(result.value().first.value());  // completions of one partition never overlap
+      completed.fetch_add(1);
+      log->ports().executor.notify();
+    });
+  }
+  wait_for([&] { return completed == kCount; });
+  for (int i = 0; i < kCount; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+  EXPECT_EQ(values_of(*log, kPartition).size(), static_cast<std::size_t>(kCount));
+}
+
+TEST_P(LocalEventLogContract, CompletionMayAppendAgainEvenWithCallerWaits) {
+  std::atomic<bool> done{false};
+  log->append(append_of(kPartition, "k", "first"), [&](Result<Appended>) {
+    AppendRequest second = append_of(kPartition, "k", "second");
+    second.caller_waits = true;
+    log->append(std::move(second), [&](Result<Appended> result) {
+      EXPECT_EQ(result.value().first, Offset{1});
+      done = true;
+      log->ports().executor.notify();
+    });
+  });
+  wait_for([&] { return done.load(); });
+}
+
+TEST_P(LocalEventLogContract, LargeAppendStaysWholeAndManyBytesGoThrough) {
+  const std::string large(300 << 10, 'x');
+  append(large);
+  std::atomic<int> completed{0};
+  for (int i = 0; i < 20; ++i) {
+    log->append(append_of(kPartition, "k", large), [&](Result<Appended> result) {
+      EXPECT_TRUE(result.has_value()) << result.error();
+      completed.fetch_add(1);
+      log->ports().executor.notify();
+    });
+  }
+  wait_for([&] { return completed == 20; });
+  EXPECT_EQ(values_of(*log, kPartition), std::vector<std::string>(21, large));
+}
+
+TEST_P(LocalEventLogContract, ReadsEndAtTheCommittedEndAndNotBeyond) {
+  append("a");
+  const Fetched at_end = log->read(kPartition, Offset{1}, 1000).value();
+  EXPECT_TRUE(at_end.empty());
+  EXPECT_EQ(at_end.next().offset, Offset{1});
+  EXPECT_EQ(log->read(kPartition, Offset{2}, 1000).error(), Errc::offset_out_of_range);
+  EXPECT_EQ(log->read({"events", PartitionId{1}}, Offset{0}, 1000).error(), Errc::not_found);
+  EXPECT_EQ(log->read({"other", PartitionId{0}}, Offset{0}, 1000).error(), Errc::not_found);
+}
+
+TEST_P(LocalEventLogContract, MisdirectedAndEmptyAppendsAreRefused) {
+  EXPECT_EQ(append_wait(*log, append_of({"other", PartitionId{0}}, "k", "v")).error(), Errc::not_found);
+  EXPECT_EQ(append_wait(*log, append_of({"events", PartitionId{1}}, "k", "v")).error(), Errc::not_found);
+  EXPECT_EQ(append_wait(*log, append_of({"events", PartitionId{-1}}, "k", "v")).error(), Errc::not_found);
+  AppendRequest empty;
+  empty.to = kPartition;
+  EXPECT_EQ(append_wait(*log, empty).error(), Errc::invalid_argument);
+  AppendRequest conditional = append_of(kPartition, "k", "v");
+  conditional.condition = Condition{"k", Offset{0}};
+  EXPECT_EQ(append_wait(*log, conditional).error(), Errc::unsupported) << "not a stream topic";
+}
+
+TEST_P(LocalEventLogContract, CreatingATopicTwiceNeedsTheSameSettings) {
+  const TopicInfo first = log->create_topic(one_partition()).value();
+  EXPECT_EQ(log->create_topic(one_partition()).value().id, first.id);
+  TopicSpec other = one_partition();
+  other.partitions = 3;
+  const Error error = log->create_topic(other).error();
+  EXPECT_EQ(error.code(), Errc::already_exists);
+  EXPECT_NE(error.text().find("partitions=1"), std::string_view::npos);
+  EXPECT_EQ(log->topics().value().size(), 1u);
+}
+
+TEST_P(LocalEventLogContract, EverythingSurvivesAReopenUnderAHigherEpoch) {
+  append("a");
+  const TopicId id = log->topic("events").value().id;
+  log.reset();
+  log = home->open().value();
+  EXPECT_EQ(log->topic("events").value().id, id);
+  EXPECT_EQ(log->ends(kPartition).value().committed, Offset{1});
+  const Appended second = append("b");
+  EXPECT_EQ(second.first, Offset{1});
+  EXPECT_EQ(second.epoch, LeaderEpoch{2});
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_P(LocalEventLogContract, PositionsAreValidatedAgainstTheHistory) {
+  append("a");
+  const Position position = log->read(kPartition, Offset{0}, 1000).value().next();
+  EXPECT_EQ(position.offset, Offset{1});
+  EXPECT_EQ(position.epoch, LeaderEpoch{1});
+  log.reset();
+  log = home->open().value();
+  append("b");
+  EXPECT_TRUE(log->validate("events", position).has_value());
+  Position beyond = position;
+  beyond.offset = Offset{2};
+  EXPECT_EQ(log->validate("events", beyond).error(), Errc::position_diverged) << "epoch 1 ended at 1";
+  Position foreign = position;
+  foreign.topic.bytes[0] ^= 1;
+  EXPECT_EQ(log->validate("events", foreign).error(), Errc::position_diverged);
+  Position unknown = position;
+  unknown.epoch = LeaderEpoch{99};
+  EXPECT_EQ(log->validate("events", unknown).error(), Errc::position_diverged);
+}
+
+TEST_P(LocalEventLogContract, NotificationComesOnceWhenTheEndHasPassed) {
+  std::atomic<int> calls{0};
+  const auto token = log->notify_above(kPartition, Offset{1}, [&] { ++calls; });
+  append("a");
+  EXPECT_EQ(calls, 0);
+  append("b");
+  append("c");
+  EXPECT_EQ(calls, 1);
+  const auto at_once = log->notify_above(kPartition, Offset{0}, [&] { ++calls; });
+  EXPECT_EQ(calls, 2);
+  auto canceled = log->notify_above(kPartition, Offset{3}, [&] { ++calls; });
+  canceled.reset();
+  const auto on_close = log->notify_above(kPartition, Offset{1000}, [&] { ++calls; });
+  append("d");
+  EXPECT_EQ(calls, 2);
+  log.reset();
+  EXPECT_EQ(calls, 3);
+}
+
+TEST_P(LocalEventLogContract, CommittedAtWrittenWhereTheTopicSaysSo) {
+  TopicSpec spec = one_partition("fast");
+  spec.ack_level = AckLevel::isr;
+  log->create_topic(spec).value();
+  const TopicPartition fast{"fast", PartitionId{0}};
+  EXPECT_EQ(append_wait(*log, append_of(fast, "k", "v")).value().end, Offset{1});
+  EXPECT_EQ(log->ends(fast).value().committed, Offset{1});
+  wait_for([&] { return log->ends(fast).value().synced == Offset{1}; });
+}
+
+TEST_P(LocalEventLogContract, ReadOnlyFormServesAStoppedDirectoryAndRefusesWrites) {
+  append("a");
+  log.reset();
+  log = home->open(true).value();
+  EXPECT_TRUE(log->read_only());
+  EXPECT_EQ(values_of(*log, kPartition), std::vector<std::string>{"a"});
+  EXPECT_EQ(append_wait(*log, append_of(kPartition, "k", "v")).error(), Errc::unsupported);
+  EXPECT_EQ(log->create_topic(one_partition("new")).error(), Errc::unsupported);
+}
+
+TEST_P(LocalEventLogContract, ReadOnlyFormFollowsALiveWriterItsNewTopicsAndItsRestart) {
+  std::shared_ptr<EventLog> writer = std::move(log);
+  log = home->open(true).value();
+  EXPECT_EQ(values_of(*log, kPartition), std::vector<std::string>{});
+  append_wait(*writer, append_of(kPartition, "k", "a")).value();
+  wait_for([&] { return log->ends(kPartition).value().committed == Offset{1}; });
+
+  std::atomic<bool> notified{false};
+  const auto token = log->notify_above(kPartition, Offset{1}, [&] {
+    notified = true;
+    log->ports().executor.notify();
+  });
+  append_wait(*writer, append_of(kPartition, "k", "b")).value();
+  wait_for([&] { return notified.load(); });
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"a", "b"}));
+
+  writer->create_topic(one_partition("second")).value();
+  append_wait(*writer, append_of({"second", PartitionId{0}}, "k", "x")).value();
+  wait_for([&] {
+    const Result<Ends> ends = log->ends({"second", PartitionId{0}});
+    return ends && ends->committed == Offset{1};
+  });
+
+  writer.reset();
+  writer = home->open().value();
+  append_wait(*writer, append_of(kPartition, "k", "c")).value();
+  wait_for([&] { return log->ends(kPartition).value().committed == Offset{3}; });
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(values_of(*log, {"second", PartitionId{0}}), std::vector<std::string>{"x"});
+}
+
+TEST_P(LocalEventLogContract, SecondWriterIsRefusedNamingTheHolder) {
+  const Error refused = home->open().error();
+  EXPECT_EQ(refused.code(), Errc::locked);
+  EXPECT_NE(refused.text().find("pid "), std::string_view::npos) << refused;
+}
+
+INSTANTIATE_TEST_SUITE_P(Homes, LocalEventLogContract, testing::Values("posix", "sim"),
+                         [](const auto& home) { return std::string(home.param); });
+
+// ---- on the simulated ports only: faults, and who does the work ----
+
+class LocalEventLogFaults : public testing::Test {
+ protected:
+  void open(std::size_t queued_bytes_max = 16 << 20) {
+    LocalOptions options;
+    options.ports = &ports;
+    options.queued_bytes_max = queued_bytes_max;
+    log = open_local("/data", options).value();
+    log->create_topic(one_partition()).value();
+    machine.executor.run_due();
+  }
+  /// Submits without waiting; the outcome appears in `outcomes`.
+  void submit(const std::string& value) {
+    log->append(append_of(kPartition, "k", value), [this](Result<Appended> result) {
+      outcomes.push_back(result ? "ok" : std::string(to_string(result.error().code())));
+    });
+  }
+
+  Simulation machine{1};
+  const Ports ports = machine.ports();
+  std::shared_ptr<EventLog> log;
+  std::vector<std::string> outcomes;
+};
+
+TEST_F(LocalEventLogFaults, UncontendedWaitingCallerDoesAllTheWorkItself) {
+  open();
+  const std::uint64_t history = machine.executor.history();
+  append_wait(*log, append_of(kPartition, "k", "v")).value();
+  EXPECT_EQ(machine.executor.history(), history) << "no activity was stepped";
+  machine.executor.run_due();
+  EXPECT_EQ(machine.executor.history(), history) << "nor was one woken";
+}
+
+TEST_F(LocalEventLogFaults, WhatQueuedTogetherIsOneBatchAndOneSync) {
+  open();
+  append_wait(*log, append_of(kPartition, "k", "first")).value();  // whose sync makes the names of new files durable too
+  for (int i = 0; i < 10; ++i) submit("v");
+  const std::uint64_t steps = machine.disk.steps();
+  machine.executor.run_due();
+  EXPECT_EQ(outcomes, std::vector<std::string>(10, "ok"));
+  EXPECT_LE(machine.disk.steps() - steps, 6u) << "batch, sync, the marks of the synced and the committed end";
+  const Fetched fetched = log->read(kPartition, Offset{1}, 100'000).value();
+  EXPECT_EQ(parse_batch_header(fetched.batches()).value().records_count, 10);
+}
+
+TEST_F(LocalEventLogFaults, FullQueueAnswersBusyAndRecovers) {
+  open(1000);
+  submit(std::string(800, 'x'));
+  submit(std::string(800, 'y'));
+  EXPECT_EQ(outcomes, std::vector<std::string>{"busy"});
+  machine.executor.run_due();
+  submit(std::string(800, 'y'));
+  machine.executor.run_due();
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"busy", "ok", "ok"}));
+}
+
+TEST_F(LocalEventLogFaults, CloseCompletesWhatIsNotWrittenWithClosed) {
+  open();
+  submit("a");
+  submit("b");
+  log.reset();
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"closed", "closed"}));
+}
+
+TEST_F(LocalEventLogFaults, FailedSyncRefusesEverythingUntilReopened) {
+  open();
+  append_wait(*log, append_of(kPartition, "k", "kept")).value();
+  machine.disk.on_step([&](const test::DiskStep& step) {
+    if (step.operation == "sync" && step.path.ends_with(".log")) machine.disk.fail_step(step.number, Errc::io);
+  });
+  submit("lost?");
+  submit("lost?");
+  machine.executor.run_due();
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"partition_failed", "partition_failed"}));
+  machine.disk.on_step(nullptr);
+  EXPECT_EQ(append_wait(*log, append_of(kPartition, "k", "no")).error(), Errc::partition_failed);
+  EXPECT_EQ(values_of(*log, kPartition), std::vector<std::string>{"kept"}) << "reads go on, unsynced bytes stay hidden";
+  log.reset();
+  open();
+  EXPECT_EQ(values_of(*log, kPartition)[0], "kept");
+  EXPECT_TRUE(append_wait(*log, append_of(kPartition, "k", "again")).has_value());
+}
+
+TEST_F(LocalEventLogFaults, FullDiskFailsAppendsAndRecoversByItself) {
+  open();
+  append_wait(*log, append_of(kPartition, "k", "kept")).value();
+  machine.disk.set_capacity(machine.disk.used_bytes() + 100);
+  EXPECT_EQ(append_wait(*log, append_of(kPartition, "k", std::string(500, 'x'))).error(), Errc::no_space);
+  EXPECT_EQ(values_of(*log, kPartition), std::vector<std::string>{"kept"});
+  machine.disk.set_capacity(std::nullopt);
+  EXPECT_EQ(append_wait(*log, append_of(kPartition, "k", "more")).value().first, Offset{1});
+  log.reset();
+  open();
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"kept", "more"}));
+}
+
+TEST_F(LocalEventLogFaults, EveryFailingStepOnceIsSurvived) {
+  // Method: fail the n-th changing call of a fixed session with EIO for n = 1, 2, ... until none fires; then look at what is
+  // left.
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE("failing step " + std::to_string(n));
+    Simulation other(n);
+    const Ports other_ports = other.ports();
+    LocalOptions options;
+    options.ports = &other_ports;
+    other.disk.fail_step(n, Errc::io);
+    std::vector<std::string> acknowledged;
+    if (Result<std::shared_ptr<EventLog>> opened = open_local("/data", options)) {
+      const bool created = (*opened)->create_topic(one_partition()).has_value();
+      for (int i = 0; created && i < 5; ++i) {
+        const std::string value = std::to_string(i);
+        if (append_wait(**opened, append_of(kPartition, "k", value))) acknowledged.push_back(value);
+      }
+    }
+    const bool fired = other.disk.steps() >= n;
+    other.disk.clear_faults();
+    const std::shared_ptr<EventLog> reopened = open_local("/data", options).value();
+    reopened->create_topic(one_partition()).value();
+    std::vector<std::string> values = values_of(*reopened, kPartition);
+    std::erase_if(values, [&](const std::string& value) {
+      return std::ranges::find(acknowledged, value) == acknowledged.end();  // written, not acknowledged: allowed
+    });
+    EXPECT_EQ(values, acknowledged);
+    if (!fired) break;
+  }
+}
+
+TEST_F(LocalEventLogFaults, TailNobodyWaitsForIsSyncedWithinTheFlushInterval) {
+  open();
+  TopicSpec spec = one_partition("fast");
+  spec.ack_level = AckLevel::isr;
+  spec.flush_interval = std::chrono::milliseconds{5};
+  log->create_topic(spec).value();
+  const TopicPartition fast{"fast", PartitionId{0}};
+  append_wait(*log, append_of(fast, "k", "v")).value();
+  machine.executor.run_for(std::chrono::milliseconds{3});
+  append_wait(*log, append_of(fast, "k", "v")).value();
+  EXPECT_EQ(log->ends(fast).value().synced, Offset{0});
+  machine.executor.run_for(std::chrono::milliseconds{3});
+  EXPECT_EQ(log->ends(fast).value().synced, Offset{2});
+}
+
+TEST_F(LocalEventLogFaults, SameSeedGivesTheSameHistory) {
+  const auto history = [](std::uint64_t seed) {
+    Simulation other(seed);
+    const Ports other_ports = other.ports();
+    LocalOptions options;
+    options.ports = &other_ports;
+    const auto one = open_local("/data", options).value();
+    one->create_topic(one_partition()).value();
+    for (int i = 0; i < 50; ++i) one->append(append_of(kPartition, "k", "v"), [](Result<Appended>) {});
+    other.executor.run_for(std::chrono::seconds{30});
+    return std::pair{other.executor.history(), other.disk.steps()};
+  };
+  EXPECT_EQ(history(3), history(3));
+}
+
+}  // namespace
+}  // namespace lungo
