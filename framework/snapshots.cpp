@@ -149,6 +149,31 @@ void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::functi
   });
 }
 
+Result<void> Snapshots::save_wait(std::string_view key, const Snapshot& snapshot, Duration timeout) {
+  struct Answer {
+    std::mutex mutex;
+    std::optional<Result<void>> result;
+  };
+  const auto answer = std::make_shared<Answer>();
+  const Ports ports = store_.log().ports();
+  save(key, snapshot, [answer, &executor = ports.executor](Result<void> result) {
+    {
+      const std::lock_guard lock(answer->mutex);
+      answer->result = std::move(result);
+    }
+    executor.notify();
+  });
+  const auto arrived = [&] {
+    const std::lock_guard lock(answer->mutex);
+    return answer->result.has_value();
+  };
+  if (!ports.executor.wait_until(arrived, ports.clock.monotonic() + timeout)) {
+    return Error{Errc::timed_out, "snapshot " + std::string(key) + " is not committed yet"};
+  }
+  const std::lock_guard lock(answer->mutex);
+  return *std::move(answer->result);
+}
+
 Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
   constexpr std::size_t kRecordsMax = 256;
   constexpr std::int64_t kProbedMax = 256;  // a process's row is among the newest; a decider's may be anywhere

@@ -136,6 +136,7 @@ class EventStore {
   /// append. Errors: already_exists when another type of this process has one of the names; as ShapeRegistry::publish().
   template <class... E>
   Result<void> declare(events<E...> = {});
+  Result<void> declare_types(std::span<const DeclaredType> types);
 
   /// Appends one event and waits until it is committed. The topic must exist.
   /// Errors: conflict (offset() = the record in the way); as EventBatch::add() and EventLog::append(); timed_out.
@@ -164,7 +165,6 @@ class EventStore {
  private:
   friend class EventBatch;
   struct Shared;
-  Result<void> declare_types(std::span<const DeclaredType> types);
 
   std::shared_ptr<Shared> shared_;
 };

@@ -53,7 +53,7 @@ struct ProcessOptions {
 struct ProcessStatus {
   bool running = false;
   std::optional<Error> error;  // why it stopped by itself, or what it is trying again
-  ProcessCounts counts;        // since start(), over all partitions
+  ProcessCounts counts;        // since the checkpoints were loaded, over all partitions
   std::int64_t commands = 0;
   std::int64_t refused_commands = 0;
   std::int64_t parked = 0;

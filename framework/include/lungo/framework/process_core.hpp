@@ -17,7 +17,8 @@
 //   I1  outputs and their ids are a function of the checkpoint, the inputs behind it and the recorded advances
 //   I2  timers are numbered in the order they are set; a number is used once; a timer that is moved keeps its number
 //   I3  for each timer the queue has an entry not later than its due time, so popping up to the watermark meets every due one
-//   I4  ids are distinct: PROCESS/PARTITION/OFFSET/INDEX for inputs, PROCESS/PARTITION/t/NUMBER/INDEX for firings
+//   I4  ids are distinct: PROCESS/PARTITION/OFFSET/INDEX for inputs, PROCESS/PARTITION/t/NUMBER/INDEX for firings,
+//       PROCESS/PARTITION/c/OFFSET/WATERMARK for advances of the clock; commands have sINDEX in the place of INDEX
 // Threads: one at a time.
 #pragma once
 
@@ -52,6 +53,7 @@ class ProcessFold {
   virtual void handle(ProcessState& state, int type, const void* event, Actions& actions) const = 0;
   /// Index of a timer by its name; -1: not in Timers.
   [[nodiscard]] virtual int timer_of(std::string_view name) const = 0;
+  [[nodiscard]] virtual std::string_view timer_name(int timer) const = 0;
   /// Errors: undecodable.
   virtual Result<void> fire(ProcessState& state, int timer, BytesView payload, Actions& actions) const = 0;
   virtual void reset(ProcessState& state) const = 0;
@@ -151,12 +153,11 @@ class ProcessCore {
 
   Lane& lane_of(std::string_view name);
   Result<void> advance(Lane& lane, Timestamp watermark, ProcessEffects& effects);
-  Result<void> fire(Lane& lane, std::size_t slot, std::size_t timer, ProcessEffects& effects);
+  Result<void> fire(Lane& lane, std::size_t slot, std::uint64_t number, ProcessEffects& effects);
   Result<void> carry_out(Lane& lane, std::size_t slot, const Cause& cause, ProcessEffects& effects);
   Result<void> emit(const Lane& lane, const Key& key, const Cause& cause, ProcessEffects& effects);
   Result<void> set_timers(Lane& lane, std::size_t slot, const Cause& cause);
   Result<void> add_output(const EnvelopeFields& fields, ProcessEffects& effects);
-  void drop_if_idle(Lane& lane, std::size_t slot);
 
   const ProcessFold* fold_;
   ProcessCoreOptions options_;
@@ -172,6 +173,7 @@ class ProcessCore {
   std::string key_text_;
   std::string id_text_;
   std::string stream_text_;
+  std::string id_lookup_;
 };
 
 }  // namespace lungo

@@ -27,10 +27,6 @@ template <class P>
 struct TimersOf {
   template <class Visitor>
   static void visit(Visitor&&) {}
-  template <class Visitor>
-  static bool with(int, Visitor&&) {
-    return false;
-  }
 };
 template <class P>
   requires requires { typename P::Timers; }
@@ -93,6 +89,15 @@ class ProcessFoldOf final : public ProcessFold {
       ++index;
     });
     return found;
+  }
+
+  [[nodiscard]] std::string_view timer_name(int timer) const override {
+    int index = 0;
+    std::string_view name;
+    detail::TimersOf<P>::visit([&]<class T>() {
+      if (index++ == timer) name = event_name<T>();
+    });
+    return name;
   }
 
   Result<void> fire(ProcessState& state, int timer, BytesView payload, Actions& actions) const override {

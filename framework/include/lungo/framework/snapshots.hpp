@@ -35,6 +35,9 @@ class Snapshots {
   /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
   void save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done);
 
+  /// The same, and waits until it is committed. Errors: also timed_out.
+  Result<void> save_wait(std::string_view key, const Snapshot& snapshot, Duration timeout = std::chrono::seconds{30});
+
   /// Makes the topic and declares its rows, which save() must not wait for. Errors: as EventStore::declare().
   Result<void> prepare();
 

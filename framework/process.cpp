@@ -1,0 +1,197 @@
+#include <lungo/framework/process.hpp>
+
+#include <algorithm>
+#include <mutex>
+
+#include "process_partition.hpp"
+
+namespace lungo {
+
+std::int64_t ProcessStatus::lag() const {
+  std::int64_t records = 0;
+  for (const PartitionLag& partition : partitions)
+    records += std::max<std::int64_t>(0, partition.committed_end - partition.next);
+  return records;
+}
+
+// Stopped -> start() -> running -> stop(): drains, then stopped; or an error -> stopped. While it runs, only step() touches the
+// partitions.
+class ProcessRunner::Loop final : public Activity {
+ public:
+  Loop(EventStore store, Setup setup, ProcessOptions options)
+      : context_{store, std::move(setup), std::move(options), Snapshots{store}, {}, {}, std::make_shared<ProcessMailbox>(), {},
+                 false} {}
+
+  Result<void> start();
+  Result<void> stop(Duration timeout);
+  Result<void> catch_up(Duration timeout);
+  ProcessStatus status();
+
+  Instant step(Instant now) override;
+  [[nodiscard]] std::string_view name() const override { return "lungo-process"; }
+
+ private:
+  Result<void> prepare();
+  Result<Instant> step_partitions(Instant now);
+  void publish(bool running, std::optional<Error> error);
+  [[nodiscard]] Error lagging(const ProcessStatus& seen, const std::map<TopicPartition, Offset>& goals) const;
+
+  ProcessContext context_;
+  std::vector<ProcessPartition> partitions_;
+  std::unique_ptr<RunningActivity> running_;
+  bool over_ = false;  // stopped by itself, or drained
+  std::mutex mutex_;
+  ProcessStatus status_;     // under mutex_
+  bool stop_asked_ = false;  // under mutex_
+};
+
+Result<void> ProcessRunner::Loop::prepare() {
+  EventStore& store = context_.store;
+  Result<TopicInfo> input = store.topic(context_.setup.topic);
+  if (!input) return input.error();
+  Result<TopicInfo> output = store.stream_topic(context_.setup.output_topic, input->spec.partitions);
+  if (!output) return output.error();
+  if (output->spec.partitions != input->spec.partitions) {
+    return Error{Errc::invalid_argument, "process " + context_.setup.name + ": topics " + input->spec.name + " and " +
+                                             output->spec.name + " have different numbers of partitions"};
+  }
+  context_.input = std::move(*input);
+  context_.output = std::move(*output);
+  const Shape* const state_shape = &context_.setup.fold->state_shape();
+  Result<void> ready = context_.snapshots.prepare();
+  if (ready) ready = prepare_parking(store);
+  if (ready) ready = store.declare(events<ClockAdvanced>{});
+  if (ready) ready = store.declare_types(context_.setup.declared);
+  if (ready) ready = store.shapes().publish({&state_shape, 1});
+  return ready;
+}
+
+Result<void> ProcessRunner::Loop::start() {
+  if (running_) return Error{Errc::invalid_argument, "process " + context_.setup.name + " runs already"};
+  Result<void> ready = prepare();
+  if (!ready) return ready.error().with_context("process " + context_.setup.name);
+  partitions_.clear();
+  for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
+    ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id});
+    Result<void> prepared = partition.prepare();
+    if (!prepared) return prepared.error().with_context("process " + context_.setup.name);
+  }
+  over_ = false;
+  context_.stopping = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_asked_ = false;
+  }
+  publish(true, std::nullopt);
+  running_ = context_.store.log().ports().executor.start(*this);
+  context_.mailbox->waker.arm(*running_);
+  return {};
+}
+
+Result<void> ProcessRunner::Loop::stop(Duration timeout) {
+  if (!running_) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    stop_asked_ = true;
+  }
+  running_->wake();
+  const Ports ports = context_.store.log().ports();
+  const bool drained = ports.executor.wait_until([this] { return !status().running; }, ports.clock.monotonic() + timeout);
+  context_.mailbox->waker.disarm();
+  running_.reset();
+  context_.aggregates.clear();  // commands in flight end as canceled
+  static_cast<void>(context_.mailbox->take());
+  partitions_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    status_.running = false;
+  }
+  if (drained) return {};
+  return Error{Errc::timed_out, "process " + context_.setup.name + " had outputs in flight; its next start recognises them"};
+}
+
+Result<void> ProcessRunner::Loop::catch_up(Duration timeout) {
+  std::map<TopicPartition, Offset> goals;
+  const ProcessStatus first = status();
+  for (const PartitionLag& partition : first.partitions) {
+    const Result<Ends> ends = context_.store.log().ends(partition.partition);
+    if (!ends) return ends.error();
+    goals.emplace(partition.partition, ends->committed);
+  }
+  const Ports ports = context_.store.log().ports();
+  ProcessStatus seen;
+  const auto reached = [&] {
+    seen = status();
+    if (!seen.running) return true;
+    return std::ranges::all_of(seen.partitions, [&](const PartitionLag& lag) { return lag.next >= goals[lag.partition]; });
+  };
+  const bool in_time = ports.executor.wait_until(reached, ports.clock.monotonic() + timeout);
+  if (!seen.running) return seen.error.value_or(Error{Errc::closed, "process " + context_.setup.name + " does not run"});
+  if (in_time) return {};
+  return lagging(seen, goals);
+}
+
+Error ProcessRunner::Loop::lagging(const ProcessStatus& seen, const std::map<TopicPartition, Offset>& goals) const {
+  std::string text = "process " + context_.setup.name;
+  for (const PartitionLag& lag : seen.partitions) {
+    const Offset goal = goals.at(lag.partition);
+    if (lag.next >= goal) continue;
+    text += "; " + to_string(lag.partition) + " is at offset " + std::to_string(lag.next.value()) + " of " +
+            std::to_string(goal.value());
+  }
+  if (seen.error) text += "; last error: " + to_string(*seen.error);
+  return {Errc::timed_out, text};
+}
+
+Instant ProcessRunner::Loop::step(Instant now) {
+  if (over_) return Instant::max();
+  {
+    const std::lock_guard lock(mutex_);
+    context_.stopping = stop_asked_;
+  }
+  Result<Instant> next = step_partitions(now);
+  const bool drained = std::ranges::all_of(partitions_, &ProcessPartition::is_stopped);
+  over_ = !next || drained;
+  publish(!over_, next ? std::nullopt : std::optional{next.error()});
+  context_.store.log().ports().executor.notify();
+  return over_ ? Instant::max() : *next;
+}
+
+Result<Instant> ProcessRunner::Loop::step_partitions(Instant now) {
+  for (const ProcessOutcome& outcome : context_.mailbox->take()) {
+    Result<void> taken = partitions_[static_cast<std::size_t>(outcome.partition)].take(outcome, now);
+    if (!taken) return taken.error();
+  }
+  Instant next = Instant::max();
+  for (ProcessPartition& partition : partitions_) {
+    if (partition.is_stopped()) continue;
+    Result<Instant> wants = partition.step(now);
+    if (!wants) return wants;
+    next = std::min(next, *wants);
+  }
+  return next;
+}
+
+void ProcessRunner::Loop::publish(bool running, std::optional<Error> error) {
+  ProcessStatus now;
+  now.running = running;
+  for (const ProcessPartition& partition : partitions_) partition.add_to(now);
+  if (error) now.error = std::move(error);
+  const std::lock_guard lock(mutex_);
+  status_ = std::move(now);
+}
+
+ProcessStatus ProcessRunner::Loop::status() {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+ProcessRunner::ProcessRunner(EventStore store, Setup setup, ProcessOptions options)
+    : loop_(std::make_unique<Loop>(std::move(store), std::move(setup), std::move(options))) {}
+ProcessRunner::~ProcessRunner() { static_cast<void>(loop_->stop(std::chrono::seconds{1})); }
+Result<void> ProcessRunner::start() { return loop_->start(); }
+Result<void> ProcessRunner::stop(Duration timeout) { return loop_->stop(timeout); }
+Result<void> ProcessRunner::catch_up(Duration timeout) { return loop_->catch_up(timeout); }
+ProcessStatus ProcessRunner::status() const { return loop_->status(); }
+
+}  // namespace lungo

@@ -1,0 +1,460 @@
+#include <lungo/framework/process_core.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <queue>
+
+#include <lungo/log/check.hpp>
+
+namespace lungo {
+
+namespace {
+
+constexpr std::size_t kBatchBytesMax = 512u << 10;
+
+// A checkpoint's bytes: one of these under the codec.
+
+struct SavedTimer {
+  std::string name;
+  std::int64_t due_ms = 0;
+  std::uint64_t number = 0;
+  std::string payload;
+};
+struct SavedKey {
+  std::string key;
+  std::string scope;
+  std::string state;
+  std::vector<SavedTimer> timers;
+};
+struct SavedLane {
+  std::string name;
+  std::int64_t watermark_ms = 0;
+  std::vector<SavedKey> keys;
+};
+struct SavedCore {
+  static constexpr std::string_view event_name = "lungo.ProcessCheckpoint";
+  std::uint64_t next_timer = 1;
+  std::vector<SavedLane> lanes;
+};
+
+constexpr Timestamp kNoWatermark{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::min() / 2}};
+
+}  // namespace
+
+struct ProcessCore::Timer {
+  int type = -1;
+  Timestamp due{};
+  std::uint64_t number = 0;
+  Bytes payload;
+};
+
+struct ProcessCore::Key {
+  std::string text;
+  std::string scope;  // of the last input: where outputs go
+  std::unique_ptr<ProcessState> state;
+  std::vector<Timer> timers;
+};
+
+/// Says when to look at a timer; it may have been moved to later, or be gone.
+struct ProcessCore::QueueEntry {
+  Timestamp due;
+  std::uint64_t number;
+  std::size_t slot;
+  friend bool operator>(const QueueEntry& a, const QueueEntry& b) {
+    return a.due != b.due ? a.due > b.due : a.number > b.number;
+  }
+};
+
+struct ProcessCore::Lane {
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+
+  std::string name;
+  Timestamp watermark = kNoWatermark;
+  std::vector<std::unique_ptr<Key>> slots;
+  std::vector<std::size_t> free_slots;
+  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_key;
+  std::priority_queue<QueueEntry, std::vector<QueueEntry>, std::greater<>> queue;
+  std::size_t timer_count = 0;
+
+  std::size_t slot_of(std::string_view key, const ProcessFold& fold) {
+    if (const auto found = by_key.find(key); found != by_key.end()) return found->second;
+    std::size_t slot = slots.size();
+    if (free_slots.empty()) {
+      slots.emplace_back();
+    } else {
+      slot = free_slots.back();
+      free_slots.pop_back();
+    }
+    slots[slot] = std::make_unique<Key>();
+    slots[slot]->text = key;
+    slots[slot]->state = fold.make_state();
+    by_key.emplace(key, slot);
+    return slot;
+  }
+
+  void free(std::size_t slot) {
+    by_key.erase(by_key.find(slots[slot]->text));
+    slots[slot].reset();
+    free_slots.push_back(slot);
+  }
+
+  /// The timer of a queue entry; null when it is gone.
+  Timer* find(const QueueEntry& entry) {
+    Key* key = slots[entry.slot].get();
+    if (key == nullptr) return nullptr;
+    const auto found = std::ranges::find(key->timers, entry.number, &Timer::number);
+    return found == key->timers.end() ? nullptr : &*found;
+  }
+
+  void enqueue(std::size_t slot, const Timer& timer) {
+    queue.push({timer.due, timer.number, slot});
+    // Entries of timers that are gone or were moved forward stay until their time comes; too many of them and it is rebuilt.
+    if (queue.size() <= 64 + 2 * timer_count) return;
+    std::vector<QueueEntry> entries;
+    entries.reserve(timer_count);
+    for (std::size_t at = 0; at < slots.size(); ++at) {
+      if (slots[at] == nullptr) continue;
+      for (const Timer& live : slots[at]->timers) entries.push_back({live.due, live.number, at});
+    }
+    queue = std::priority_queue<QueueEntry, std::vector<QueueEntry>, std::greater<>>{std::greater<>{}, std::move(entries)};
+  }
+
+  /// The next timer that is due at `now`, in the order (due, number).
+  std::optional<QueueEntry> pop_due(Timestamp now) {
+    while (!queue.empty() && queue.top().due <= now) {
+      const QueueEntry entry = queue.top();
+      queue.pop();
+      const Timer* timer = find(entry);
+      if (timer == nullptr) continue;
+      if (timer->due > entry.due) {
+        queue.push({timer->due, timer->number, entry.slot});
+      } else {
+        return entry;
+      }
+    }
+    return std::nullopt;
+  }
+};
+
+/// What a run of react goes back to: an input, or the firing of a timer.
+struct ProcessCore::Cause {
+  std::string_view id;  // outputs are numbered below it
+  Timestamp time;
+  std::string_view correlation;
+  std::optional<Timestamp> fired;  // due time of the timer: one that it sets must lie behind it
+};
+
+std::size_t ProcessEffects::size_bytes() const {
+  std::size_t bytes = 0;
+  for (const EncodedRecords& batch : batches) bytes += batch.size_bytes();
+  return bytes;
+}
+
+ProcessCore::ProcessCore(const ProcessFold& fold, ProcessCoreOptions options) : fold_(&fold), options_(std::move(options)) {
+  check(options_.name.find('/') == std::string::npos, "the name of a process has no '/'");
+  id_prefix_ = options_.name + "/" + std::to_string(options_.partition.value()) + "/";
+  lanes_.push_back(std::make_unique<Lane>());
+}
+
+ProcessCore::~ProcessCore() = default;
+
+ProcessCore::Lane& ProcessCore::lane_of(std::string_view name) {
+  for (const auto& lane : lanes_) {
+    if (lane->name == name) return *lane;
+  }
+  lanes_.push_back(std::make_unique<Lane>());
+  lanes_.back()->name = name;
+  return *lanes_.back();
+}
+
+Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
+  Lane& lane = lane_of(envelope.lane);
+  ++counts_.inputs;
+  if (envelope.time < lane.watermark) ++counts_.late;
+  Result<void> advanced = advance(lane, envelope.time - options_.lateness, effects);
+  if (!advanced) return advanced;
+
+  std::size_t slot = 0;
+  try {
+    fold_->key(envelope, type, event, key_text_);
+    slot = lane.slot_of(key_text_, *fold_);
+    Key& key = *lane.slots[slot];
+    if (const std::string_view scope = scope_or_id(envelope.stream); key.scope != scope) key.scope = scope;
+    actions_.reset(envelope.time, key.text, lane.name);
+    fold_->handle(*key.state, type, event, actions_);
+  } catch (const std::exception& thrown) {
+    return Error{Errc::handler_failed, options_.name + " for " + std::string(envelope.type) + ": " + thrown.what(),
+                 envelope.offset};
+  }
+  id_text_.assign(id_prefix_);
+  if (!actions_.empty()) id_text_ += std::to_string(envelope.offset.value());
+  return carry_out(lane, slot, {id_text_, envelope.time, envelope.correlation, std::nullopt}, effects);
+}
+
+std::optional<Timestamp> ProcessCore::next_due() const {
+  // An entry may lie before its timer's due time, never behind it: at worst the clock looks once too often.
+  const Lane& live = *lanes_.front();
+  if (live.queue.empty()) return std::nullopt;
+  return live.queue.top().due;
+}
+
+Result<void> ProcessCore::on_clock(Timestamp now, Offset next_input, ProcessEffects& effects) {
+  Lane& live = *lanes_.front();
+  const Timestamp watermark = now - options_.lateness;
+  if (watermark <= live.watermark) return {};
+  const std::optional<QueueEntry> due = live.pop_due(watermark);
+  if (!due) return {};
+  live.queue.push(*due);
+
+  const ClockAdvanced advanced{options_.name, next_input.value(), watermark.time_since_epoch().count()};
+  Bytes payload;
+  encode(advanced, payload);
+  EnvelopeFields fields;  // without a stream: it concerns the partition
+  fields.type = event_name<ClockAdvanced>();
+  fields.shape = shape_of<ClockAdvanced>().hash();
+  fields.time = fields.recorded = now;
+  const std::string id = id_prefix_ + "c/" + std::to_string(next_input.value()) + "/" + std::to_string(advanced.watermark_ms);
+  fields.id = id;
+  fields.payload = payload;
+  Result<void> added = add_output(fields, effects);
+  if (!added) return added;
+  return advance(live, watermark, effects);
+}
+
+Result<void> ProcessCore::advance(Lane& lane, Timestamp watermark, ProcessEffects& effects) {
+  lane.watermark = std::max(lane.watermark, watermark);
+  while (const std::optional<QueueEntry> due = lane.pop_due(lane.watermark)) {
+    Result<void> fired = fire(lane, due->slot, due->number, effects);
+    if (!fired) return fired;
+  }
+  return {};
+}
+
+Result<void> ProcessCore::fire(Lane& lane, std::size_t slot, std::uint64_t number, ProcessEffects& effects) {
+  Key& key = *lane.slots[slot];
+  const auto found = std::ranges::find(key.timers, number, &Timer::number);
+  const Timer timer = std::move(*found);
+  key.timers.erase(found);
+  --lane.timer_count;
+  ++counts_.fired;
+  actions_.reset(timer.due, key.text, lane.name);
+  try {
+    Result<void> handled = fold_->fire(*key.state, timer.type, timer.payload, actions_);
+    if (!handled) return handled;
+  } catch (const std::exception& thrown) {
+    return Error{Errc::handler_failed, options_.name + " for a timer of key " + key.text + ": " + thrown.what()};
+  }
+  id_text_.assign(id_prefix_).append("t/").append(std::to_string(number));
+  return carry_out(lane, slot, {id_text_, timer.due, {}, timer.due}, effects);
+}
+
+Result<void> ProcessCore::carry_out(Lane& lane, std::size_t slot, const Cause& cause, ProcessEffects& effects) {
+  Key& key = *lane.slots[slot];
+  Result<void> emitted = emit(lane, key, cause, effects);
+  if (!emitted) return emitted;
+  std::size_t index = 0;
+  for (ProcessCommand& command : actions_.commands()) {
+    effects.commands.push_back({std::move(command), std::string(cause.id) + "/s" + std::to_string(index++)});
+  }
+  Result<void> set = set_timers(lane, slot, cause);
+  if (!set) return set;
+  if (actions_.closes()) {
+    lane.timer_count -= key.timers.size();
+    key.timers.clear();
+    fold_->reset(*key.state);
+  }
+  if (key.timers.empty() && fold_->is_initial(*key.state)) lane.free(slot);
+  return {};
+}
+
+Result<void> ProcessCore::emit(const Lane& lane, const Key& key, const Cause& cause, ProcessEffects& effects) {
+  std::size_t index = 0;
+  std::string id;
+  for (const Actions::Emission& emission : actions_.emissions()) {
+    if (!fold_->emits(emission.name)) {
+      return Error{Errc::handler_failed, options_.name + " emits " + std::string(emission.name) + ", which its Emits lack"};
+    }
+    const bool own = emission.category.empty();
+    stream_beside(key.scope, own ? options_.name : emission.category, own ? key.text : emission.id, stream_text_);
+    id.assign(cause.id).append("/").append(std::to_string(index++));
+    EnvelopeFields fields;
+    fields.stream = stream_text_;
+    fields.type = emission.name;
+    fields.shape = emission.shape->hash();
+    fields.time = fields.recorded = emission.time.value_or(cause.time);
+    fields.id = id;
+    fields.correlation = cause.correlation;
+    fields.lane = lane.name;
+    fields.payload = actions_.bytes(emission.begin, emission.end);
+    Result<void> added = add_output(fields, effects);
+    if (!added) return added;
+  }
+  return {};
+}
+
+Result<void> ProcessCore::set_timers(Lane& lane, std::size_t slot, const Cause& cause) {
+  Key& key = *lane.slots[slot];
+  for (const Actions::TimerChange& change : actions_.timers()) {
+    const int type = fold_->timer_of(change.name);
+    if (type < 0) {
+      return Error{Errc::handler_failed, options_.name + " sets " + std::string(change.name) + ", which its Timers lack"};
+    }
+    auto timer = std::ranges::find(key.timers, type, &Timer::type);
+    if (change.kind == Actions::TimerChange::cancel) {
+      if (timer == key.timers.end()) continue;
+      key.timers.erase(timer);
+      --lane.timer_count;
+      continue;
+    }
+    Timestamp due = change.due.value_or(cause.time + change.delay.value_or(std::chrono::milliseconds{0}));
+    // A timer that sets itself again at its own time would fire for ever.
+    if (cause.fired) due = std::max(due, *cause.fired + std::chrono::milliseconds{1});
+    const bool is_new = timer == key.timers.end();
+    if (is_new) {
+      key.timers.push_back({type, due, next_timer_++, {}});
+      timer = std::prev(key.timers.end());
+      ++lane.timer_count;
+    }
+    const bool earlier = due < timer->due;
+    timer->due = due;
+    const BytesView payload = actions_.bytes(change.begin, change.end);
+    timer->payload.assign(payload.begin(), payload.end());
+    if (is_new || earlier) lane.enqueue(slot, *timer);  // moved later: the entry that is there comes first and looks again
+  }
+  return {};
+}
+
+Result<void> ProcessCore::add_output(const EnvelopeFields& fields, ProcessEffects& effects) {
+  if (!recorded_ids_.empty()) {
+    id_lookup_.assign(fields.id);
+    if (recorded_ids_.erase(id_lookup_) > 0) {
+      ++counts_.repeated;
+      return {};
+    }
+  }
+  ++counts_.outputs;
+  if (effects.batches.empty() || effects.batches.back().size_bytes() >= kBatchBytesMax) effects.batches.emplace_back();
+  return add_record(fields, effects.batches.back());
+}
+
+Result<void> ProcessCore::load(BytesView checkpoint, const Shape& writer) {
+  SavedCore saved;
+  Result<void> decoded = decode(checkpoint, saved);
+  if (!decoded) return decoded.error().with_context("checkpoint of " + options_.name);
+  lanes_.clear();
+  next_timer_ = saved.next_timer;
+  recorded_ids_.clear();
+  advances_.clear();
+  next_advance_ = 0;
+  for (const SavedLane& saved_lane : saved.lanes) {
+    Lane& lane = lane_of(saved_lane.name);
+    lane.watermark = Timestamp{std::chrono::milliseconds{saved_lane.watermark_ms}};
+    for (const SavedKey& saved_key : saved_lane.keys) {
+      const std::size_t slot = lane.slot_of(saved_key.key, *fold_);
+      Key& key = *lane.slots[slot];
+      key.scope = saved_key.scope;
+      Result<void> state = fold_->decode_state(writer, as_bytes(saved_key.state), *key.state);
+      if (!state) return state.error().with_context("state of key " + key.text + " in a checkpoint of " + options_.name);
+      for (const SavedTimer& timer : saved_key.timers) {
+        const int type = fold_->timer_of(timer.name);
+        if (type < 0) continue;  // this version of the process has it no more
+        key.timers.push_back({type, Timestamp{std::chrono::milliseconds{timer.due_ms}}, timer.number, to_bytes(timer.payload)});
+        ++lane.timer_count;
+        lane.enqueue(slot, key.timers.back());
+      }
+    }
+  }
+  if (lanes_.empty()) lanes_.push_back(std::make_unique<Lane>());
+  return {};
+}
+
+void ProcessCore::save(Bytes& checkpoint) const {
+  SavedCore saved;
+  saved.next_timer = next_timer_;
+  Bytes state;
+  for (const auto& lane : lanes_) {
+    SavedLane& saved_lane = saved.lanes.emplace_back();
+    saved_lane.name = lane->name;
+    saved_lane.watermark_ms = lane->watermark.time_since_epoch().count();
+    for (const auto& key : lane->slots) {
+      if (key == nullptr) continue;
+      SavedKey& saved_key = saved_lane.keys.emplace_back();
+      state.clear();
+      fold_->encode_state(*key->state, state);
+      saved_key.key = key->text;
+      saved_key.scope = key->scope;
+      saved_key.state = as_text(state);
+      for (const Timer& timer : key->timers) {
+        saved_key.timers.push_back({std::string(fold_->timer_name(timer.type)), timer.due.time_since_epoch().count(),
+                                    timer.number, std::string(as_text(timer.payload))});
+      }
+    }
+  }
+  encode(saved, checkpoint);
+}
+
+Result<void> ProcessCore::take_recorded(const Envelope& envelope) {
+  if (!envelope.id.starts_with(id_prefix_)) return {};
+  if (envelope.type != event_name<ClockAdvanced>()) {
+    recorded_ids_.emplace(envelope.id);
+    return {};
+  }
+  ClockAdvanced advanced;
+  Result<void> decoded = decode(envelope.payload, advanced);
+  if (!decoded) return decoded;
+  advances_.push_back({Offset{advanced.input_offset}, Timestamp{std::chrono::milliseconds{advanced.watermark_ms}}});
+  return {};
+}
+
+Result<void> ProcessCore::apply_recorded(Offset offset, ProcessEffects& effects) {
+  for (; next_advance_ < advances_.size() && advances_[next_advance_].before <= offset; ++next_advance_) {
+    Result<void> advanced = advance(*lanes_.front(), advances_[next_advance_].watermark, effects);
+    if (!advanced) return advanced;
+  }
+  return {};
+}
+
+std::size_t ProcessCore::end_recovery() {
+  const std::size_t unmatched = recorded_ids_.size();
+  recorded_ids_.clear();
+  advances_.clear();
+  next_advance_ = 0;
+  return unmatched;
+}
+
+std::size_t ProcessCore::open_keys() const {
+  std::size_t keys = 0;
+  for (const auto& lane : lanes_) keys += lane->by_key.size();
+  return keys;
+}
+
+std::optional<Timestamp> ProcessCore::watermark(std::string_view lane_name) const {
+  for (const auto& lane : lanes_) {
+    if (lane->name == lane_name && lane->watermark != kNoWatermark) return lane->watermark;
+  }
+  return std::nullopt;
+}
+
+void Actions::reset(Timestamp time, std::string_view key, std::string_view lane) {
+  time_ = time;
+  key_ = key;
+  lane_ = lane;
+  bytes_.clear();
+  emissions_.clear();
+  timers_.clear();
+  commands_.clear();
+  closes_ = false;
+}
+
+void Actions::take(Actions&& returned) {
+  std::swap(bytes_, returned.bytes_);
+  std::swap(emissions_, returned.emissions_);
+  std::swap(timers_, returned.timers_);
+  std::swap(commands_, returned.commands_);
+  closes_ = returned.closes_;
+}
+
+}  // namespace lungo

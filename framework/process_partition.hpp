@@ -1,0 +1,142 @@
+// One partition of a running process: reads inputs, feeds the core, appends what comes out, writes checkpoints.
+//
+// For process.cpp. State diagram:
+//
+//   loading --checkpoint read, recorded outputs noted--> recovering --all recorded outputs met, or caught up--> running
+//      ^                                                     |                                                    |
+//      +------------------ an append failed, or the application threw: everything in memory is given up ---------+
+//
+// Invariants:
+//   P1  one append is in flight at most, so what is in the log is always a prefix of what was computed
+//   P2  a checkpoint {input position, output end, core} is written when all outputs of the inputs below its position are
+//       committed, below its output end, and all their commands are done; all later outputs lie at or above that end
+//   P3  no checkpoint while recovering, and no clock before all inputs that were committed have been handled
+// From P1, P2 and the core's determinism: after any crash, the outputs at and above the checkpoint's output end are a prefix of
+// what is computed again, and are recognised by their ids.
+// Threads: one; completions only put an Outcome into the mailbox.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <lungo/framework/partition_reader.hpp>
+#include <lungo/framework/process.hpp>
+#include <lungo/framework/snapshots.hpp>
+
+#include "waker.hpp"
+
+namespace lungo {
+
+/// What came back from the log or a command.
+struct ProcessOutcome {
+  enum Kind { append, checkpoint, command };
+  Kind kind;
+  std::int32_t partition;
+  std::uint64_t generation;  // of the partition's memory: those of an earlier one are stale
+  std::optional<Error> error;
+  Offset end;  // append: one past its last record
+};
+
+/// Where completions leave their outcomes.
+class ProcessMailbox {
+ public:
+  void post(ProcessOutcome outcome);
+  std::vector<ProcessOutcome> take();
+  Waker waker;
+
+ private:
+  std::mutex mutex_;
+  std::vector<ProcessOutcome> outcomes_;
+};
+
+/// What all partitions of one process share.
+struct ProcessContext {
+  EventStore store;
+  ProcessRunner::Setup setup;
+  ProcessOptions options;
+  Snapshots snapshots;
+  TopicInfo input;
+  TopicInfo output;
+  std::shared_ptr<ProcessMailbox> mailbox;
+  std::map<std::string, std::shared_ptr<void>> aggregates;  // by category
+  bool stopping = false;
+};
+
+class ProcessPartition {
+ public:
+  ProcessPartition(ProcessContext& context, PartitionId id);
+
+  /// Makes the first checkpoint of a process that has none, and checks the one it has. Blocks.
+  Result<void> prepare();
+
+  /// Goes on as far as it can; returns when it wants to be called again. An error stops the process.
+  Result<Instant> step(Instant now);
+  /// Errors: those that the process must stop for.
+  Result<void> take(const ProcessOutcome& outcome, Instant now);
+
+  /// All that was read is done: nothing is in flight or waits to be.
+  [[nodiscard]] bool is_idle() const;
+  /// After stopping was set: idle and its last checkpoint is written.
+  [[nodiscard]] bool is_stopped() const { return stopped_; }
+  [[nodiscard]] PartitionLag lag() const;
+  void add_to(ProcessStatus& status) const;
+
+ private:
+  struct Draft {
+    Snapshot snapshot;
+    std::size_t appends_left = 0;  // before its outputs are committed
+    Bytes core;
+  };
+
+  [[nodiscard]] std::string checkpoint_key() const;
+  Result<bool> load(Instant now);
+  Result<void> note_recorded(Offset from, Offset end);
+  Result<bool> read_inputs(Instant now);
+  Result<bool> handle(const Envelope& envelope, Instant now);
+  Result<bool> at_end();
+  Result<bool> input_failed(const Error& error, const Envelope& envelope, Instant now);
+  Result<void> park(const Error& error, Offset offset, std::string_view type, int attempts);
+  void start_over(const Error& error, Instant at);
+  void flush();
+  void send_commands();
+  void checkpoint(Instant now);
+  void save_draft();
+  [[nodiscard]] Instant next_step(Instant now) const;
+  [[nodiscard]] bool has_changed() const;
+
+  ProcessContext* context_;
+  const PartitionId id_;
+  bool loaded_ = false;
+  bool stopped_ = false;
+  std::uint64_t generation_ = 0;
+  std::unique_ptr<ProcessCore> core_;
+  std::optional<PartitionReader> reader_;
+  ProcessEffects effects_;  // computed and not yet submitted
+  bool append_in_flight_ = false;
+  int commands_in_flight_ = 0;
+  Offset output_end_;    // of the last append, or of the log when it was loaded
+  bool at_end_ = false;  // of the committed inputs, at the last look
+  std::optional<Draft> draft_;
+  bool saving_ = false;
+  Position saved_;  // input position of the newest checkpoint
+  std::uint64_t saved_outputs_ = 0;
+  std::uint64_t outputs_ = 0;  // appends made since loading
+  Instant next_checkpoint_{};
+  Instant not_before_{};  // after a failure
+  int failures_ = 0;
+  std::optional<Offset> failing_;  // the input that the application threw for
+  std::set<Offset> parked_;
+  EventLog::NotifyToken token_;
+  std::optional<Error> error_;  // the last one survived
+  std::int64_t refused_ = 0;
+  std::int64_t commands_ = 0;
+  std::int64_t unmatched_ = 0;
+};
+
+}  // namespace lungo

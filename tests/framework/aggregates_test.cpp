@@ -1,0 +1,262 @@
+#include <lungo/framework/aggregates.hpp>
+
+#include <gtest/gtest.h>
+
+#include <lungo/framework/testing.hpp>
+#include "tests/support/memory_event_log.hpp"
+#include "tests/support/simulation.hpp"
+
+namespace aggregates_tests {
+
+using namespace lungo;
+
+struct Opened {
+  std::string owner;
+};
+struct Deposited {
+  std::int64_t cents = 0;
+};
+struct Withdrawn {
+  std::int64_t cents = 0;
+};
+struct Audited {
+  std::string by;
+};
+
+struct Open {
+  std::string owner;
+};
+struct Deposit {
+  std::int64_t cents = 0;
+};
+struct Withdraw {
+  std::int64_t cents = 0;
+};
+struct Move {
+  std::int64_t in = 0;
+  std::int64_t out = 0;
+};
+struct Break {};
+
+struct Account {
+  using Events = lungo::events<Opened, Deposited, Withdrawn>;
+  struct State {
+    bool open = false;
+    std::int64_t cents = 0;
+  };
+  static State evolve(State s, const Opened&) {
+    s.open = true;
+    return s;
+  }
+  static void evolve(State& s, const Deposited& e) { s.cents += e.cents; }
+  static void evolve(State& s, const Withdrawn& e) { s.cents -= e.cents; }
+  static std::optional<Opened> decide(const State& s, const Open& c) {
+    if (s.open) return std::nullopt;
+    return Opened{c.owner};
+  }
+  static Deposited decide(const State&, const Deposit& c) { return {c.cents}; }
+  static Withdrawn decide(const State& s, const Withdraw& c) {
+    if (s.cents < c.cents) throw rejected("insufficient funds");
+    return {c.cents};
+  }
+  static std::vector<std::variant<Deposited, Withdrawn>> decide(const State&, const Move& c) {
+    return {Deposited{c.in}, Withdrawn{c.out}};
+  }
+  static Deposited decide(const State&, const Break&) { throw std::runtime_error("a bug"); }
+};
+
+struct SnapshotAccount : Account {
+  static constexpr std::string_view category = "Account";
+  static constexpr int snapshot_every = 10;
+};
+
+class AggregatesTest : public testing::Test {
+ protected:
+  AggregatesTest() : log(std::make_shared<test::MemoryEventLog>(simulation.ports())), store(log), accounts(store) {}
+  std::int64_t balance(std::string_view id) { return accounts.load(id).value().state.cents; }
+
+  test::Simulation simulation{1};
+  std::shared_ptr<test::MemoryEventLog> log;
+  EventStore store;
+  Aggregates<Account> accounts;
+};
+
+TEST_F(AggregatesTest, ACommandBecomesEventsThatTheNextOneSees) {
+  ASSERT_TRUE(accounts.execute("ada", Open{"ada"}));
+  ASSERT_TRUE(accounts.execute("ada", Deposit{1000}));
+  const Commit commit = accounts.execute("ada", Withdraw{300}).value();
+  EXPECT_EQ(commit.end - commit.first, 1);
+  EXPECT_EQ(balance("ada"), 700);
+}
+
+TEST_F(AggregatesTest, ARefusalIsAnErrorWithItsText) {
+  const Result<Commit> refused = accounts.execute("ada", Withdraw{1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::rejected);
+  EXPECT_EQ(refused.error().text(), "insufficient funds");
+}
+
+TEST_F(AggregatesTest, AnythingElseThrownIsAFailedHandler) {
+  EXPECT_EQ(accounts.execute("ada", Break{}).error(), Errc::handler_failed);
+}
+
+TEST_F(AggregatesTest, NoEventIsACommitOfNothing) {
+  ASSERT_TRUE(accounts.execute("ada", Open{"ada"}));
+  const std::size_t before = log->append_calls();
+  const Commit nothing = accounts.execute("ada", Open{"ada"}).value();
+  EXPECT_EQ(nothing.first, nothing.end);
+  EXPECT_EQ(log->append_calls(), before);
+}
+
+TEST_F(AggregatesTest, EventsOfOneCommandAreOneBatch) {
+  const Commit commit = accounts.execute("ada", Move{10, 4}).value();
+  EXPECT_EQ(commit.end - commit.first, 2);
+  EXPECT_EQ(balance("ada"), 6);
+}
+
+TEST_F(AggregatesTest, ACommandIdIsExecutedOnce) {
+  ExecuteOptions once;
+  once.meta.id = "deposit-1";
+  const Commit first = accounts.execute("ada", Deposit{5}, once).value();
+  ASSERT_TRUE(accounts.execute("ada", Deposit{7}));
+  const Commit again = accounts.execute("ada", Deposit{5}, once).value();
+  EXPECT_TRUE(again.repeated);
+  EXPECT_EQ(again.first, first.first);
+  EXPECT_EQ(balance("ada"), 12);
+}
+
+TEST_F(AggregatesTest, AStreamWithAForeignEventIsRefused) {
+  ASSERT_TRUE(accounts.execute("ada", Deposit{5}));
+  ASSERT_TRUE(store.append("events", StreamId("Account", "ada"), Audited{"bob"}));
+  const Result<Commit> commit = accounts.execute("ada", Deposit{5});
+  ASSERT_FALSE(commit);
+  EXPECT_EQ(commit.error(), Errc::unknown_event);
+}
+
+TEST_F(AggregatesTest, ScopesAreSeparate) {
+  ASSERT_TRUE(accounts.execute(in("north"), "ada", Deposit{5}));
+  ASSERT_TRUE(accounts.execute(in("south"), "ada", Deposit{7}));
+  EXPECT_EQ(accounts.load(in("north"), "ada").value().state.cents, 5);
+  EXPECT_EQ(balance("ada"), 0);
+}
+
+TEST_F(AggregatesTest, RacingCommandsAllTakeEffect) {
+  int answered = 0;
+  ASSERT_TRUE(accounts.execute("ada", Deposit{100}));
+  log->hold_commits();
+  for (int command = 0; command < 5; ++command) {
+    accounts.execute_async(Scope{}, "ada", Withdraw{30}, {}, [&](const Result<Commit>& commit) {
+      ++answered;
+      EXPECT_TRUE(commit || commit.error() == Errc::rejected);
+    });
+  }
+  const auto all_answered = [&] {
+    log->commit_held(true);
+    return answered == 5;
+  };
+  ASSERT_TRUE(simulation.executor.wait_until(all_answered, simulation.clock.monotonic() + std::chrono::seconds{5}));
+  EXPECT_EQ(balance("ada"), 10) << "three of the five fit";
+}
+
+TEST_F(AggregatesTest, CommandsLeftOverAreCanceled) {
+  std::optional<Errc> code;
+  {
+    Aggregates<Account> leaving{store};
+    leaving.execute_async(Scope{}, "ada", Deposit{1}, {}, [&](const Result<Commit>& commit) { code = commit.error().code(); });
+  }
+  EXPECT_EQ(code, Errc::canceled);
+}
+
+TEST_F(AggregatesTest, SnapshotsShortenLoadsAndChangeNothing) {
+  for (int count = 0; count < 25; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{1}));
+  Aggregates<SnapshotAccount> fast{store};
+  const auto first = fast.load("ada").value();
+  EXPECT_EQ(first.events, 25);
+  const auto second = fast.load("ada").value();
+  EXPECT_EQ(second.events, 0);
+  EXPECT_EQ(second.state.cents, 25);
+  ASSERT_TRUE(fast.execute("ada", Withdraw{20}));
+  EXPECT_EQ(fast.load("ada").value().state.cents, 5);
+  ASSERT_FALSE(fast.execute("ada", Withdraw{6}));
+}
+
+TEST(Snapshots, BigStatesAreCutIntoChunks) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<test::MemoryEventLog>(simulation.ports());
+  EventStore store{log};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  Snapshot big{{TopicId{}, PartitionId{2}, Offset{77}, LeaderEpoch{3}}, shape_of<Opened>().hash(), Bytes(2'500'000)};
+  for (std::size_t at = 0; at < big.state.size(); ++at) big.state[at] = static_cast<std::byte>(at * 31 >> 3);
+  ASSERT_TRUE(snapshots.save_wait("a", big));
+  ASSERT_TRUE(snapshots.save_wait("b", {big.position, big.shape, to_bytes("small")}));
+  const Snapshot read = snapshots.load("a").value().value();
+  EXPECT_EQ(read.state, big.state);
+  EXPECT_EQ(read.position, big.position);
+  EXPECT_EQ(as_text(snapshots.load("b").value().value().state), "small");
+  EXPECT_FALSE(snapshots.load("c").value());
+}
+
+TEST(Snapshots, AnOldRowIsFoundBehindManyNewOnes) {
+  test::Simulation simulation{1};
+  EventStore store{std::make_shared<test::MemoryEventLog>(simulation.ports())};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  ASSERT_TRUE(snapshots.save_wait("old", {{}, {}, to_bytes("first")}));
+  ASSERT_TRUE(snapshots.save_wait("old", {{}, {}, to_bytes("second")}));
+  for (int row = 0; row < 1000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
+  EXPECT_EQ(as_text(snapshots.load("old").value().value().state), "second");
+  EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "999");
+}
+
+TEST(TestKit, DecidersAreTestedAsFunctions) {
+  test::given<Account>(Opened{"ada"}, Deposited{1000}).when(Withdraw{300}).then(Withdrawn{300});
+  test::given<Account>(Opened{"ada"}).when(Withdraw{1}).rejects("insufficient funds");
+  test::given<Account>(Opened{"ada"}).when(Open{"ada"}).then();
+  test::given<Account>().when(Move{1, 2}).then(Deposited{1}, Withdrawn{2});
+}
+
+TEST(TestKit, WhatDoesNotHoldIsShown) {
+  try {
+    test::given<Account>(Deposited{1000}).when(Withdraw{300}).then(Withdrawn{301});
+    FAIL() << "it should have thrown";
+  } catch (const test::failed& failure) {
+    EXPECT_NE(std::string_view(failure.what()).find("300"), std::string_view::npos) << failure.what();
+    EXPECT_NE(std::string_view(failure.what()).find("301"), std::string_view::npos) << failure.what();
+  }
+  EXPECT_THROW(test::given<Account>().when(Withdraw{1}).then(Withdrawn{1}), test::failed);
+  EXPECT_THROW(test::given<Account>().when(Deposit{1}).rejects("no"), test::failed);
+}
+
+/// Depends on which partition comes last.
+struct LastOwner {
+  using Events = lungo::events<Opened>;
+  using Key = std::string;
+  struct State {
+    std::string owner;
+  };
+  static Key key(const Envelope&, const Opened&) { return "all"; }
+  static void evolve(State& s, const Opened& e) { s.owner = e.owner; }
+};
+struct Total {
+  using Events = lungo::events<Deposited>;
+  using Key = std::string;
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static Key key(const Envelope&, const Deposited&) { return "all"; }
+  static void evolve(State& s, const Deposited& e) { s.cents += e.cents; }
+};
+
+TEST(TestKit, AFoldThatDependsOnTheOrderOfPartitionsIsFound) {
+  test::Interleavings<Total> sums;
+  test::Interleavings<LastOwner> owners;
+  for (std::int32_t event = 0; event < 6; ++event) {
+    sums.add(PartitionId{event % 2}, "Account-1", Timestamp{}, Deposited{event});
+    owners.add(PartitionId{event % 2}, "Account-1", Timestamp{}, Opened{std::to_string(event)});
+  }
+  EXPECT_NO_THROW(sums.check());
+  EXPECT_THROW(owners.check(), test::failed);
+}
+
+}  // namespace aggregates_tests

@@ -1,0 +1,118 @@
+#include <lungo/framework/process_core.hpp>
+
+#include <gtest/gtest.h>
+
+#include <lungo/framework/testing.hpp>
+#include "tests/framework/sessions.hpp"
+
+namespace process_tests {
+
+TEST(ProcessCore, ASessionEndsThirtyMinutesAfterItsLastEvent) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/a"}).then(SessionStarted{"ada", "/a"});
+  script.input(at(10min), Hit{"ada", "/b"}).then();
+  script.input(at(40min), Hit{"bob", "/x"}).then(SessionStarted{"bob", "/x"});
+  script.input(at(42min), Hit{"bob", "/y"}).then(SessionEnded{"ada", 2});
+  EXPECT_EQ(script.open_keys(), 1u);
+}
+
+TEST(ProcessCore, ATimerWaitsForTheAllowedLateness) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/a"}).then(SessionStarted{"ada", "/a"});
+  script.input(at(30min + 59s), Hit{"bob", "/x"}).then(SessionStarted{"bob", "/x"});
+  script.input(at(29min), Hit{"ada", "/late"}).then();
+  script.input(at(31min), Hit{"bob", "/y"}).then();
+  script.input(at(60min), Hit{"bob", "/z"}).then(SessionEnded{"ada", 2});
+}
+
+TEST(ProcessCore, ALateEventJoinsWhatIsOpenAndOtherwiseStartsAnew) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/a"})
+      .input(at(25min), Hit{"bob", "/x"})
+      .then(SessionStarted{"ada", "/a"}, SessionStarted{"bob", "/x"});
+  script.input(at(2min), Hit{"ada", "/late"}).then();
+  EXPECT_EQ(script.counts().late, 1);
+  script.input(at(20min), Hit{"eve", "/late"}).then(SessionStarted{"eve", "/late"});
+  EXPECT_EQ(script.counts().late, 2);
+}
+
+TEST(ProcessCore, TimersFireInTheOrderOfTheirDueTimes) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/"}).input(at(0min + 30s), Hit{"bob", "/"}).input(at(0min + 10s), Hit{"eve", "/"});
+  script.input(at(0min + 50s), Hit{"ada", "/"});
+  script.then(SessionStarted{"ada", "/"}, SessionStarted{"bob", "/"}, SessionStarted{"eve", "/"});
+  script.input(at(120min), Hit{"zoe", "/"});
+  script.then(SessionEnded{"eve", 1}, SessionEnded{"bob", 1}, SessionEnded{"ada", 2}, SessionStarted{"zoe", "/"});
+}
+
+TEST(ProcessCore, LanesHaveTheirOwnStatesAndWatermarks) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/old"}, "Input-1", "import").then(SessionStarted{"ada", "/old"});
+  script.input(at(500min), Hit{"ada", "/new"}).then(SessionStarted{"ada", "/new"});
+  script.input(at(10min), Hit{"ada", "/old2"}, "Input-1", "import").then();
+  script.clock(at(10'000min)).then(SessionEnded{"ada", 1});
+  EXPECT_EQ(script.open_keys(), 1u) << "the import's session stays open: no clock moves it";
+}
+
+TEST(ProcessCore, TheClockEndsWhatNobodyContinues) {
+  test::ProcessScript<Sessions> script;
+  script.input(at(0min), Hit{"ada", "/a"}).then(SessionStarted{"ada", "/a"});
+  script.clock(at(30min)).then();
+  script.clock(at(31min)).then(SessionEnded{"ada", 1});
+  script.clock(at(99min)).then();
+  EXPECT_EQ(script.open_keys(), 0u);
+}
+
+TEST(ProcessCore, EmittingWhatIsNotDeclaredIsAnError) {
+  test::ProcessScript<Undeclared> script;
+  EXPECT_THROW(script.input(at(0min), Hit{"ada", "/a"}), test::failed);
+}
+
+TEST(ProcessCore, MemoryFollowsOpenStatesOnly) {
+  test::ProcessScript<Sessions> script;
+  for (int visitor = 0; visitor < 100'000; ++visitor) {
+    script.input(at(std::chrono::seconds{visitor}), Hit{"v" + std::to_string(visitor), "/"});
+  }
+  EXPECT_LE(script.open_keys(), 1900u);  // 31 minutes of one visitor a second
+}
+
+TEST(ProcessCore, ACheckpointGoesOnExactly) {
+  const ProcessFoldOf<Sessions> fold;
+  const ProcessCoreOptions options{"Sessions", PartitionId{3}};
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    std::mt19937_64 random{seed};
+    std::vector<std::pair<Envelope, Hit>> inputs;
+    for (std::int64_t offset = 0; offset < 400; ++offset) {
+      Envelope envelope;
+      envelope.stream = "Input-1";
+      envelope.offset = Offset{offset};
+      envelope.time = at(std::chrono::seconds{offset * 30 + static_cast<std::int64_t>(random() % 120)});
+      envelope.lane = random() % 4 == 0 ? "import" : "";
+      inputs.emplace_back(envelope, Hit{"v" + std::to_string(random() % 20), "/"});
+    }
+    const auto feed = [&](ProcessCore& core, std::size_t from, std::size_t to) {
+      ProcessEffects effects;
+      for (std::size_t at = from; at < to; ++at) EXPECT_TRUE(core.on_input(inputs[at].first, 0, &inputs[at].second, effects));
+      std::string all;
+      for (const EncodedRecords& batch : effects.batches) {
+        for (std::size_t index = 0; index < batch.count(); ++index) all += as_text(batch.body(index));
+      }
+      return all;
+    };
+    const std::size_t cut = random() % inputs.size();
+    ProcessCore whole{fold, options};
+    feed(whole, 0, cut);
+    Bytes saved;
+    whole.save(saved);
+    ProcessCore resumed{fold, options};
+    ASSERT_TRUE(resumed.load(saved, shape_of<Sessions::State>()));
+    EXPECT_EQ(feed(whole, cut, inputs.size()), feed(resumed, cut, inputs.size())) << "seed " << seed;
+    Bytes end_of_whole;
+    Bytes end_of_resumed;
+    whole.save(end_of_whole);
+    resumed.save(end_of_resumed);
+    EXPECT_EQ(whole.open_keys(), resumed.open_keys()) << "seed " << seed;
+  }
+}
+
+}  // namespace process_tests

@@ -1,0 +1,163 @@
+// Crashes of a process at any moment: between the append of its outputs and its checkpoint, inside either, while it recovers.
+//
+// Method: inputs of an import lane are deterministic, so the outputs after any number of crashes must equal those of a run
+// without one: same ids, same bytes, same order. With the live lane the clock decides too; then the outputs must equal what a
+// fresh core computes from the inputs and the advances that the log recorded.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include <lungo/framework/partition_reader.hpp>
+#include "tests/framework/sessions.hpp"
+#include "tests/support/memory_event_log.hpp"
+#include "tests/support/simulation.hpp"
+
+namespace process_tests {
+
+constexpr std::int32_t kPartitions = 2;
+
+struct Output {
+  std::string id;
+  std::string stream;
+  std::string type;
+  Timestamp time;
+  std::string payload;
+  friend bool operator==(const Output&, const Output&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const Output& output) { return out << output.id << " " << output.type; }
+};
+
+/// Inputs, the same for the same seed.
+void append_inputs(EventStore& store, test::Random& random, int count, Timestamp from, std::string_view lane) {
+  EventBatch batch = store.batch("hits").value();
+  for (int hit = 0; hit < count; ++hit) {
+    const std::string visitor = "v" + std::to_string(random.below(12));
+    const Timestamp time = from + std::chrono::seconds{hit * 40 + static_cast<int>(random.below(60))};
+    ASSERT_TRUE(batch.add(StreamId("Visitor", visitor), Hit{visitor, "/"}, {.time = time, .lane = lane}));
+  }
+  ASSERT_TRUE(store.append_wait(std::move(batch)));
+}
+
+/// Everything that the process has in one partition, in order; advances of the clock left out.
+std::vector<Output> outputs_in(EventLog& log, std::int32_t partition) {
+  std::vector<Output> outputs;
+  const TopicInfo topic = log.topic("sessions").value();
+  PartitionReader reader{log, topic, {topic.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+  while (const Envelope* envelope = reader.next().value()) {
+    if (envelope->type == event_name<ClockAdvanced>()) continue;
+    outputs.push_back({std::string(envelope->id), std::string(envelope->stream), std::string(envelope->type), envelope->time,
+                       std::string(as_text(envelope->payload))});
+  }
+  return outputs;
+}
+
+/// What a fresh core makes of the inputs and of the advances that were recorded.
+std::vector<Output> recomputed(EventLog& log, std::int32_t partition, const std::string& name) {
+  EventStore store{std::shared_ptr<EventLog>(&log, [](EventLog*) {})};
+  const ProcessFoldOf<StoredSessions> fold;
+  ProcessCore core{fold, {name, PartitionId{partition}}};
+  const TopicInfo sessions = log.topic("sessions").value();
+  PartitionReader recorded{log, sessions, {sessions.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+  while (const Envelope* envelope = recorded.next().value()) {
+    if (envelope->type != event_name<ClockAdvanced>()) continue;
+    EXPECT_TRUE(core.take_recorded(*envelope));
+  }
+  ProcessEffects effects;
+  EventDecoder decoder{store.shapes()};
+  decoder.add<Hit>();
+  const TopicInfo hits = log.topic("hits").value();
+  PartitionReader reader{log, hits, {hits.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+  while (const Envelope* envelope = reader.next().value()) {
+    const Decoded decoded = decoder.decode(*envelope).value();
+    EXPECT_TRUE(core.apply_recorded(envelope->offset, effects));
+    EXPECT_TRUE(core.on_input(*envelope, decoded.type, decoded.event, effects));
+  }
+  EXPECT_TRUE(core.apply_recorded(reader.position().offset, effects));
+  std::vector<Output> outputs;
+  for (const EncodedRecords& batch : effects.batches) {
+    for (std::size_t index = 0; index < batch.count(); ++index) {
+      RecordView record = parse_record_body(batch.body(index)).value();
+      record.timestamp = batch.entries()[index].timestamp;
+      const Envelope envelope = parse_envelope("sessions", PartitionId{partition}, record).value();
+      outputs.push_back({std::string(envelope.id), std::string(envelope.stream), std::string(envelope.type), envelope.time,
+                         std::string(as_text(envelope.payload))});
+    }
+  }
+  return outputs;
+}
+
+class ProcessCrash : public testing::TestWithParam<std::uint64_t> {
+ protected:
+  ProcessCrash() : random(GetParam()), log(std::make_shared<test::MemoryEventLog>(simulation.ports())) {
+    EventStore store{log};
+    EXPECT_TRUE(store.stream_topic("hits", kPartitions));
+    EXPECT_TRUE(store.stream_topic("sessions", kPartitions));
+  }
+  ProcessOptions options() { return {.checkpoint_interval = 20ms, .pending_bytes_max = 1000 + random.below(20'000)}; }
+
+  /// Runs the process until a random moment, then cuts the power. Appends commit late, some not at all.
+  void run_and_crash() {
+    EventStore store{log};
+    Process<StoredSessions> process{store, options()};
+    ASSERT_TRUE(process.start());
+    log->hold_commits();
+    const std::uint64_t steps = random.below(60);
+    for (std::uint64_t step = 0; step < steps; ++step) {
+      if (!simulation.executor.step_one()) simulation.clock.advance(5ms);
+      if (random.below(3) == 0) log->commit_held(true);
+    }
+    log->crash();
+    log->commit_held();  // nothing is held any more: back to committing at once
+  }
+  void finish() {
+    EventStore store{log};
+    Process<StoredSessions> process{store};
+    ASSERT_TRUE(process.start());
+    ASSERT_TRUE(process.catch_up(60s));
+    ASSERT_TRUE(process.stop());
+  }
+  void expect_no_id_twice() {
+    for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+      std::set<std::string> ids;
+      for (const Output& output : outputs_in(*log, partition)) EXPECT_TRUE(ids.insert(output.id).second) << output.id;
+    }
+  }
+
+  test::Simulation simulation{GetParam()};
+  test::Random random;
+  std::shared_ptr<test::MemoryEventLog> log;
+};
+
+TEST_P(ProcessCrash, AnImportsOutputsAreThoseOfAnUndisturbedRun) {
+  EventStore store{log};
+  append_inputs(store, random, 1500, at(0min), "import");
+  for (int crash = 0; crash < 12; ++crash) run_and_crash();
+  finish();
+  std::size_t outputs = 0;
+  for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+    const std::vector<Output> got = outputs_in(*log, partition);
+    EXPECT_EQ(got, recomputed(*log, partition, "StoredSessions")) << "partition " << partition << ", seed " << GetParam();
+    outputs += got.size();
+  }
+  EXPECT_GT(outputs, 100u);
+  expect_no_id_twice();
+}
+
+TEST_P(ProcessCrash, WithTheLiveClockRecordedAdvancesWin) {
+  EventStore store{log};
+  simulation.clock.set_wall(at(0min));
+  for (int crash = 0; crash < 12; ++crash) {
+    append_inputs(store, random, 40, simulation.clock.now(), {});
+    simulation.clock.advance(std::chrono::minutes{random.below(60)});
+    run_and_crash();
+  }
+  finish();
+  for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+    EXPECT_EQ(outputs_in(*log, partition), recomputed(*log, partition, "StoredSessions"))
+        << "partition " << partition << ", seed " << GetParam();
+  }
+  expect_no_id_twice();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ProcessCrash, testing::Range<std::uint64_t>(1, 101));
+
+}  // namespace process_tests

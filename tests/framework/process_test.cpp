@@ -1,0 +1,209 @@
+#include <lungo/framework/process.hpp>
+
+#include <gtest/gtest.h>
+
+#include <lungo/framework/partition_reader.hpp>
+#include "tests/framework/sessions.hpp"
+#include "tests/support/memory_event_log.hpp"
+#include "tests/support/simulation.hpp"
+
+namespace process_tests {
+
+/// Charges a visitor's account for each hit; refuses nothing, but "broke" can't pay.
+struct Charged {
+  std::int64_t cents = 0;
+};
+struct Charge {
+  std::int64_t cents = 0;
+};
+struct Bill {
+  using Events = lungo::events<Charged>;
+  static constexpr std::string_view topic = "bills";
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static void evolve(State& s, const Charged& e) { s.cents += e.cents; }
+  static Charged decide(const State& s, const Charge& c) {
+    if (s.cents + c.cents > 300) throw rejected("over the limit");
+    return {c.cents};
+  }
+};
+struct Billing {
+  using Events = lungo::events<Hit>;
+  static constexpr std::string_view topic = "hits";
+  struct State {};
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State&, const Hit&) {}
+  static Actions react(const State&, const Hit& hit) {
+    if (hit.page == "/throws") throw std::runtime_error("no price for /throws");
+    Actions actions;
+    actions.send<Bill>(hit.visitor, Charge{100});
+    return actions;
+  }
+};
+
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest() : log(std::make_shared<test::MemoryEventLog>(simulation.ports())), store(log) {
+    EXPECT_TRUE(store.stream_topic("hits", 2));
+    simulation.clock.set_wall(at(0min));
+  }
+  void hit(std::string_view visitor, std::string_view page = "/") {
+    AppendOptions options;
+    options.meta.time = simulation.clock.now();
+    ASSERT_TRUE(store.append("hits", StreamId("Visitor", visitor), Hit{std::string(visitor), std::string(page)}, options));
+  }
+  std::vector<std::string> outputs() {
+    std::vector<std::string> found;
+    const TopicInfo topic = store.topic("sessions").value();
+    for (std::int32_t partition = 0; partition < 2; ++partition) {
+      PartitionReader reader{*log, topic, {topic.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+      while (const Envelope* envelope = reader.next().value()) {
+        if (envelope->type != event_name<ClockAdvanced>())
+          found.push_back(std::string(envelope->type) + " " + std::string(envelope->stream));
+      }
+    }
+    return found;
+  }
+
+  test::Simulation simulation{1};
+  std::shared_ptr<test::MemoryEventLog> log;
+  EventStore store;
+};
+
+TEST_F(ProcessTest, LiveSessionsEndByTheClock) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  simulation.executor.run_for(10min);
+  hit("ada");
+  simulation.executor.run_for(30min);
+  const std::vector<std::string> started{"SessionStarted Visitor-ada/StoredSessions-ada"};
+  EXPECT_EQ(outputs(), started);
+  simulation.executor.run_for(2min);
+  EXPECT_EQ(outputs(), (std::vector<std::string>{started[0], "SessionEnded Visitor-ada/StoredSessions-ada"}));
+  EXPECT_EQ(process.status().open_keys, 0u);
+  ASSERT_TRUE(process.stop());
+}
+
+TEST_F(ProcessTest, OutputsLieInThePartitionOfTheirInput) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  for (int visitor = 0; visitor < 20; ++visitor) hit("v" + std::to_string(visitor));
+  ASSERT_TRUE(process.catch_up(5s));
+  const TopicInfo topic = store.topic("sessions").value();
+  for (std::int32_t partition = 0; partition < 2; ++partition) {
+    PartitionReader reader{*log, topic, {topic.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+    while (const Envelope* envelope = reader.next().value()) {
+      EXPECT_EQ(partition_of_stream(envelope->stream, 2), PartitionId{partition}) << envelope->stream;
+    }
+  }
+}
+
+TEST_F(ProcessTest, ARestartGoesOnWhereItStopped) {
+  {
+    Process<StoredSessions> process{store};
+    ASSERT_TRUE(process.start());
+    hit("ada");
+    ASSERT_TRUE(process.catch_up(5s));
+    ASSERT_TRUE(process.stop());
+  }
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.catch_up(5s));
+  EXPECT_EQ(process.status().counts.inputs, 0) << "the checkpoint of the clean stop has it";
+  simulation.executor.run_for(35min);
+  EXPECT_EQ(outputs().size(), 2u);
+}
+
+TEST_F(ProcessTest, OnlyTheLastSecondsAreReadAgainAfterACrash) {
+  auto process = std::make_unique<Process<StoredSessions>>(store);
+  ASSERT_TRUE(process->start());
+  for (int second = 0; second < 30; ++second) {
+    hit("ada");
+    simulation.executor.run_for(1s);
+  }
+  log->hold_commits();
+  process.reset();  // nothing that it still writes is committed
+  log->crash();
+  log->commit_held();
+  Process<StoredSessions> again{store};
+  ASSERT_TRUE(again.start());
+  ASSERT_TRUE(again.catch_up(5s));
+  EXPECT_LE(again.status().counts.inputs, 3);
+  EXPECT_EQ(outputs().size(), 1u);
+}
+
+TEST_F(ProcessTest, CommandsReachTheirDecidersOnce) {
+  for (int round = 0; round < 3; ++round) {
+    Process<Billing> process{store, {.checkpoint_interval = std::chrono::hours{1}}};
+    ASSERT_TRUE(process.start());
+    hit("ada");
+    ASSERT_TRUE(process.catch_up(5s));
+    log->hold_commits();  // its last checkpoint is lost: the next round sends the command again
+    static_cast<void>(process.stop(1s));
+    log->crash();
+    log->commit_held();
+  }
+  Aggregates<Bill> bills{store};
+  EXPECT_EQ(bills.load("ada").value().state.cents, 300);
+}
+
+TEST_F(ProcessTest, ARefusedCommandIsCountedAndNothingMore) {
+  Process<Billing> process{store};
+  ASSERT_TRUE(process.start());
+  for (int round = 0; round < 5; ++round) hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  EXPECT_EQ(process.status().refused_commands, 2);
+  EXPECT_EQ(process.status().commands, 5);
+}
+
+TEST_F(ProcessTest, AnInputThatKeepsThrowingIsParkedAndStaysParked) {
+  {
+    Process<Billing> process{store};
+    ASSERT_TRUE(process.start());
+    hit("ada");
+    hit("ada", "/throws");
+    hit("ada");
+    ASSERT_TRUE(process.catch_up(60s));
+    ASSERT_TRUE(process.stop());
+  }
+  EXPECT_EQ(parked_events(store, "Billing").value().size(), 1u);
+  Process<Billing> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(60s));
+  EXPECT_EQ(Aggregates<Bill>{store}.load("ada").value().state.cents, 300);
+}
+
+TEST_F(ProcessTest, AFullDiskDelaysAndRepeatsNothing) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  ASSERT_TRUE(process.stop());
+  ASSERT_TRUE(process.start());
+  simulation.executor.run_due();
+  hit("bob");
+  log->fail_appends(3, Error{Errc::no_space, "the disk is full"});
+  ASSERT_TRUE(process.catch_up(60s));
+  EXPECT_EQ(outputs().size(), 2u);
+}
+
+TEST_F(ProcessTest, ALogCutBelowTheCheckpointIsReported) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  ASSERT_TRUE(process.stop());
+  log->cut({"hits", partition_of_stream("Visitor-ada", 2)}, Offset{0});
+  EXPECT_EQ(process.start().error(), Errc::position_diverged);
+}
+
+TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {
+  ASSERT_TRUE(store.stream_topic("sessions", 3));
+  Process<StoredSessions> process{store};
+  EXPECT_EQ(process.start().error(), Errc::invalid_argument);
+}
+
+}  // namespace process_tests
