@@ -20,6 +20,10 @@ _BATCH = re.compile(
 _RECORD = re.compile(r"\| offset: (?P<offset>\d+) (?:CreateTime|LogAppendTime): (?P<time>-?\d+) keySize: (?P<key>-?\d+) .*")
 _INVALID = re.compile(r"Found (?P<bytes>\d+) invalid bytes at the end of .+")
 _SANITY = re.compile(r".+ passed sanity check\.")
+_EMPTY = re.compile(r"(?P<segment>.+)\.index is empty\.")
+
+# Kafka adds an index entry with the first batch after each 4 KiB, so a segment of one interval and one batch may have none.
+_UNINDEXED_BYTES_MAX = 4096 + 65536
 
 
 class Problem(Exception):
@@ -127,5 +131,8 @@ def check_indexes(partition):
     for check in ("--index-sanity-check", "--verify-index-only"):
         output, errors = run_tool(check, "--files", ",".join(indexes))
         for line in [*output.splitlines(), *errors.splitlines()]:
+            empty = _EMPTY.fullmatch(line)
+            if empty and os.path.getsize(empty["segment"] + ".log") <= _UNINDEXED_BYTES_MAX:
+                continue
             if line and not _FILE.fullmatch(line) and not _SANITY.fullmatch(line):
-                raise Problem(f"{check}: {output}{errors}")
+                raise Problem(f"{check}: {line}")

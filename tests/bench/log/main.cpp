@@ -1,6 +1,9 @@
 // lungo-bench-log: one contestant, one durability, one size of append; prints one JSON object of rates.
 //
 // usage: lungo-bench-log lungo|sqlite|rocksdb synced|written APPENDS RECORDS_PER_APPEND RECORD_BYTES DIRECTORY
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -54,6 +57,7 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   try {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("bench"));
     run(argv);
     return EXIT_SUCCESS;
   } catch (const std::exception& error) {

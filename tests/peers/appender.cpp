@@ -1,0 +1,95 @@
+// A writer that never pauses, for the tests in which a foreign reader opens the files it writes.
+//
+// usage: peers_appender DIRECTORY append    appends to every partition in turn until its input ends, then stops cleanly
+//        peers_appender DIRECTORY open      opens the directory, which recovers it, and stops
+//
+// Prints "committed PARTITION END" after each acknowledged append and "end PARTITION END" before it stops. The topic is `live`
+// and has small segments, so that a few seconds see many of them.
+#include <poll.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+
+#include <lungo/log/local_event_log.hpp>
+
+namespace {
+
+constexpr std::int32_t kPartitions = 2;
+
+lungo::TopicSpec live_topic() {
+  lungo::TopicSpec spec;
+  spec.name = "live";
+  spec.partitions = kPartitions;
+  spec.streams = true;
+  spec.segment_bytes = 256u << 10;
+  return spec;
+}
+
+bool input_ended() {
+  pollfd input{.fd = 0, .events = POLLIN, .revents = 0};
+  return poll(&input, 1, 0) > 0;
+}
+
+/// A key that belongs to the partition, as leaders of a stream topic check it.
+std::string key_for(lungo::PartitionId partition, std::uint64_t number) {
+  std::string key;
+  do {
+    key = "stream-" + std::to_string(number++);
+  } while (lungo::partition_of_key(key, kPartitions) != partition);
+  return key;
+}
+
+void append_some(lungo::EventLog& log, lungo::PartitionId partition, std::mt19937_64& random) {
+  lungo::AppendRequest request{.to = {"live", partition}};
+  const std::string value(random() % 2000, 'v');
+  const std::string key = key_for(partition, random() % 1000);
+  for (std::uint64_t left = 1 + random() % 20; left > 0; --left) {
+    const lungo::HeaderView header{.name = "l.t", .value = lungo::as_bytes("Appended")};
+    const lungo::RecordFields fields{.timestamp = log.ports().clock.now(),
+                                     .key = lungo::as_bytes(key),
+                                     .value = lungo::as_bytes(value),
+                                     .headers = {&header, 1}};
+    request.records.add(fields).value();
+  }
+  const lungo::Appended appended = lungo::append_wait(log, std::move(request)).value();
+  std::printf("committed %d %lld\n", partition.value(), static_cast<long long>(appended.end.value()));
+  std::fflush(stdout);
+}
+
+void print_ends(lungo::EventLog& log) {
+  for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+    const lungo::Ends ends = log.ends({"live", lungo::PartitionId{partition}}).value();
+    std::printf("end %d %lld\n", partition, static_cast<long long>(ends.committed.value()));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: %s DIRECTORY append|open\n", argv[0]);
+    return EXIT_FAILURE;
+  }
+  try {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("appender"));
+    const std::shared_ptr<lungo::EventLog> log = lungo::open_local(argv[1]).value();
+    static_cast<void>(log->create_topic(live_topic()).value());
+    std::mt19937_64 random{20240229};  // sizes only; the test reads what was acknowledged
+    if (std::string_view{argv[2]} == "append") {
+      while (!input_ended()) {
+        for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+          append_some(*log, lungo::PartitionId{partition}, random);
+        }
+      }
+    }
+    print_ends(*log);
+    return EXIT_SUCCESS;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return EXIT_FAILURE;
+  }
+}

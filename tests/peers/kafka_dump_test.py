@@ -1,0 +1,132 @@
+"""Apache Kafka 4's kafka-dump-log reads the partitions of a log: live, after a stop, and after kill -9 with recovery.
+
+usage: kafka_dump_test.py APPENDER [unittest's own arguments]
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import dump_log
+
+APPENDER = ""
+PARTITIONS = 2
+
+
+class Writer:
+    """The appender at work; `committed` holds the newest acknowledged end of each partition."""
+
+    def __init__(self, directory, mode):
+        self.committed = [0] * PARTITIONS
+        self.ends = [None] * PARTITIONS
+        self.process = subprocess.Popen(
+            [APPENDER, directory, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            what, partition, end = line.split()
+            (self.committed if what == "committed" else self.ends)[int(partition)] = int(end)
+
+    def wait_for(self, end):
+        """Until every partition's committed end has reached `end`."""
+        deadline = time.monotonic() + 60
+        while min(self.committed) < end:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the writer stands at {self.committed}, exit status {self.process.poll()}")
+            time.sleep(0.01)
+
+    def stop(self):
+        self.process.stdin.close()
+        self._join()
+        return self.process.returncode
+
+    def kill(self):
+        self.process.kill()
+        self._join()
+
+    def _join(self):
+        self._reader.join()
+        self.process.wait(60)
+        self.process.stdout.close()
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+
+
+class KafkaDumpLog(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.directory = scratch.name
+
+    def start(self, mode):
+        writer = Writer(self.directory, mode)
+        self.addCleanup(lambda: writer.process.poll() is None and writer.kill())
+        return writer
+
+    def partitions(self):
+        found = {}
+        for folder, _, names in os.walk(self.directory):
+            if os.path.basename(folder).startswith("live-") and any(name.endswith(".log") for name in names):
+                found[int(folder.rsplit("-", 1)[1])] = folder
+        self.assertEqual(sorted(found), list(range(PARTITIONS)))
+        return [found[number] for number in range(PARTITIONS)]
+
+    def assert_committed(self, committed):
+        """Every record below the committed ends is read, in whole batches, none missing."""
+        for partition, end in zip(self.partitions(), committed):
+            dump = dump_log.dump_partition(partition)
+            self.assertEqual(dump.start, 0)
+            self.assertGreaterEqual(dump.end, end)
+            self.assertEqual(dump.records_below(end), end)
+
+    def assert_stopped_at(self, ends):
+        """The files hold just these records and nothing behind them, and the indexes fit."""
+        for partition, end in zip(self.partitions(), ends):
+            dump = dump_log.dump_partition(partition)
+            self.assertEqual((dump.start, dump.end, dump.invalid_bytes), (0, end, 0))
+            self.assertEqual(dump.records_below(end), end)
+            dump_log.check_indexes(partition)
+
+    def test_reads_a_live_log_whose_writer_never_pauses(self):
+        writer = self.start("append")
+        writer.wait_for(500)
+        for _ in range(3):
+            before = list(writer.committed)
+            self.assert_committed(before)
+            writer.wait_for(max(before) + 1)
+        self.assertEqual(writer.stop(), 0)
+
+    def test_reads_a_stopped_log_and_accepts_its_indexes(self):
+        writer = self.start("append")
+        writer.wait_for(3000)
+        self.assertEqual(writer.stop(), 0)
+        self.assertGreater(len(dump_log.segment_files(self.partitions()[0], ".log")), 1)
+        self.assert_stopped_at(writer.ends)
+
+    def test_reads_a_log_that_was_killed_and_recovered(self):
+        acknowledged = [0] * PARTITIONS
+        for _ in range(3):
+            writer = self.start("append")
+            writer.wait_for(max(acknowledged) + 700)
+            writer.kill()
+            acknowledged = list(writer.committed)
+            self.assert_committed(acknowledged)
+
+            recovered = self.start("open")
+            self.assertEqual(recovered.stop(), 0)
+            for end, acknowledged_end in zip(recovered.ends, acknowledged):
+                self.assertGreaterEqual(end, acknowledged_end)
+            self.assert_stopped_at(recovered.ends)
+            acknowledged = recovered.ends
+
+
+if __name__ == "__main__":
+    APPENDER = sys.argv.pop(1)
+    unittest.main()

@@ -1,0 +1,106 @@
+"""Apache Kafka 4's kafka-dump-log reads the web tracker's partitions: live, after a stop, and after kill -9 with recovery.
+
+usage: kafka_dump_tracker_test.py WEB_TRACKER GENERATE_ACCESS_LOG [unittest's own arguments]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import dump_log
+import lungo_directory
+
+TRACKER = GENERATOR = ""
+LINES = 600_000
+EVENTS, FAILED = "events", "failed-events"
+
+
+class KafkaDumpLogOfTheTracker(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.scratch.cleanup)
+        cls.log = os.path.join(cls.scratch.name, "access.log")
+        with open(cls.log, "wb") as file:
+            subprocess.run([GENERATOR, "--lines", str(LINES), "--seed", "7", "--broken", "1"], stdout=file, check=True)
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(dir=self.scratch.name)
+        self.addCleanup(scratch.cleanup)
+        self.data = os.path.join(scratch.name, "data")
+
+    def start_import(self):
+        command = [TRACKER, "--data", self.data, "--import", self.log, "--exit", "--json"]
+        importer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: importer.poll() is None and (importer.kill(), importer.wait()))
+        self.addCleanup(importer.stdout.close)
+        return importer
+
+    def wait_for_events(self, importer, count):
+        """Until so many events are committed; returns all ends then."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                ends = lungo_directory.committed_ends(self.data)
+            except (OSError, ValueError):
+                ends = {}
+            if sum(end for (topic, _), end in ends.items() if topic == EVENTS) >= count:
+                return ends
+            if importer.poll() is not None or time.monotonic() > deadline:
+                self.fail(f"the import ended before {count} events were committed: {ends}, exit status {importer.poll()}")
+            time.sleep(0.005)
+
+    def finish(self, importer):
+        output, _ = importer.communicate(timeout=300)
+        self.assertEqual(importer.returncode, 0)
+        return json.loads(output)
+
+    def assert_committed(self, ends):
+        for name, end in ends.items():
+            dump = dump_log.dump_partition(lungo_directory.partition_folder(self.data, name))
+            self.assertEqual(dump.start, 0, name)
+            self.assertGreaterEqual(dump.end, end, name)
+            self.assertEqual(dump.records_below(end), end, name)
+
+    def assert_stopped(self, summary):
+        """Nothing but whole batches and fitting indexes, and as many records as the summary says."""
+        records = {EVENTS: 0, FAILED: 0}
+        for name, end in lungo_directory.committed_ends(self.data).items():
+            folder = lungo_directory.partition_folder(self.data, name)
+            dump = dump_log.dump_partition(folder)
+            self.assertEqual((dump.start, dump.end, dump.invalid_bytes), (0, end, 0), name)
+            dump_log.check_indexes(folder)
+            records[name[0]] = records.get(name[0], 0) + dump.records_below(end)
+        self.assertEqual(records[EVENTS], summary["lines"] - sum(summary["drops"].values()))
+        self.assertEqual(records[FAILED], sum(summary["drops"].values()))
+        self.assertEqual(summary["lines"], LINES)
+
+    def test_reads_live_while_the_import_never_pauses(self):
+        importer = self.start_import()
+        rounds = 0
+        seen = 0
+        while importer.poll() is None and rounds < 3:
+            ends = self.wait_for_events(importer, seen + 1)
+            self.assert_committed(ends)
+            seen = sum(end for (topic, _), end in ends.items() if topic == EVENTS)
+            rounds += 1
+        self.assertGreaterEqual(rounds, 2, "the import was over before it was read twice: import more lines")
+        self.assert_stopped(self.finish(importer))
+
+    def test_reads_after_kill_and_recovery(self):
+        for at in (50_000, 200_000):
+            importer = self.start_import()
+            self.wait_for_events(importer, at)
+            importer.kill()
+            importer.wait()
+            self.assert_committed(lungo_directory.committed_ends(self.data))
+        self.assert_stopped(self.finish(self.start_import()))
+
+
+if __name__ == "__main__":
+    TRACKER, GENERATOR = sys.argv.pop(1), sys.argv.pop(1)
+    unittest.main()
