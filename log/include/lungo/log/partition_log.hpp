@@ -32,15 +32,15 @@ struct CleanEnd {
 /// One append inside a group, and what became of it.
 struct GroupItem {
   const EncodedRecords* records = nullptr;
-  const Condition* condition = nullptr;  // may be absent
+  const Condition* condition = nullptr;       // may be absent
   std::optional<Offset> since;
-  std::optional<Result<Appended>> outcome;  // set by append()
+  std::optional<Result<Appended>> outcome;    // set by append()
 };
 
 /// What opening had to do.
 struct RecoveryReport {
   std::uint64_t bytes_scanned = 0;
-  std::uint64_t bytes_cut = 0;  // torn tail
+  std::uint64_t bytes_cut = 0;   // torn tail
 };
 
 class PartitionLog {
