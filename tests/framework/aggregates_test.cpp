@@ -207,6 +207,9 @@ TEST(Snapshots, AnOldRowIsFoundBehindManyNewOnes) {
   for (int row = 0; row < 1000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
   EXPECT_EQ(as_text(snapshots.load("old").value().value().state), "second");
   EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "999");
+  EXPECT_EQ(as_text(snapshots.load_recent("old").value().value().state), "second");
+  EXPECT_EQ(as_text(snapshots.load_recent("busy").value().value().state), "999");
+  EXPECT_FALSE(snapshots.load_recent("none").value());
 }
 
 TEST(TestKit, DecidersAreTestedAsFunctions) {
