@@ -143,6 +143,7 @@ TEST_F(AggregatesTest, ScopesAreSeparate) {
 TEST_F(AggregatesTest, RacingCommandsAllTakeEffect) {
   int answered = 0;
   ASSERT_TRUE(accounts.execute("ada", Deposit{100}));
+  ASSERT_TRUE(store.declare<Withdrawn>());
   log->hold_commits();
   for (int command = 0; command < 5; ++command) {
     accounts.execute_async(Scope{}, "ada", Withdraw{30}, {}, [&](const Result<Commit>& commit) {

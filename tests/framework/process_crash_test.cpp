@@ -31,7 +31,7 @@ struct Output {
 void append_inputs(EventStore& store, test::Random& random, int count, Timestamp from, std::string_view lane) {
   EventBatch batch = store.batch("hits").value();
   for (int hit = 0; hit < count; ++hit) {
-    const std::string visitor = "v" + std::to_string(random.below(12));
+    const std::string visitor = "v" + std::to_string(random.below(60));
     const Timestamp time = from + std::chrono::seconds{hit * 40 + static_cast<int>(random.below(60))};
     ASSERT_TRUE(batch.add(StreamId("Visitor", visitor), Hit{visitor, "/"}, {.time = time, .lane = lane}));
   }
