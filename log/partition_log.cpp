@@ -59,6 +59,8 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
     parts->mark = std::move(*mark);
     if (parts->segments.snapshot()->empty()) {
       if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
+      // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
+      if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
     parts->first_unsynced_segment = parts->first_unindexed_segment = parts->active().base();
   }
