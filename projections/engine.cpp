@@ -5,25 +5,13 @@
 
 #include "engine_loop.hpp"
 #include "store_list.hpp"
+#include "text.hpp"
 
 namespace lungo {
 namespace {
 
 constexpr Duration kProgressInterval = std::chrono::milliseconds{200};
 constexpr Duration kStopTimeout = std::chrono::seconds{30};
-
-/// "2024-05-01T12:00:00.000Z"
-std::string time_text(Timestamp time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  char text[40];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
-  return text;
-}
 
 }  // namespace
 
@@ -172,6 +160,8 @@ Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
   if (!outcome) return outcome.error();
   return RebuildReport{run->projections, run->events, ports.clock.monotonic() - begin, run->resumed};
 }
+
+std::vector<std::string> Engine::names() const { return core_->names({}).value(); }
 
 std::vector<ProjectionStatus> Engine::status() const {
   std::vector<ProjectionStatus> all;

@@ -114,7 +114,7 @@ Instant EngineLoop::step_feeds(Instant now) {
   join_feeds(now);
   swap_shadows(now);
   std::erase_if(feeds_, [](const std::unique_ptr<Feed>& feed) { return feed->members().empty(); });
-  count_rebuild();
+  finish_rebuild();
   if (next > now)
     for (const std::unique_ptr<Feed>& feed : feeds_) arm(*feed);
   return next;

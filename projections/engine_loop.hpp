@@ -116,6 +116,7 @@ class EngineLoop final : public Activity {
   Result<void> write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry, const std::vector<ParkedEvent>& parked);
   void fail_shadow(Slot& slot, const Error& error);
   void count_rebuild();
+  void finish_rebuild();
   void end_rebuild(Result<void> outcome);
 
   /// Runs `change` in a transaction; commits, or rolls back and tells why.

@@ -25,7 +25,7 @@ const Member* any_shadow(const Feed& feed) {
 void EngineLoop::serve_rebuild() {
   if (!run_) return;
   if (!run_begun_) begin_rebuild();
-  if (run_->canceled.load()) {
+  if (run_ && run_->canceled.load()) {
     detach_shadows();
     end_rebuild(Error{Errc::canceled, "the rebuild was stopped; the next one goes on from its last commit"});
   }
@@ -48,6 +48,7 @@ void EngineLoop::begin_rebuild() {
     }
     log_info("projection " + name + " is rebuilt from=" + run_->from.text());
   }
+  count_rebuild();
 }
 
 Result<void> EngineLoop::begin_shadow(Slot& slot, const ReplayFrom& from) {
@@ -204,11 +205,9 @@ void EngineLoop::count_rebuild() {
   if (!run_) return;
   std::uint64_t done = 0;
   std::uint64_t total = 0;
-  bool going_on = false;
   for (const std::unique_ptr<Feed>& feed : feeds_) {
     const Member* shadow = any_shadow(*feed);
     if (shadow == nullptr) continue;
-    going_on = true;
     const std::vector<Position>& begin = slot_of(shadow->projection)->shadow_from;
     const std::vector<Position> now = feed->positions();
     for (std::size_t partition = 0; partition < begin.size(); ++partition) {
@@ -219,9 +218,17 @@ void EngineLoop::count_rebuild() {
       total += static_cast<std::uint64_t>(end - begin[partition].offset);
     }
   }
-  if (total > 0) run_->total = total;
-  run_->events = going_on ? done : run_->total.load();
-  if (!going_on) end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});
+  run_->events = done;
+  run_->total = total;
+}
+
+void EngineLoop::finish_rebuild() {
+  if (!run_) return;
+  const bool goes_on =
+      std::any_of(feeds_.begin(), feeds_.end(), [](const std::unique_ptr<Feed>& feed) { return any_shadow(*feed) != nullptr; });
+  if (goes_on) return count_rebuild();
+  run_->events = run_->total.load();
+  end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});
 }
 
 void EngineLoop::end_rebuild(Result<void> outcome) {

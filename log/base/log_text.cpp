@@ -1,3 +1,4 @@
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <lungo/log/log_text.hpp>
@@ -28,6 +29,12 @@ void log_text(std::string_view folder, Severity severity, const std::string& tex
   } else if (const std::shared_ptr<spdlog::logger> shared = spdlog::default_logger()) {
     shared->log(level_of(severity), "[{}] {}", name, text);
   }
+}
+
+void log_to_stderr(Severity least) {
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(level_of(least));
+  spdlog::set_default_logger(std::move(logger));
 }
 
 }  // namespace lungo

@@ -107,6 +107,8 @@ class Engine {
   Result<RebuildReport> rebuild(const RebuildOptions& options = {});
 
   [[nodiscard]] std::vector<ProjectionStatus> status() const;
+  /// Of the projections, in the order of add().
+  [[nodiscard]] std::vector<std::string> names() const;
 
  private:
   void add_projection(std::unique_ptr<ProjectionBase> projection);

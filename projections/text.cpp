@@ -1,0 +1,66 @@
+#include "text.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace lungo {
+
+std::string hex_text(BytesView bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const std::byte byte : bytes) {
+    out += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    out += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return out;
+}
+
+std::string bytes_of_hex(std::string_view text) {
+  std::string out;
+  for (; text.size() >= 2; text.remove_prefix(2)) {
+    unsigned byte = 0;
+    if (std::sscanf(std::string(text.substr(0, 2)).c_str(), "%2x", &byte) != 1) break;
+    out += static_cast<char>(byte);
+  }
+  return out;
+}
+
+std::string time_text(Timestamp time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+                static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+std::optional<Timestamp> parse_time(const std::string& text) {
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos && text.size() > 8)
+    return Timestamp{std::chrono::milliseconds{std::strtoll(text.c_str(), nullptr, 10)}};
+  int year = 0, hour = 0, minute = 0, second = 0, millis = 0;
+  unsigned month = 0, day = 0;
+  const int fields =
+      std::sscanf(text.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d.%3d", &year, &month, &day, &hour, &minute, &second, &millis);
+  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}};
+  const bool clock_fits = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60;
+  if ((fields != 3 && fields < 5) || !date.ok() || !clock_fits) return std::nullopt;
+  return Timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
+         std::chrono::seconds{second} + std::chrono::milliseconds{millis};
+}
+
+bool same_cell(const Cell& a, const Cell& b) {
+  if (a.index() != b.index()) return false;
+  if (const auto* bytes = std::get_if<BytesView>(&a)) {
+    const auto& other = std::get<BytesView>(b);
+    return std::equal(bytes->begin(), bytes->end(), other.begin(), other.end());
+  }
+  if (const auto* integer = std::get_if<std::int64_t>(&a)) return *integer == std::get<std::int64_t>(b);
+  if (const auto* real = std::get_if<double>(&a)) return *real == std::get<double>(b);
+  if (const auto* text = std::get_if<std::string_view>(&a)) return *text == std::get<std::string_view>(b);
+  return true;
+}
+
+}  // namespace lungo

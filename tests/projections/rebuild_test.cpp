@@ -1,0 +1,180 @@
+// Replay is the truth: a rebuild gives the rows that the live projection has, wherever it was cut off.
+#include <gtest/gtest.h>
+
+#include <lungo/projections/engine.hpp>
+#include "tests/projections/shop_projections.hpp"
+#include "tests/support/memory_event_log.hpp"
+#include "tests/support/simulation.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class RebuildTest : public testing::Test {
+ protected:
+  RebuildTest() { store.stream_topic("events", 4).value(); }
+
+  void open() {
+    engine.emplace(store, sqlite(directory / "views.db"), EngineOptions{.catch_up_interval = 5ms});
+    top = &engine->add<TopPages>();
+    visitors = &engine->add<Visitors>();
+    counts = &engine->add<EventCounts>();
+    engine->start().value();
+  }
+  std::vector<std::string> fingerprints() {
+    return {top->fingerprint().value(), visitors->fingerprint().value(), counts->fingerprint().value()};
+  }
+
+  const std::uint64_t seed = test_seed(21);
+  Simulation sim{seed};
+  Random random{seed};
+  TempDirectory directory;
+  PosixPorts posix;
+  Ports ports{posix.ports().storage, sim.clock, sim.executor, sim.random};
+  std::shared_ptr<MemoryEventLog> log = std::make_shared<MemoryEventLog>(ports);
+  EventStore store{log};
+  std::optional<Engine> engine;
+  Projection<TopPages>* top = nullptr;
+  Projection<Visitors>* visitors = nullptr;
+  Projection<EventCounts>* counts = nullptr;
+};
+
+TEST_F(RebuildTest, RowsEqualTheLiveOnes) {
+  append_random(store, random, 10000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> live = fingerprints();
+  const RebuildReport report = engine->rebuild().value();
+  EXPECT_EQ(report.projections.size(), 3u);
+  EXPECT_EQ(report.events, 10000u);
+  EXPECT_FALSE(report.resumed);
+  EXPECT_EQ(fingerprints(), live);
+  EXPECT_EQ(top->status().generation, 2);
+  const Commit commit = view(store, "v", "/after").value();  // the swapped rows go on
+  EXPECT_EQ(top->get("/after", at_least(commit, 1s)).value()->views, 1);
+}
+
+TEST_F(RebuildTest, LiveRowsAreServedAndGoOnMeanwhileAndTheSwapIsOneMoment) {
+  append_random(store, random, 20000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const RebuildOptions options{.projections = {"TopPages"}};
+  // The rows are looked at between the engine's steps.
+  std::int64_t views = 0;
+  top->for_each([&views](const std::string&, const TopPages::State& state) { views += state.views; }).value();
+  class Watch : public Activity {
+   public:
+    Instant step(Instant now) override {
+      std::int64_t sum = 0;
+      top->for_each([&sum](const std::string&, const TopPages::State& state) { sum += state.views; }).value();
+      smallest = std::min(smallest, sum);
+      if (++steps % 3 == 0) view(*store, "watcher", "/watched").value();
+      return steps < 30 ? now : Instant::max();
+    }
+    std::string_view name() const override { return "watch"; }
+    Projection<TopPages>* top = nullptr;
+    EventStore* store = nullptr;
+    std::int64_t smallest = INT64_MAX;
+    int steps = 0;
+  } watch;
+  watch.top = top;
+  watch.store = &store;
+  const auto running = sim.executor.start(watch);
+  ASSERT_TRUE(engine->rebuild(options).has_value());
+  EXPECT_GE(watch.smallest, views);  // never a row less than before
+  EXPECT_GT(watch.steps, 3);
+  sim.executor.run_for(10ms);
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> before = fingerprints();
+  ASSERT_TRUE(engine->rebuild(options).has_value());
+  EXPECT_EQ(fingerprints(), before);
+}
+
+TEST_F(RebuildTest, StoppedHalfWayItIsResumed) {
+  append_random(store, random, 60000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> live = fingerprints();
+  for (int cut = 1; cut <= 2; ++cut) {
+    class Cut : public Activity {
+     public:
+      Instant step(Instant now) override {
+        if (++steps >= limit) engine->stop().has_value();
+        return steps >= limit ? Instant::max() : now;
+      }
+      std::string_view name() const override { return "cut"; }
+      Engine* engine = nullptr;
+      int steps = 0;
+      int limit = 0;
+    } cutter;
+    cutter.engine = &*engine;
+    cutter.limit = 1 + cut;
+    const auto running = sim.executor.start(cutter);
+    const auto rebuilt = engine->rebuild();
+    ASSERT_FALSE(rebuilt.has_value());
+    EXPECT_TRUE(rebuilt.error() == Errc::canceled) << rebuilt.error();
+    open();
+    EXPECT_EQ(fingerprints(), live);
+  }
+  const RebuildReport report = engine->rebuild().value();
+  EXPECT_TRUE(report.resumed);
+  EXPECT_LT(report.events, 60000u);
+  EXPECT_EQ(fingerprints(), live);
+}
+
+TEST_F(RebuildTest, FromAnOffsetOrATimeCountsOnlyWhatCameSince) {
+  for (int number = 0; number < 10; ++number) view(store, "v", "/old").value();
+  sim.clock.advance(1h);
+  const Timestamp noon = sim.clock.now();
+  Commit first_new = view(store, "v", "/new").value();
+  view(store, "v", "/new").value();
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+
+  ASSERT_TRUE(engine->rebuild({.projections = {"TopPages"}, .from = ReplayFrom::time(noon)}).has_value());
+  EXPECT_FALSE(top->get("/old").value());
+  EXPECT_EQ(top->get("/new").value()->views, 2);
+  EXPECT_EQ(top->status().origin, "time 2026-01-01T01:00:00.000Z");
+
+  ASSERT_TRUE(engine->rebuild({.projections = {"TopPages"}, .from = ReplayFrom::offset(first_new.first.next())}).has_value());
+  EXPECT_EQ(top->get("/new").value()->views, 1);
+  ASSERT_TRUE(engine->rebuild({.projections = {"TopPages"}}).has_value());
+  EXPECT_EQ(top->get("/old").value()->views, 10);
+  EXPECT_EQ(top->status().origin, "beginning");
+}
+
+TEST_F(RebuildTest, UnknownProjectionIsNamedWithThoseThereAre) {
+  open();
+  const auto rebuilt = engine->rebuild({.projections = {"Nothing"}});
+  ASSERT_FALSE(rebuilt.has_value());
+  EXPECT_EQ(rebuilt.error(), Errc::not_found);
+  EXPECT_NE(rebuilt.error().text().find("TopPages, Visitors, EventCounts"), std::string_view::npos);
+}
+
+TEST_F(RebuildTest, TrimmedHistoryIsRefused) {
+  append_random(store, random, 100);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> live = fingerprints();
+  log->trim({"events", PartitionId{0}}, Offset{3});
+  EXPECT_EQ(engine->rebuild().error(), Errc::history_trimmed);
+  EXPECT_EQ(fingerprints(), live);
+}
+
+TEST_F(RebuildTest, FailedProjectionComesBackByRebuild) {
+  view(store, "v", "/explode").value();
+  std::optional<Engine> other;
+  other.emplace(store, sqlite(directory / "other.db"));
+  auto& explodes = other->add<Explodes>();
+  ASSERT_TRUE(other->start().has_value());
+  sim.executor.run_for(1s);
+  EXPECT_EQ(explodes.status().phase, ProjectionPhase::failed);
+  EXPECT_EQ(other->rebuild().error(), Errc::handler_failed);
+  ASSERT_TRUE(other->rebuild({.from = ReplayFrom::offset(Offset{1})}).has_value());
+  EXPECT_EQ(explodes.status().phase, ProjectionPhase::live);
+}
+
+}  // namespace
+}  // namespace lungo::test
