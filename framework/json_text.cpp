@@ -155,9 +155,11 @@ std::optional<std::int64_t> from_iso8601(std::string_view text, std::uint64_t nu
   if (!date.ok()) return {};
   const std::int64_t seconds =
       chrono::sys_seconds{chrono::sys_days{date}}.time_since_epoch().count() + hour * 3600 + minute * 60 + second;
+  // Towards zero, so that the last second before the smallest time does not overflow on its way.
+  const bool borrow = seconds < 0 && fraction > 0;
   std::int64_t ticks = 0;
-  if (__builtin_mul_overflow(seconds, static_cast<std::int64_t>(den), &ticks)) return {};
-  if (__builtin_add_overflow(ticks, fraction, &ticks)) return {};
+  if (__builtin_mul_overflow(borrow ? seconds + 1 : seconds, static_cast<std::int64_t>(den), &ticks)) return {};
+  if (__builtin_add_overflow(ticks, borrow ? fraction - static_cast<std::int64_t>(den) : fraction, &ticks)) return {};
   return ticks;
 }
 

@@ -11,7 +11,6 @@
 // Threads: pure functions.
 #pragma once
 
-#include <boost/mpl/bool.hpp>
 #include <boost/serialization/nvp.hpp>
 #include <boost/serialization/serialization.hpp>
 #include <boost/serialization/version.hpp>
@@ -33,8 +32,8 @@ struct IsNvp<boost::serialization::nvp<F>> : std::true_type {};
 template <bool kSaving, class OnField>
 class FieldArchive {
  public:
-  using is_saving = boost::mpl::bool_<kSaving>;
-  using is_loading = boost::mpl::bool_<!kSaving>;
+  using is_saving = std::bool_constant<kSaving>;
+  using is_loading = std::bool_constant<!kSaving>;
 
   explicit FieldArchive(OnField& on_field) : on_field_(on_field) {}
 
@@ -79,6 +78,17 @@ void serialize_fields(T& value, OnField on_field) {
   FieldArchive<kSaving, OnField> archive{on_field};
   boost::serialization::serialize_adl(archive, value, boost::serialization::version<T>::value);
 }
+
+struct IgnoreField {
+  template <class F>
+  void operator()(std::string_view, F&) const {}
+};
+
+// An aggregate shows its `serialize`; of another class it may be private, so that only calling it can tell.
+template <class T>
+concept MayHaveSerialize = !std::is_aggregate_v<T> || requires(T& value, FieldArchive<true, IgnoreField>& archive) {
+  value.serialize(archive, 0U);
+} || requires(T& value, FieldArchive<true, IgnoreField>& archive) { serialize(archive, value, 0U); };
 
 // What is known of a class's fields from its `serialize`.
 struct BoostField {
@@ -172,7 +182,7 @@ bool match_boost_fields(PlanMaker& maker, FieldsPlan& plan, const Shape::Struct&
 }  // namespace detail
 
 template <class T>
-  requires(std::is_class_v<T> && !HasFields<T>)
+  requires(std::is_class_v<T> && !HasFields<T> && detail::MayHaveSerialize<T>)
 struct foreign_codec<T> {
   static constexpr bool kIsForeign = true;
 

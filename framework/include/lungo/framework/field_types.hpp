@@ -174,7 +174,7 @@ struct type_is_readable {
                 "lungo: TheType has a base class. "
                 "Ways out: serialize(ar, version) with nvp names and codec_boost.hpp, lungo_fields(T&), or lungo_codec<T>");
   static_assert(problem != PlainProblem::no_default,
-                "lungo: TheType has a reference member or a member without a default. "
+                "lungo: TheType has a reference member, or a member without a default or with an explicit default constructor. "
                 "Ways out: serialize(ar, version) with nvp names and codec_boost.hpp, lungo_fields(T&), or lungo_codec<T>");
   static_assert(problem != PlainProblem::too_many_fields,
                 "lungo: TheType has more than 64 fields; group them in nested structs. "
