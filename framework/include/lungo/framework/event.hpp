@@ -111,7 +111,7 @@ constexpr bool share_a_name() {
   return false;
 }
 
-template <class First, class... Rest>
+template <class First = void, class... Rest>
 consteval bool names_differ() {
   if constexpr (sizeof...(Rest) == 0) {
     return true;
@@ -126,12 +126,7 @@ consteval bool names_differ() {
 template <class... E>
 struct events {
   static_assert(sizeof...(E) > 0, "lungo: events<> lists no event");
-  static_assert(
-      [] {
-        if constexpr (sizeof...(E) > 0) return detail::names_differ<E...>();
-        return true;
-      }(),
-      "lungo: two events of this list have the same event name or alias");
+  static_assert(detail::names_differ<E...>(), "lungo: two events of this list have the same event name or alias");
   static constexpr std::size_t size = sizeof...(E);
 };
 

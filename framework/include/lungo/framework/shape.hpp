@@ -269,9 +269,12 @@ concept EventType = kFieldKind<T> == FieldKind::structure || kFieldKind<T> == Fi
 /// The shape of an event type, computed once per type. T that is no event is a compile error that says why.
 template <class T>
 const Shape& shape_of() {
-  if constexpr (!EventType<T>) static_assert(type_is_readable<T>::value);
-  static const Shape shape = ShapeBuilder::build(type_key<T>(), &detail::describe_event<T>);
-  return shape;
+  if constexpr (EventType<T>) {
+    static const Shape shape = ShapeBuilder::build(type_key<T>(), &detail::describe_event<T>);
+    return shape;
+  } else {
+    static_assert(sizeof(type_is_readable<T>) > 0);
+  }
 }
 
 }  // namespace lungo
