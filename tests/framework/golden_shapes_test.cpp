@@ -65,7 +65,7 @@ Golden golden(const std::string& name) {
 // What a reader makes of the payload, in an object that held something else before.
 OrderPlaced read_order(const std::string& name) {
   const Golden old = golden(name);
-  OrderPlaced order{"before", 1, "XXX", "before", {{}, {}}, Channel::phone, {}};
+  OrderPlaced order{"before", 1, "USD", "before", {{}, {}}, Channel::phone, {}};
   EXPECT_TRUE(answers_to<OrderPlaced>(old.shape.name()));
   EXPECT_TRUE(DecodePlan<OrderPlaced>::make(old.shape).value().decode(old.payload, order)) << name;
   return order;
