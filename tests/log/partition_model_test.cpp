@@ -1,0 +1,232 @@
+// Goal: any sequence of operations gives what a plain vector of records gives; and readers beside a writer see no half of
+// anything.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "tests/log/partition_fixture.hpp"
+
+namespace lungo {
+namespace {
+
+using namespace test;
+
+class ModelRun {
+ public:
+  explicit ModelRun(std::uint64_t seed) : random_(seed), fixture_(seed) {
+    fixture_.options.segment_bytes = 1500;
+    fixture_.options.index_interval_bytes = 200;
+    fixture_.options.streams = true;
+    log_ = fixture_.opened();
+  }
+
+  void run(int operations) {
+    for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
+      switch (random_.below(10)) {
+        case 0:
+          ASSERT_TRUE(log_->sync());
+          break;
+        case 1:
+          reopen();
+          break;
+        case 2:
+          truncate();
+          break;
+        case 3:
+          read();
+          break;
+        case 4:
+          read_key();
+          break;
+        default:
+          append_group();
+      }
+      ASSERT_EQ(log_->written_end().value(), static_cast<std::int64_t>(model_.size()));
+    }
+    EXPECT_EQ(contents(*log_), model_);
+  }
+
+ private:
+  std::int64_t end() const { return static_cast<std::int64_t>(model_.size()); }
+  Offset any_offset() { return Offset{static_cast<std::int64_t>(random_.below(model_.size() + 1))}; }
+  std::string any_key() { return "s" + std::to_string(random_.below(5)); }
+
+  // Latest record in [begin, end) with this key, and with this id where one is asked for.
+  std::optional<Offset> latest(const std::string& key, Offset begin, const std::string& id = {}) const {
+    for (std::int64_t i = end(); i-- > begin.value();) {
+      const TestRecord& record = model_[static_cast<std::size_t>(i)];
+      if (record.key == key && (id.empty() || record.id == id)) return Offset{i};
+    }
+    return std::nullopt;
+  }
+
+  void append_group() {
+    struct Planned {
+      std::vector<TestRecord> records;
+      EncodedRecords encoded;
+      std::optional<Condition> condition;
+      std::optional<Offset> since;
+    };
+    std::vector<Planned> planned(1 + random_.below(4));
+    std::vector<GroupItem> group;
+    const Offset log_end{end()};
+    for (Planned& plan : planned) {
+      plan.records.resize(1 + random_.below(3));
+      for (TestRecord& record : plan.records) record = {.key = any_key(), .value = std::string(random_.below(40), 'v')};
+      if (random_.one_in(2)) plan.records[0].id = "id" + std::to_string(random_.below(40));
+      const Offset from{std::max<std::int64_t>(0, log_end.value() - static_cast<std::int64_t>(random_.below(8)))};
+      if (random_.one_in(3)) {
+        plan.condition = Condition{.key = any_key(), .as_of = from};
+      } else if (random_.one_in(2)) {
+        plan.since = from;
+      }
+      plan.encoded = encode(plan.records);
+    }
+    for (Planned& plan : planned) {
+      group.push_back({.records = &plan.encoded,
+                       .condition = plan.condition ? &*plan.condition : nullptr,
+                       .since = plan.since,
+                       .outcome = {}});
+    }
+    log_->append(group, LeaderEpoch{0});
+    for (std::size_t i = 0; i < group.size(); ++i)
+      expect_outcome(planned[i].records, planned[i].condition, planned[i].since, *group[i].outcome, log_end);
+  }
+
+  void expect_outcome(const std::vector<TestRecord>& records, const std::optional<Condition>& condition,
+                      const std::optional<Offset>& since, const Result<Appended>& outcome, Offset log_end) {
+    const std::optional<Offset> from = condition ? std::optional{condition->as_of} : since;
+    if (const std::string& id = records[0].id; !id.empty()) {
+      // In the group: first records only. In the log: under the record's key from `from` on, otherwise any recent one.
+      std::vector<Offset> known;
+      for (std::int64_t i = from.value_or(Offset{0}).value(); i < end(); ++i) {
+        const TestRecord& record = model_[static_cast<std::size_t>(i)];
+        const bool in_group = i >= log_end.value();
+        if (record.id == id && (in_group || !from || record.key == records[0].key)) known.push_back(Offset{i});
+      }
+      if (!known.empty()) {
+        ASSERT_TRUE(outcome) << outcome.error();
+        ASSERT_TRUE(outcome->repeated);
+        ASSERT_NE(std::find(known.begin(), known.end(), outcome->first), known.end());
+        return;
+      }
+    }
+    const std::optional<Offset> in_the_way = condition ? latest(condition->key, condition->as_of) : std::nullopt;
+    if (in_the_way) {
+      ASSERT_FALSE(outcome);
+      ASSERT_EQ(outcome.error(), Errc::conflict);
+      ASSERT_EQ(outcome.error().offset(), in_the_way);
+      return;
+    }
+    ASSERT_TRUE(outcome) << outcome.error();
+    ASSERT_FALSE(outcome->repeated);
+    ASSERT_EQ(outcome->first, Offset{end()});
+    model_.insert(model_.end(), records.begin(), records.end());
+    ASSERT_EQ(outcome->end, Offset{end()});
+  }
+
+  void reopen() {
+    std::optional<CleanEnd> clean;
+    if (random_.one_in(2)) {
+      clean = *log_->close();
+    }
+    log_.reset();
+    log_ = fixture_.opened(clean);
+  }
+
+  void truncate() {
+    const Offset border = random_.one_in(5) ? any_offset() : Offset{std::max<std::int64_t>(0, end() - 3)};
+    const Result<void> cut = log_->truncate_to(border);
+    if (!cut) {
+      ASSERT_EQ(cut.error(), Errc::invalid_argument);
+      return;
+    }
+    model_.resize(static_cast<std::size_t>(border.value()));
+  }
+
+  void read() {
+    const Offset from = any_offset();
+    const Result<std::vector<TestRecord>> records = read_all(*log_, from, Offset{end()}, random_.below(3000));
+    ASSERT_TRUE(records) << records.error();
+    ASSERT_EQ(*records, std::vector<TestRecord>(model_.begin() + from.value(), model_.end()));
+  }
+
+  void read_key() {
+    const Offset from = any_offset();
+    const std::string key = any_key();
+    std::vector<TestRecord> expected;
+    for (std::int64_t i = from.value(); i < end(); ++i) {
+      if (model_[static_cast<std::size_t>(i)].key == key) expected.push_back(model_[static_cast<std::size_t>(i)]);
+    }
+    const Result<KeyRecords> found = log_->read_key(key, from, Offset{end()}, 100'000);
+    ASSERT_TRUE(found) << found.error();
+    std::vector<TestRecord> records;
+    for (const RecordView& record : found->records) records.push_back(decode(record));
+    ASSERT_EQ(records, expected);
+  }
+
+  Random random_;
+  PartitionFixture fixture_;
+  std::unique_ptr<PartitionLog> log_;
+  std::vector<TestRecord> model_;
+};
+
+TEST(PartitionModel, RandomOperationsGiveWhatAVectorGives) {
+  const std::uint64_t first = test_seed(100);
+  for (std::uint64_t seed = first; seed < first + 30 && !HasFailure(); ++seed) {
+    SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
+    ModelRun{seed}.run(150);
+  }
+}
+
+// For the thread sanitizer too: one writer, one that syncs, readers by offset and by key.
+TEST(PartitionThreads, ReadersAndSyncRunBesideTheWriter) {
+  PartitionFixture fixture;
+  fixture.options.segment_bytes = 4000;
+  fixture.options.streams = true;
+  const auto log = fixture.opened();
+  constexpr int kBatches = 400;
+  std::atomic<bool> done{false};
+
+  std::thread syncer([&] {
+    while (!done) {
+      const Offset before = log->written_end();
+      const Result<Offset> synced = log->sync();
+      ASSERT_TRUE(synced) << synced.error();
+      ASSERT_GE(*synced, before);
+    }
+  });
+  std::thread reader([&] {
+    for (Offset at{0}; at < Offset{2 * kBatches};) {
+      const Offset end = log->written_end();
+      const Result<std::vector<TestRecord>> records = read_all(*log, at, end, 2000);
+      ASSERT_TRUE(records) << records.error();
+      for (const TestRecord& record : *records) {
+        ASSERT_EQ(record.value, std::to_string(at.value()));
+        at = at.next();
+      }
+    }
+  });
+  std::thread key_reader([&] {
+    while (!done) {
+      const Offset end = log->written_end();
+      const Result<KeyRecords> records = log->read_key("s1", Offset{0}, end, 10'000);
+      ASSERT_TRUE(records) << records.error();
+      ASSERT_EQ(static_cast<std::int64_t>(records->records.size()), (end.value() + 4) / 6) << end.value();
+    }
+  });
+  for (int i = 0; i < kBatches; ++i) {
+    ASSERT_TRUE(append(*log, {{.key = "s" + std::to_string(2 * i % 6), .value = std::to_string(2 * i)},
+                              {.key = "s" + std::to_string((2 * i + 1) % 6), .value = std::to_string(2 * i + 1)}}));
+  }
+  reader.join();
+  done = true;
+  syncer.join();
+  key_reader.join();
+}
+
+}  // namespace
+}  // namespace lungo
