@@ -28,12 +28,12 @@ enum class AckLevel {
 
 /// What a topic is made with.
 struct TopicSpec {
-  std::string name;                 // [a-zA-Z0-9._-]{1,249}, neither "." nor ".."
-  std::int32_t partitions = 4;      // fixed for stream topics
-  bool streams = false;             // lungo.streams: conditions, stream index, no compaction, no retention unless asked for
-  bool compact = false;             // cleanup.policy=compact (stored; compaction itself is a later issue)
+  std::string name;             // [a-zA-Z0-9._-]{1,249}, neither "." nor ".."
+  std::int32_t partitions = 4;  // fixed for stream topics
+  bool streams = false;         // lungo.streams: conditions, stream index, no compaction, no retention unless asked for
+  bool compact = false;         // cleanup.policy=compact (stored; compaction itself is a later issue)
   AckLevel ack_level = AckLevel::isr_sync;
-  std::chrono::milliseconds flush_interval{5};      // an unsynced tail is synced at most this long after its oldest byte
+  std::chrono::milliseconds flush_interval{5};  // an unsynced tail is synced at most this long after its oldest byte
   std::uint64_t segment_bytes = 64ull << 20;
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
@@ -51,11 +51,11 @@ struct Condition {
 
 struct AppendRequest {
   TopicPartition to;
-  EncodedRecords records;                // at least one
+  EncodedRecords records;  // at least one
   std::optional<Condition> condition;
   /// For an unconditional append whose first record carries an `l.id`: that id is looked for in [since, end) under the
-  /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the partition's
-  /// last 10,000 ids are known. A conditional append with an id looks in [as_of, end).
+  /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the ids
+  /// of the partition's last 10,000 records are known. A conditional append with an id looks in [as_of, end).
   std::optional<Offset> since;
   /// The call itself writes and syncs unless another thread does so already, and returns after its completion ran.
   /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it.
@@ -64,9 +64,9 @@ struct AppendRequest {
 
 struct Appended {
   Offset first;
-  Offset end;                // one past the last record of this append
+  Offset end;  // one past the last record of this append
   LeaderEpoch epoch;
-  bool repeated = false;     // recognised by its l.id: nothing was written now
+  bool repeated = false;  // recognised by its l.id: nothing was written now
 };
 
 /// Runs exactly once, when the records are committed or the append has failed. On the appending or a syncing thread, without

@@ -32,21 +32,23 @@ struct CleanEnd {
 /// One append inside a group, and what became of it.
 struct GroupItem {
   const EncodedRecords* records = nullptr;
-  const Condition* condition = nullptr;       // may be absent
+  const Condition* condition = nullptr;  // may be absent
   std::optional<Offset> since;
-  std::optional<Result<Appended>> outcome;    // set by append()
+  std::optional<Result<Appended>> outcome;  // set by append()
 };
 
 /// What opening had to do.
 struct RecoveryReport {
   std::uint64_t bytes_scanned = 0;
-  std::uint64_t bytes_cut = 0;   // torn tail
+  std::uint64_t bytes_cut = 0;  // torn tail
 };
 
 class PartitionLog {
  public:
-  /// Opens `directory`, made when absent. Without `clean` every segment behind the recovery point is walked and a torn tail
-  /// cut; damage followed by valid batches is kept and reported. Errors: corrupt, newer_format, no_space, io.
+  /// Opens `directory`, made when absent. With a `clean` that fits nothing is scanned. Otherwise every segment that reaches
+  /// above `recovery_point` (a lower bound of what was synced) is read in full; a torn tail is cut, damage to what was synced
+  /// is kept and reported; docs/internals/recovery.md. What is there afterwards counts as synced.
+  /// Errors: corrupt, naming file and byte; newer_format; invalid_argument; no_space; io.
   static Result<std::unique_ptr<PartitionLog>> open(Ports ports, std::string directory, PartitionOptions options,
                                                     std::optional<CleanEnd> clean, Offset recovery_point);
   ~PartitionLog();
@@ -56,10 +58,13 @@ class PartitionLog {
   // Owner's side.
 
   /// Writes one batch out of the group's accepted items, in order, and sets every item's outcome: conflict, history_trimmed,
-  /// repeated, or the offsets. Checks each condition against the log and the items before it. On a failed write nothing of the
-  /// batch stays behind, and every item that would have been written gets the error. `epoch` is noted with its first batch.
+  /// repeated, or the offsets. Checks each condition and id against the log and the items before it. On a failed write nothing
+  /// of the batch stays behind, and every item that would have been written gets the error. `epoch` is noted with its first
+  /// batch. Errors: conflict, history_trimmed, invalid_argument (`as_of` or `since` above the end), too_large, unsupported
+  /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io.
   void append(std::span<GroupItem> group, LeaderEpoch epoch);
-  /// Cuts the log so that `end`, a batch border, becomes its end. Errors: invalid_argument; io.
+  /// Cuts the log so that `end`, a batch border, becomes its end. Errors: invalid_argument when `end` lies inside a batch or
+  /// outside the log; no_space, io: then the partition has failed.
   Result<void> truncate_to(Offset end);
   /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs.
   Result<CleanEnd> close();
@@ -67,7 +72,7 @@ class PartitionLog {
   // Any thread.
 
   /// Makes durable what was written when the call began; returns the new synced end. One caller at a time does the work,
-  /// others wait. After a failure every later append and sync answers partition_failed.
+  /// others wait. A failure answers partition_failed, and so does every later append and sync.
   Result<Offset> sync();
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Offset written_end() const;
