@@ -16,7 +16,7 @@ Result<TopicInfo> internal_topic(EventStore& store, std::string_view name, bool 
 
 Result<void> scan_backwards(EventLog& log, std::string_view topic, const std::function<Result<void>(const Envelope&)>& take,
                             const std::function<bool()>& wants_more) {
-  constexpr std::int64_t kFirstWindow = 64;  // rows are written again and again: the last few usually have all that is wanted
+  constexpr std::int64_t kFirstWindow = 16;  // rows are written again and again: the last few usually have all that is wanted
   constexpr std::size_t kChunkBytes = 1u << 20;
   const TopicPartition partition{std::string(topic), PartitionId{0}};
   Result<Ends> ends = log.ends(partition);

@@ -71,6 +71,7 @@ Result<void> ProcessRunner::Loop::start() {
   Result<void> ready = prepare();
   if (!ready) return ready.error().with_context("process " + context_.setup.name);
   partitions_.clear();
+  context_.mailbox = std::make_shared<ProcessMailbox>();  // outcomes of an earlier run are nobody's
   for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
     ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id});
     Result<void> prepared = partition.prepare();
@@ -100,7 +101,6 @@ Result<void> ProcessRunner::Loop::stop(Duration timeout) {
   context_.mailbox->waker.disarm();
   running_.reset();
   context_.aggregates.clear();  // commands in flight end as canceled
-  static_cast<void>(context_.mailbox->take());
   partitions_.clear();
   {
     const std::lock_guard lock(mutex_);
@@ -188,7 +188,7 @@ ProcessStatus ProcessRunner::Loop::status() {
 
 ProcessRunner::ProcessRunner(EventStore store, Setup setup, ProcessOptions options)
     : loop_(std::make_unique<Loop>(std::move(store), std::move(setup), std::move(options))) {}
-ProcessRunner::~ProcessRunner() { static_cast<void>(loop_->stop(std::chrono::seconds{1})); }
+ProcessRunner::~ProcessRunner() { static_cast<void>(loop_->stop(std::chrono::seconds{10})); }
 Result<void> ProcessRunner::start() { return loop_->start(); }
 Result<void> ProcessRunner::stop(Duration timeout) { return loop_->stop(timeout); }
 Result<void> ProcessRunner::catch_up(Duration timeout) { return loop_->catch_up(timeout); }

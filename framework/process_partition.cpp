@@ -50,7 +50,7 @@ std::string ProcessPartition::checkpoint_key() const {
 Result<void> ProcessPartition::prepare() {
   EventLog& log = context_->store.log();
   const TopicPartition input{context_->setup.topic, id_};
-  Result<std::optional<Snapshot>> stored = context_->snapshots.load(checkpoint_key());
+  Result<std::optional<Snapshot>> stored = context_->snapshots.load_recent(checkpoint_key());
   if (!stored) return stored.error();
   if (*stored) return log.validate(input.topic, (*stored)->position);
 
@@ -103,7 +103,7 @@ Result<bool> ProcessPartition::load(Instant now) {
         log.notify_above(output, Offset{ends->written.value() - 1}, [mailbox = context_->mailbox] { mailbox->waker.wake(); });
     return false;
   }
-  Result<std::optional<Snapshot>> stored = context_->snapshots.load(checkpoint_key());
+  Result<std::optional<Snapshot>> stored = context_->snapshots.load_recent(checkpoint_key());
   if (!stored) return stored.error();
   if (!*stored) return Error{Errc::corrupt, "checkpoint " + checkpoint_key() + " is gone"};
   Result<std::shared_ptr<const Shape>> shape = context_->store.shapes().find((*stored)->shape);

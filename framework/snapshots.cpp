@@ -174,61 +174,79 @@ Result<void> Snapshots::save_wait(std::string_view key, const Snapshot& snapshot
   return *std::move(answer->result);
 }
 
-Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
-  constexpr std::size_t kRecordsMax = 256;
-  constexpr std::int64_t kProbedMax = 256;  // a process's row is among the newest; a decider's may be anywhere
-  EventDecoder decoder{store_.shapes()};
-  decoder.add<SnapshotRow>();
-  std::optional<SnapshotRow> newest;
-  const auto take = [&](const Envelope& envelope) -> Result<void> {
-    if (envelope.stream != key) return {};
-    Result<Decoded> decoded = decoder.decode(envelope);
+namespace {
+
+/// Keeps the last row of one key among the records it is shown.
+class RowFinder {
+ public:
+  RowFinder(EventStore& store, std::string_view key) : decoder_(store.shapes()), key_(key) { decoder_.add<SnapshotRow>(); }
+
+  Result<void> take(const Envelope& envelope) {
+    ++seen_;
+    if (envelope.stream != key_) return {};
+    Result<Decoded> decoded = decoder_.decode(envelope);
     if (!decoded) return decoded.error();
-    if (decoded->type >= 0) newest = *static_cast<const SnapshotRow*>(decoded->event);
+    if (decoded->type >= 0) row_ = *static_cast<const SnapshotRow*>(decoded->event);
     return {};
-  };
-
-  std::int64_t probed = 0;
-  const auto take_probed = [&](const Envelope& envelope) {
-    ++probed;
-    return take(envelope);
-  };
-  Result<void> scanned =
-      scan_backwards(store_.log(), kSnapshotsTopic, take_probed, [&] { return !newest && probed < kProbedMax; });
-  if (!scanned) return scanned.error();
-
-  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
-  if (!newest && probed >= kProbedMax) {
-    Result<Ends> ends = store_.log().ends(partition);
-    if (!ends) return ends.error();
-    for (KeyRecords found{{}, {}, ends->start, false}; !found.done;) {
-      Result<KeyRecords> more = store_.log().read_key(partition, key, found.next, ends->committed, kRecordsMax);
-      if (!more) return more.error();
-      found = std::move(*more);
-      for (const RecordView& record : found.records) {
-        Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, record);
-        if (!envelope) return envelope.error();
-        Result<void> taken = take(*envelope);
-        if (!taken) return taken.error();
-      }
-    }
   }
-  if (!newest) return std::optional<Snapshot>{};
+  [[nodiscard]] const std::optional<SnapshotRow>& row() const { return row_; }
+  [[nodiscard]] std::int64_t seen() const { return seen_; }
 
+ private:
+  EventDecoder decoder_;
+  std::string_view key_;
+  std::optional<SnapshotRow> row_;
+  std::int64_t seen_ = 0;
+};
+
+Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view key, const std::optional<SnapshotRow>& row) {
+  if (!row) return std::optional<Snapshot>{};
   Snapshot snapshot;
-  snapshot.position = {TopicId{newest->topic_id}, PartitionId{newest->partition}, Offset{newest->offset},
-                       LeaderEpoch{newest->epoch}};
-  if (newest->shape.size() != snapshot.shape.size())
-    return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its shape"};
-  std::ranges::copy(as_bytes(newest->shape), snapshot.shape.begin());
-  const BytesView inlined = as_bytes(newest->state);
+  snapshot.position = {TopicId{row->topic_id}, PartitionId{row->partition}, Offset{row->offset}, LeaderEpoch{row->epoch}};
+  if (row->shape.size() != snapshot.shape.size()) return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its shape"};
+  std::ranges::copy(as_bytes(row->shape), snapshot.shape.begin());
+  const BytesView inlined = as_bytes(row->state);
   snapshot.state.assign(inlined.begin(), inlined.end());
-  Result<void> gathered = gather(store_, *newest, snapshot.state);
+  Result<void> gathered = gather(store, *row, snapshot.state);
   if (!gathered) return gathered.error().with_context("snapshot " + std::string(key));
-  if (static_cast<std::int64_t>(snapshot.state.size()) != newest->state_bytes) {
+  if (static_cast<std::int64_t>(snapshot.state.size()) != row->state_bytes) {
     return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its chunks do not add up"};
   }
   return std::optional{std::move(snapshot)};
+}
+
+}  // namespace
+
+Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
+  constexpr std::size_t kRecordsMax = 256;
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  Result<Ends> ends = store_.log().ends(partition);
+  if (!ends && ends.error() == Errc::not_found) return std::optional<Snapshot>{};
+  if (!ends) return ends.error();
+  RowFinder finder{store_, key};
+  for (KeyRecords found{{}, {}, ends->start, false}; !found.done;) {
+    Result<KeyRecords> more = store_.log().read_key(partition, key, found.next, ends->committed, kRecordsMax);
+    if (!more) return more.error();
+    found = std::move(*more);
+    for (const RecordView& record : found.records) {
+      Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, record);
+      if (!envelope) return envelope.error();
+      Result<void> taken = finder.take(*envelope);
+      if (!taken) return taken.error();
+    }
+  }
+  return snapshot_of(store_, key, finder.row());
+}
+
+Result<std::optional<Snapshot>> Snapshots::load_recent(std::string_view key) {
+  constexpr std::int64_t kProbedMax = 256;
+  RowFinder finder{store_, key};
+  const auto wants_more = [&] { return !finder.row() && finder.seen() < kProbedMax; };
+  Result<void> scanned = scan_backwards(
+      store_.log(), kSnapshotsTopic, [&](const Envelope& envelope) { return finder.take(envelope); }, wants_more);
+  if (!scanned) return scanned.error();
+  if (!finder.row() && finder.seen() >= kProbedMax) return load(key);
+  return snapshot_of(store_, key, finder.row());
 }
 
 }  // namespace lungo

@@ -4,7 +4,9 @@
 
 #include <lungo/log/check.hpp>
 
+#include "append_checks.hpp"
 #include "base/byte_order.hpp"
+#include "base/logger.hpp"
 #include "partition_parts.hpp"
 #include "partition_recovery.hpp"
 #include "segment_directory.hpp"
@@ -14,6 +16,8 @@ namespace {
 
 // Positions inside a segment are 32 bits in Kafka's index; room is left for one batch that is larger than the limit.
 constexpr std::uint64_t kSegmentBytesMax = 1ull << 30;
+// Several appends share a batch as long as it keeps well below the 31 bits of its length.
+constexpr std::size_t kBatchBytesMax = 2 * kRecordBytesMax;
 constexpr std::size_t kCrcAt = 17;
 
 // An item that takes part in the batch, and where its records will lie.
@@ -55,8 +59,10 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
     parts->mark = std::move(*mark);
     if (parts->segments.snapshot()->empty()) {
       if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
+      // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
+      if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
-    parts->first_unsynced_segment = parts->active().base();
+    parts->first_unsynced_segment = parts->first_unindexed_segment = parts->active().base();
   }
   return std::unique_ptr<PartitionLog>{new PartitionLog(std::move(parts))};
 }
@@ -64,28 +70,40 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
 void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
   if (const std::optional<Error> refusal = parts_->refusal()) return refuse_all(group, *refusal);
   const Offset end = written_end();
+  AppendChecks checks{
+      {.start = start(), .end = end, .epoch = epoch, .epochs = parts_->epochs, .streams = parts_->options.streams},
+      parts_->lookup(end),
+      [this] { return parts_->ids(); }};
   BatchBuilder& builder = parts_->builder;
   builder.clear();
   std::vector<Accepted> accepted;
+  std::vector<GroupItem*> resting;  // on the batch being written
   for (GroupItem& item : group) {
     check(item.records != nullptr && !item.records->empty(), "an append has records");
-    if (builder.size_bytes() + item.records->size_bytes() > 2 * kRecordBytesMax) {
-      item.outcome = Error{Errc::too_large, "the appends of one group do not fit one batch"};
-      continue;
+    Verdict verdict = checks.judge(item);
+    if (verdict.rests_on_group) resting.push_back(&item);
+    if (!verdict.outcome && builder.size_bytes() + item.records->size_bytes() > kBatchBytesMax) {
+      verdict.outcome = Error{Errc::too_large, "the appends of one group do not fit one batch"};
     }
+    item.outcome = std::move(verdict.outcome);
+    if (item.outcome) continue;
     accepted.push_back({&item, end.plus(builder.count())});
+    checks.accept(*item.records);
     builder.add(*item.records);
   }
   if (accepted.empty()) return;
 
   const Result<void> written = parts_->write(builder.finish(end, epoch), epoch, builder.count());
+  if (!written) {
+    for (GroupItem* item : resting) item->outcome = written.error();
+    for (const auto& [item, first] : accepted) item->outcome = written.error();
+    return;
+  }
+  if (SegmentStreams* const streams = parts_->active().streams()) streams->add(end, checks.key_hashes());
   for (const auto& [item, first] : accepted) {
-    if (!written) {
-      item->outcome = written.error();
-    } else {
-      item->outcome =
-          Appended{.first = first, .end = first.plus(static_cast<std::int64_t>(item->records->count())), .epoch = epoch};
-    }
+    item->outcome =
+        Appended{.first = first, .end = first.plus(static_cast<std::int64_t>(item->records->count())), .epoch = epoch};
+    if (parts_->recent_ids) parts_->recent_ids->add_all(*item->records, first);
   }
 }
 
@@ -123,8 +141,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
 Result<void> PartitionLog::Parts::add_segment(Offset base) {
   // A failed attempt may have left files of this name.
   if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
-  Result<std::shared_ptr<Segment>> segment =
-      Segment::open(ports.storage, directory, base, OpenMode::create, options.index_interval_bytes);
+  Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
   segments.add(std::move(*segment));
   names_changed.store(true, std::memory_order_release);
@@ -141,30 +158,41 @@ Result<void> PartitionLog::truncate_to(Offset end) {
   const Result<std::uint64_t> position = (*list)[index]->border_at(end);
   if (!position) return position.error();
 
-  // The mark first: it must never promise more than there is.
   parts_->sync_turn.take();
-  Result<void> done = parts_->mark->reset(std::min(end, synced_end()));
-  for (std::size_t i = list->size(); done && i-- > index + 1;) {
-    done = remove_segment(parts_->ports.storage, parts_->directory, (*list)[i]->base());
-  }
-  if (done) done = remove_stream_run(parts_->ports.storage, parts_->directory, (*list)[index]->base());
-  if (done) done = (*list)[index]->cut(*position);
-  if (done) {
-    const Result<SegmentScan> rebuilt = (*list)[index]->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
-    if (!rebuilt) done = rebuilt.error();
-  }
-  if (done) {
-    parts_->segments.assign(Segments(list->begin(), list->begin() + static_cast<std::ptrdiff_t>(index) + 1));
-    parts_->epochs.trim_to(end);
-    parts_->names_changed = true;
-    parts_->first_unsynced_segment = std::min(parts_->first_unsynced_segment, (*list)[index]->base());
-    parts_->written_end = end.value();
-    parts_->synced_end = std::min(synced_end(), end).value();
-  } else {
-    parts_->failure.set(parts_->failed(done.error()));
-  }
+  Result<void> done = parts_->cut(*list, index, *position, end);
+  if (!done) parts_->failure.set(parts_->failed(done.error()));
   parts_->sync_turn.give_back();
   return done;
+}
+
+Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end) {
+  // The mark first: it must never promise more than there is.
+  const Offset synced = std::min(end, Offset{synced_end});
+  if (Result<void> reset = mark->reset(synced); !reset) return reset;
+  for (std::size_t i = list.size(); i-- > index + 1;) {
+    if (Result<void> removed = remove_segment(ports.storage, directory, list[i]->base()); !removed) return removed;
+  }
+  const Offset base = list[index]->base();
+  if (Result<void> removed = remove_stream_run(ports.storage, directory, base); !removed) return removed;
+  if (Result<void> cut_off = list[index]->cut(position); !cut_off) return cut_off;
+  // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
+  const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
+  if (!segment) return segment.error();
+  const Result<SegmentScan> rebuilt = (*segment)->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
+  if (!rebuilt) return rebuilt.error();
+  if (rebuilt->damage) return *rebuilt->damage;
+  last_batch_crc = rebuilt->last ? rebuilt->last->crc : 0;
+  Segments kept(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(index));
+  kept.push_back(*segment);
+  segments.assign(std::move(kept));
+  epochs.trim_to(end);
+  recent_ids.reset();
+  names_changed = true;
+  first_unsynced_segment = std::min(first_unsynced_segment, base);
+  first_unindexed_segment = std::min(first_unindexed_segment, base);
+  written_end = end.value();
+  synced_end = synced.value();
+  return {};
 }
 
 Result<CleanEnd> PartitionLog::close() {
@@ -173,8 +201,15 @@ Result<CleanEnd> PartitionLog::close() {
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();
   parts_->closed = true;
+  Segment& active = parts_->active();
   // Gives back the room that was reserved behind the end.
-  if (Result<void> trimmed = parts_->active().cut(parts_->active().size()); !trimmed) return trimmed.error();
+  if (Result<void> trimmed = active.cut(active.size()); !trimmed) return trimmed.error();
+  if (Result<void> durable = active.sync(true); !durable) return durable.error();
+  if (active.streams() != nullptr && parts_->written_bytes > 0) {
+    if (Result<void> saved = active.streams()->save(written_end()); !saved) {
+      logger()->warn("stream index of {} is made anew at the next need: {}", active.path(), saved.error().text());
+    }
+  }
   return CleanEnd{.end = written_end(), .last_batch_crc = parts_->last_batch_crc};
 }
 

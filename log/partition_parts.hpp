@@ -1,5 +1,5 @@
-// What a PartitionLog is made of; its members are spread over partition_log.cpp (open, append, close), partition_sync.cpp and
-// partition_read.cpp.
+// What a PartitionLog is made of; its members are spread over partition_log.cpp (open, append, close), partition_sync.cpp,
+// partition_read.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,8 @@
 
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
+#include "recent_ids.hpp"
+#include "record_lookup.hpp"
 #include "segment_list.hpp"
 #include "synced_mark.hpp"
 
@@ -70,7 +72,7 @@ struct PartitionLog::Parts {
   // Shared.
   SegmentList segments;
   EpochHistory epochs;
-  BufferPool buffers;
+  mutable BufferPool buffers;
   FailureLatch failure;
   std::atomic<std::int64_t> start{0};
   std::atomic<std::int64_t> written_end{0};  // stored after the bytes and the segment that holds them can be seen
@@ -82,12 +84,14 @@ struct PartitionLog::Parts {
   // The owner's.
   BatchBuilder builder;
   std::uint32_t last_batch_crc = 0;
+  std::unique_ptr<RecentIds> recent_ids;  // null until it is needed
   bool closed = false;
 
   // Whoever has the turn to sync.
   SyncTurn sync_turn;
   std::unique_ptr<SyncedMark> mark;  // null: read-only
   Offset first_unsynced_segment;     // base of the first segment that may have unsynced bytes
+  Offset first_unindexed_segment;    // base of the first segment whose stream index may not be on disk
 
   [[nodiscard]] Segment& active() const { return *segments.snapshot()->back(); }
   [[nodiscard]] Error failed(const Error& cause) const;
@@ -95,6 +99,10 @@ struct PartitionLog::Parts {
 
   Result<void> add_segment(Offset base);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count);
+  [[nodiscard]] RecordLookup lookup(Offset end) const;
+  Result<const RecentIds*> ids();
+  void write_stream_runs();
+  Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
   Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
 };

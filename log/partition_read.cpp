@@ -93,11 +93,7 @@ Result<void> PartitionLog::refresh(Offset end) {
 }
 
 Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) const {
-  return Segment::open(ports.storage, directory, base, OpenMode::read, options.index_interval_bytes);
-}
-
-Result<KeyRecords> PartitionLog::read_key(std::string_view, Offset, Offset, std::size_t) {
-  return Error{Errc::unsupported, parts_->directory + " has no stream index"};
+  return Segment::open(ports.storage, directory, base, options);
 }
 
 }  // namespace lungo

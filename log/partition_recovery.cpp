@@ -39,8 +39,7 @@ class Recovery {
     Result<std::vector<Offset>> bases = list_segments(storage_, directory_, !options_.read_only);
     if (!bases) return bases.error();
     for (const Offset base : *bases) {
-      Result<std::shared_ptr<Segment>> segment = Segment::open(
-          storage_, directory_, base, options_.read_only ? OpenMode::read : OpenMode::create, options_.index_interval_bytes);
+      Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
       if (!segment) return segment.error();
       log_.segments.push_back(std::move(*segment));
     }

@@ -29,8 +29,9 @@ std::optional<Offset> segment_base(std::string_view file_name, std::string_view 
   return Offset{base};
 }
 
-Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::string& directory, Offset base, OpenMode mode,
-                                               std::uint32_t index_interval_bytes) {
+Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::string& directory, Offset base,
+                                               const PartitionOptions& options) {
+  const OpenMode mode = options.read_only ? OpenMode::read : OpenMode::create;
   const std::string path = directory + "/" + segment_file_name(base, kLogSuffix);
   Result<std::unique_ptr<File>> file = storage.open(path, mode);
   if (!file) return file.error();
@@ -43,8 +44,9 @@ Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::stri
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return size.error();
   std::shared_ptr<Segment> segment{
-      new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), index_interval_bytes)};
+      new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), options.index_interval_bytes)};
   segment->size_ = segment->reserved_ = *size;
+  if (options.streams) segment->streams_ = std::make_unique<SegmentStreams>(storage, directory, *segment, options.read_only);
   return segment;
 }
 

@@ -12,12 +12,12 @@
 #include <optional>
 #include <string>
 
-#include <lungo/log/record_batch.hpp>
-#include <lungo/log/storage.hpp>
+#include <lungo/log/partition_log.hpp>
 
 #include "batch_scanner.hpp"
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
+#include "segment_streams.hpp"
 #include "sparse_index.hpp"
 
 namespace lungo {
@@ -49,14 +49,16 @@ struct SegmentScan {
 
 class Segment {
  public:
-  /// Opens the segment's files. With OpenMode::create they are made when absent, with OpenMode::read nothing is ever written.
-  /// Call load_tail() or rebuild() before the first append. Errors: not_found, no_space, io.
-  static Result<std::shared_ptr<Segment>> open(Storage& storage, const std::string& directory, Offset base, OpenMode mode,
-                                               std::uint32_t index_interval_bytes);
+  /// Opens the segment's files, made when absent; with options.read_only nothing is ever made or written.
+  /// Call load_tail() or rebuild() before the first append to what has records. Errors: not_found, no_space, io.
+  static Result<std::shared_ptr<Segment>> open(Storage& storage, const std::string& directory, Offset base,
+                                               const PartitionOptions& options);
 
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Null unless the partition keeps a stream index.
+  [[nodiscard]] SegmentStreams* streams() const { return streams_.get(); }
 
   // Opening.
 
@@ -99,6 +101,13 @@ class Segment {
   Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers,
                         const std::function<LeaderEpoch(Offset)>& epoch_at) const;
 
+  /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
+  [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
+
+  /// Reads and verifies the batches from the border `from` up to one that reaches `end`, and hands over each of their records.
+  /// Errors: corrupt, also when the segment ends below `end` or a batch lacks records; unsupported codec; io.
+  Result<void> scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take) const;
+
   /// Position of the batch border at `end`. Errors: invalid_argument when it lies inside a batch; corrupt, io.
   [[nodiscard]] Result<std::uint64_t> border_at(Offset end) const;
 
@@ -133,6 +142,7 @@ class Segment {
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
   std::atomic<std::uint64_t> size_{0};
+  std::unique_ptr<SegmentStreams> streams_;
 
   // The owner's.
   std::uint64_t reserved_ = 0;             // room on disk up to here

@@ -78,6 +78,34 @@ Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, B
   return run;
 }
 
+Result<std::optional<BatchHeader>> Segment::batch_holding(Offset offset) const {
+  const Result<Place> place = find(offset);
+  if (!place) return place.error();
+  return header_at(place->position);
+}
+
+Result<void> Segment::scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take) const {
+  const Result<Place> place = find(from);
+  if (!place) return place.error();
+  BatchScanner scan = scanner(BatchScanner::Depth::whole, *place);
+  Offset expected = from;
+  while (scan.expected() < end) {
+    const std::uint64_t position = scan.position();
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    if (!next) return next.error();
+    if (!*next) return corrupt_at(path_, position, "segment ends below offset " + std::to_string(end.value()));
+    RecordCursor records{(*next)->bytes, from};
+    while (const RecordView* record = records.next()) {
+      if (record->offset != expected) return corrupt_at(path_, position, "batch lacks a record");
+      expected = expected.next();
+      take(*record);
+    }
+    if (records.error()) return records.error()->with_context(path_ + ", byte " + std::to_string(position));
+    if (expected != scan.expected()) return corrupt_at(path_, position, "batch lacks a record");
+  }
+  return {};
+}
+
 Result<std::uint64_t> Segment::border_at(Offset end) const {
   const Result<Place> place = find(end);
   if (!place) return place.error();

@@ -80,7 +80,9 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.name == "." || spec.name == "..") return refused(spec, "the name is a directory's");
   if (!std::ranges::all_of(spec.name, is_name_char)) return refused(spec, "a name consists of a-z A-Z 0-9 . _ -");
   if (spec.partitions < 1 || spec.partitions > kPartitionsMax) return refused(spec, "partitions must be 1 to 100,000");
-  if (spec.streams && spec.compact) return refused(spec, "a stream topic can't be compacted");
+  // The framework's own rows are found by key and only the last one of a key counts; the streams of applications are history.
+  const bool is_internal = spec.name.starts_with("__lungo_");
+  if (spec.streams && spec.compact && !is_internal) return refused(spec, "a stream topic can't be compacted");
   if (spec.flush_interval.count() < 0) return refused(spec, "flush_interval is negative");
   if (spec.segment_bytes < kSegmentBytesMin || spec.segment_bytes > kSegmentBytesMax) {
     return refused(spec, "segment_bytes must be 512 to 2147483647");

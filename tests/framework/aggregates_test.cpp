@@ -143,6 +143,7 @@ TEST_F(AggregatesTest, ScopesAreSeparate) {
 TEST_F(AggregatesTest, RacingCommandsAllTakeEffect) {
   int answered = 0;
   ASSERT_TRUE(accounts.execute("ada", Deposit{100}));
+  ASSERT_TRUE(store.declare<Withdrawn>());
   log->hold_commits();
   for (int command = 0; command < 5; ++command) {
     accounts.execute_async(Scope{}, "ada", Withdraw{30}, {}, [&](const Result<Commit>& commit) {
@@ -207,6 +208,9 @@ TEST(Snapshots, AnOldRowIsFoundBehindManyNewOnes) {
   for (int row = 0; row < 1000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
   EXPECT_EQ(as_text(snapshots.load("old").value().value().state), "second");
   EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "999");
+  EXPECT_EQ(as_text(snapshots.load_recent("old").value().value().state), "second");
+  EXPECT_EQ(as_text(snapshots.load_recent("busy").value().value().state), "999");
+  EXPECT_FALSE(snapshots.load_recent("none").value());
 }
 
 TEST(TestKit, DecidersAreTestedAsFunctions) {

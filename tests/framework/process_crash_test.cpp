@@ -8,6 +8,7 @@
 #include <set>
 
 #include <lungo/framework/partition_reader.hpp>
+#include <lungo/log/local_event_log.hpp>
 #include "tests/framework/sessions.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
@@ -30,7 +31,7 @@ struct Output {
 void append_inputs(EventStore& store, test::Random& random, int count, Timestamp from, std::string_view lane) {
   EventBatch batch = store.batch("hits").value();
   for (int hit = 0; hit < count; ++hit) {
-    const std::string visitor = "v" + std::to_string(random.below(12));
+    const std::string visitor = "v" + std::to_string(random.below(60));
     const Timestamp time = from + std::chrono::seconds{hit * 40 + static_cast<int>(random.below(60))};
     ASSERT_TRUE(batch.add(StreamId("Visitor", visitor), Hit{visitor, "/"}, {.time = time, .lane = lane}));
   }
@@ -159,5 +160,61 @@ TEST_P(ProcessCrash, WithTheLiveClockRecordedAdvancesWin) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ProcessCrash, testing::Range<std::uint64_t>(1, 101));
+
+/// The same on the embedded log, over a disk whose power fails inside any of its steps.
+class ProcessPowerCut : public testing::TestWithParam<std::uint64_t> {
+ protected:
+  ProcessPowerCut() : random(GetParam()) {}
+
+  std::shared_ptr<EventLog> open() {
+    const LocalOptions options{.ports = &ports};
+    Result<std::shared_ptr<EventLog>> log = open_local("/data", options);
+    return log ? *log : nullptr;
+  }
+  void run_until_the_power_fails() {
+    machine.disk.power_off_before(machine.disk.steps() + 1 + random.below(120));
+    if (const std::shared_ptr<EventLog> log = open()) {
+      EventStore store{log};
+      Process<StoredSessions> process{store, {.checkpoint_interval = 20ms, .pending_bytes_max = 500 + random.below(5'000)}};
+      if (process.start())
+        machine.executor.wait_until([this] { return machine.disk.is_off(); }, machine.clock.monotonic() + 2s);
+    }
+    machine.disk.power_cut(random.below(1u << 30));
+  }
+
+  test::Simulation machine{GetParam()};
+  const Ports ports = machine.ports();
+  test::Random random;
+};
+
+TEST_P(ProcessPowerCut, OutputsAreThoseOfAnUndisturbedRun) {
+  {
+    const std::shared_ptr<EventLog> log = open();
+    ASSERT_NE(log, nullptr);
+    EventStore store{log};
+    ASSERT_TRUE(store.stream_topic("hits", kPartitions));
+    ASSERT_TRUE(store.stream_topic("sessions", kPartitions));
+    append_inputs(store, random, 400, at(0min), "import");
+  }
+  for (int cut = 0; cut < 8; ++cut) run_until_the_power_fails();
+
+  const std::shared_ptr<EventLog> log = open();
+  ASSERT_NE(log, nullptr);
+  EventStore store{log};
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  const Result<void> caught_up = process.catch_up(60s);
+  ASSERT_TRUE(caught_up) << caught_up.error();
+  ASSERT_TRUE(process.stop());
+  std::set<std::string> ids;
+  for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+    const std::vector<Output> got = outputs_in(*log, partition);
+    EXPECT_EQ(got, recomputed(*log, partition, "StoredSessions")) << "partition " << partition << ", seed " << GetParam();
+    for (const Output& output : got) EXPECT_TRUE(ids.insert(output.id).second) << output.id;
+  }
+  EXPECT_GT(ids.size(), 20u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ProcessPowerCut, testing::Range<std::uint64_t>(1, 61));
 
 }  // namespace process_tests

@@ -2,6 +2,7 @@
 
 usage: compile_check.py BUILD_FOLDER sources FOLDER COMPILER    each source file of the top-level FOLDER
        compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it, included by an otherwise empty file
+       compile_check.py BUILD_FOLDER lint FOLDER CLANG_TIDY     each source file, by clang-tidy and the rules of .clang-tidy
 
 The flags come from BUILD_FOLDER/compile_commands.json. clang warns of a discarded co_await of a [[nodiscard]] result, g++ 12
 does not; and a header that compiles alone can be included first, anywhere.
@@ -13,6 +14,7 @@ import os
 import shlex
 import subprocess
 import sys
+from functools import partial
 
 from source import Tree
 
@@ -57,24 +59,34 @@ def compile_text(compiler, entry, arguments, text=None):
     return done.stderr if done.returncode or done.stderr else ""
 
 
+def lint(clang_tidy, build_folder, path):
+    """What clang-tidy says of one source; empty when all is well."""
+    command = [clang_tidy, "-p", build_folder, "--quiet", "--extra-arg=-Wno-unknown-warning-option", os.path.join(ROOT, path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout or (done.stderr if done.returncode else "")
+
+
 def main(build_folder, what, folder, compiler):
     flags = of_folder(load_flags(build_folder), folder)
     if not flags:
         print(f"no source of {folder}/ is built in {build_folder}", file=sys.stderr)
         return 1
-    jobs = []
-    if what == "sources":
-        jobs = [(path, entry, [os.path.join(ROOT, path)], None) for path, entry in sorted(flags.items())]
-    elif what == "headers":
+    jobs = []  # (path, function that returns the messages)
+    if what == "headers":
         for header in Tree.load(ROOT).headers((folder,)):
             text = f'#include "{os.path.join(ROOT, header)}"\n'
-            jobs.append((header, flags_for_header(flags, header), ["-x", "c++", "-"], text))
+            jobs.append((header, partial(compile_text, compiler, flags_for_header(flags, header), ["-x", "c++", "-"], text)))
+    for path, entry in sorted(flags.items()):
+        if what == "sources":
+            jobs.append((path, partial(compile_text, compiler, entry, [os.path.join(ROOT, path)])))
+        elif what == "lint":
+            jobs.append((path, partial(lint, compiler, build_folder, path)))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-        for job, messages in zip(jobs, pool.map(lambda job: compile_text(compiler, *job[1:]), jobs)):
+        for (path, _), messages in zip(jobs, pool.map(lambda job: job[1](), jobs)):
             if messages:
                 failed += 1
-                print(f"--- {job[0]}\n{messages}")
+                print(f"--- {path}\n{messages}")
     print(f"{len(jobs)} {what} of {folder}/, {failed} refused by {compiler}")
     return 1 if failed else 0
 

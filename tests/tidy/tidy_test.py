@@ -1,10 +1,13 @@
 """Each rule finds the violation that is planted for it, and accepts the right form beside it."""
 
+import contextlib
 import hashlib
+import io
 import os
 import tempfile
 import unittest
 
+import check_skips
 from source import Tree
 from tidy import RULES
 
@@ -98,6 +101,30 @@ class GoldenFiles(unittest.TestCase):
     def _write(folder, name, content):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(content)
+
+
+class SkippedTests(unittest.TestCase):
+    RESULTS = """<testsuite>
+      <testcase name="Ran" status="run"/> <testcase name="Failed" status="fail"/> <testcase name="Off" status="disabled"/>
+      <testcase name="Skipped" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/></testcase>
+    </testsuite>"""
+
+    def status_with_allowed(self, *allowed):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (("allowed.txt", "# why\n" + "\n".join(allowed)), ("results.xml", self.RESULTS)):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            with contextlib.redirect_stderr(io.StringIO()):
+                return check_skips.main(os.path.join(folder, "allowed.txt"), [os.path.join(folder, "results.xml")])
+
+    def test_only_listed_ones_pass(self):
+        self.assertEqual(self.status_with_allowed("Skipped", "Off"), 0)
+        self.assertEqual(self.status_with_allowed("Skipped"), 1)
+        self.assertEqual(self.status_with_allowed("Off", "Ran"), 1)
+
+    def test_no_results_at_all_are_a_failure(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(check_skips.main(os.devnull, []), 1)
 
 
 if __name__ == "__main__":

@@ -311,9 +311,11 @@ bool read_json(JsonPath& path, JsonValue from, T& value) {
   } else if constexpr (kind == FieldKind::map) {
     return read_json_map(path, from, value);
   } else if constexpr (kind == FieldKind::set) {
-    return read_json_list(path, from, value, [&](auto&& element) { return value.insert(std::move(element)).second; });
+    return read_json_list(path, from, value,
+                          [&](typename T::value_type&& element) { return value.insert(std::move(element)).second; });
   } else if constexpr (kind == FieldKind::sequence) {
-    return read_json_list(path, from, value, [&](auto&& element) { return value.push_back(std::move(element)), true; });
+    return read_json_list(path, from, value,
+                          [&](typename T::value_type&& element) { return value.push_back(std::move(element)), true; });
   } else if constexpr (kind == FieldKind::structure) {
     return read_json_fields(path, from, value);
   } else {

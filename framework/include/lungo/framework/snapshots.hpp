@@ -31,6 +31,8 @@ class Snapshots {
 
   /// The newest snapshot under `key`. Errors: corrupt when its chunks do not fit together; as EventLog::read_key().
   Result<std::optional<Snapshot>> load(std::string_view key);
+  /// The same, looking among the newest rows of the topic first: for keys that are saved again every second.
+  Result<std::optional<Snapshot>> load_recent(std::string_view key);
 
   /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
   void save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done);

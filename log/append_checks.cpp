@@ -1,0 +1,107 @@
+#include "append_checks.hpp"
+
+#include "key_hash.hpp"
+
+namespace lungo {
+
+AppendChecks::AppendChecks(Log log, RecordLookup lookup, std::function<Result<const RecentIds*>()> recent_ids)
+    : log_(log), lookup_(std::move(lookup)), recent_ids_(std::move(recent_ids)) {}
+
+Verdict AppendChecks::judge(const GroupItem& item) {
+  const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
+  if (from && !log_.streams) {
+    return {.outcome = Error{Errc::unsupported, "conditions and `since` need a topic with lungo.streams"}};
+  }
+  if (from && *from < log_.start) {
+    return {.outcome = Error{Errc::history_trimmed, "the log starts at offset " + std::to_string(log_.start.value()) +
+                                                        ", above " + std::to_string(from->value())}};
+  }
+  if (from && *from > log_.end) {
+    return {.outcome = Error{Errc::invalid_argument, "the log ends at offset " + std::to_string(log_.end.value()) + ", below " +
+                                                         std::to_string(from->value())}};
+  }
+  if (const std::optional<std::string_view> id = item.records->id(0)) {
+    Verdict verdict = judge_id(item, *id);
+    if (verdict.outcome) return verdict;
+  }
+  return item.condition != nullptr ? judge_condition(*item.condition) : Verdict{};
+}
+
+void AppendChecks::accept(const EncodedRecords& records) {
+  pending_.push_back({&records, accepted_});
+  accepted_ += records.count();
+  if (!log_.streams) return;
+  for (std::size_t i = 0; i < records.count(); ++i) {
+    const std::optional<std::string_view> key = records.key(i);
+    hashes_.push_back(key ? key_hash(*key) : kNoKeyHash);
+  }
+}
+
+// The latest accepted record of this group with this key: any of them lies at or above every `as_of`.
+std::optional<Offset> AppendChecks::latest_pending(std::string_view key) const {
+  const std::uint64_t hash = key_hash(key);
+  std::size_t item = pending_.size();
+  for (std::size_t i = hashes_.size(); i-- > 0;) {
+    if (hashes_[i] != hash) continue;
+    while (pending_[item - 1].begin > i) --item;
+    const Pending& pending = pending_[item - 1];
+    if (pending.records->key(i - pending.begin) == key) return log_.end.plus(static_cast<std::int64_t>(i));
+  }
+  return std::nullopt;
+}
+
+Verdict AppendChecks::repeated(Offset first, std::size_t count, bool in_group) const {
+  return {.outcome = Appended{.first = first,
+                              .end = first.plus(static_cast<std::int64_t>(count)),
+                              .epoch = in_group ? log_.epoch : log_.epochs.epoch_at(first),
+                              .repeated = true},
+          .rests_on_group = in_group};
+}
+
+// A retry carries the id of the first try on its first record, under the same key.
+Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
+  const std::size_t count = item.records->count();
+  const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
+  for (const Pending& pending : pending_) {
+    if (pending.records->id(0) == id) return repeated(log_.end.plus(static_cast<std::int64_t>(pending.begin)), count, true);
+  }
+  const std::optional<std::string_view> key = item.records->key(0);
+  const Result<std::optional<Offset>> found =
+      from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })
+                  : recent(id, from.value_or(log_.start));
+  if (!found) return {.outcome = found.error()};
+  return *found ? repeated(**found, count, false) : Verdict{};
+}
+
+Result<std::optional<Offset>> AppendChecks::recent(std::string_view id, Offset begin) {
+  const Result<const RecentIds*> ids = recent_ids_();
+  if (!ids) return ids.error();
+  std::optional<Error> error;
+  const std::optional<Offset> found =
+      (*ids)->find(id, std::max(begin, log_.end.plus(-RecentIds::kRecords)), [&](Offset offset) {
+        const Result<const RecordView*> record = lookup_.load(offset);
+        if (!record) error = record.error();
+        return !record || id_of(**record) == id;
+      });
+  if (error) return *error;
+  return found;
+}
+
+Verdict AppendChecks::judge_condition(const Condition& condition) {
+  const auto conflict = [&condition](Offset offset, bool in_group) -> Verdict {
+    return {.outcome = Error{Errc::conflict,
+                             "stream " + condition.key + " has a record at offset " + std::to_string(offset.value()) +
+                                 ", at or above " + std::to_string(condition.as_of.value()),
+                             offset},
+            .rests_on_group = in_group};
+  };
+  if (const std::optional<Offset> pending = latest_pending(condition.key)) {
+    return conflict(*pending, true);
+  }
+  const Result<std::optional<Offset>> found =
+      lookup_.latest(condition.key, condition.as_of, [](const RecordView&) { return true; });
+  if (!found) return {.outcome = found.error()};
+  return *found ? conflict(**found, false) : Verdict{};
+}
+
+}  // namespace lungo

@@ -1,0 +1,108 @@
+// Goal: a segment's files are Kafka's: names, index entries and their promises, as kafka-dump-log checks them.
+
+#include "segment.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/log/partition_fixture.hpp"
+
+namespace lungo {
+namespace {
+
+using namespace test;
+
+TEST(SegmentNames, AreTwentyDigitsAndASuffix) {
+  EXPECT_EQ(segment_file_name(Offset{42}, kLogSuffix), "00000000000000000042.log");
+  EXPECT_EQ(segment_base("00000000000000000042.log", kLogSuffix), Offset{42});
+  for (const char* name : {"42.log", "00000000000000000042.index", "0000000000000000004x.log", "-0000000000000000042.log",
+                           "99999999999999999999.log", "00000000000000000042.log.tmp", ""}) {
+    EXPECT_EQ(segment_base(name, kLogSuffix), std::nullopt) << name;
+  }
+}
+
+// What kafka-dump-log demands: an offset entry names the last offset of the batch at its position; a time entry names the last
+// offset of the first batch that has this largest time; both ascend; a closed segment's time index ends with its largest time.
+TEST(SegmentIndexes, HoldWhatKafkaExpects) {
+  PartitionFixture fixture;
+  fixture.options.index_interval_bytes = 300;
+  Random random{3};
+  std::int64_t largest = 0;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 60; ++i) {
+      const auto time = static_cast<std::int64_t>(5000 + 20 * i - random.below(300));
+      largest = std::max(largest, time);
+      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::string(random.below(200), 'v'), .time = time},
+                                {.key = "k", .value = "second", .time = time - 1}}));
+    }
+    ASSERT_TRUE(log->close());
+  }
+  const Bytes log = *read_file(fixture.simulation->disk, fixture.path(kFirstLog), 1 << 20);
+  const Bytes offsets = *read_file(fixture.simulation->disk, fixture.path(kFirstIndex), 1 << 20);
+  const Bytes times = *read_file(fixture.simulation->disk, fixture.path(kFirstTimeIndex), 1 << 20);
+  ASSERT_GT(offsets.size(), 5 * OffsetEntry::kBytes);
+  ASSERT_EQ(offsets.size() % OffsetEntry::kBytes, 0u);
+  ASSERT_EQ(times.size() % TimeEntry::kBytes, 0u);
+
+  std::int32_t before = 0;
+  for (std::size_t at = 0; at < offsets.size(); at += OffsetEntry::kBytes) {
+    const OffsetEntry entry = OffsetEntry::load(offsets.data() + at);
+    EXPECT_GT(entry.relative_offset, before);
+    before = entry.relative_offset;
+    const Result<BatchHeader> batch = verify_batch(BytesView{log}.subspan(static_cast<std::size_t>(entry.position)));
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->end_offset(), Offset{entry.relative_offset + 1});
+  }
+
+  std::int64_t earlier = 0;
+  for (std::size_t at = 0; at < times.size(); at += TimeEntry::kBytes) {
+    const TimeEntry entry = TimeEntry::load(times.data() + at);
+    EXPECT_GT(entry.timestamp, earlier);
+    earlier = entry.timestamp;
+    BytesView rest{log};
+    Result<BatchHeader> batch = verify_batch(rest);
+    while (batch->end_offset() <= Offset{entry.relative_offset}) {
+      EXPECT_LT(batch->max_timestamp.time_since_epoch().count(), entry.timestamp);
+      rest = rest.subspan(batch->size_bytes());
+      batch = verify_batch(rest);
+      ASSERT_TRUE(batch);
+    }
+    EXPECT_EQ(batch->end_offset(), Offset{entry.relative_offset + 1});
+    EXPECT_EQ(batch->max_timestamp.time_since_epoch().count(), entry.timestamp);
+  }
+  EXPECT_EQ(earlier, largest);
+}
+
+TEST(SegmentAppend, AFailedWriteLeavesTheFileAsItWas) {
+  PartitionFixture fixture;
+  const auto log = fixture.opened();
+  ASSERT_TRUE(append(*log, {{.key = "a", .value = "1"}}));
+  const std::uint64_t size = fixture.file_size(kFirstLog);
+  fixture.simulation->disk.fail_step(fixture.simulation->disk.steps() + 1, Errc::io);
+  EXPECT_EQ(append(*log, {{.key = "b", .value = "2"}}).error(), Errc::io);
+  EXPECT_EQ(fixture.file_size(kFirstLog), size);
+  EXPECT_TRUE(append(*log, {{.key = "c", .value = "3"}}));
+}
+
+TEST(SegmentAppend, WhenCuttingBackFailsTooThePartitionFails) {
+  PartitionFixture fixture;
+  const auto log = fixture.opened();
+  ASSERT_TRUE(append(*log, {{.key = "a", .value = "1"}}));
+  fixture.simulation->disk.fail_step(fixture.simulation->disk.steps() + 1, Errc::io, true);
+  EXPECT_EQ(append(*log, {{.key = "b", .value = "2"}}).error(), Errc::partition_failed);
+  EXPECT_EQ(append(*log, {{.key = "c", .value = "3"}}).error(), Errc::partition_failed);
+  EXPECT_EQ(contents(*log).size(), 1u);
+}
+
+TEST(EpochHistory, TextIsCheckedLineByLine) {
+  EXPECT_EQ(*EpochHistory::parse("0\n2\n0 0\n3 7\n"),
+            (std::vector<EpochStart>{{LeaderEpoch{0}, Offset{0}}, {LeaderEpoch{3}, Offset{7}}}));
+  EXPECT_EQ(EpochHistory::parse("1\n0\n").error(), Errc::newer_format);
+  for (const char* text : {"", "0", "0\n1\n", "0\n1\n3", "0\n2\n3 5\n2 9\n", "0\n2\n3 5\n4 4\n", "0\n1\n-1 0\n", "0\n1\nx y\n",
+                           "0\n99999999999999999999\n", "0\n1000000000\n1 1\n"}) {
+    EXPECT_EQ(EpochHistory::parse(text).error(), Errc::corrupt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace lungo
