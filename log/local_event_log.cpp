@@ -1,5 +1,7 @@
 #include "local_event_log.hpp"
 
+#include <lungo/log/check.hpp>
+
 #include "base/logger.hpp"
 #include "tailing_event_log.hpp"
 
@@ -37,13 +39,15 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
   const Instant begin = ports.clock.monotonic();
   Result<std::unique_ptr<LogDir>> dir = LogDir::open_writer(ports.storage, ports.random, directory);
   if (!dir) return dir.error();
-  const bool clean = (*dir)->was_stopped_cleanly();
+  const char* const after = (*dir)->epoch() == LeaderEpoch{0} ? "nothing"
+                            : (*dir)->was_stopped_cleanly()   ? "clean-stop"
+                                                              : "crash";
   const std::shared_ptr<LocalEventLog> log(new LocalEventLog(ports, std::move(*dir), options));
   const Result<Opened> opened = log->open_partitions();
   if (!opened) return opened.error();
   if (Result<void> started = log->start(); !started) return started.error();
   logger()->info("{} opened epoch={} topics={} partitions={} after={} scanned_bytes={} cut_bytes={} ms={}", directory,
-                 log->dir_->epoch().value(), log->dir_->topics().size(), opened->partitions, clean ? "clean-stop" : "crash",
+                 log->dir_->epoch().value(), log->dir_->topics().size(), opened->partitions, after,
                  opened->recovery.bytes_scanned, opened->recovery.bytes_cut,
                  milliseconds_between(begin, ports.clock.monotonic()));
   return std::shared_ptr<EventLog>(log);
@@ -70,10 +74,7 @@ Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicIn
     Result<std::unique_ptr<PartitionLog>> log =
         PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
     if (!log) return log.error().with_context(to_string(name));
-    // What a killed process left in the page cache is not durable yet; nobody may see it before it is.
-    if ((*log)->synced_end() < (*log)->written_end()) {
-      if (const Result<Offset> synced = (*log)->sync(); !synced) return synced.error().with_context(to_string(name));
-    }
+    check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
     const Offset committed = (*log)->synced_end();
     opened.partitions += 1;
     opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
