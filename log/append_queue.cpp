@@ -12,17 +12,24 @@ namespace {
 constexpr std::size_t kGroupBytes = 64u << 10;  // bodies in one batch; one larger append stays whole
 constexpr std::size_t kRoundBytes = 1u << 20;   // written before a sync, so that no completion waits for ever
 
-/// Completions running on this thread. A call from inside one must not wait for a lead that its own thread holds.
-thread_local int completions_running = 0;
+/// Callbacks running on this thread. A call from inside one must not wait for a lead that its own thread holds.
+thread_local int callbacks_running = 0;
+
+class InsideCallback {
+ public:
+  InsideCallback() { ++callbacks_running; }
+  ~InsideCallback() { --callbacks_running; }
+  InsideCallback(const InsideCallback&) = delete;
+  InsideCallback& operator=(const InsideCallback&) = delete;
+};
 
 void run(const Completion& completion, Result<Appended> outcome) {
-  ++completions_running;
+  const InsideCallback inside;
   try {
     completion(std::move(outcome));
   } catch (const std::exception& error) {
     logger()->error("a completion threw, which it must not: {}", error.what());
   }
-  --completions_running;
 }
 
 }  // namespace
@@ -39,6 +46,7 @@ std::optional<Error> AppendQueue::refusal(const AppendRequest& request) const {
   if (closed_) return refused(Errc::closed, "the log is closed");
   if (failed_) return failed_;
   if (request.records.empty()) return refused(Errc::invalid_argument, "an append without records");
+  if (request.condition && !options_.streams) return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
   if (!queued_.empty() && queued_bytes_ + request.records.size_bytes() > options_.queued_bytes_max) {
     return refused(Errc::busy, std::to_string(queued_bytes_) + " bytes wait to be written");
   }
@@ -47,7 +55,7 @@ std::optional<Error> AppendQueue::refusal(const AppendRequest& request) const {
 
 void AppendQueue::append(AppendRequest request, Completion completion) {
   Caller caller;
-  const bool waits = request.caller_waits && completions_running == 0;
+  const bool waits = request.caller_waits && callbacks_running == 0;
   bool flusher_needed = false;
   {
     std::unique_lock lock(mutex_);
@@ -132,13 +140,17 @@ Instant AppendQueue::flush(Instant now) {
     led_ = true;
     return true;
   };
-  while (take_lead()) {
-    round();
+  const auto let_go = [&] {
     const std::lock_guard lock(mutex_);
     led_ = false;
+    return has_work();
+  };
+  if (take_lead()) {
+    round();
+    const bool work_left = let_go();
+    // At once, but after the other partitions had their turn.
+    if (!call_next_caller() && work_left) return now;
   }
-  call_next_caller();
-
   const std::optional<Instant> due = schedule_tail_sync();
   if (due && *due > now) return *due;
   if (due) {
@@ -230,7 +242,10 @@ void AppendQueue::move_committed() {
   const Offset end = options_.ack_level == AckLevel::isr_sync ? log_->synced_end() : log_->written_end();
   if (end <= partition_->committed()) return;
   hooks_.publish_committed(end);
-  partition_->commit(end);
+  {
+    const InsideCallback inside;
+    partition_->commit(end);
+  }
   ports_.executor.notify();
 }
 

@@ -29,6 +29,7 @@ class AppendQueue {
     AckLevel ack_level = AckLevel::isr_sync;
     Duration flush_interval = std::chrono::milliseconds{5};
     std::size_t queued_bytes_max = 16u << 20;
+    bool streams = false;  // takes conditions
     LeaderEpoch epoch;
   };
   /// What the queue tells its surroundings. Both are called without the queue's mutex.
@@ -42,8 +43,8 @@ class AppendQueue {
   /// As EventLog::append(), for this partition.
   void append(AppendRequest request, Completion completion);
 
-  /// The flusher's turn: leads as long as there is something to do, syncs a tail that nobody waits for when its time has come.
-  /// Returns when it wants to be called again, Instant::max() for not before wake_flusher.
+  /// The flusher's turn: one round if there is something to do, and a sync of the tail that nobody waits for when its time has
+  /// come. Returns when it wants to be called again, Instant::max() for not before wake_flusher.
   Instant flush(Instant now);
 
   /// Refuses what is not written yet with `closed`, makes the rest durable and completes it; then closes the PartitionLog.

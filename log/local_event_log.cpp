@@ -1,5 +1,6 @@
 #include "local_event_log.hpp"
 
+#include <algorithm>
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
@@ -102,19 +103,30 @@ Result<void> LocalEventLog::start() {
   return {};
 }
 
+/// Slots in the tail page are in the order of `lungo.topics`.
+std::size_t LocalEventLog::first_tail_slot(std::string_view topic) const {
+  std::size_t slot = 0;
+  for (const TopicEntry& entry : dir_->topics()) {
+    if (entry.info.spec.name == topic) break;
+    slot += static_cast<std::size_t>(entry.info.spec.partitions);
+  }
+  return slot;
+}
+
 void LocalEventLog::add_queues(const OpenTopic& topic) {
   AppendQueue::Options options;
   options.ack_level = topic.info.spec.ack_level;
   options.flush_interval = topic.info.spec.flush_interval;
   options.queued_bytes_max = queued_bytes_max_;
+  options.streams = topic.info.spec.streams;
   options.epoch = dir_->epoch();
+  std::size_t tail_slot = first_tail_slot(topic.info.spec.name);
   TopicQueues queues;
   for (const std::shared_ptr<OpenPartition>& partition : topic.partitions) {
     Flusher::Slot& slot = flusher_->add_slot();
-    const std::size_t tail_slot = partitions_++;
     AppendQueue::Hooks hooks;
     hooks.wake_flusher = [&slot] { slot.mark(); };
-    hooks.publish_committed = [this, tail_slot](Offset end) { tail_->publish(tail_slot, end); };
+    hooks.publish_committed = [this, slot_index = tail_slot++](Offset end) { tail_->publish(slot_index, end); };
     queues.push_back(std::make_unique<AppendQueue>(partition, options, std::move(hooks), ports()));
     Flusher::set_queue(slot, *queues.back());
   }
@@ -126,18 +138,22 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
 
 Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
   const std::lock_guard lock(dir_mutex_);
-  if (const Result<TopicInfo> there = topic(spec.name)) {
-    const std::string other = difference(there->spec, spec);
-    if (other.empty()) return there;
-    return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  const std::vector<TopicEntry>& entries = dir_->topics();
+  const auto there = std::ranges::find(entries, spec.name, [](const TopicEntry& entry) { return entry.info.spec.name; });
+  if (there != entries.end()) {
+    const std::string other = difference(there->info.spec, spec);
+    if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+    if (open_topics_.find(spec.name)) return there->info;
+    // It was made, and then could not be opened (a full disk): go on from there.
   }
-  const Result<TopicInfo> info = dir_->create_topic(spec);
+  const Result<TopicInfo> info = there != entries.end() ? Result<TopicInfo>(there->info) : dir_->create_topic(spec);
   if (!info) return info;
   Opened opened;
   Result<std::shared_ptr<const OpenTopic>> topic = open_topic(*info, opened);
   if (!topic) return topic.error();
-  if (Result<void> added = tail_->add((*topic)->partitions.size()); !added) {
-    logger()->warn("{}; readers in other processes do not see topic {} yet", added.error().text(), spec.name);
+  const std::size_t slots = first_tail_slot(spec.name) + (*topic)->partitions.size();
+  if (Result<void> extended = tail_->extend_to(slots); !extended) {
+    logger()->warn("{}; readers in other processes do not see topic {} yet", extended.error().text(), spec.name);
   }
   add_queues(**topic);
   open_topics_.add(std::move(*topic));
@@ -157,10 +173,6 @@ void LocalEventLog::append(AppendRequest request, Completion completion) {
   AppendQueue* const queue = find_queue(request.to);
   if (queue == nullptr) {
     completion(Error{Errc::not_found, "no partition " + to_string(request.to)});
-    return;
-  }
-  if (request.condition && !open_topics_.find(request.to.topic).value()->info.spec.streams) {
-    completion(Error{Errc::unsupported, "topic " + request.to.topic + " takes no conditions: it was made without `streams`"});
     return;
   }
   queue->append(std::move(request), std::move(completion));

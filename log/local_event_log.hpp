@@ -39,6 +39,7 @@ class LocalEventLog : public LogReads {
   Result<Opened> open_partitions();
   Result<void> start();
   Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicInfo& info, Opened& opened);
+  [[nodiscard]] std::size_t first_tail_slot(std::string_view topic) const;
   void add_queues(const OpenTopic& topic);
   AppendQueue* find_queue(const TopicPartition& partition);
   void stop();
@@ -53,7 +54,6 @@ class LocalEventLog : public LogReads {
   using TopicQueues = std::vector<std::unique_ptr<AppendQueue>>;
   std::shared_mutex queues_mutex_;
   std::map<std::string, TopicQueues, std::less<>> queues_;  // under queues_mutex_; entries never go
-  std::size_t partitions_ = 0;                              // with a slot in the tail page; under dir_mutex_
 
   std::unique_ptr<RecoveryPoints> recovery_points_;
   std::unique_ptr<RunningActivity> recovery_points_running_;

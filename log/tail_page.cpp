@@ -17,6 +17,7 @@ constexpr std::size_t kPartitionsAt = 32;
 constexpr std::size_t kEndsAt = 64;
 constexpr std::size_t kSlotBytes = 16;
 constexpr std::uint64_t kPageBytesMax = 64u << 20;
+constexpr std::int64_t kPartitionsMax = kPageBytesMax / kSlotBytes;
 
 void store_slot(std::byte* at, std::int64_t value) {
   const auto bits = static_cast<std::uint64_t>(value);
@@ -51,7 +52,6 @@ Result<std::unique_ptr<TailWriter>> TailWriter::open(Storage& storage, const std
   store_slot(page.data() + kIncarnationAt, incarnation.value());
   const BytesView slot = BytesView(page).subspan(kIncarnationAt, kSlotBytes);
   if (Result<void> written = tail->file_->write_at(kIncarnationAt, slot); !written) return written.error();
-  tail->partitions_ = ends.size();
   return tail;
 }
 
@@ -64,15 +64,11 @@ void TailWriter::publish(std::size_t partition, Offset committed) {
   }
 }
 
-Result<void> TailWriter::add(std::size_t partitions) {
-  Bytes slots(partitions * kSlotBytes);
-  for (std::size_t i = 0; i < partitions; ++i) store_slot(slots.data() + i * kSlotBytes, 0);
-  if (Result<void> written = file_->write_at(end_at(partitions_), slots); !written) return written;
-  Bytes count(kSlotBytes);
-  store_slot(count.data(), static_cast<std::int64_t>(partitions_ + partitions));
-  if (Result<void> written = file_->write_at(kPartitionsAt, count); !written) return written;
-  partitions_ += partitions;
-  return {};
+Result<void> TailWriter::extend_to(std::size_t partitions) {
+  // The bytes of slots that were never written are zeros, or not there at all: neither is a slot.
+  std::array<std::byte, kSlotBytes> count;
+  store_slot(count.data(), static_cast<std::int64_t>(partitions));
+  return file_->write_at(kPartitionsAt, count);
 }
 
 Result<TailState> read_tail(Storage& storage, const std::string& path) {

@@ -29,19 +29,18 @@ class TailWriter {
 
   /// A failure is logged once: readers then lag behind, nothing else suffers.
   void publish(std::size_t partition, Offset committed);
-  /// Appends slots for `partitions` new, empty partitions.
-  Result<void> add(std::size_t partitions);
+  /// Tells readers of more partitions; their slots are no valid ones until the first publish(). Errors: no_space, io.
+  Result<void> extend_to(std::size_t partitions);
 
  private:
   TailWriter(std::unique_ptr<File> file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
 
   const std::unique_ptr<File> file_;
   const std::string path_;
-  std::size_t partitions_ = 0;
   std::atomic<bool> failure_logged_{false};
 };
 
-/// What a reader found. An absent end was being written, or never was.
+/// What a reader found. An absent end was never published, or was being written.
 struct TailState {
   std::optional<LeaderEpoch> incarnation;  // absent while a writer starts
   std::vector<std::optional<Offset>> ends;

@@ -74,14 +74,13 @@ Result<bool> TailingEventLog::follow() {
   return show(*tail);
 }
 
-Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const TopicSpec& spec) const {
+Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const TopicSpec& spec) {
   PartitionOptions options;
   options.segment_bytes = spec.segment_bytes;
   options.streams = spec.streams;
   options.read_only = true;
-  Result<std::unique_ptr<PartitionLog>> log =
-      PartitionLog::open(const_cast<TailingEventLog*>(this)->ports(), dir_->partition_path(partition), options,
-                         dir_->clean_end(partition), dir_->recovery_point(partition));
+  Result<std::unique_ptr<PartitionLog>> log = PartitionLog::open(ports(), dir_->partition_path(partition), options,
+                                                                 dir_->clean_end(partition), dir_->recovery_point(partition));
   if (!log) return log.error().with_context(to_string(partition));
   return std::shared_ptr<PartitionLog>(std::move(*log));
 }

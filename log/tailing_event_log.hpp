@@ -32,7 +32,7 @@ class TailingEventLog : public LogReads, private Activity {
   Result<bool> follow();
   Result<void> open_new_topics();
   Result<void> reopen_logs();
-  Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const TopicSpec& spec) const;
+  Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const TopicSpec& spec);
   Result<bool> show(const TailState& tail);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 

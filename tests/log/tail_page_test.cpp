@@ -13,11 +13,11 @@ TEST(TailPage, ReaderSeesWhatWasPublished) {
   test::SimDisk disk;
   const auto tail = TailWriter::open(disk, kPath, LeaderEpoch{7}, {Offset{3}, Offset{0}}).value();
   tail->publish(1, Offset{1'000'000'000'000});
-  tail->add(2).value();
+  tail->extend_to(4).value();
   tail->publish(3, Offset{9});
   const TailState state = read_tail(disk, kPath).value();
   EXPECT_EQ(state.incarnation, LeaderEpoch{7});
-  EXPECT_EQ(state.ends, (std::vector<std::optional<Offset>>{Offset{3}, Offset{1'000'000'000'000}, Offset{0}, Offset{9}}));
+  EXPECT_EQ(state.ends, (std::vector<std::optional<Offset>>{Offset{3}, Offset{1'000'000'000'000}, std::nullopt, Offset{9}}));
 }
 
 TEST(TailPage, NewWriterReplacesWhatTheOldOneLeft) {
