@@ -19,7 +19,8 @@ class invariant_broken : public std::logic_error {
 
 /// Throws `invariant_broken` with `what` and the place unless `condition` holds.
 inline void check(bool condition, const char* what, std::source_location where = std::source_location::current()) {
-  if (!condition) [[unlikely]] fail_check(what, where);
+  if (!condition) [[unlikely]]
+    fail_check(what, where);
 }
 
 }  // namespace lungo

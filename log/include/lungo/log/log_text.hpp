@@ -19,8 +19,8 @@ enum class Severity {
 /// Writes a line to the logger called `folder`.
 void log_text(std::string_view folder, Severity severity, const std::string& text);
 
-/// For a program whose output is its result: lines of all folders go to standard error from now on, those below `least` nowhere.
-/// A library never calls this.
+/// For a program whose output is its result: lines of all folders go to standard error from now on, those below `least`
+/// nowhere. A library never calls this.
 void log_to_stderr(Severity least);
 
 }  // namespace lungo

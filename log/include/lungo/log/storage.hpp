@@ -39,10 +39,10 @@ class FileLock {
 };
 
 enum class OpenMode {
-  read,              // not_found when absent
-  read_write,        // not_found when absent
-  create,            // opened for reading and writing, made when absent
-  create_new,        // already_exists when present
+  read,        // not_found when absent
+  read_write,  // not_found when absent
+  create,      // opened for reading and writing, made when absent
+  create_new,  // already_exists when present
 };
 
 struct DirEntry {

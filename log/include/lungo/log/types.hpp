@@ -74,8 +74,8 @@ std::string to_string(const TopicPartition& tp);
 struct Position {
   TopicId topic;
   PartitionId partition;
-  Offset offset;                  // next offset to read
-  LeaderEpoch epoch = kNoEpoch;   // of the last batch consumed; kNoEpoch while nothing was consumed
+  Offset offset;                 // next offset to read
+  LeaderEpoch epoch = kNoEpoch;  // of the last batch consumed; kNoEpoch while nothing was consumed
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 
