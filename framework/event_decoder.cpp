@@ -9,8 +9,10 @@ namespace lungo {
 namespace {
 
 std::string place_of(const Envelope& envelope) {
-  return std::string(envelope.type) + " in " + to_string(TopicPartition{std::string(envelope.topic), envelope.partition}) +
-         " at offset " + std::to_string(envelope.offset.value());
+  const std::string shape = envelope.shape ? " (shape " + to_string(*envelope.shape) + ")" : std::string();
+  return std::string(envelope.type) + shape + " in " +
+         to_string(TopicPartition{std::string(envelope.topic), envelope.partition}) + " at offset " +
+         std::to_string(envelope.offset.value());
 }
 
 Error at_place(const Error& error, const Envelope& envelope) {

@@ -48,6 +48,8 @@ class Subscription::Loop final : public Activity {
   };
   /// What one attempt to go on came to.
   enum class Progress { more, at_end, later, failed };
+  /// What became of the last write of positions.
+  enum class Storing { done, in_flight, failed };
 
   Result<Source> open(const TopicInfo& topic, PartitionId partition, const PositionMap& stored);
   Progress advance(Source& source, Instant now);
@@ -67,7 +69,7 @@ class Subscription::Loop final : public Activity {
   PositionMap stored_;
   Instant next_store_{};
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
-  const std::shared_ptr<std::atomic<bool>> storing_ = std::make_shared<std::atomic<bool>>(false);
+  const std::shared_ptr<std::atomic<Storing>> storing_ = std::make_shared<std::atomic<Storing>>(Storing::done);
   std::unique_ptr<RunningActivity> running_;
   SubscriptionStatus mine_;  // step()'s own; status_ is what others see
   std::mutex mutex_;
@@ -136,7 +138,8 @@ Result<void> Subscription::Loop::stop(Duration timeout) {
   publish();
   store_.log().ports().executor.notify();
   const PositionMap now = positions();
-  if (now == stored_) return {};
+  // A write in flight may still be refused, by a log that closes; the one here comes behind it.
+  if (now == stored_ && storing_->load(std::memory_order_acquire) == Storing::done) return {};
   Result<AppendRequest> request = positions_append(store_, reader_, now);
   if (!request) return request.error();
   Result<Appended> appended = append_wait(store_.log(), std::move(*request), timeout);
@@ -201,7 +204,9 @@ Instant Subscription::Loop::step(Instant now) {
   publish();
   store_.log().ports().executor.notify();
   if (!mine_.running) return Instant::max();
-  return positions() == stored_ ? next : std::min(next, std::max(now, next_store_));
+  const Storing storing = storing_->load(std::memory_order_acquire);
+  if (storing == Storing::in_flight) return next;  // its completion wakes
+  return storing == Storing::done && positions() == stored_ ? next : std::min(next, std::max(now, next_store_));
 }
 
 auto Subscription::Loop::advance(Source& source, Instant now) -> Progress {
@@ -305,16 +310,19 @@ auto Subscription::Loop::fail(Error error) -> Progress {
 }
 
 void Subscription::Loop::store_positions(Instant now) {
-  if (now < next_store_ || storing_->load(std::memory_order_acquire)) return;
+  const Storing last = storing_->load(std::memory_order_acquire);
+  if (now < next_store_ || last == Storing::in_flight) return;
   PositionMap wanted = positions();
-  if (wanted == stored_) return;
+  if (last == Storing::done && wanted == stored_) return;
   Result<AppendRequest> request = positions_append(store_, reader_, wanted);
   if (!request) return;
   next_store_ = now + options_.position_interval;
-  stored_ = std::move(wanted);  // if it fails, the next one says the same and more
-  storing_->store(true, std::memory_order_release);
-  store_.log().append(std::move(*request),
-                      [storing = storing_](const Result<Appended>&) { storing->store(false, std::memory_order_release); });
+  stored_ = std::move(wanted);
+  storing_->store(Storing::in_flight, std::memory_order_release);
+  store_.log().append(std::move(*request), [storing = storing_, waker = waker_](const Result<Appended>& appended) {
+    storing->store(appended ? Storing::done : Storing::failed, std::memory_order_release);
+    waker->wake();
+  });
 }
 
 PositionMap Subscription::Loop::positions() const {

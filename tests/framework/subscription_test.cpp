@@ -69,6 +69,39 @@ TEST_F(SubscriptionTest, CatchesUpAndThenGoesLive) {
   ASSERT_TRUE(mails->stop());
 }
 
+TEST_F(SubscriptionTest, PositionsWhoseWriteFailedAreWrittenByTheStop) {
+  sign_up(0, 100);
+  {
+    const auto mails = subscribe();
+    ASSERT_TRUE(mails->start());
+    log->fail_appends(1, Error{Errc::no_space, "full"});
+    ASSERT_TRUE(mails->catch_up(5s));
+    ASSERT_TRUE(mails->stop());
+  }
+  const auto mails = subscribe();
+  ASSERT_TRUE(mails->start());
+  ASSERT_TRUE(mails->catch_up(5s));
+  expect_each_once(0, 100);
+}
+
+TEST_F(SubscriptionTest, PositionsWhoseWriteFailedAreWrittenAgainWhileNothingHappens) {
+  sign_up(0, 100);
+  {
+    const auto mails = subscribe();
+    ASSERT_TRUE(mails->start());
+    log->fail_appends(1, Error{Errc::no_space, "full"});
+    ASSERT_TRUE(mails->catch_up(5s));
+    simulation.executor.run_for(2s);
+    log->fail_appends(1000, Error{Errc::no_space, "full"});  // the stop can't help
+    EXPECT_TRUE(mails->stop());
+    log->fail_appends(0, Error{});
+  }
+  const auto mails = subscribe();
+  ASSERT_TRUE(mails->start());
+  ASSERT_TRUE(mails->catch_up(5s));
+  expect_each_once(0, 100);
+}
+
 TEST_F(SubscriptionTest, ACleanStopRepeatsNothing) {
   sign_up(0, 100);
   {
