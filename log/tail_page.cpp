@@ -85,10 +85,9 @@ Result<TailState> read_tail(Storage& storage, const std::string& path) {
   if (const std::optional<std::int64_t> incarnation = load_slot(*page, kIncarnationAt)) {
     state.incarnation = LeaderEpoch{static_cast<std::int32_t>(*incarnation)};
   }
-  const std::size_t room = (page->size() - kEndsAt) / kSlotBytes;
-  const std::size_t partitions =
-      static_cast<std::size_t>(std::max<std::int64_t>(0, load_slot(*page, kPartitionsAt).value_or(0)));
-  for (std::size_t i = 0; i < std::min(room, partitions); ++i) {
+  const std::int64_t partitions = load_slot(*page, kPartitionsAt).value_or(0);
+  if (partitions < 0 || partitions > kPartitionsMax) return Error{Errc::corrupt, path + " is not a tail page"};
+  for (std::size_t i = 0; i < static_cast<std::size_t>(partitions); ++i) {
     const std::optional<std::int64_t> end = load_slot(*page, end_at(i));
     state.ends.push_back(end && *end >= 0 ? std::optional{Offset{*end}} : std::nullopt);
   }
