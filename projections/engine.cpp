@@ -45,7 +45,9 @@ Result<void> EngineCore::connect() {
   for (const std::unique_ptr<ProjectionBase>& projection : projections) {
     Result<std::unique_ptr<RowReader>> reader = rows->reader();
     if (!reader) return reader.error();
-    projection->connect({&ports.executor, &ports.clock, [this](int change) { loop.waiting(change); }, std::move(*reader)});
+    projection->connect({&ports.executor, &ports.clock,
+                         [this](const TopicPartition& partition, Offset end) { return loop.await(partition, end); },
+                         std::move(*reader)});
   }
   return {};
 }

@@ -41,9 +41,32 @@ std::vector<Position> later_of(const Feed& a, const Feed& b) {
 EngineLoop::EngineLoop(EventStore store, StateStore& rows, EngineOptions options)
     : store_(std::move(store)), rows_(rows), options_(options), log_(store_.log()) {}
 
-void EngineLoop::waiting(int change) {
-  waiting_.fetch_add(change);
-  if (change > 0) waker_->wake();
+std::shared_ptr<void> EngineLoop::await(const TopicPartition& partition, Offset end) {
+  const auto forget = [awaited = awaited_](const char* token) {
+    const std::lock_guard lock{awaited->mutex};
+    std::erase_if(awaited->all, [token](const auto& entry) { return entry.first == token; });
+    delete token;
+  };
+  std::shared_ptr<const char> token{new char{}, forget};  // its address tells it from the others
+  {
+    const std::lock_guard lock{awaited_->mutex};
+    awaited_->all.push_back({token.get(), {partition, end}});
+  }
+  waker_->wake();
+  return std::const_pointer_cast<char>(token);
+}
+
+bool EngineLoop::is_awaited(const Feed& feed) const {
+  const std::lock_guard lock{awaited_->mutex};
+  if (awaited_->all.empty()) return false;
+  const std::vector<Position> positions = feed.positions();
+  return std::any_of(awaited_->all.begin(), awaited_->all.end(), [&](const auto& entry) {
+    const auto& [partition, end] = entry.second;
+    return partition.topic == feed.topic().spec.name &&
+           std::any_of(positions.begin(), positions.end(), [&](const Position& position) {
+             return position.partition == partition.partition && position.offset >= end;
+           });
+  });
 }
 
 bool EngineLoop::request(std::shared_ptr<RebuildRun> run) {
@@ -131,6 +154,7 @@ Instant EngineLoop::step_feed(Feed& feed, Instant now) {
     }
   }
   if (feed.has_news() && !feed.news_since) feed.news_since = now;
+  evict();  // clean rows make room before a commit has to
   // A stalled feed with news waits for the store: nothing is read on top of what could not be written.
   if (feed.stall || commit_due(feed) <= now) commit(feed, now);
   if (feed.stall) return feed.stalled_until;
@@ -140,12 +164,15 @@ Instant EngineLoop::step_feed(Feed& feed, Instant now) {
 
 Instant EngineLoop::commit_due(const Feed& feed) const {
   if (!feed.has_news()) return Instant::max();
+  if (cached_bytes() > options_.cache_bytes) return Instant::min();
+  if (is_awaited(feed)) return Instant::min();
+  return *feed.news_since + (feed.at_end ? options_.commit_interval : options_.catch_up_interval);
+}
+
+std::size_t EngineLoop::cached_bytes() const {
   std::size_t bytes = 0;
-  for (const std::unique_ptr<Feed>& other : feeds_) bytes += other->cached_bytes();
-  if (bytes > options_.cache_bytes) return Instant::min();
-  const bool hurry = waiting_.load() > 0;
-  if (feed.at_end) return hurry ? Instant::min() : *feed.news_since + options_.commit_interval;
-  return *feed.news_since + (hurry ? options_.commit_interval : options_.catch_up_interval);
+  for (const std::unique_ptr<Feed>& feed : feeds_) bytes += feed->cached_bytes();
+  return bytes;
 }
 
 void EngineLoop::commit(Feed& feed, Instant now) {
@@ -233,14 +260,19 @@ void EngineLoop::note_failures(Feed& feed) {
 }
 
 void EngineLoop::evict() {
-  std::size_t bytes = 0;
-  for (const std::unique_ptr<Feed>& feed : feeds_) bytes += feed->cached_bytes();
-  if (bytes <= options_.cache_bytes) return;
-  // To three quarters, each its share, so that the next events find room before the next commit.
-  const double keep = 0.75 * static_cast<double>(options_.cache_bytes) / static_cast<double>(bytes);
-  for (const std::unique_ptr<Feed>& feed : feeds_)
-    for (const std::unique_ptr<Member>& member : feed->members())
+  const auto shrink = [](const Feed& feed, double keep) {
+    for (const std::unique_ptr<Member>& member : feed.members())
       member->worker->evict(static_cast<std::size_t>(keep * static_cast<double>(member->worker->bytes())));
+  };
+  if (cached_bytes() <= options_.cache_bytes) return;
+  // Rows of feeds that have nothing to do go first: while a rebuild runs, those of the live projections.
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    if (feed->at_end && !feed->has_news()) shrink(*feed, 0.1);
+  const std::size_t bytes = cached_bytes();
+  if (bytes <= options_.cache_bytes) return;
+  // To three quarters, each its share, so that the next events find room.
+  const double keep = 0.75 * static_cast<double>(options_.cache_bytes) / static_cast<double>(bytes);
+  for (const std::unique_ptr<Feed>& feed : feeds_) shrink(*feed, keep);
 }
 
 void EngineLoop::join_feeds(Instant now) {

@@ -4,7 +4,7 @@
 //   step  --> each feed applies a bounded number of events; commits when it is due; feeds that meet are joined
 //   rebuild --> shadow tables in a feed of their own; joined with the live rows' feed once they meet, then swapped in
 //
-// Threads: open() and close() are called while no step runs; step() by the executor; request(), stop() and wait counts by any.
+// Threads: open() and close() are called while no step runs; step() by the executor; request(), await() and stop() by any.
 #pragma once
 
 #include <atomic>
@@ -38,8 +38,8 @@ class EngineLoop final : public Activity {
   Instant step(Instant now) override;
   [[nodiscard]] std::string_view name() const override { return "projections"; }
 
-  /// Somebody waits for a commit, or no longer.
-  void waiting(int change);
+  /// Somebody waits for rows up to `end` until the token is gone: they are committed as soon as they are applied.
+  std::shared_ptr<void> await(const TopicPartition& partition, Offset end);
   /// Hands a rebuild over. False when one is running.
   bool request(std::shared_ptr<RebuildRun> run);
   /// Stops a rebuild; what it has committed stays for the next one.
@@ -65,6 +65,12 @@ class EngineLoop final : public Activity {
    private:
     std::mutex mutex_;
     RunningActivity* running_ = nullptr;
+  };
+
+  /// What readers wait for. Tokens may outlive the loop.
+  struct Awaited {
+    std::mutex mutex;
+    std::vector<std::pair<const void*, std::pair<TopicPartition, Offset>>> all;
   };
 
   struct Slot {
@@ -96,6 +102,8 @@ class EngineLoop final : public Activity {
   void after_commit(Feed& feed);
   void stall(Feed& feed, Error error, Instant now);
   void note_failures(Feed& feed);
+  [[nodiscard]] bool is_awaited(const Feed& feed) const;
+  [[nodiscard]] std::size_t cached_bytes() const;
   void evict();
   void join_feeds(Instant now);
   void publish(Feed& feed);
@@ -140,7 +148,7 @@ class EngineLoop final : public Activity {
   std::vector<std::unique_ptr<Feed>> feeds_;
   std::vector<EventLog::NotifyToken> tokens_;  // armed while all feeds are at their ends
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
-  std::atomic<int> waiting_{0};
+  const std::shared_ptr<Awaited> awaited_ = std::make_shared<Awaited>();
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<RebuildRun> requested_;

@@ -58,10 +58,9 @@ Result<void> ProjectionBase::wait_for(const AtLeast& wanted) {
   };
   ProjectionStatus last = status();
   if (!reached(last) && !is_over(last)) {
-    link_.waiting(+1);
+    const std::shared_ptr<void> waiting = link_.await(partition, wanted.commit.end);
     link_.executor->wait_until([&] { return reached(last = status()) || is_over(last); },
                                link_.clock->monotonic() + wanted.timeout);
-    link_.waiting(-1);
   }
   if (reached(last)) return {};
   if (last.error) return last.error->with_context("projection " + name_);

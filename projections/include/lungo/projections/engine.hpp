@@ -27,7 +27,7 @@ namespace lungo {
 
 struct EngineOptions {
   std::size_t cache_bytes = 64u << 20;                      // rows held decoded, all projections together
-  Duration commit_interval{std::chrono::milliseconds{50}};  // when live; at once while somebody waits in at_least
+  Duration commit_interval{std::chrono::milliseconds{50}};  // when live; at once for what somebody waits for
   Duration catch_up_interval{std::chrono::seconds{2}};  // while there is more to read: a longer one writes hot rows less often
   Duration retry_interval{std::chrono::seconds{1}};     // after the store or the log refused
 };

@@ -123,7 +123,8 @@ class ProjectionBase {
   struct Link {
     Executor* executor = nullptr;
     Clock* clock = nullptr;
-    std::function<void(int)> waiting;  // +1, -1: somebody waits for a commit
+    /// Tells the engine up to where somebody waits, until the token is gone.
+    std::function<std::shared_ptr<void>(const TopicPartition&, Offset end)> await;
     std::unique_ptr<RowReader> reader;
   };
 
