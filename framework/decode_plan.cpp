@@ -1,5 +1,7 @@
 #include <lungo/framework/decode_plan.hpp>
 
+#include <algorithm>
+
 namespace lungo::detail {
 
 PlanNode PlanMaker::mismatch(std::string_view why) {
@@ -52,6 +54,30 @@ WireInteger read_wire_integer(Reader& in, ShapeKind from) {
       break;
   }
   return value;
+}
+
+// A struct's fields count one level down: a writer's shape may nest structs in ways that would take for ever to add up.
+std::size_t writer_bytes_min(const Shape& shape, Shape::TypeId id) {
+  constexpr std::size_t kEnough = 1 << 20;
+  const auto without_structs = [&](const auto& self, const Shape::Type& type) -> std::size_t {
+    switch (type.kind) {
+      case ShapeKind::float32:
+        return 4;
+      case ShapeKind::float64:
+        return 8;
+      case ShapeKind::array:
+        return std::min<std::uint64_t>(kEnough,
+                                       std::min<std::uint64_t>(kEnough, type.length) * self(self, shape.type(type.parts[0])));
+      default:
+        return 1;
+    }
+  };
+  const Shape::Type& type = shape.type(id);
+  if (type.kind != ShapeKind::structure) return without_structs(without_structs, type);
+  std::size_t sum = 1;
+  for (const Shape::Field& field : shape.structs()[type.index].fields)
+    sum += without_structs(without_structs, shape.type(field.type));
+  return std::min(sum, kEnough);
 }
 
 // Recurses as deep as types nest (Shape::kTypeDepthMax): structs are passed over by their length.

@@ -275,6 +275,35 @@ TEST(DecodePlanUpcast, ThatThrowsMakesThePayloadUndecodable) {
   EXPECT_EQ((convert<Price>(PriceV1{-1}).error()), Errc::undecodable);
 }
 
+struct HeavyRow {
+  std::array<std::int64_t, 64> numbers{};
+  std::string text;
+};
+struct HeavyTable {
+  std::vector<HeavyRow> rows;
+};
+struct HeavyRowBefore {
+  std::string text;
+  std::array<std::int32_t, 64> numbers{};
+};
+struct HeavyTableBefore {
+  std::vector<HeavyRowBefore> rows;
+};
+
+TEST(DecodePlanHostile, ACountIsCheckedAgainstTheWritersElementsBeforeMemoryIsTaken) {
+  Bytes bomb(5'000, std::byte{1});
+  bomb[0] = std::byte{0x84};  // 4,996 rows of at least 66 bytes each
+  bomb[1] = std::byte{0x27};
+  const auto plan = plan_for<HeavyTable, HeavyTableBefore>();
+  ASSERT_TRUE(plan) << plan.error();
+  ASSERT_FALSE(plan->is_exact());
+  HeavyTable table;
+  EXPECT_EQ(plan->decode(bomb, table).error(), Errc::undecodable);
+  EXPECT_EQ(table.rows.capacity(), 0u);
+  EXPECT_EQ(decode(bomb, table).error(), Errc::undecodable);
+  EXPECT_EQ(table.rows.capacity(), 0u);
+}
+
 TEST(DecodePlanHostile, AWritersShapeOfManyNestedStructsIsRefused) {
   // Comment's fields, in structs that each refer to the next: 2,000 levels for a reader that contains itself.
   constexpr int kLevels = 2'000;

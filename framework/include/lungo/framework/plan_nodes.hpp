@@ -29,6 +29,7 @@ struct PlanNode {
   bool upcasts_exactly = false;        // an upcast whose argument has exactly the writer's fields
   ShapeKind from{};                    // integers, floats, ticks: the writer's number
   std::int64_t factor = 1;             // ticks: the reader's per one of the writer's
+  std::size_t bytes_each = 1;          // collections: the least that one of the writer's elements takes
   std::vector<PlanNode> parts;         // in the reader's order of types
   const FieldsPlan* fields = nullptr;  // structs
 };
@@ -64,6 +65,9 @@ struct PlanData {
 
 /// Takes over one value of the writer's that the reader does not want.
 void skip_value(Reader& in, const Shape& shape, Shape::TypeId type);
+
+/// The least that a value of the writer's takes (at least 1), so that a count can be checked before anything is allocated.
+std::size_t writer_bytes_min(const Shape& shape, Shape::TypeId type);
 
 /// An integer in the form in which the writer wrote it; fails where it does not fit that form.
 struct WireInteger {
@@ -335,12 +339,12 @@ PlanNode make_variant(PlanMaker& maker, Shape::TypeId from, std::type_identity<s
 
 template <class T>
 void run_sequence(Reader& in, void* target, const PlanNode& node) {
-  read_sequence(in, target_as<T>(target), in.count(1), [&](auto& element) { run(node.parts[0], in, element); });
+  read_sequence(in, target_as<T>(target), in.count(node.bytes_each), [&](auto& element) { run(node.parts[0], in, element); });
 }
 
 template <class T>
 void run_set(Reader& in, void* target, const PlanNode& node) {
-  read_set(in, target_as<T>(target), in.count(1), [&](auto& element) { run(node.parts[0], in, element); });
+  read_set(in, target_as<T>(target), in.count(node.bytes_each), [&](auto& element) { run(node.parts[0], in, element); });
 }
 
 template <class T>
@@ -365,6 +369,7 @@ PlanNode make_elements(PlanMaker& maker, Shape::TypeId from, ShapeKind kind, Pla
   if (part.exact) return exact_node<T>();
   PlanNode node;
   node.read = read;
+  node.bytes_each = writer_bytes_min(maker.writer(), type.parts[0]);
   node.parts.push_back(std::move(part));
   return node;
 }
