@@ -104,6 +104,7 @@ struct PartitionLog::Parts {
   void write_stream_runs();
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
+  Result<void> follow(Offset end);
   Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
 };
 

@@ -67,28 +67,35 @@ Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end
 
 Result<void> PartitionLog::refresh(Offset end) {
   if (!parts_->options.read_only || end <= written_end()) return {};
-  Segments segments = *parts_->segments.snapshot();
-  if (segments.empty()) {
-    const Result<std::shared_ptr<Segment>> first = parts_->open_to_read(Offset{0});
+  parts_->sync_turn.take();  // one at a time, so that the end never goes back; a read-only log has no other use for it
+  Result<void> followed = end <= written_end() ? Result<void>{} : parts_->follow(end);
+  parts_->sync_turn.give_back();
+  return followed;
+}
+
+Result<void> PartitionLog::Parts::follow(Offset end) {
+  Segments list = *segments.snapshot();
+  if (list.empty()) {
+    const Result<std::shared_ptr<Segment>> first = open_to_read(Offset{0});
     if (!first) return first.error();
-    segments.push_back(*first);
+    list.push_back(*first);
   }
-  Offset reached = written_end();
+  Offset reached{written_end.load(std::memory_order_acquire)};
   for (;;) {
-    Segment& last = *segments.back();
+    Segment& last = *list.back();
     if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
-    const Result<Offset> walked = last.walk_from(reached, end, parts_->epochs);
+    const Result<Offset> walked = last.walk_from(reached, end, epochs);
     if (!walked) return walked.error();
     reached = *walked;
     if (reached >= end) break;
-    const Result<std::shared_ptr<Segment>> next = parts_->open_to_read(reached);
+    const Result<std::shared_ptr<Segment>> next = open_to_read(reached);
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
-    segments.push_back(*next);
+    list.push_back(*next);
   }
-  parts_->start.store(segments.front()->base().value(), std::memory_order_release);
-  parts_->segments.assign(std::move(segments));
-  parts_->written_end.store(reached.value(), std::memory_order_release);
-  parts_->synced_end.store(reached.value(), std::memory_order_release);
+  start.store(list.front()->base().value(), std::memory_order_release);
+  segments.assign(std::move(list));
+  written_end.store(reached.value(), std::memory_order_release);
+  synced_end.store(reached.value(), std::memory_order_release);
   return {};
 }
 
