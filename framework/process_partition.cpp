@@ -331,7 +331,7 @@ void ProcessPartition::checkpoint(Instant now) {
   const bool is_due = context_->stopping ? is_idle() : now >= next_checkpoint_;
   if (!is_due || saving_ || core_->is_recovering() || !has_changed()) return;
 
-  Draft& draft = draft_.emplace();
+  CheckpointDraft& draft = draft_.emplace();
   draft.snapshot.position = reader_->position();
   draft.snapshot.shape = context_->setup.fold->state_shape().hash();
   core_->save(draft.core);

@@ -68,6 +68,13 @@ struct ProcessContext {
   bool stopping = false;
 };
 
+/// A checkpoint that was taken and waits until what came before it is done.
+struct CheckpointDraft {
+  Snapshot snapshot;             // without its state yet
+  std::size_t appends_left = 0;  // before its outputs are committed
+  Bytes core;
+};
+
 class ProcessPartition {
  public:
   ProcessPartition(ProcessContext& context, PartitionId id);
@@ -88,12 +95,6 @@ class ProcessPartition {
   void add_to(ProcessStatus& status) const;
 
  private:
-  struct Draft {
-    Snapshot snapshot;
-    std::size_t appends_left = 0;  // before its outputs are committed
-    Bytes core;
-  };
-
   [[nodiscard]] std::string checkpoint_key() const;
   Result<bool> load(Instant now);
   Result<void> note_recorded(Offset from, Offset end);
@@ -122,7 +123,7 @@ class ProcessPartition {
   int commands_in_flight_ = 0;
   Offset output_end_;    // of the last append, or of the log when it was loaded
   bool at_end_ = false;  // of the committed inputs, at the last look
-  std::optional<Draft> draft_;
+  std::optional<CheckpointDraft> draft_;
   bool saving_ = false;
   Position saved_;  // input position of the newest checkpoint
   std::uint64_t saved_outputs_ = 0;
