@@ -145,8 +145,9 @@ class CommandLoop final : public Activity {
       command->done(made ? Result<Commit>{std::move(made->commit)} : Result<Commit>{made.error()});
       return;
     }
+    // The log is alive while it runs a completion; owning it here could end it on its own thread.
     store_.append(std::move(*made->batch), [shared = shared_, command, partition = made->commit.partition,
-                                            log = store_.shared_log()](Result<std::vector<Commit>> commits) {
+                                            log = &store_.log()](Result<std::vector<Commit>> commits) {
       Result<Commit> outcome = single(std::move(commits));
       if (is_lost_race(outcome) && --command->attempts_left > 0) {
         wait(shared, command, *log, partition, *outcome.error().offset());

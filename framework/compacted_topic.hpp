@@ -17,16 +17,16 @@ namespace lungo {
 /// Makes the topic unless the log is read-only. Errors: as EventLog::create_topic().
 Result<TopicInfo> internal_topic(EventStore& store, std::string_view name, bool indexed);
 
-/// Encodes one row of type T under `key`. T must be declared in the store.
+/// Encodes one row of type T under `key`. T must have been declared in the log's store.
 template <class T>
-Result<void> add_row(EventStore& store, std::string_view key, const T& row, EncodedRecords& out) {
+Result<void> add_row(EventLog& log, std::string_view key, const T& row, EncodedRecords& out) {
   Bytes payload;
   encode(row, payload);
   EnvelopeFields fields;
   fields.stream = key;
   fields.type = event_name<T>();
   fields.shape = shape_of<T>().hash();
-  fields.time = store.log().ports().clock.now();
+  fields.time = log.ports().clock.now();
   fields.recorded = fields.time;
   fields.payload = payload;
   return add_record(fields, out);

@@ -28,7 +28,7 @@ Result<AppendRequest> park_request(EventStore& store, const ParkedEvent& event) 
   AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
   const std::string key =
       event.reader + "/" + event.topic + "/" + std::to_string(event.partition) + "/" + std::to_string(event.offset);
-  Result<void> added = add_row(store, key, event, request.records);
+  Result<void> added = add_row(store.log(), key, event, request.records);
   if (!added) return added.error();
   return request;
 }

@@ -59,7 +59,7 @@ Result<AppendRequest> positions_append(EventStore& store, std::string_view reade
     const PositionRow row{std::string(reader),        partition.topic,         position.topic.bytes,
                           position.partition.value(), position.offset.value(), position.epoch.value()};
     const std::string key = std::string(reader) + "/" + partition.topic + "/" + std::to_string(position.partition.value());
-    Result<void> added = add_row(store, key, row, request.records);
+    Result<void> added = add_row(store.log(), key, row, request.records);
     if (!added) return added.error();
   }
   return request;

@@ -50,8 +50,8 @@ SnapshotRow row_of(const Snapshot& snapshot) {
 /// A snapshot whose chunks are on their way; the last one to be committed sends the row that lists them.
 class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
  public:
-  ChunkedSave(EventStore store, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
-      : store_(std::move(store)), key_(std::move(key)), row_(row_of(snapshot)), done_(std::move(done)) {}
+  ChunkedSave(EventLog& log, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
+      : log_(&log), key_(std::move(key)), row_(row_of(snapshot)), done_(std::move(done)) {}
 
   void start(BytesView state) {
     std::vector<AppendRequest> requests;
@@ -59,15 +59,14 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
       const BytesView bytes = state.subspan(begin, std::min(kChunkBytesMax, state.size() - begin));
       requests.push_back(request_to_snapshots());
       const std::string chunk_key = key_ + "#" + std::to_string(requests.size());
-      Result<void> added = add_row(store_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, requests.back().records);
+      Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, requests.back().records);
       if (!added) return done_(added);
     }
     left_ = requests.size();
     row_.chunk_offsets.resize(requests.size());
     for (std::size_t index = 0; index < requests.size(); ++index) {
-      store_.log().append(std::move(requests[index]), [self = shared_from_this(), index](const Result<Appended>& appended) {
-        self->chunk_done(index, appended);
-      });
+      log_->append(std::move(requests[index]),
+                   [self = shared_from_this(), index](const Result<Appended>& appended) { self->chunk_done(index, appended); });
     }
   }
 
@@ -84,14 +83,14 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
     }
     if (error_) return done_(*error_);
     AppendRequest request = request_to_snapshots();
-    Result<void> added = add_row(store_, key_, row_, request.records);
+    Result<void> added = add_row(*log_, key_, row_, request.records);
     if (!added) return done_(added);
-    store_.log().append(std::move(request), [done = std::move(done_)](const Result<Appended>& row) {
+    log_->append(std::move(request), [done = std::move(done_)](const Result<Appended>& row) {
       done(row ? Result<void>{} : Result<void>{row.error()});
     });
   }
 
-  EventStore store_;
+  EventLog* const log_;  // not owned: the log runs our completions, and must not end on its own thread
   const std::string key_;
   std::mutex mutex_;
   SnapshotRow row_;
@@ -136,13 +135,13 @@ Result<void> Snapshots::prepare() {
 
 void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done) {
   if (snapshot.state.size() > kChunkBytesMax) {
-    std::make_shared<ChunkedSave>(store_, std::string(key), snapshot, std::move(done))->start(snapshot.state);
+    std::make_shared<ChunkedSave>(store_.log(), std::string(key), snapshot, std::move(done))->start(snapshot.state);
     return;
   }
   SnapshotRow row = row_of(snapshot);
   row.state = as_text(snapshot.state);
   AppendRequest request = request_to_snapshots();
-  Result<void> added = add_row(store_, key, row, request.records);
+  Result<void> added = add_row(store_.log(), key, row, request.records);
   if (!added) return done(added);
   store_.log().append(std::move(request), [done = std::move(done)](const Result<Appended>& appended) {
     done(appended ? Result<void>{} : Result<void>{appended.error()});
