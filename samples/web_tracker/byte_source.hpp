@@ -1,0 +1,48 @@
+// Where a log's bytes come from: a file, a gzip file, standard input.
+//
+// What a file is, its first bytes tell, not its name. Gzip may have several members, as log rotation and pigz make them.
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <lungo/log/result.hpp>
+
+namespace tracker {
+
+/// Which file it is, whatever it is called at the moment.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+/// A log's bytes, uncompressed.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  /// Fills up to `out.size()` bytes; 0 = at the end, for now. Errors: io; corrupt (compressed data that is damaged or ends
+  /// early; everything before it was given).
+  virtual lungo::Result<std::size_t> read(std::span<char> out) = 0;
+  /// Skips that many uncompressed bytes; fewer only at the end. Errors: as read().
+  virtual lungo::Result<std::uint64_t> skip(std::uint64_t bytes);
+  /// How much of the file was read, and how much there is; for a progress bar. A total of 0 is unknown.
+  [[nodiscard]] virtual std::uint64_t stored_bytes_read() const = 0;
+  [[nodiscard]] virtual std::uint64_t stored_bytes_total() const = 0;
+  [[nodiscard]] virtual FileIdentity identity() const = 0;
+  /// True where a later read() may give more: a plain file.
+  [[nodiscard]] virtual bool can_grow() const = 0;
+};
+
+/// "-" is standard input. Errors: not_found, io (the system's words, with the path); unsupported for a directory, for a file in
+/// another compression, which is named, and for one that is no text: a NUL byte in its first 4 KiB and no line there that looks
+/// like a log's.
+lungo::Result<std::unique_ptr<ByteSource>> open_source(const std::string& path);
+
+/// Identity of the file that `path` names now. Errors: not_found, io.
+lungo::Result<FileIdentity> identity_of(const std::string& path);
+
+}  // namespace tracker
