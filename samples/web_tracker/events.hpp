@@ -1,0 +1,71 @@
+// The events of the web tracker: plain structs, and that is all.
+//
+// Topics: `events` (Request, stream visitor-ID), `sessions` (SessionStarted, SessionEnded), `failed-events` (FailedLine, stream
+// failed-FILE). Both stream topics have the same number of partitions, since the process's outputs lie beside its inputs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "request_target.hpp"
+#include "user_agent.hpp"
+
+namespace tracker {
+
+inline constexpr std::string_view kEventsTopic = "events";
+inline constexpr std::string_view kSessionsTopic = "sessions";
+inline constexpr std::string_view kFailedTopic = "failed-events";
+
+/// One line of an access log. The visitor is the stream; no address and no raw user agent is kept. Its time is the event's.
+struct Request {
+  std::string method;
+  std::string target;
+  std::string protocol;
+  std::int32_t status = 0;
+  std::optional<std::int64_t> bytes;
+  std::string referrer;       // empty: none
+  std::string referrer_host;  // lower case; empty: none
+  std::string browser;
+  std::string system;
+  Device device = Device::other;
+  RequestKind kind = RequestKind::other;
+  bool bot = false;
+  std::int32_t zone_minutes = 0;  // what the line's clock is ahead of UTC
+
+  /// A person saw a page: what sessions, referrers, browsers and devices count.
+  [[nodiscard]] bool is_view() const { return !bot && kind == RequestKind::page && status >= 200 && status < 400; }
+};
+
+/// A visitor's first page after half an hour without one, or on a new day.
+struct SessionStarted {
+  std::string entry_page;
+  std::string referrer_host;  // empty: came directly
+  std::int32_t zone_minutes = 0;
+};
+
+/// Its time is when the session was known to be over: half an hour after its last page, or the end of its day.
+struct SessionEnded {
+  std::string entry_page;
+  std::string exit_page;
+  std::string referrer_host;
+  std::int64_t pages = 0;
+  std::int64_t duration_seconds = 0;  // from the first page's time to the last one's
+  bool bounce = false;                // saw one page only
+  std::int32_t funnel_step = 0;       // the last step reached in order; 0: not even the first
+  std::int32_t zone_minutes = 0;
+  std::int64_t started_ms = 0;  // of the first page, since 1970
+};
+
+/// A line that could not become a Request, kept so that nothing is lost: repair it and import it again.
+struct FailedLine {
+  std::string file;        // as the user named it
+  std::uint64_t line = 0;  // from 1
+  std::string reason;
+  std::uint64_t line_bytes = 0;     // with its line end
+  std::vector<std::byte> original;  // without its line end; of a line over 512 KiB the first 512 KiB
+};
+
+}  // namespace tracker
