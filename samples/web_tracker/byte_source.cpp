@@ -80,10 +80,20 @@ class OpenFile {
     if (::lseek(descriptor_, static_cast<off_t>(position_), SEEK_SET) < 0) return system_error(path_);
     return skipped;
   }
+  Result<void> rewind() {
+    if (!is_regular()) return Error{Errc::unsupported, path_ + " can be read once only"};
+    if (::lseek(descriptor_, 0, SEEK_SET) < 0) return system_error(path_);
+    peeked_.clear();
+    position_ = 0;
+    return {};
+  }
   [[nodiscard]] bool is_regular() const { return S_ISREG(status_.st_mode); }
   [[nodiscard]] std::string_view peeked() const { return peeked_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
-  [[nodiscard]] std::uint64_t size() const { return is_regular() ? static_cast<std::uint64_t>(status_.st_size) : 0; }
+  [[nodiscard]] std::uint64_t size() const {
+    struct stat now {};
+    return is_regular() && ::fstat(descriptor_, &now) == 0 ? static_cast<std::uint64_t>(now.st_size) : 0;
+  }
   [[nodiscard]] FileIdentity identity() const { return identity_from(status_); }
   [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -117,6 +127,8 @@ class PlainSource final : public ByteSource {
   Result<std::uint64_t> skip(std::uint64_t bytes) override {
     return file_->is_regular() ? file_->seek_forward(bytes) : ByteSource::skip(bytes);
   }
+  Result<void> rewind() override { return file_->rewind(); }
+  [[nodiscard]] bool can_rewind() const override { return file_->is_regular(); }
   [[nodiscard]] std::uint64_t stored_bytes_read() const override { return file_->position(); }
   [[nodiscard]] std::uint64_t stored_bytes_total() const override { return file_->size(); }
   [[nodiscard]] FileIdentity identity() const override { return file_->identity(); }
@@ -167,6 +179,16 @@ class GzipSource final : public ByteSource {
     if (given == 0 && pending_error_) return *pending_error_;
     return given;
   }
+  Result<void> rewind() override {
+    Result<void> rewound = file_->rewind();
+    if (!rewound) return rewound;
+    if (inflateReset(&stream_) != Z_OK) return Error{Errc::io, "zlib could not start anew"};
+    stream_.avail_in = 0;
+    inside_member_ = at_end_ = false;
+    pending_error_.reset();
+    return {};
+  }
+  [[nodiscard]] bool can_rewind() const override { return file_->is_regular(); }
   [[nodiscard]] std::uint64_t stored_bytes_read() const override { return file_->position() - stream_.avail_in; }
   [[nodiscard]] std::uint64_t stored_bytes_total() const override { return file_->size(); }
   [[nodiscard]] FileIdentity identity() const override { return file_->identity(); }

@@ -29,7 +29,10 @@ class ByteSource {
   virtual lungo::Result<std::size_t> read(std::span<char> out) = 0;
   /// Skips that many uncompressed bytes; fewer only at the end. Errors: as read().
   virtual lungo::Result<std::uint64_t> skip(std::uint64_t bytes);
-  /// How much of the file was read, and how much there is; for a progress bar. A total of 0 is unknown.
+  /// Back to the first byte. Errors: unsupported for standard input and pipes; io.
+  virtual lungo::Result<void> rewind() = 0;
+  [[nodiscard]] virtual bool can_rewind() const = 0;
+  /// How much of the file was read, and how much there is now. A total of 0 is unknown.
   [[nodiscard]] virtual std::uint64_t stored_bytes_read() const = 0;
   [[nodiscard]] virtual std::uint64_t stored_bytes_total() const = 0;
   [[nodiscard]] virtual FileIdentity identity() const = 0;

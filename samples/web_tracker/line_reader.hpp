@@ -65,6 +65,8 @@ class LineReader {
   /// Behind the line that was given last.
   [[nodiscard]] LogMark mark();
   [[nodiscard]] ByteSource& source() { return *source_; }
+  /// Gives the source back; the reader is of no use any more.
+  [[nodiscard]] std::unique_ptr<ByteSource> release() { return std::move(source_); }
 
  private:
   lungo::Result<std::size_t> fill();

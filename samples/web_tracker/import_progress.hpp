@@ -1,0 +1,69 @@
+// How far each log file was imported: one record per (file, partition) in a compacted topic, written each second.
+//
+// A record says: all lines before `mark` whose events lie in this partition are committed, and behind `next_offset` may be
+// events of later lines, which a restart looks for by their l.id = FILE:LINE.
+// Threads: one at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lungo/framework/event_store.hpp>
+
+#include "access_line.hpp"
+#include "line_reader.hpp"
+
+namespace tracker {
+
+inline constexpr std::string_view kProgressTopic = "__lungo_import_progress";
+
+/// Key: FILE/TOPIC-PARTITION.
+struct ImportProgress {
+  std::string file;  // fingerprint, see file_id in log_import.hpp
+  std::string path;  // as the user named it last
+  std::string topic;
+  std::int32_t partition = 0;
+  std::uint64_t lines = 0;
+  std::uint64_t bytes = 0;  // uncompressed
+  std::uint64_t hash = 0;   // of those bytes
+  bool inside_line = false;
+  std::vector<std::uint64_t> drops;  // per DropReason, of the whole file
+  std::int64_t last_time_ms = 0;     // of the last good line
+  std::int64_t next_offset = 0;
+
+  [[nodiscard]] LogMark mark() const { return {.lines = lines, .bytes = bytes, .hash = hash, .inside_line = inside_line}; }
+};
+
+/// All records, the newest of each key.
+class ProgressBook {
+ public:
+  /// Makes the topic when absent, and reads it. Errors: as EventLog::create_topic() and read().
+  static lungo::Result<ProgressBook> open(lungo::EventStore store);
+
+  /// Ids of the files whose id is `fingerprint` or begins with `fingerprint` and "-".
+  [[nodiscard]] std::vector<std::string> files_like(std::string_view fingerprint) const;
+  /// The file's records; empty when it is not known.
+  [[nodiscard]] std::vector<ImportProgress> of(const std::string& file) const;
+  /// Writes the records as one batch and waits until it is committed.
+  lungo::Result<void> write(const std::vector<ImportProgress>& records);
+
+  /// Lines and drops of all files together.
+  struct Totals {
+    std::uint64_t lines = 0;
+    std::array<std::uint64_t, kDropReasons> drops{};
+  };
+  [[nodiscard]] Totals totals() const;
+
+ private:
+  explicit ProgressBook(lungo::EventStore store) : store_(std::move(store)) {}
+  lungo::Result<void> load();
+
+  lungo::EventStore store_;
+  std::map<std::string, std::map<std::string, ImportProgress>> files_;  // file -> topic-partition -> record
+};
+
+}  // namespace tracker

@@ -1,0 +1,217 @@
+#include "log_import.hpp"
+
+#include <charconv>
+
+#include "resume.hpp"
+
+namespace tracker {
+namespace {
+
+using lungo::Errc;
+using lungo::Error;
+using lungo::Result;
+
+constexpr std::size_t kEvents = 0;  // index of kEventsTopic among the topics appended to
+constexpr std::size_t kFailed = 1;
+constexpr lungo::Duration kMarkInterval = std::chrono::seconds{1};
+
+std::string hex(std::uint64_t value) {
+  std::string text(16, '0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = "0123456789abcdef"[(value >> (60 - 4 * i)) & 15];
+  return text;
+}
+
+// The file's first line and its source again; nothing when it has none yet.
+Result<std::optional<std::string>> first_line(std::unique_ptr<ByteSource>& source, ImportMode mode) {
+  LineReader reader{std::move(source), RollingHash{0}, LogMark{}};
+  Result<std::optional<Line>> line = reader.next();
+  std::optional<std::string> text;
+  if (line && *line) text = std::string{(*line)->text};
+  if (line && !*line && mode == ImportMode::whole) {
+    if (const std::optional<Line> rest = reader.rest()) text = std::string{rest->text};
+  }
+  source = reader.release();
+  if (!line) return line.error();
+  return text;
+}
+
+}  // namespace
+
+struct LogImport::Parts {
+  Parts(ImportSite given, std::string file_path, ImportMode how)
+      : site(given), path(std::move(file_path)), mode(how), chain(given.secret) {}
+
+  Result<void> handle(const Line& line) {
+    ++report.lines;
+    if (line.continues) {
+      --report.lines;
+      return line.text.empty() ? Result<void>{} : drop(line, DropReason::continued);
+    }
+    if (const std::optional<DropReason> reason = chain.run(line.text, draft)) return drop(line, *reason);
+    last_time = std::chrono::time_point_cast<std::chrono::milliseconds>(draft.time());
+    const std::size_t lane = appends->lane_of(kEvents, draft.stream);
+    if (place_of(line.number, false) <= start.done[lane]) return {};
+    ++report.events;
+    return appends->add(lane, draft.stream, draft.request, meta_of(line));
+  }
+
+  Result<void> drop(const Line& line, DropReason reason) {
+    const auto index = static_cast<std::size_t>(reason);
+    ++drops[index];
+    const std::size_t lane = appends->lane_of(kFailed, failed_stream);
+    if (place_of(line.number, line.continues) <= start.done[lane]) return {};
+    ++report.drops[index];
+    if (report.positions[index].size() < ImportReport::kPositionsKept) report.positions[index].push_back(line.number);
+    const lungo::BytesView original = lungo::as_bytes(line.text);
+    const FailedLine failed{.file = path,
+                            .line = line.number,
+                            .reason = std::string{to_string(reason)},
+                            .line_bytes = line.bytes,
+                            .original = {original.begin(), original.end()}};
+    return appends->add(lane, failed_stream, failed, meta_of(line));
+  }
+
+  // A failed line has the time of the good line before it: its own can't be trusted, and the import's would differ each time.
+  lungo::EventMeta meta_of(const Line& line) {
+    id.resize(start.file.size() + 1);
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, line.number).ptr;
+    id.append(digits, end);
+    if (line.continues) id.push_back('+');
+    lungo::EventMeta meta;
+    meta.time = last_time;
+    meta.id = id;
+    meta.lane = import_lane;
+    return meta;
+  }
+
+  Result<void> write_mark() {
+    Result<void> flushed = appends->flush();
+    if (!flushed) return flushed;
+    const LogMark mark = start.reader->mark();
+    if (marked && mark == *marked) return {};
+    std::vector<ImportProgress> records;
+    for (std::size_t lane = 0; lane < appends->lanes(); ++lane) {
+      const lungo::TopicPartition& partition = appends->partition(lane);
+      Result<lungo::Ends> ends = site.store.log().ends(partition);
+      if (!ends) return ends.error();
+      records.push_back({.file = start.file,
+                         .path = path,
+                         .topic = partition.topic,
+                         .partition = partition.partition.value(),
+                         .lines = mark.lines,
+                         .bytes = mark.bytes,
+                         .hash = mark.hash,
+                         .inside_line = mark.inside_line,
+                         .drops = drops,
+                         .last_time_ms = last_time.time_since_epoch().count(),
+                         .next_offset = ends->committed.value()});
+    }
+    Result<void> written = site.book.write(records);
+    if (!written) return written;
+    marked = mark;
+    next_mark = site.store.log().ports().clock.monotonic() + kMarkInterval;
+    return {};
+  }
+
+  ImportSite site;
+  std::string path;
+  ImportMode mode;
+  IngestChain chain;
+  std::unique_ptr<BatchedAppends> appends;
+  StartingPoint start;
+  std::string failed_stream;
+  std::string import_lane;  // empty: the live lane
+  std::vector<std::uint64_t> drops;
+  lungo::Timestamp last_time{};
+  std::optional<LogMark> marked;
+  lungo::Instant next_mark{};
+  ImportReport report;
+  Draft draft;
+  std::string id;
+};
+
+LogImport::LogImport(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+LogImport::~LogImport() = default;
+
+Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::string& path, ImportMode mode) {
+  Result<std::unique_ptr<ByteSource>> source = open_source(path);
+  if (!source) return source.error();
+  if (mode == ImportMode::follow && !(*source)->can_grow()) {
+    return Error{Errc::unsupported, path + " can't be followed: it is compressed or no regular file; import it instead"};
+  }
+  auto parts = std::make_unique<Parts>(site, path, mode);
+  Result<std::unique_ptr<BatchedAppends>> appends =
+      BatchedAppends::open(site.store, {std::string{kEventsTopic}, std::string{kFailedTopic}});
+  if (!appends) return appends.error();
+  parts->appends = std::move(*appends);
+
+  if ((*source)->can_rewind()) {
+    Result<std::optional<std::string>> line = first_line(*source, mode);
+    if (!line) return line.error();
+    if (!*line && mode == ImportMode::follow) return std::unique_ptr<LogImport>{};
+    const std::string fingerprint = hex(site.secret.hash64("first-line", line->value_or("")));
+    Result<StartingPoint> start =
+        find_starting_point(site.store, site.book, site.secret, *parts->appends, fingerprint, std::move(*source));
+    if (!start) return start.error();
+    parts->start = std::move(*start);
+  } else {
+    std::array<std::byte, 8> random;
+    site.store.log().ports().random.fill(random);
+    std::uint64_t number = 0;
+    for (const std::byte byte : random) number = number << 8 | std::to_integer<std::uint64_t>(byte);
+    parts->start.file = "stream-" + hex(number);
+    parts->start.reader = std::make_unique<LineReader>(std::move(*source), mark_hash(site.secret), LogMark{});
+    parts->start.counts.drops.assign(kDropReasons, 0);
+    parts->start.done.assign(parts->appends->lanes(), 0);
+  }
+
+  parts->failed_stream = lungo::StreamId{"failed", parts->start.file}.text();
+  if (mode == ImportMode::whole) parts->import_lane = "import-" + parts->start.file;
+  parts->id = parts->start.file + ":";
+  parts->drops = parts->start.counts.drops;
+  parts->drops.resize(kDropReasons);
+  parts->last_time = lungo::Timestamp{std::chrono::milliseconds{parts->start.counts.last_time_ms}};
+  if (!parts->start.is_new) {
+    parts->marked = parts->start.reader->mark();
+    parts->next_mark = site.store.log().ports().clock.monotonic() + kMarkInterval;
+  } else {
+    // A mark at the very beginning: it says where a restart begins to look, however early the crash.
+    Result<void> marked = parts->write_mark();
+    if (!marked) return marked.error();
+  }
+  return std::unique_ptr<LogImport>{new LogImport{std::move(parts)}};
+}
+
+Result<std::size_t> LogImport::step(std::size_t lines_max) {
+  std::size_t handled = 0;
+  for (; handled < lines_max; ++handled) {
+    Result<std::optional<Line>> line = parts_->start.reader->next();
+    if (!line) return line.error();
+    if (!*line) break;
+    Result<void> done = parts_->handle(**line);
+    if (!done) return done.error();
+  }
+  if (parts_->site.store.log().ports().clock.monotonic() >= parts_->next_mark) {
+    Result<void> marked = parts_->write_mark();
+    if (!marked) return marked.error();
+  }
+  return handled;
+}
+
+Result<void> LogImport::finish(bool with_rest) {
+  if (with_rest) {
+    if (const std::optional<Line> rest = parts_->start.reader->rest()) {
+      Result<void> done = parts_->handle(*rest);
+      if (!done) return done;
+    }
+  }
+  return parts_->write_mark();
+}
+
+const ImportReport& LogImport::report() const { return parts_->report; }
+const std::string& LogImport::path() const { return parts_->path; }
+ByteSource& LogImport::source() { return parts_->start.reader->source(); }
+std::array<StepCount, 4> LogImport::steps() const { return parts_->chain.counts(); }
+
+}  // namespace tracker

@@ -1,0 +1,75 @@
+// The import of one log file: reads its lines, makes events of them, remembers how far it came, and resumes there.
+//
+// A file is known by its fingerprint, a keyed hash of its first line; where another file has the same first line, "-2", "-3"...
+// is added. Every record carries l.id = FILE:LINE. Each second all appends are awaited and a mark {lines, bytes, hash, drops}
+// is committed per partition. A restart
+//   1. reads the file up to its mark and compares the hash, so a file that merely begins alike is told apart;
+//   2. looks behind the mark, in each partition, for events of this file, and compares who and when they name with the file's
+//      lines, which finds a look-alike whose import stopped before its first mark;
+//   3. goes on at the mark, and repeats no line that it found.
+// Threads: one at a time.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "batched_appends.hpp"
+#include "import_progress.hpp"
+#include "ingest.hpp"
+#include "line_reader.hpp"
+
+namespace tracker {
+
+/// What an import has done since it was opened.
+struct ImportReport {
+  std::uint64_t lines = 0;
+  std::uint64_t events = 0;
+  std::array<std::uint64_t, kDropReasons> drops{};
+  /// The first lines that were dropped, at most kPositionsKept per reason.
+  std::array<std::vector<std::uint64_t>, kDropReasons> positions;
+  static constexpr std::size_t kPositionsKept = 3;
+};
+
+/// What imports share; all must outlive them.
+struct ImportSite {
+  lungo::EventStore store;
+  ProgressBook& book;
+  const Secret& secret;
+};
+
+enum class ImportMode {
+  whole,   // to the file's end as it is; a lane of its own, in which no clock ticks
+  follow,  // the file grows; the live lane
+};
+
+class LogImport {
+ public:
+  /// Opens `path` and finds its place. Nothing when a followed file has no whole line yet.
+  /// Errors: as open_source(), ByteSource::read() and EventLog.
+  static lungo::Result<std::unique_ptr<LogImport>> open(ImportSite site, const std::string& path, ImportMode mode);
+  /// Waits for what is in flight; a mark that was not written costs a longer resume, nothing else.
+  ~LogImport();
+  LogImport(const LogImport&) = delete;
+  LogImport& operator=(const LogImport&) = delete;
+
+  /// Handles up to `lines_max` lines and returns how many: 0 at the end of what there is. Writes a mark each second.
+  /// Errors: as ByteSource::read() (the lines before were handled) and EventLog::append().
+  lungo::Result<std::size_t> step(std::size_t lines_max);
+  /// Everything so far is committed and marked when it returns. `with_rest`: a last line without its end counts as a line.
+  lungo::Result<void> finish(bool with_rest);
+
+  [[nodiscard]] const ImportReport& report() const;
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] ByteSource& source();
+  [[nodiscard]] std::array<StepCount, 4> steps() const;
+
+ private:
+  struct Parts;
+  explicit LogImport(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tracker

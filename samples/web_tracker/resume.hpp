@@ -1,0 +1,43 @@
+// Finds the place where the import of a file goes on; see log_import.hpp for what is promised.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "batched_appends.hpp"
+#include "import_progress.hpp"
+#include "line_reader.hpp"
+#include "visitor_ids.hpp"
+
+namespace tracker {
+
+/// Orders the records that one line may give rise to: the line, then what was written later of it.
+constexpr std::uint64_t place_of(std::uint64_t line, bool continues) { return line * 2 + (continues ? 1 : 0); }
+
+/// Where an import begins.
+struct StartingPoint {
+  std::string file;                    // its id
+  std::unique_ptr<LineReader> reader;  // behind the mark
+  ImportProgress counts;               // drops and last time as of the mark
+  std::vector<std::uint64_t> done;     // per lane: records up to this place are in the log
+  bool is_new = true;
+};
+
+/// The starting point of `source`, whose first line has the fingerprint; a new file's id where no known one is this file.
+/// Errors: as ByteSource::read() and EventLog::read().
+lungo::Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
+                                                 const BatchedAppends& appends, std::string_view fingerprint,
+                                                 std::unique_ptr<ByteSource> source);
+
+/// The hash that marks are made with.
+RollingHash mark_hash(const Secret& secret);
+
+/// What the rehearsal compares of an event: its stream and its time.
+std::uint64_t who_and_when(std::string_view stream, lungo::Timestamp time);
+
+}  // namespace tracker
