@@ -4,10 +4,13 @@
 // failed-FILE). Both stream topics have the same number of partitions, since the process's outputs lie beside its inputs.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "request_target.hpp"
@@ -19,8 +22,11 @@ inline constexpr std::string_view kEventsTopic = "events";
 inline constexpr std::string_view kSessionsTopic = "sessions";
 inline constexpr std::string_view kFailedTopic = "failed-events";
 
-/// One line of an access log. The visitor is the stream; no address and no raw user agent is kept. Its time is the event's.
+/// One line of an access log. The visitor is the stream; no address and no raw user agent is kept. Its time is the event's too.
 struct Request {
+  std::array<std::byte, 16> visitor{};  // names an (address, user agent) within one day; see visitor_ids.hpp
+  std::chrono::sys_seconds time{};
+  std::int32_t zone_minutes = 0;  // what the line's clock is ahead of UTC
   std::string method;
   std::string target;
   std::string protocol;
@@ -33,30 +39,35 @@ struct Request {
   Device device = Device::other;
   RequestKind kind = RequestKind::other;
   bool bot = false;
-  std::int32_t zone_minutes = 0;  // what the line's clock is ahead of UTC
 
   /// A person saw a page: what sessions, referrers, browsers and devices count.
   [[nodiscard]] bool is_view() const { return !bot && kind == RequestKind::page && status >= 200 && status < 400; }
+  /// By the line's own clock, which decides its day.
+  [[nodiscard]] std::chrono::sys_seconds local_time() const { return time + std::chrono::minutes{zone_minutes}; }
 };
 
 /// A visitor's first page after half an hour without one, or on a new day.
 struct SessionStarted {
+  std::chrono::sys_seconds started{};
+  std::int32_t zone_minutes = 0;
   std::string entry_page;
   std::string referrer_host;  // empty: came directly
-  std::int32_t zone_minutes = 0;
 };
+
+/// Pages of a session that its event names; of a longer one the first.
+inline constexpr std::size_t kSessionPathMax = 64;
 
 /// Its time is when the session was known to be over: half an hour after its last page, or the end of its day.
 struct SessionEnded {
+  std::chrono::sys_seconds started{};  // time of the earliest page
+  std::int32_t zone_minutes = 0;
+  std::int64_t duration_seconds = 0;  // from the earliest page to the latest
+  std::int64_t pages = 0;
+  bool bounce = false;  // saw one page only
   std::string entry_page;
   std::string exit_page;
   std::string referrer_host;
-  std::int64_t pages = 0;
-  std::int64_t duration_seconds = 0;  // from the first page's time to the last one's
-  bool bounce = false;                // saw one page only
-  std::int32_t funnel_step = 0;       // the last step reached in order; 0: not even the first
-  std::int32_t zone_minutes = 0;
-  std::int64_t started_ms = 0;  // of the first page, since 1970
+  std::vector<std::string> path;  // in the order of the log, at most kSessionPathMax
 };
 
 /// A line that could not become a Request, kept so that nothing is lost: repair it and import it again.

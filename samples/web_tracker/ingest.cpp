@@ -28,6 +28,7 @@ std::optional<DropReason> IngestChain::parse(std::string_view text, Draft& draft
   const std::optional<DropReason> reason = parse_access_line(text, draft.line);
   if (reason) return reason;
   Request& request = draft.request;
+  request.time = draft.line.time;
   request.method = draft.line.method;
   request.target = draft.line.target;
   request.protocol = draft.line.protocol;
@@ -51,6 +52,7 @@ std::optional<DropReason> IngestChain::judge_referrer(std::string_view, Draft& d
 std::optional<DropReason> IngestChain::name_visitor(std::string_view, Draft& draft) {
   const auto day = std::chrono::floor<std::chrono::days>(draft.line.local_time());
   const Visitor& visitor = visitors_.of(day, draft.line.address, draft.line.user_agent);
+  draft.request.visitor = visitor.bytes;
   draft.request.browser = visitor.agent.browser;
   draft.request.system = visitor.agent.system;
   draft.request.device = visitor.agent.device;

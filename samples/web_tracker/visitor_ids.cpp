@@ -205,7 +205,9 @@ const Visitor& VisitorIds::of(std::chrono::sys_days day, std::string_view addres
                      .key_size = static_cast<std::uint32_t>(parts.key.size()),
                      .visitor = static_cast<std::uint32_t>(parts.visitors.size())};
   parts.arena += parts.key;
-  parts.visitors.push_back({.id = base64url(digest.data()), .agent = judge_user_agent(user_agent)});
+  Visitor visitor{.bytes = {}, .id = base64url(digest.data()), .agent = judge_user_agent(user_agent)};
+  std::memcpy(visitor.bytes.data(), digest.data(), visitor.bytes.size());
+  parts.visitors.push_back(visitor);
   return parts.visitors.back();
 }
 

@@ -39,7 +39,8 @@ class Secret {
 
 /// What is known of the one who sent a line.
 struct Visitor {
-  std::array<char, 22> id;
+  std::array<std::byte, 16> bytes;
+  std::array<char, 22> id;  // the bytes as text
   UserAgent agent;
   [[nodiscard]] std::string_view id_text() const { return {id.data(), id.size()}; }
 };

@@ -1,0 +1,66 @@
+#include "follow.hpp"
+
+namespace tracker {
+
+using lungo::Errc;
+using lungo::Result;
+
+namespace {
+// A server goes on writing into the renamed file until it was told; so long it must have been silent before it is left.
+constexpr lungo::Duration kGraceAfterRotation = std::chrono::seconds{2};
+}  // namespace
+
+Result<std::size_t> LogFollower::poll(std::size_t lines_max) {
+  Result<std::size_t> taken = take(lines_max);
+  if (!taken) import_.reset();
+  return taken;
+}
+
+Result<std::size_t> LogFollower::take(std::size_t lines_max) {
+  if (!import_) {
+    Result<std::unique_ptr<LogImport>> opened = LogImport::open(site_, path_, ImportMode::follow);
+    if (!opened && opened.error().code() == Errc::not_found) return std::size_t{0};
+    if (!opened) return opened.error();
+    import_ = std::move(*opened);
+    replaced_since_.reset();
+    if (!import_) return std::size_t{0};
+  }
+  Result<std::size_t> lines = import_->step(lines_max);
+  if (!lines) return lines.error();
+  if (*lines > 0) {
+    replaced_since_.reset();
+    return lines;
+  }
+
+  ByteSource& source = import_->source();
+  const bool truncated = source.stored_bytes_total() < source.stored_bytes_read();
+  Result<bool> replaced = was_replaced();
+  if (!replaced) return replaced.error();
+  if (truncated || *replaced) {
+    Result<void> finished = import_->finish(*replaced);
+    if (!finished) return finished.error();
+    import_.reset();
+  }
+  return std::size_t{0};
+}
+
+// True when the path names another file and the one that we have has been silent for the time of grace.
+Result<bool> LogFollower::was_replaced() {
+  Result<FileIdentity> identity = identity_of(path_);
+  if (!identity && identity.error().code() == Errc::not_found) return false;  // renamed; its successor is still to come
+  if (!identity) return identity.error();
+  if (*identity == import_->source().identity()) {
+    replaced_since_.reset();
+    return false;
+  }
+  const lungo::Instant now = site_.store.log().ports().clock.monotonic();
+  if (!replaced_since_) replaced_since_ = now;
+  return now - *replaced_since_ >= kGraceAfterRotation;
+}
+
+Result<void> LogFollower::finish() {
+  if (!import_) return {};
+  return import_->finish(false);
+}
+
+}  // namespace tracker

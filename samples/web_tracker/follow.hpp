@@ -1,0 +1,38 @@
+// Follows a growing log like `tail -F`: through rotation, truncation, and times when there is no file.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "log_import.hpp"
+
+namespace tracker {
+
+class LogFollower {
+ public:
+  LogFollower(ImportSite site, std::string path) : site_(site), path_(std::move(path)) {}
+
+  /// Takes what is there, at most `lines_max` lines, and returns how many: 0 = nothing new, ask again a little later.
+  /// After an error of the log or the disk the file is opened anew at the next call and goes on where it stopped.
+  /// Errors: as LogImport.
+  lungo::Result<std::size_t> poll(std::size_t lines_max);
+  /// Commits and marks everything that was taken.
+  lungo::Result<void> finish();
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Of the file that is open now; nothing while there is none.
+  [[nodiscard]] const LogImport* import() const { return import_.get(); }
+
+ private:
+  lungo::Result<std::size_t> take(std::size_t lines_max);
+  lungo::Result<bool> was_replaced();
+
+  ImportSite site_;
+  std::string path_;
+  std::unique_ptr<LogImport> import_;
+  std::optional<lungo::Instant> replaced_since_;
+};
+
+}  // namespace tracker

@@ -1,0 +1,309 @@
+// web-tracker: imports and follows access logs, keeps read models of them, and rebuilds those by replay.
+//
+// Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
+// same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lungo/projections/replay.hpp>
+
+#include "follow.hpp"
+#include "progress_bar.hpp"
+#include "summary.hpp"
+#include "tracker.hpp"
+
+namespace {
+
+using lungo::Errc;
+using lungo::Error;
+using lungo::Result;
+using namespace tracker;
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitDiskFull = 75;  // EX_TEMPFAIL of sysexits.h: try again later
+constexpr std::size_t kLinesPerStep = 1000;
+constexpr lungo::Duration kTick = std::chrono::milliseconds{200};
+
+std::atomic<int> stop_signal{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+
+void on_signal(int number) { stop_signal = number; }
+
+void listen_to_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+}
+
+struct Arguments {
+  std::vector<std::string> imports;
+  std::vector<std::string> follows;
+  std::string data = "data";
+  std::string funnel;
+  bool exit = false;
+  bool json = false;
+};
+
+void complain(const Error& error) { std::cerr << "web-tracker: " << error.text() << '\n'; }
+
+// The funnel's steps outlive a run: they say what the rows of the Funnel projection mean.
+std::string funnel_file(const std::string& data) { return data + "/tracker-funnel"; }
+
+void load_funnel(const std::string& data) {
+  std::ifstream file{funnel_file(data)};
+  std::string steps;
+  if (std::getline(file, steps) && !steps.empty()) set_funnel(FunnelSteps{steps});
+}
+
+bool save_funnel(const std::string& data, const std::string& steps) {
+  std::ofstream file{funnel_file(data), std::ios::trunc};
+  file << steps << '\n';
+  return static_cast<bool>(file.flush());
+}
+
+// One run of the program over its inputs.
+class Run {
+ public:
+  Run(Tracker& tracker, const Arguments& arguments) : tracker_(tracker), arguments_(arguments) {
+    for (const std::string& path : arguments.follows) followers_.emplace_back(tracker.import_site(), path);
+  }
+
+  int run() {
+    for (const std::string& path : arguments_.imports) {
+      if (is_over()) break;
+      import(path);
+    }
+    if (arguments_.exit) {
+      take_what_is_there();
+    } else {
+      follow_until_stopped();
+    }
+    finish_followers();
+    if (arguments_.exit && !is_over()) print_summary();
+    if (stop_signal != 0 && arguments_.exit && status_ == 0) return 128 + stop_signal;
+    return status_;
+  }
+
+ private:
+  [[nodiscard]] bool is_over() const { return stop_signal != 0 || status_ == kExitDiskFull; }
+  [[nodiscard]] lungo::Instant now() const { return tracker_.ports().clock.monotonic(); }
+
+  void fail(const Error& error) {
+    complain(error);
+    if (error.code() == Errc::no_space) {
+      std::cerr << "web-tracker: nothing is lost; make room and give the same command, it goes on where it stopped\n";
+      status_ = kExitDiskFull;
+    } else if (status_ == 0) {
+      status_ = kExitFailed;
+    }
+  }
+
+  // False, with the reason told, when sessions or projections can't go on.
+  bool all_is_well() {
+    if (now() < next_check_) return true;
+    next_check_ = now() + std::chrono::seconds{1};
+    const std::optional<Error> trouble = tracker_.trouble();
+    if (trouble) fail(*trouble);
+    return !trouble;
+  }
+
+  void import(const std::string& path) {
+    Result<std::unique_ptr<LogImport>> opened = LogImport::open(tracker_.import_site(), path, ImportMode::whole);
+    if (!opened) return fail(opened.error());
+    LogImport& file = **opened;
+    ProgressBar bar{path == "-" ? "standard input" : path, isatty(STDERR_FILENO) == 1, now()};
+    bool more = true;
+    std::optional<Error> damage;
+    while (more && !damage && stop_signal == 0 && all_is_well()) {
+      Result<std::size_t> lines = file.step(kLinesPerStep);
+      if (!lines) damage = lines.error();
+      more = lines && *lines > 0;
+      bar.show(file.source().stored_bytes_read(), file.source().stored_bytes_total(), file.report().lines, now());
+    }
+    bar.clear();
+    // What came before the damage, or before the signal, stays.
+    const bool at_end = !more && !damage;
+    Result<void> finished = file.finish(at_end);
+    if (damage) fail(*damage);
+    if (!finished && !(damage && damage->code() == finished.error().code())) fail(finished.error());
+    files_.push_back({path, file.report()});
+  }
+
+  void take_what_is_there() {
+    for (LogFollower& follower : followers_) {
+      while (!is_over() && all_is_well()) {
+        Result<std::size_t> lines = follower.poll(kLinesPerStep);
+        if (!lines) fail(lines.error());
+        if (!lines || *lines == 0) break;
+      }
+    }
+  }
+
+  void follow_until_stopped() {
+    std::cerr << "web-tracker: " << (followers_.empty() ? "imported; " : "following; ") << "stop with Ctrl-C\n";
+    while (stop_signal == 0) {
+      std::size_t taken = 0;
+      for (LogFollower& follower : followers_) {
+        Result<std::size_t> lines = follower.poll(kLinesPerStep);
+        taken += lines ? *lines : 0;
+        report_trouble(lines ? tracker_trouble() : std::optional{lines.error()});
+      }
+      if (followers_.empty()) report_trouble(tracker_trouble());
+      if (taken == 0) tracker_.ports().executor.wait_until([] { return stop_signal != 0; }, now() + kTick);
+    }
+  }
+
+  std::optional<Error> tracker_trouble() {
+    if (now() < next_check_) return last_trouble_;
+    next_check_ = now() + std::chrono::seconds{1};
+    return tracker_.trouble();
+  }
+
+  // A follower outlives what goes wrong: it says so once, goes on trying, and says when it is over.
+  void report_trouble(const std::optional<Error>& trouble) {
+    if (trouble && !last_trouble_) {
+      complain(*trouble);
+      std::cerr << "web-tracker: nothing is lost; going on as soon as that is mended\n";
+    }
+    if (!trouble && last_trouble_) std::cerr << "web-tracker: going on\n";
+    last_trouble_ = trouble;
+  }
+
+  void finish_followers() {
+    for (LogFollower& follower : followers_) {
+      Result<void> finished = follower.finish();
+      if (!finished) fail(finished.error());
+      if (follower.import() != nullptr) files_.push_back({follower.path(), follower.import()->report()});
+    }
+  }
+
+  bool catch_up() {
+    ProgressBar bar{"projections", isatty(STDERR_FILENO) == 1, now()};
+    while (!is_over()) {
+      Result<void> caught_up = tracker_.catch_up(std::chrono::milliseconds{500});
+      if (caught_up) return true;
+      if (caught_up.error().code() != Errc::timed_out || !all_is_well()) {
+        fail(caught_up.error());
+        return false;
+      }
+    }
+    return false;
+  }
+
+  void print_summary() {
+    if (!catch_up()) return;
+    Result<void> refreshed = tracker_.refresh_funnel();
+    if (!refreshed) return fail(refreshed.error());
+    Result<Summary> summary = summarize(tracker_);
+    if (!summary) return fail(summary.error());
+    if (arguments_.json) {
+      print_json(std::cout, *summary, files_);
+    } else {
+      print_text(std::cout, *summary, files_);
+    }
+    std::cout.flush();
+  }
+
+  Tracker& tracker_;
+  const Arguments& arguments_;
+  std::vector<LogFollower> followers_;
+  std::vector<FileReport> files_;
+  std::optional<Error> last_trouble_;
+  lungo::Instant next_check_{};
+  int status_ = 0;
+};
+
+int track(const Arguments& arguments) {
+  if (arguments.imports.empty() && arguments.follows.empty()) {
+    std::cerr << "web-tracker: nothing to do. Give it an access log:\n"
+                 "  web-tracker --import /var/log/nginx/access.log.1.gz --exit     import, print a summary and stop\n"
+                 "  web-tracker --follow /var/log/nginx/access.log                 import and go on as it grows\n"
+                 "  web-tracker replay status                                      look at what is there\n"
+                 "`web-tracker --help` lists everything.\n";
+    return kExitUsage;
+  }
+  listen_to_signals();
+  load_funnel(arguments.data);
+  if (!arguments.funnel.empty()) set_funnel(FunnelSteps{arguments.funnel});
+  Result<std::unique_ptr<Tracker>> opened = Tracker::open(arguments.data);
+  if (!opened) {
+    complain(opened.error());
+    return opened.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
+  }
+  if (!arguments.funnel.empty() && !save_funnel(arguments.data, arguments.funnel)) {
+    std::cerr << "web-tracker: can't write " << funnel_file(arguments.data) << '\n';
+    return kExitFailed;
+  }
+  Tracker& tracker = **opened;
+  const int status = Run{tracker, arguments}.run();
+  Result<void> stopped = tracker.stop();
+  if (!stopped) complain(stopped.error());
+  if (!stopped && status == 0) return stopped.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
+  return status;
+}
+
+// The rest of the command line goes to the replay tool as it is.
+int replay(int argc, char** argv) {
+  lungo::ReplayTool tool;
+  tool.program = "web-tracker replay";
+  tool.add_projections = [](lungo::Engine& engine) { const AddedProjections added{engine}; };
+  std::string data = tool.data;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--data" && i + 1 < argc) data = argv[i + 1];
+    if (argument.starts_with("--data=")) data = argument.substr(7);
+  }
+  load_funnel(data);
+  return lungo::run_replay_tool(tool, argc - 1, argv + 1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view{argv[1]} == "replay") return replay(argc - 1, argv + 1);
+
+  Arguments arguments;
+  CLI::App app{"Records the activity in web servers' access logs as events, and keeps read models of it in DIR/views.db."};
+  app.name("web-tracker");
+  app.add_option(
+         "--import", arguments.imports,
+         "access log to import, repeatable: Apache's or nginx's combined or common format; plain, gzip, or - for standard "
+         "input. A file that was imported before goes on where it stopped and repeats nothing; - can't resume: given "
+         "again, its lines count again")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_option("--follow", arguments.follows, "access log to follow as it grows, like tail -F, through rotation; repeatable")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_flag("--exit", arguments.exit, "import, print a summary and stop");
+  app.add_flag("--json", arguments.json, "the summary as one JSON object");
+  app.add_option("--data", arguments.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
+  app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
+      ->type_name("PAGES");
+  app.footer(
+      "web-tracker replay list | status | show PROJECTION [KEY] | events STREAM | rebuild [PROJECTION]\n"
+      "  looks at the read models and makes them anew from the log; `web-tracker replay --help` tells more.\n"
+      "Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  try {
+    return track(arguments);
+  } catch (const std::exception& error) {
+    std::cerr << "web-tracker: " << error.what() << '\n';
+    return kExitFailed;
+  }
+}

@@ -1,0 +1,121 @@
+#include "tracker.hpp"
+
+#include <lungo/log/local_event_log.hpp>
+
+namespace tracker {
+namespace {
+
+using lungo::Error;
+using lungo::Result;
+
+constexpr std::int32_t kPartitions = 4;
+
+Result<void> make_topics(lungo::EventStore& store) {
+  for (const auto& [name, partitions] :
+       {std::pair{kEventsTopic, kPartitions}, {kSessionsTopic, kPartitions}, {kFailedTopic, 1}}) {
+    Result<lungo::TopicInfo> topic = store.stream_topic(name, partitions);
+    if (!topic) return topic.error();
+  }
+  return store.declare<Request, SessionStarted, SessionEnded, FailedLine, ImportProgress>();
+}
+
+}  // namespace
+
+AddedProjections::AddedProjections(lungo::Engine& engine)
+    : hits_per_day(engine.add<HitsPerDay>()),
+      status_codes(engine.add<StatusCodes>()),
+      top_targets(engine.add<TopTargets>()),
+      visitors(engine.add<Visitors>()),
+      visitor_sketch(engine.add<VisitorSketch>()),
+      sessions_per_day(engine.add<SessionsPerDay>()),
+      funnel(engine.add<Funnel>()) {
+  engine.add<HitsPerMinute>();
+  engine.add<HitsPerHour>();
+  engine.add<Referrers>();
+  engine.add<Browsers>();
+  engine.add<Systems>();
+  engine.add<Devices>();
+  engine.add<EntryPages>();
+  engine.add<ExitPages>();
+}
+
+Tracker::Tracker(lungo::EventStore store, const Secret& secret)
+    : store_(std::move(store)),
+      secret_(secret),
+      engine_(store_, lungo::sqlite("views.db")),
+      rows_(engine_),
+      sessions_(store_) {}
+
+Tracker::~Tracker() {
+  // An error was either seen by whoever called stop(), or there is nobody to tell: the log has everything.
+  const Result<void> ignored = stop();
+  static_cast<void>(ignored);
+}
+
+Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory) {
+  Result<std::shared_ptr<lungo::EventLog>> log = lungo::open_local(directory);
+  if (!log) return log.error();
+  Result<Secret> secret = Secret::load_or_create(directory, (*log)->ports().random);
+  if (!secret) return secret.error();
+  lungo::EventStore store{std::move(*log)};
+  Result<void> made = make_topics(store);
+  if (!made) return made.error();
+  Result<ProgressBook> book = ProgressBook::open(store);
+  if (!book) return book.error();
+
+  std::unique_ptr<Tracker> tracker{new Tracker{std::move(store), *secret}};
+  tracker->book_ = std::make_unique<ProgressBook>(std::move(*book));
+  tracker->running_ = true;
+  Result<void> started = tracker->engine_.start();
+  if (!started) return started.error();
+  started = tracker->sessions_.start();
+  if (!started) return started.error();
+  return tracker;
+}
+
+Result<void> Tracker::catch_up(lungo::Duration timeout) {
+  const lungo::Instant deadline = ports().clock.monotonic() + timeout;
+  Result<void> sessions = sessions_.catch_up(timeout);  // first: what it writes, the engine reads
+  if (!sessions) return sessions;
+  return engine_.catch_up(std::max(deadline - ports().clock.monotonic(), lungo::Duration{std::chrono::milliseconds{1}}));
+}
+
+Result<void> Tracker::stop() {
+  if (!running_) return {};
+  running_ = false;
+  const Result<void> sessions = sessions_.stop();
+  const Result<void> engine = engine_.stop();
+  return sessions ? engine : sessions;
+}
+
+std::optional<Error> Tracker::trouble() const {
+  const lungo::ProcessStatus sessions = sessions_.status();
+  if (sessions.error) return sessions.error->with_context("sessions");
+  for (const lungo::ProjectionStatus& projection : engine_.status()) {
+    if (projection.error) return projection.error->with_context(projection.name);
+  }
+  return std::nullopt;
+}
+
+std::int64_t Tracker::lag() const {
+  std::int64_t most = sessions_.status().lag();
+  for (const lungo::ProjectionStatus& projection : engine_.status()) most = std::max(most, projection.lag);
+  return most;
+}
+
+Result<void> Tracker::refresh_funnel() {
+  bool other_rows = false;
+  bool own_rows = false;
+  Result<void> read = rows_.funnel.for_each([&](const Funnel::Key& key, const SessionCount&) {
+    (key.funnel == tracker::funnel().name() ? own_rows : other_rows) = true;
+  });
+  if (!read) return read;
+  if (own_rows || !other_rows) return {};
+  lungo::RebuildOptions options;
+  options.projections = {"Funnel"};
+  Result<lungo::RebuildReport> rebuilt = engine_.rebuild(options);
+  if (!rebuilt) return rebuilt.error();
+  return {};
+}
+
+}  // namespace tracker

@@ -1,0 +1,72 @@
+// The tracker's parts on one data directory: the log, the session process, the engine with all projections.
+//
+// Threads: one at a time, apart from the reads of the projections.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <lungo/framework/process.hpp>
+#include <lungo/projections/engine.hpp>
+
+#include "import_progress.hpp"
+#include "log_import.hpp"
+#include "projections.hpp"
+#include "sessions.hpp"
+#include "visitor_ids.hpp"
+
+namespace tracker {
+
+/// Every projection, added to an engine; those that the summary reads by name.
+struct AddedProjections {
+  explicit AddedProjections(lungo::Engine& engine);
+  lungo::Projection<HitsPerDay>& hits_per_day;
+  lungo::Projection<StatusCodes>& status_codes;
+  lungo::Projection<TopTargets>& top_targets;
+  lungo::Projection<Visitors>& visitors;
+  lungo::Projection<VisitorSketch>& visitor_sketch;
+  lungo::Projection<SessionsPerDay>& sessions_per_day;
+  lungo::Projection<Funnel>& funnel;
+};
+
+class Tracker {
+ public:
+  /// Opens or makes the data directory and starts everything. Errors: locked, naming the holder; newer_format; corrupt, naming
+  /// file and byte; no_space, io.
+  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory);
+  ~Tracker();
+  Tracker(const Tracker&) = delete;
+  Tracker& operator=(const Tracker&) = delete;
+
+  /// Waits until sessions and all projections hold everything that is in the log. Errors: timed_out, naming what lags; why a
+  /// part of it has stopped.
+  lungo::Result<void> catch_up(lungo::Duration timeout);
+  /// Commits and stops everything. Errors: what could not be written; it will be made again from the log.
+  lungo::Result<void> stop();
+  /// Why the process or a projection can't go on, or waits for the disk; nothing while all is well.
+  [[nodiscard]] std::optional<lungo::Error> trouble() const;
+  /// Events that sessions and projections have not seen yet.
+  [[nodiscard]] std::int64_t lag() const;
+  /// Makes the rows of another list of funnel steps from all sessions. Does nothing when they are there.
+  lungo::Result<void> refresh_funnel();
+
+  [[nodiscard]] ImportSite import_site() { return {.store = store_, .book = *book_, .secret = secret_}; }
+  [[nodiscard]] ProgressBook& book() { return *book_; }
+  [[nodiscard]] lungo::Ports ports() { return store_.log().ports(); }
+
+  [[nodiscard]] AddedProjections& rows() { return rows_; }
+
+ private:
+  Tracker(lungo::EventStore store, const Secret& secret);
+
+  lungo::EventStore store_;
+  Secret secret_;
+  std::unique_ptr<ProgressBook> book_;
+  lungo::Engine engine_;
+  AddedProjections rows_;
+  lungo::Process<Sessions> sessions_;
+  bool running_ = false;
+};
+
+}  // namespace tracker
