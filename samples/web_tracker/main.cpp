@@ -2,7 +2,8 @@
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
-#include <sys/stat.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -53,7 +54,14 @@ struct Arguments {
   std::string funnel;
   bool exit = false;
   bool json = false;
+  bool verbose = false;
 };
+
+// Standard output belongs to the summary; the library's log goes elsewhere.
+void set_up_logging(bool verbose) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("web-tracker"));
+  spdlog::set_level(verbose ? spdlog::level::info : spdlog::level::warn);
+}
 
 void complain(const Error& error) { std::cerr << "web-tracker: " << error.text() << '\n'; }
 
@@ -265,6 +273,7 @@ int replay(int argc, char** argv) {
     if (argument.starts_with("--data=")) data = argument.substr(7);
   }
   load_funnel(data);
+  set_up_logging(false);
   return lungo::run_replay_tool(tool, argc - 1, argv + 1);
 }
 
@@ -289,6 +298,7 @@ int main(int argc, char** argv) {
   app.add_flag("--exit", arguments.exit, "import, print a summary and stop");
   app.add_flag("--json", arguments.json, "the summary as one JSON object");
   app.add_option("--data", arguments.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
+  app.add_flag("--verbose", arguments.verbose, "tell on stderr what the log does");
   app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
       ->type_name("PAGES");
   app.footer(
@@ -300,6 +310,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  set_up_logging(arguments.verbose);
   try {
     return track(arguments);
   } catch (const std::exception& error) {

@@ -39,7 +39,9 @@ inline std::vector<std::string> tracker_command(const std::string& data, const s
   return command;
 }
 
-inline Finished run_tracker(const std::string& data, const std::vector<std::string>& more) { return run(tracker_command(data, more)); }
+inline Finished run_tracker(const std::string& data, const std::vector<std::string>& more) {
+  return run(tracker_command(data, more));
+}
 
 /// Imports and gives the summary; fails the test when the program fails.
 inline boost::json::object import_json(const std::string& data, const std::vector<std::string>& logs) {
@@ -166,7 +168,8 @@ inline std::map<std::string, std::string> rows_of(const std::string& data) {
   return tables;
 }
 
-inline void expect_same_rows(const std::map<std::string, std::string>& expected, const std::map<std::string, std::string>& actual) {
+inline void expect_same_rows(const std::map<std::string, std::string>& expected,
+                             const std::map<std::string, std::string>& actual) {
   std::vector<std::string> names;
   std::vector<std::string> actual_names;
   for (const auto& [name, rows] : expected) names.push_back(name);

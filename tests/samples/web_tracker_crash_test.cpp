@@ -1,0 +1,176 @@
+// The main promise over the real program: nothing lost, nothing twice, and replay is the truth. Two million lines; kill -9 at
+// twenty moments, chosen by how many events are in the log.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/samples/tracker_directory.hpp"
+#include "tests/support/access_log_generator.hpp"
+#include "tests/support/random.hpp"
+
+namespace lungo::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLines = 2'000'000;
+constexpr int kKills = 20;
+
+// Made once for all tests of this file, since each takes its time.
+class Logs : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    seed_ = test_seed(20'240'301);
+    AccessLogGenerator generator{{.lines = kLines, .seed = seed_, .days = 12, .visitors = 120'000, .urls = 40'000}};
+    std::ofstream file{path(), std::ios::binary};
+    std::string block;
+    for (bool more = true; more; block.clear()) {
+      while (block.size() < (1u << 20) && (more = generator.next(block))) {
+      }
+      file << block;
+    }
+  }
+  void TearDown() override { directory_.reset(); }
+  [[nodiscard]] std::string path() const { return *directory_ / "access.log"; }
+  [[nodiscard]] std::string undisturbed() const { return *directory_ / "undisturbed"; }
+  [[nodiscard]] std::uint64_t seed() const { return seed_; }
+
+  /// The directory of one import without any disturbance; made at the first call.
+  const boost::json::object& undisturbed_import() {
+    if (summary_.empty()) summary_ = import_json(undisturbed(), {path()});
+    return summary_;
+  }
+
+ private:
+  std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
+  boost::json::object summary_;
+  std::uint64_t seed_ = 0;
+};
+
+Logs& logs() {
+  static Logs* const all = static_cast<Logs*>(::testing::AddGlobalTestEnvironment(new Logs));
+  return *all;
+}
+[[maybe_unused]] const Logs& registered = logs();
+
+std::int64_t events_in(const std::string& data) {
+  const std::shared_ptr<EventLog> log = look_into(data);
+  return log ? records_in(*log, "events") : 0;
+}
+
+// Lets the import run until `target` events are committed, then kills it. False when it ended before.
+bool kill_at(const std::string& data, std::int64_t target) {
+  Program program{tracker_command(data, {"--exit", "--import", logs().path()})};
+  std::shared_ptr<EventLog> beside;
+  while (program.is_running()) {
+    if (!beside) beside = look_into(data);
+    if (beside && records_in(*beside, "events") >= target) {
+      program.send(SIGKILL);
+      program.wait();
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+  return false;
+}
+
+TEST(WebTrackerCrash, LogOfTwoMillionLinesEqualsTheShellPipeline) {
+  EXPECT_EQ(as_shell_prints(logs().undisturbed_import()), shell_summary({logs().path()}));
+}
+
+TEST(WebTrackerCrash, TwentyKillsLoseNothingAndRepeatNothing) {
+  SCOPED_TRACE(logs().seed());
+  const boost::json::object undisturbed = logs().undisturbed_import();
+  const std::int64_t events = undisturbed.at("events").to_number<std::int64_t>();
+  TempDirectory directory;
+  const std::string data = directory / "data";
+  fs::create_directory(data);
+  fs::copy(logs().undisturbed() + "/tracker-secret", data + "/tracker-secret");  // or visitors would have other ids
+
+  Random random{logs().seed()};
+  int inside = 0;
+  for (int kill = 0; kill < kKills; ++kill) {
+    // One in each twentieth of the import, anywhere in it.
+    const std::int64_t slice = events / kKills;
+    const std::int64_t target = slice * kill + 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(slice)));
+    if (!kill_at(data, target)) continue;
+    const std::int64_t at = events_in(data);
+    inside += at > 0 && at < events ? 1 : 0;
+  }
+  ASSERT_GE(inside, 15) << "the kills did not land inside of the import";
+
+  boost::json::object summary = import_json(data, {logs().path()});
+  summary["imports"] = undisturbed.at("imports");
+  EXPECT_EQ(summary, undisturbed);
+  for (const char* topic : {"events", "sessions", "failed-events"}) {
+    EXPECT_TRUE(streams_of(data, topic) == streams_of(logs().undisturbed(), topic)) << topic;
+  }
+  expect_same_rows(rows_of(logs().undisturbed()), rows_of(data));
+}
+
+TEST(WebTrackerCrash, RebuildEqualsTheLiveRowsAlsoWhenItWasKilledHalfWay) {
+  logs().undisturbed_import();
+  const std::string data = logs().undisturbed();
+  const std::map<std::string, std::string> live = rows_of(data);
+  ASSERT_GE(live.size(), 15U);
+
+  const auto begin = std::chrono::steady_clock::now();
+  const Finished whole = run_tracker(data, {"replay", "rebuild"});
+  const auto took = std::chrono::steady_clock::now() - begin;
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  expect_same_rows(live, rows_of(data));
+
+  for (const int percent : {30, 60}) {
+    Program killed{tracker_command(data, {"replay", "rebuild"})};
+    std::this_thread::sleep_for(took * percent / 100);
+    killed.send(SIGKILL);
+    killed.wait();
+  }
+  const Finished resumed = run_tracker(data, {"replay", "rebuild"});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  expect_same_rows(live, rows_of(data));
+}
+
+// A file system of a few megabytes, if we may mount one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& options) {
+    mounted_ = ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  [[nodiscard]] bool is_mounted() const { return mounted_; }
+  [[nodiscard]] bool resize(const std::string& options) const {
+    return ::mount("tmpfs", directory_.path().c_str(), "tmpfs", MS_REMOUNT, options.c_str()) == 0;
+  }
+  [[nodiscard]] std::string data() const { return directory_ / "data"; }
+
+ private:
+  TempDirectory directory_;
+  bool mounted_ = false;
+};
+
+TEST(WebTrackerCrash, FullDiskStopsWithTheReasonAndGoesOnWhenThereIsRoom) {
+  const SmallDisk disk{"size=24m"};
+  if (!disk.is_mounted()) GTEST_SKIP() << "needs the right to mount a small file system";
+  TempDirectory directory;
+  const std::string log = directory / "access.log";
+  std::ofstream{log, std::ios::binary} << generate_access_log({.lines = 200'000, .seed = 5});
+  const Finished full = run_tracker(disk.data(), {"--exit", "--import", log});
+  EXPECT_EQ(full.status, 75) << full.err;
+  EXPECT_NE(full.err.find("No space left"), std::string::npos) << full.err;
+  ASSERT_TRUE(disk.resize("size=400m"));
+  EXPECT_EQ(as_shell_prints(import_json(disk.data(), {log})), shell_summary({log}));
+}
+
+}  // namespace
+}  // namespace lungo::test

@@ -1,0 +1,271 @@
+// The tracker as its users meet it: a program, log files, and what it prints.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "tests/samples/tracker_directory.hpp"
+#include "tests/support/access_log_generator.hpp"
+
+namespace lungo::test {
+namespace {
+
+constexpr std::string_view kLine = "10.0.0.1 - - [01/Mar/2024:10:00:00 +0000] \"GET /page HTTP/1.1\" 200 1 \"-\" \"Firefox\"\n";
+
+std::string line_at(int minute, const std::string& target, const std::string& agent = "Firefox") {
+  const std::string clock = std::to_string(100 + minute / 60).substr(1) + ":" + std::to_string(100 + minute % 60).substr(1);
+  return "10.0.0.1 - - [01/Mar/2024:" + clock + ":00 +0000] \"GET " + target + " HTTP/1.1\" 200 1 \"-\" \"" + agent + "\"\n";
+}
+
+void write(const std::string& path, std::string_view text, std::ios::openmode mode = std::ios::trunc) {
+  std::ofstream{path, std::ios::binary | mode} << text;
+}
+
+std::int64_t number(const boost::json::object& object, const char* name) { return object.at(name).to_number<std::int64_t>(); }
+
+/// Waits for something another process does.
+template <class Predicate>
+bool eventually(Predicate&& holds) {
+  for (int tries = 0; tries < 600; ++tries) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  return false;
+}
+
+class WebTracker : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string data() const { return directory_ / "data"; }
+  [[nodiscard]] std::string log() const { return directory_ / "access.log"; }
+  boost::json::object import() const { return import_json(data(), {log()}); }
+  TempDirectory directory_;
+};
+
+TEST_F(WebTracker, RealLogEqualsTheShellPipelineAndASecondImportAddsNothing) {
+  if (!std::filesystem::exists(shared_log())) GTEST_SKIP() << "no " << shared_log() << "; name one in LUNGO_ACCESS_LOG";
+  const boost::json::object first = import_json(data(), {shared_log()});
+  EXPECT_EQ(as_shell_prints(first), shell_summary({shared_log()}));
+  EXPECT_EQ(number(first, "events"), 10'000);
+  boost::json::object second = import_json(data(), {shared_log()});
+  EXPECT_EQ(number(second.at("imports").at(0).as_object(), "events"), 0);
+  second["imports"] = first.at("imports");
+  EXPECT_EQ(second, first);
+}
+
+TEST_F(WebTracker, GeneratedLogEqualsTheShellPipeline) {
+  write(log(), generate_access_log({.lines = 100'000, .seed = 7, .days = 4, .visitors = 8'000}));
+  EXPECT_EQ(as_shell_prints(import()), shell_summary({log()}));
+}
+
+TEST_F(WebTracker, SecondImportOfAFileThatGrewAddsWhatIsNew) {
+  const std::string text = generate_access_log({.lines = 3'000, .seed = 8});
+  const std::size_t cut = text.find('\n', text.size() / 2) + 1;
+  write(log(), text.substr(0, cut));
+  import();
+  write(log(), text.substr(cut), std::ios::app);
+  EXPECT_EQ(as_shell_prints(import()), shell_summary({log()}));
+}
+
+TEST_F(WebTracker, AnotherFileWithTheSameFirstLineIsToldApart) {
+  write(log(), std::string{kLine} + line_at(5, "/a") + line_at(6, "/b"));
+  import();
+  for (const std::string& other :
+       {std::string{kLine} + line_at(5, "/x") + line_at(7, "/y"), std::string{kLine} + line_at(5, "/x")}) {
+    write(directory_ / "other.log", other);
+    import_json(data(), {directory_ / "other.log"});
+  }
+  const boost::json::object all = import();
+  EXPECT_EQ(number(all, "lines"), 3 + 3 + 2);
+  EXPECT_EQ(number(all, "events"), 8);
+  const boost::json::object again = import_json(data(), {directory_ / "other.log"});
+  EXPECT_EQ(number(again, "events"), 8);
+}
+
+TEST_F(WebTracker, LastLineWithoutItsEndCountsOnceAlsoWhenItsEndComesLater) {
+  write(log(), std::string{kLine} + line_at(5, "/a").substr(0, line_at(5, "/a").size() - 1));
+  EXPECT_EQ(number(import(), "events"), 2);
+  write(log(), "\n" + line_at(6, "/b"), std::ios::app);
+  const boost::json::object grown = import();
+  EXPECT_EQ(number(grown, "lines"), 3);
+  EXPECT_EQ(number(grown, "events"), 3);
+}
+
+TEST_F(WebTracker, EmptyFileIsAnEmptyImport) {
+  write(log(), "");
+  EXPECT_EQ(number(import(), "lines"), 0);
+}
+
+TEST_F(WebTracker, MalformedLinesAreCountedNamedAndKept) {
+  const std::string overlong = std::string(70'000, 'x');
+  write(log(), std::string{kLine} + "nonsense\n" + std::string{kLine} + "\n" + overlong + "\n" + "nonsense again\n" +
+                   std::string{kLine});
+  const boost::json::object summary = import();
+  EXPECT_EQ(number(summary, "lines"), 7);
+  EXPECT_EQ(number(summary, "events"), 3);
+  const boost::json::object& drops = summary.at("imports").at(0).at("drops").as_object();
+  EXPECT_EQ(boost::json::serialize(drops.at("no valid time in brackets")), R"({"lines":2,"first":[2,6]})");
+  EXPECT_EQ(boost::json::serialize(drops.at("no address")), R"({"lines":1,"first":[4]})");
+  EXPECT_EQ(boost::json::serialize(drops.at("longer than 64 KiB")), R"({"lines":1,"first":[5]})");
+
+  const std::shared_ptr<EventLog> beside = look_into(data());
+  ASSERT_TRUE(beside);
+  EXPECT_EQ(records_in(*beside, "failed-events"), 4);
+  const TopicInfo topic = beside->topic("failed-events").value();
+  PartitionReader reader{*beside, topic, {topic.id, PartitionId{0}, Offset{0}, kNoEpoch}};
+  const Envelope* first = reader.next().value();
+  ASSERT_NE(first, nullptr);
+  EXPECT_NE(as_text(first->payload).find("nonsense"), std::string_view::npos);
+}
+
+TEST_F(WebTracker, SessionsEndAfterHalfAnHourAndTheLastOneStaysOpen) {
+  write(log(), line_at(0, "/") + line_at(10, "/shop") + line_at(100, "/") + line_at(101, "/style.css") +
+                   line_at(102, "/", "Googlebot"));
+  const boost::json::object summary = import();
+  const boost::json::object& sessions = summary.at("sessions").as_object();
+  EXPECT_EQ(number(sessions, "started"), 2);
+  EXPECT_EQ(number(sessions, "ended"), 1);
+  EXPECT_EQ(number(sessions, "bounces"), 0);
+  EXPECT_EQ(number(sessions, "pages"), 2);
+  EXPECT_EQ(number(sessions, "duration_seconds"), 600);
+}
+
+TEST_F(WebTracker, AnotherFunnelIsCountedFromAllSessions) {
+  write(log(), line_at(0, "/") + line_at(10, "/shop") + line_at(100, "/") + line_at(200, "/x"));
+  import();
+  const Finished done = run_tracker(data(), {"--exit", "--json", "--import", log(), "--funnel", "/,/shop"});
+  ASSERT_EQ(done.status, 0) << done.err;
+  const boost::json::value summary = boost::json::parse(done.out);
+  EXPECT_EQ(boost::json::serialize(summary.at("funnel")), R"([{"step":"/","sessions":2},{"step":"/shop","sessions":1}])");
+}
+
+TEST_F(WebTracker, NoAddressUserAgentOrSecretIsStored) {
+  write(log(),
+        "203.0.113.77 - - [01/Mar/2024:10:00:00 +0000] \"GET /page HTTP/1.1\" 200 1 \"-\" \"Unmistakable/7.7 Firefox\"\n");
+  import();
+  struct stat status {};
+  const std::string secret_path = data() + "/tracker-secret";
+  ASSERT_EQ(::stat(secret_path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  const std::string secret = text_of(secret_path);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator{data()}) {
+    if (!entry.is_regular_file() || entry.path() == secret_path) continue;
+    const std::string bytes = text_of(entry.path());
+    EXPECT_EQ(bytes.find("203.0.113.77"), std::string::npos) << entry.path();
+    EXPECT_EQ(bytes.find("Unmistakable"), std::string::npos) << entry.path();
+    EXPECT_EQ(bytes.find(secret), std::string::npos) << entry.path();
+  }
+}
+
+TEST_F(WebTracker, FollowsThroughRotationAndTruncation) {
+  write(log(), std::string{kLine});
+  Program program{tracker_command(data(), {"--follow", log()})};
+  std::shared_ptr<EventLog> beside;
+  const auto events_are = [&](std::int64_t wanted) {
+    return eventually([&] {
+      if (!beside) beside = look_into(data());
+      return beside && records_in(*beside, "events") == wanted;
+    });
+  };
+  ASSERT_TRUE(events_are(1)) << program.err();
+  write(log(), line_at(1, "/a") + "10.0.0.1 - - [01/Mar/2024:10:0", std::ios::app);
+  ASSERT_TRUE(events_are(2));
+  write(log(), "2:00 +0000] \"GET /b HTTP/1.1\" 200 1\n", std::ios::app);
+  ASSERT_TRUE(events_are(3));
+  std::filesystem::rename(log(), log() + ".1");
+  write(log() + ".1", line_at(3, "/late"), std::ios::app);
+  write(log(), line_at(4, "/new file"));
+  ASSERT_TRUE(events_are(5)) << program.err();
+  write(log(), "");
+  write(log(), line_at(5, "/x"), std::ios::app);
+  ASSERT_TRUE(events_are(6)) << program.err();
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 0) << program.err();
+
+  // What was followed is known under its other name too, and what came since is added.
+  beside.reset();
+  write(log() + ".1", line_at(6, "/later"), std::ios::app);
+  EXPECT_EQ(number(import_json(data(), {log() + ".1", log()}), "events"), 7);
+}
+
+TEST_F(WebTracker, SecondWriterIsRefusedAndTheHolderNamed) {
+  write(log(), std::string{kLine});
+  Program first{tracker_command(data(), {"--follow", log()})};
+  ASSERT_TRUE(eventually([&] { return look_into(data()) != nullptr; }));
+  const Finished second = run_tracker(data(), {"--import", log(), "--exit"});
+  EXPECT_EQ(second.status, 1);
+  EXPECT_NE(second.err.find("pid"), std::string::npos) << second.err;
+}
+
+TEST_F(WebTracker, WrongInputsGetAClearAnswerAndOthersAreImported) {
+  write(directory_ / "binary", std::string("\x7f"
+                                           "ELF\0\0\0\0",
+                                           8) +
+                                   std::string(100, '\0'));
+  write(log(), std::string{kLine});
+  const Finished done = run_tracker(data(), {"--exit", "--json", "--import", directory_ / "binary", "--import",
+                                             directory_ / "missing", "--import", directory_.path(), "--import", log()});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_NE(done.err.find("binary file"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("missing: No such file"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("is a directory"), std::string::npos) << done.err;
+  EXPECT_EQ(boost::json::parse(done.out).at("events"), 1) << done.out;
+}
+
+TEST_F(WebTracker, TruncatedGzipKeepsWhatIsThereAndGoesOnWithTheWholeFile) {
+  if (!std::filesystem::exists(shared_log())) GTEST_SKIP() << "no " << shared_log() << "; name one in LUNGO_ACCESS_LOG";
+  const std::string whole = text_of(shared_log());
+  write(log(), whole.substr(0, whole.size() / 2));
+  const Finished cut = run_tracker(data(), {"--exit", "--json", "--import", log()});
+  EXPECT_EQ(cut.status, 1);
+  EXPECT_NE(cut.err.find("the file is not complete"), std::string::npos) << cut.err;
+  const std::int64_t before = boost::json::parse(cut.out).at("events").to_number<std::int64_t>();
+  EXPECT_GT(before, 3'000);
+  EXPECT_LT(before, 9'000);
+  write(log(), whole);
+  EXPECT_EQ(as_shell_prints(import()), shell_summary({shared_log()}));
+}
+
+TEST_F(WebTracker, WithoutInputItSaysWhatToGive) {
+  const Finished done = run_tracker(data(), {});
+  EXPECT_EQ(done.status, 2);
+  EXPECT_NE(done.err.find("--import"), std::string::npos);
+  const Finished help = run_tracker(data(), {"--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_NE(help.out.find("can't resume"), std::string::npos) << help.out;
+  EXPECT_EQ(run_tracker(data(), {"--nonsense"}).status, 2);
+}
+
+TEST_F(WebTracker, DirectoryOfANewerFormatIsRefusedByVersion) {
+  write(log(), std::string{kLine});
+  import();
+  std::string meta = text_of(data() + "/lungo.meta");
+  const std::size_t version = meta.find("format");
+  ASSERT_NE(version, std::string::npos) << meta;
+  const std::size_t digit = meta.find_first_of("0123456789", version);
+  meta[digit] = '9';
+  write(data() + "/lungo.meta", meta);
+  const Finished done = run_tracker(data(), {"--exit", "--import", log()});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_NE(done.err.find('9'), std::string::npos) << done.err;
+}
+
+TEST_F(WebTracker, FlippedByteInASegmentIsNamedAndNeverServed) {
+  write(log(), generate_access_log({.lines = 2'000, .seed = 9}));
+  import();
+  const std::string segment = data() + "/events-1/00000000000000000000.log";
+  std::string bytes = text_of(segment);
+  ASSERT_GT(bytes.size(), 1'000U);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+  write(segment, bytes);
+  const Finished done = run_tracker(data(), {"replay", "rebuild"});
+  EXPECT_NE(done.status, 0) << done.out;
+  EXPECT_NE(done.err.find("00000000000000000000.log"), std::string::npos) << done.err << done.out;
+}
+
+}  // namespace
+}  // namespace lungo::test
