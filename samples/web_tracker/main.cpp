@@ -1,4 +1,4 @@
-// web-tracker: imports and follows access logs, keeps read models of them, and rebuilds those by replay.
+// web-tracker: imports and follows access logs, keeps read models of them.
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
@@ -15,8 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <lungo/projections/replay.hpp>
 
 #include "follow.hpp"
 #include "progress_bar.hpp"
@@ -237,7 +235,6 @@ int track(const Arguments& arguments) {
     std::cerr << "web-tracker: nothing to do. Give it an access log:\n"
                  "  web-tracker --import /var/log/nginx/access.log.1.gz --exit     import, print a summary and stop\n"
                  "  web-tracker --follow /var/log/nginx/access.log                 import and go on as it grows\n"
-                 "  web-tracker replay status                                      look at what is there\n"
                  "`web-tracker --help` lists everything.\n";
     return kExitUsage;
   }
@@ -261,27 +258,9 @@ int track(const Arguments& arguments) {
   return status;
 }
 
-// The rest of the command line goes to the replay tool as it is.
-int replay(int argc, char** argv) {
-  lungo::ReplayTool tool;
-  tool.program = "web-tracker replay";
-  tool.add_projections = [](lungo::Engine& engine) { const AddedProjections added{engine}; };
-  std::string data = tool.data;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == "--data" && i + 1 < argc) data = argv[i + 1];
-    if (argument.starts_with("--data=")) data = argument.substr(7);
-  }
-  load_funnel(data);
-  set_up_logging(false);
-  return lungo::run_replay_tool(tool, argc - 1, argv + 1);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == "replay") return replay(argc - 1, argv + 1);
-
   Arguments arguments;
   CLI::App app{"Records the activity in web servers' access logs as events, and keeps read models of it in DIR/views.db."};
   app.name("web-tracker");
@@ -301,10 +280,7 @@ int main(int argc, char** argv) {
   app.add_flag("--verbose", arguments.verbose, "tell on stderr what the log does");
   app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
       ->type_name("PAGES");
-  app.footer(
-      "web-tracker replay list | status | show PROJECTION [KEY] | events STREAM | rebuild [PROJECTION]\n"
-      "  looks at the read models and makes them anew from the log; `web-tracker replay --help` tells more.\n"
-      "Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped.");
+  app.footer("Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
