@@ -10,7 +10,7 @@ Result<TopicInfo> internal_topic(EventStore& store, std::string_view name, bool 
   spec.name = name;
   spec.partitions = 1;
   spec.streams = indexed;
-  spec.compact = !indexed;
+  spec.compact = true;
   return store.log().create_topic(spec);
 }
 
