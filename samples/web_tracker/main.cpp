@@ -1,4 +1,4 @@
-// web-tracker: imports and follows access logs, keeps read models of them.
+// web-tracker: imports and follows access logs, keeps read models of them, and rebuilds those by replay.
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <lungo/projections/replay.hpp>
 
 #include "follow.hpp"
 #include "progress_bar.hpp"
@@ -63,19 +65,22 @@ void set_up_logging(bool verbose) {
 
 void complain(const Error& error) { std::cerr << "web-tracker: " << error.text() << '\n'; }
 
-// The funnel's steps outlive a run: they say what the rows of the Funnel projection mean.
+// The funnel's steps outlive a run: they say what the rows of the Funnel projection mean. DIR/tracker-funnel = one line that
+// names the format and its version, one line of steps.
+constexpr std::string_view kFunnelFormat = "tracker-funnel 1";
+
 std::string funnel_file(const std::string& data) { return data + "/tracker-funnel"; }
 
 void load_funnel(const std::string& data) {
   std::ifstream file{funnel_file(data)};
+  std::string format;
   std::string steps;
-  if (std::getline(file, steps) && !steps.empty()) set_funnel(FunnelSteps{steps});
+  if (std::getline(file, format) && format == kFunnelFormat && std::getline(file, steps)) set_funnel(FunnelSteps{steps});
 }
 
-bool save_funnel(const std::string& data, const std::string& steps) {
-  std::ofstream file{funnel_file(data), std::ios::trunc};
-  file << steps << '\n';
-  return static_cast<bool>(file.flush());
+Result<void> save_funnel(lungo::Storage& storage, const std::string& data, const std::string& steps) {
+  const std::string text = std::string{kFunnelFormat} + "\n" + steps + "\n";
+  return lungo::write_file_atomically(storage, funnel_file(data), lungo::as_bytes(text));
 }
 
 // One run of the program over its inputs.
@@ -235,6 +240,7 @@ int track(const Arguments& arguments) {
     std::cerr << "web-tracker: nothing to do. Give it an access log:\n"
                  "  web-tracker --import /var/log/nginx/access.log.1.gz --exit     import, print a summary and stop\n"
                  "  web-tracker --follow /var/log/nginx/access.log                 import and go on as it grows\n"
+                 "  web-tracker replay status                                      look at what is there\n"
                  "`web-tracker --help` lists everything.\n";
     return kExitUsage;
   }
@@ -246,11 +252,12 @@ int track(const Arguments& arguments) {
     complain(opened.error());
     return opened.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
   }
-  if (!arguments.funnel.empty() && !save_funnel(arguments.data, arguments.funnel)) {
-    std::cerr << "web-tracker: can't write " << funnel_file(arguments.data) << '\n';
-    return kExitFailed;
-  }
   Tracker& tracker = **opened;
+  if (!arguments.funnel.empty()) {
+    Result<void> saved = save_funnel(tracker.ports().storage, arguments.data, arguments.funnel);
+    if (!saved) complain(saved.error());
+    if (!saved) return kExitFailed;
+  }
   const int status = Run{tracker, arguments}.run();
   Result<void> stopped = tracker.stop();
   if (!stopped) complain(stopped.error());
@@ -258,9 +265,27 @@ int track(const Arguments& arguments) {
   return status;
 }
 
+// The rest of the command line goes to the replay tool as it is.
+int replay(int argc, char** argv) {
+  lungo::ReplayTool tool;
+  tool.program = "web-tracker replay";
+  tool.add_projections = [](lungo::Engine& engine) { const AddedProjections added{engine}; };
+  std::string data = tool.data;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--data" && i + 1 < argc) data = argv[i + 1];
+    if (argument.starts_with("--data=")) data = argument.substr(7);
+  }
+  load_funnel(data);
+  set_up_logging(false);
+  return lungo::run_replay_tool(tool, argc - 1, argv + 1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view{argv[1]} == "replay") return replay(argc - 1, argv + 1);
+
   Arguments arguments;
   CLI::App app{"Records the activity in web servers' access logs as events, and keeps read models of it in DIR/views.db."};
   app.name("web-tracker");

@@ -29,13 +29,8 @@ inline std::string shared_log() {
 
 inline std::vector<std::string> tracker_command(const std::string& data, const std::vector<std::string>& more) {
   std::vector<std::string> command{LUNGO_WEB_TRACKER};
-  if (!more.empty() && more.front() == "replay") {
-    command.insert(command.end(), more.begin(), more.end());
-    command.insert(command.end(), {"--data", data});
-  } else {
-    command.insert(command.end(), {"--data", data});
-    command.insert(command.end(), more.begin(), more.end());
-  }
+  command.insert(command.end(), {"--data", data});
+  command.insert(command.end(), more.begin(), more.end());
   return command;
 }
 
