@@ -2,8 +2,6 @@
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include <lungo/log/log_text.hpp>
 #include <lungo/projections/replay.hpp>
 
 #include "follow.hpp"
@@ -56,12 +55,6 @@ struct Arguments {
   bool json = false;
   bool verbose = false;
 };
-
-// Standard output belongs to the summary; the library's log goes elsewhere.
-void set_up_logging(bool verbose) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("web-tracker"));
-  spdlog::set_level(verbose ? spdlog::level::info : spdlog::level::warn);
-}
 
 void complain(const Error& error) { std::cerr << "web-tracker: " << error.text() << '\n'; }
 
@@ -277,8 +270,7 @@ int replay(int argc, char** argv) {
     if (argument.starts_with("--data=")) data = argument.substr(7);
   }
   load_funnel(data);
-  set_up_logging(false);
-  return lungo::run_replay_tool(tool, argc - 1, argv + 1);
+  return lungo::run_replay_tool(tool, argc, argv);
 }
 
 }  // namespace
@@ -311,7 +303,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
-  set_up_logging(arguments.verbose);
+  lungo::log_to_stderr(arguments.verbose ? lungo::Severity::info : lungo::Severity::warn);  // stdout has the summary
   try {
     return track(arguments);
   } catch (const std::exception& error) {

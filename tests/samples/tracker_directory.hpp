@@ -151,8 +151,10 @@ inline std::map<std::string, std::string> rows_of(const std::string& data) {
     sqlite3_finalize(statement);
   };
   std::vector<std::string> names;
-  query("select name from sqlite_master where type = 'table' and name not like 'lungo%' and name not like 'sqlite%'",
-        [&](const std::string& row) { names.push_back(row.substr(0, row.size() - 1)); });
+  query(
+      "select name from sqlite_master where type = 'table' and name not like 'lungo%' and name not like 'sqlite%' and name not "
+      "like '%shadow'",
+      [&](const std::string& row) { names.push_back(row.substr(0, row.size() - 1)); });
   for (const std::string& name : names) {
     std::vector<std::string> rows;
     query("select * from \"" + name + "\"", [&](const std::string& row) { rows.push_back(row); });
