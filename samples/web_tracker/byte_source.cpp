@@ -26,6 +26,8 @@ constexpr std::size_t kInflateBytes = 128u << 10;
 
 Error system_error(const std::string& path) {
   const int code = errno;
+  // Standard input may be silent for ever: whoever sends a signal wants to be heard.
+  if (code == EINTR) return {Errc::canceled, path + ": a signal interrupted the reading"};
   return {code == ENOENT ? Errc::not_found : Errc::io, path + ": " + std::strerror(code)};
 }
 
@@ -61,13 +63,10 @@ class OpenFile {
       position_ += size;
       return size;
     }
-    while (true) {
-      const ssize_t got = ::read(descriptor_, out.data(), out.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return system_error(path_);
-      position_ += static_cast<std::size_t>(got);
-      return static_cast<std::size_t>(got);
-    }
+    const ssize_t got = ::read(descriptor_, out.data(), out.size());
+    if (got < 0) return system_error(path_);
+    position_ += static_cast<std::size_t>(got);
+    return static_cast<std::size_t>(got);
   }
   /// Regular files only.
   Result<std::uint64_t> seek_forward(std::uint64_t bytes) {
@@ -104,7 +103,6 @@ class OpenFile {
     std::array<char, kPeekBytes> block;
     while (peeked_.size() < block.size()) {
       const ssize_t got = ::read(descriptor_, block.data(), block.size() - peeked_.size());
-      if (got < 0 && errno == EINTR) continue;
       if (got < 0) return system_error(path_);
       if (got == 0) break;
       peeked_.append(block.data(), static_cast<std::size_t>(got));

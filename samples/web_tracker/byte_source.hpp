@@ -24,8 +24,8 @@ struct FileIdentity {
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  /// Fills up to `out.size()` bytes; 0 = at the end, for now. Errors: io; corrupt (compressed data that is damaged or ends
-  /// early; everything before it was given).
+  /// Fills up to `out.size()` bytes; 0 = at the end, for now. Errors: io; canceled (a signal came); corrupt (compressed data
+  /// that is damaged or ends early; everything before it was given).
   virtual lungo::Result<std::size_t> read(std::span<char> out) = 0;
   /// Skips that many uncompressed bytes; fewer only at the end. Errors: as read().
   virtual lungo::Result<std::uint64_t> skip(std::uint64_t bytes);

@@ -139,7 +139,7 @@ class Run {
     // What came before the damage, or before the signal, stays.
     const bool at_end = !more && !damage;
     Result<void> finished = file.finish(at_end);
-    if (damage) fail(*damage);
+    if (damage && !(damage->code() == Errc::canceled && stop_signal != 0)) fail(*damage);
     if (!finished && !(damage && damage->code() == finished.error().code())) fail(finished.error());
     files_.push_back({path, file.report()});
   }
