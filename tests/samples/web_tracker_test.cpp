@@ -230,6 +230,29 @@ TEST_F(WebTracker, TruncatedGzipKeepsWhatIsThereAndGoesOnWithTheWholeFile) {
   EXPECT_EQ(as_shell_prints(import()), shell_summary({shared_log()}));
 }
 
+TEST_F(WebTracker, SignalEndsTheReadingOfASilentPipeInGoodOrder) {
+  ASSERT_EQ(::mkfifo(log().c_str(), 0600), 0);
+  Program program{tracker_command(data(), {"--exit", "--import", log()})};
+  const int pipe = ::open(log().c_str(), O_WRONLY);
+  ASSERT_EQ(::write(pipe, kLine.data(), kLine.size()), static_cast<ssize_t>(kLine.size()));
+  std::shared_ptr<EventLog> beside;
+  ASSERT_TRUE(eventually([&] {
+    if (!beside) beside = look_into(data());
+    return beside && records_in(*beside, "__lungo_import_progress") > 0;
+  }));
+  int status = -1;
+  ASSERT_TRUE(eventually([&] {  // again and again: the signal may come a moment before the program begins to read
+    program.send(SIGTERM);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    if (program.is_running()) return false;
+    status = program.ended_with();
+    return true;
+  }));
+  EXPECT_EQ(status, 128 + SIGTERM) << program.err();
+  EXPECT_EQ(records_in(*look_into(data()), "events"), 1);
+  ::close(pipe);
+}
+
 TEST_F(WebTracker, WithoutInputItSaysWhatToGive) {
   const Finished done = run_tracker(data(), {});
   EXPECT_EQ(done.status, 2);
