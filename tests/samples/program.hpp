@@ -48,7 +48,9 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  void send(int signal) const { ::kill(process_, signal); }
+  void send(int signal) const {
+    if (process_ > 0) ::kill(process_, signal);
+  }
   /// Exit status, or 128 + signal. Blocks until the program is gone.
   int wait() {
     int status = 0;
