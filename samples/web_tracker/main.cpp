@@ -258,25 +258,39 @@ int track(const Arguments& arguments) {
   return status;
 }
 
-// The rest of the command line goes to the replay tool as it is.
-int replay(int argc, char** argv) {
+// The replay tool's command line, if this is one: `replay ...`, also behind --data DIR.
+std::optional<std::vector<const char*>> replay_arguments(int argc, char** argv) {
+  std::vector<const char*> arguments{"replay"};
+  int next = 1;
+  for (; next < argc && argv[next] != std::string_view{"replay"}; ++next) {
+    const std::string_view argument = argv[next];
+    if (!argument.starts_with("--data")) return std::nullopt;
+    arguments.push_back(argv[next]);
+    if (argument == "--data" && next + 1 < argc) arguments.push_back(argv[++next]);
+  }
+  if (next == argc) return std::nullopt;
+  arguments.insert(arguments.end(), argv + next + 1, argv + argc);
+  return arguments;
+}
+
+int replay(const std::vector<const char*>& arguments) {
   lungo::ReplayTool tool;
   tool.program = "web-tracker replay";
   tool.add_projections = [](lungo::Engine& engine) { const AddedProjections added{engine}; };
   std::string data = tool.data;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == "--data" && i + 1 < argc) data = argv[i + 1];
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string_view argument = arguments[i];
+    if (argument == "--data" && i + 1 < arguments.size()) data = arguments[i + 1];
     if (argument.starts_with("--data=")) data = argument.substr(7);
   }
   load_funnel(data);
-  return lungo::run_replay_tool(tool, argc, argv);
+  return lungo::run_replay_tool(tool, static_cast<int>(arguments.size()), arguments.data());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == "replay") return replay(argc - 1, argv + 1);
+  if (const std::optional<std::vector<const char*>> replayed = replay_arguments(argc, argv)) return replay(*replayed);
 
   Arguments arguments;
   CLI::App app{"Records the activity in web servers' access logs as events, and keeps read models of it in DIR/views.db."};
