@@ -46,6 +46,28 @@ void listen_to_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
 }
 
+// While it lives, threads that are started leave our signals alone, so that they reach the main thread and wake its reads.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() {
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ours, number);
+    pthread_sigmask(SIG_BLOCK, &ours, &before_);
+  }
+  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+Result<std::unique_ptr<Tracker>> open_tracker(const std::string& data) {
+  const SignalsHeldBack held_back;
+  return Tracker::open(data);
+}
+
 struct Arguments {
   std::vector<std::string> imports;
   std::vector<std::string> follows;
@@ -240,7 +262,7 @@ int track(const Arguments& arguments) {
   listen_to_signals();
   load_funnel(arguments.data);
   if (!arguments.funnel.empty()) set_funnel(FunnelSteps{arguments.funnel});
-  Result<std::unique_ptr<Tracker>> opened = Tracker::open(arguments.data);
+  Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments.data);
   if (!opened) {
     complain(opened.error());
     return opened.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
