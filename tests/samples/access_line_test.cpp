@@ -24,7 +24,7 @@ std::optional<DropReason> reason_of(std::string_view text) {
 
 TEST(AccessLine, CombinedFormatGivesEveryField) {
   const AccessLine line = parsed(
-      R"(83.149.9.216 - frank [17/May/2015:10:05:03 +0200] "GET /a/b.html?x=1 HTTP/1.1" 200 203023 "http://e.com/" "Mozilla/5.0 (X)")");
+      R"log(83.149.9.216 - frank [17/May/2015:10:05:03 +0200] "GET /a/b.html?x=1 HTTP/1.1" 200 203023 "http://e.com/" "Mozilla/5.0 (X)")log");
   EXPECT_EQ(line.address, "83.149.9.216");
   EXPECT_EQ(line.time, std::chrono::sys_days{std::chrono::year{2015} / 5 / 17} + 8h + 5min + 3s);
   EXPECT_EQ(line.zone, 120min);

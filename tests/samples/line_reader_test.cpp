@@ -167,8 +167,9 @@ TEST(ByteSource, TruncatedGzipGivesWhatIsThereAndThenSaysSo) {
   LineReader reader = reader_of(logs.write(whole.substr(0, whole.size() / 2)));
   EXPECT_GT(lines_of(reader).size(), 1000U);
   const Result<std::optional<Line>> after = reader.next();
-  // The reader tells again and again; the first time was what ended lines_of().
-  if (!after) EXPECT_EQ(after.error().code(), Errc::corrupt);
+  // The first time was what ended lines_of(); the reader tells it again and again.
+  ASSERT_FALSE(after);
+  EXPECT_EQ(after.error().code(), Errc::corrupt);
 }
 
 TEST(ByteSource, EveryCutOfAGzipIsAnErrorThatNamesTheFile) {
