@@ -75,6 +75,7 @@ TEST(ThreadExecutor, BrokenInvariantStopsOnlyItsActivity) {
   const auto running_broken = executor->start(broken);
   const auto running = executor->start(healthy);
   ASSERT_TRUE(broken.reaches(1));
+  ASSERT_TRUE(healthy.reaches(1));  // a wake before the first step asks for no more than that one
   running_broken->wake();
   running->wake();
   EXPECT_TRUE(healthy.reaches(2));
