@@ -2,6 +2,7 @@
 #include <lungo/projections/engine.hpp>
 
 #include <algorithm>
+#include <mutex>
 
 #include "engine_loop.hpp"
 #include "store_list.hpp"
@@ -35,6 +36,7 @@ class EngineCore {
   std::unique_ptr<StateStore> rows;
   std::vector<std::unique_ptr<ProjectionBase>> projections;
   EngineLoop loop;
+  std::mutex lifecycle;  // guards running, which several threads may stop
   std::unique_ptr<RunningActivity> running;
   bool started = false;
 };
@@ -95,22 +97,30 @@ Result<void> Engine::start() {
     Result<void> listed = add_to_store_list(ports.storage, *directory, core_->rows->describe());
     if (!listed) return listed;
   }
-  opened = core_->loop.open();
-  if (!opened) return opened;
+  // First the links: what the loop's opening publishes lets other threads use them.
   opened = core_->connect();
   if (!opened) return opened;
+  opened = core_->loop.open();
+  if (!opened) return opened;
+  const std::lock_guard lock{core_->lifecycle};
   core_->running = ports.executor.start(core_->loop);
   core_->loop.set_running(core_->running.get());
   return {};
 }
 
 Result<void> Engine::stop() {
-  if (!core_->running) return {};
+  {
+    const std::lock_guard lock{core_->lifecycle};
+    if (!core_->running) return {};
+  }
   const Ports ports = core_->log->ports();
   core_->loop.stop();
   ports.executor.wait_until([&] { return core_->loop.stopped().has_value(); }, ports.clock.monotonic() + kStopTimeout);
   core_->loop.set_running(nullptr);
-  core_->running.reset();
+  {
+    const std::lock_guard lock{core_->lifecycle};
+    core_->running.reset();
+  }
   return core_->loop.stopped().value_or(Error{Errc::timed_out, "the last commit of the projections did not end in 30 s"});
 }
 
@@ -132,11 +142,11 @@ Result<void> Engine::catch_up(Duration timeout) {
 }
 
 Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
-  if (!core_->running) return Error{Errc::closed, "the engine does not run"};
   Result<std::vector<std::string>> names = core_->names(options.projections);
   if (!names) return names.error();
   const auto run = std::make_shared<RebuildRun>(*names, options.from);
-  if (!core_->loop.request(run)) return Error{Errc::busy, "another rebuild is running"};
+  Result<void> requested = core_->loop.request(run);
+  if (!requested) return requested.error();
   const Ports ports = core_->log->ports();
   const Instant begin = ports.clock.monotonic();
   const auto is_over = [&run] { return run->outcome().has_value(); };

@@ -69,14 +69,15 @@ bool EngineLoop::is_awaited(const Feed& feed) const {
   });
 }
 
-bool EngineLoop::request(std::shared_ptr<RebuildRun> run) {
+Result<void> EngineLoop::request(std::shared_ptr<RebuildRun> run) {
   {
     const std::lock_guard lock{mutex_};
-    if (requested_ && !requested_->outcome()) return false;
+    if (!open_ || stopping_) return Error{Errc::closed, "the engine does not run"};
+    if (requested_ && !requested_->outcome()) return Error{Errc::busy, "another rebuild is running"};
     requested_ = std::move(run);
   }
   waker_->wake();
-  return true;
+  return {};
 }
 
 void EngineLoop::cancel(RebuildRun& run) {
@@ -103,10 +104,6 @@ Instant EngineLoop::step(Instant now) {
     const std::lock_guard lock{mutex_};
     if (stopped_) return Instant::max();
     stopping = stopping_;
-    if (requested_ && requested_ != run_ && !requested_->outcome()) {
-      run_ = requested_;
-      run_begun_ = false;
-    }
   }
   if (stopping) {
     finish_stop(now);
@@ -344,7 +341,8 @@ void EngineLoop::finish_stop(Instant now) {
     if (feed->has_news()) commit(*feed, now);
     if (feed->stall && outcome) outcome = *feed->stall;
   }
-  if (run_) end_rebuild(Error{Errc::canceled, "the engine was stopped; the next rebuild goes on where this one is"});
+  while (run_ || take_request())
+    end_rebuild(Error{Errc::canceled, "the engine was stopped; the next rebuild goes on where this one is"});
   feeds_.clear();
   for (Slot& slot : slots_) {
     ProjectionStatus status = slot.projection->status();

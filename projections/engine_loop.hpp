@@ -40,8 +40,8 @@ class EngineLoop final : public Activity {
 
   /// Somebody waits for rows up to `end` until the token is gone: they are committed as soon as they are applied.
   std::shared_ptr<void> await(const TopicPartition& partition, Offset end);
-  /// Hands a rebuild over. False when one is running.
-  bool request(std::shared_ptr<RebuildRun> run);
+  /// Hands a rebuild over. Errors: busy when one is running; closed before open() and after stop().
+  Result<void> request(std::shared_ptr<RebuildRun> run);
   /// Stops a rebuild; what it has committed stays for the next one.
   void cancel(RebuildRun& run);
   /// Asks for the last commit; stopped() answers when it was made or has failed.
@@ -114,6 +114,7 @@ class EngineLoop final : public Activity {
 
   // engine_rebuild.cpp
   void serve_rebuild();
+  bool take_request();
   void begin_rebuild();
   void detach_shadows();
   Result<void> begin_shadow(Slot& slot, const ReplayFrom& from);
@@ -152,6 +153,7 @@ class EngineLoop final : public Activity {
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<RebuildRun> requested_;
+  bool open_ = false;
   bool stopping_ = false;
   std::optional<Result<void>> stopped_;
 

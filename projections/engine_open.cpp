@@ -20,6 +20,8 @@ Result<void> EngineLoop::open() {
     if (!opened) return opened.error().with_context("projection " + slot.projection->name());
   }
   for (const std::unique_ptr<Feed>& feed : feeds_) publish(*feed);
+  const std::lock_guard lock{mutex_};
+  open_ = true;
   return {};
 }
 

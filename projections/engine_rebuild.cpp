@@ -23,12 +23,21 @@ const Member* any_shadow(const Feed& feed) {
 }  // namespace
 
 void EngineLoop::serve_rebuild() {
-  if (!run_) return;
-  if (!run_begun_) begin_rebuild();
-  if (run_ && run_->canceled.load()) {
+  // One that timed out is over for its caller before its shadows are gone: only then comes the next one's turn.
+  while (run_ || take_request()) {
+    if (!run_->canceled.load()) break;
     detach_shadows();
     end_rebuild(Error{Errc::canceled, "the rebuild was stopped; the next one goes on from its last commit"});
   }
+  if (run_ && !run_begun_) begin_rebuild();
+}
+
+bool EngineLoop::take_request() {
+  const std::lock_guard lock{mutex_};
+  if (!requested_ || requested_->outcome()) return false;
+  run_ = requested_;
+  run_begun_ = false;
+  return true;
 }
 
 void EngineLoop::detach_shadows() {

@@ -124,6 +124,34 @@ TEST_F(RebuildTest, StoppedHalfWayItIsResumed) {
   EXPECT_EQ(fingerprints(), live);
 }
 
+TEST_F(RebuildTest, NextOneBeginsOnlyWhenATimedOutOneIsGone) {
+  append_random(store, random, 60000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> live = fingerprints();
+  class Late : public Activity {
+   public:
+    explicit Late(ManualClock& clock) : clock_(clock) {}
+    Instant step(Instant now) override {
+      if (++steps_ < 4) return now;
+      clock_.advance(1s);
+      return Instant::max();
+    }
+    std::string_view name() const override { return "late"; }
+
+   private:
+    ManualClock& clock_;
+    int steps_ = 0;
+  } late{sim.clock};
+  const auto running = sim.executor.start(late);
+  const auto timed_out = engine->rebuild({.timeout = 100ms});
+  ASSERT_FALSE(timed_out.has_value());
+  EXPECT_EQ(timed_out.error(), Errc::timed_out) << timed_out.error();
+  EXPECT_TRUE(engine->rebuild().value().resumed);
+  EXPECT_EQ(fingerprints(), live);
+  EXPECT_EQ(top->status().generation, 2);
+}
+
 TEST_F(RebuildTest, FromAnOffsetOrATimeCountsOnlyWhatCameSince) {
   for (int number = 0; number < 10; ++number) view(store, "v", "/old").value();
   sim.clock.advance(1h);
