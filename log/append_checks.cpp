@@ -58,19 +58,32 @@ Verdict AppendChecks::repeated(Offset first, std::size_t count, bool in_group) c
           .rests_on_group = in_group};
 }
 
+// Ids name whole appends: one that has more records than what was written under its id is another append with a used id, and
+// must not pass for written.
+Verdict AppendChecks::reused(std::string_view id, Offset first) const {
+  return {.outcome =
+              Error{Errc::invalid_argument,
+                    "the id " + std::string(id) + " names a smaller append at offset " + std::to_string(first.value()), first}};
+}
+
 // A retry carries the id of the first try on its first record, under the same key.
 Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
   const std::size_t count = item.records->count();
   const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
   for (const Pending& pending : pending_) {
-    if (pending.records->id(0) == id) return repeated(log_.end.plus(static_cast<std::int64_t>(pending.begin)), count, true);
+    if (pending.records->id(0) != id) continue;
+    const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin));
+    return pending.records->count() < count ? reused(id, first) : repeated(first, count, true);
   }
   const std::optional<std::string_view> key = item.records->key(0);
   const Result<std::optional<Offset>> found =
       from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })
                   : recent(id, from.value_or(log_.start));
   if (!found) return {.outcome = found.error()};
-  return *found ? repeated(**found, count, false) : Verdict{};
+  if (!*found) return {};
+  // All records of an append share a batch, and the record found was the last that was loaded.
+  const bool fits = lookup_.loaded_batch_end() - **found >= static_cast<std::int64_t>(count);
+  return fits ? repeated(**found, count, false) : reused(id, **found);
 }
 
 Result<std::optional<Offset>> AppendChecks::recent(std::string_view id, Offset begin) {

@@ -49,6 +49,7 @@ class AppendChecks {
   [[nodiscard]] std::optional<Offset> latest_pending(std::string_view key) const;
   Result<std::optional<Offset>> recent(std::string_view id, Offset begin);
   [[nodiscard]] Verdict repeated(Offset first, std::size_t count, bool in_group) const;
+  [[nodiscard]] Verdict reused(std::string_view id, Offset first) const;
 
   const Log log_;
   RecordLookup lookup_;

@@ -22,6 +22,8 @@ class RecordLookup {
 
   /// The record at `offset`; the view holds until the next call. Errors: corrupt, unsupported codec, io.
   Result<const RecordView*> load(Offset offset);
+  /// One past the last record of the batch that load() or latest() read last.
+  [[nodiscard]] Offset loaded_batch_end() const { return run_.end; }
 
   /// The latest record in [begin, end) with this key that `accept` takes, if any. Errors: corrupt, io.
   Result<std::optional<Offset>> latest(std::string_view key, Offset begin,

@@ -95,6 +95,9 @@ struct LogImport::Parts {
       const lungo::TopicPartition& partition = appends->partition(lane);
       Result<lungo::Ends> ends = site.store.log().ends(partition);
       if (!ends) return ends.error();
+      // While lines are gone over that a killed run had appended already, the next start must meet those records again.
+      const bool inside_tail = start.done[lane] > place_of(mark.lines, true);
+      const lungo::Offset next_offset = inside_tail ? start.tail[lane] : ends->committed;
       records.push_back({.file = start.file,
                          .path = path,
                          .topic = partition.topic,
@@ -105,7 +108,7 @@ struct LogImport::Parts {
                          .inside_line = mark.inside_line,
                          .drops = drops,
                          .last_time_ms = last_time.time_since_epoch().count(),
-                         .next_offset = ends->committed.value()});
+                         .next_offset = next_offset.value()});
     }
     Result<void> written = site.book.write(records);
     if (!written) return written;
@@ -164,6 +167,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
     parts->start.reader = std::make_unique<LineReader>(std::move(*source), mark_hash(site.secret), LogMark{});
     parts->start.counts.drops.assign(kDropReasons, 0);
     parts->start.done.assign(parts->appends->lanes(), 0);
+    parts->start.tail.assign(parts->appends->lanes(), lungo::Offset{});
   }
 
   parts->failed_stream = lungo::StreamId{"failed", parts->start.file}.text();

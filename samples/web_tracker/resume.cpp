@@ -19,6 +19,7 @@ using lungo::Result;
 // What the log has of a file behind its marks.
 struct Tail {
   std::vector<std::uint64_t> done;                 // per lane
+  std::vector<lungo::Offset> from;                 // per lane: where it begins
   std::map<std::uint64_t, std::uint64_t> by_line;  // of Requests: line -> who and when
   std::uint64_t last_line = 0;
 };
@@ -65,6 +66,7 @@ Result<Tail> scan_tail(lungo::EventStore store, const std::string& file, const s
       }
     }
     tail.done.push_back(done);
+    tail.from.push_back(from);
   }
   return tail;
 }
@@ -151,6 +153,7 @@ Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const Progr
   start.counts = *std::min_element(records.begin(), records.end(),
                                    [](const ImportProgress& a, const ImportProgress& b) { return a.bytes < b.bytes; });
   start.done = std::move(tail->done);
+  start.tail = std::move(tail->from);
   start.is_new = false;
   return std::optional<StartingPoint>{std::move(start)};
 }
@@ -180,6 +183,7 @@ Result<StartingPoint> find_starting_point(lungo::EventStore store, const Progres
   start.reader = std::move(*reader);
   start.counts.drops.assign(kDropReasons, 0);
   start.done.assign(appends.lanes(), 0);
+  start.tail.assign(appends.lanes(), lungo::Offset{});
   return start;
 }
 

@@ -25,6 +25,7 @@ struct StartingPoint {
   std::unique_ptr<LineReader> reader;  // behind the mark
   ImportProgress counts;               // drops and last time as of the mark
   std::vector<std::uint64_t> done;     // per lane: records up to this place are in the log
+  std::vector<lungo::Offset> tail;     // per lane: where the look for them began
   bool is_new = true;
 };
 

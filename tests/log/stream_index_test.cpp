@@ -340,5 +340,26 @@ TEST(Idempotence, ARetryInTheSameGroupIsWrittenOnce) {
   EXPECT_EQ(log->written_end(), Offset{1});
 }
 
+// Success would end above the log: its caller would wait for that commit for ever, and its further records would be lost.
+TEST(Idempotence, AnIdOfASmallerAppendIsRefused) {
+  PartitionFixture fixture;
+  const auto log = open_streams(fixture);
+  const EncodedRecords one = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}});
+  const EncodedRecords two = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}, {.key = "b", .value = "2"}});
+  GroupItem group[] = {{.records = &one}, {.records = &two}};
+  log->append(group, LeaderEpoch{5});
+  ASSERT_TRUE(*group[0].outcome);
+  EXPECT_EQ(group[1].outcome->error().code(), Errc::invalid_argument);
+
+  for (const std::optional<Offset> since : {std::optional<Offset>{}, std::optional{Offset{0}}}) {
+    GroupItem later[] = {{.records = &two, .since = since}};
+    log->append(later, LeaderEpoch{5});
+    ASSERT_FALSE(*later[0].outcome);
+    EXPECT_EQ(later[0].outcome->error().code(), Errc::invalid_argument);
+    EXPECT_EQ(later[0].outcome->error().offset(), Offset{0});
+  }
+  EXPECT_EQ(log->written_end(), Offset{1});
+}
+
 }  // namespace
 }  // namespace lungo

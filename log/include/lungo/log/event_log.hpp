@@ -122,7 +122,8 @@ class EventLog {
   virtual Result<std::vector<TopicInfo>> topics() = 0;
 
   /// Submits; see AppendRequest and Completion. All errors go to the completion: conflict (offset() = the record in the way),
-  /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed.
+  /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed;
+  /// invalid_argument, also for an `l.id` under which a smaller append was written (offset() = its first record).
   virtual void append(AppendRequest request, Completion completion) = 0;
 
   /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
