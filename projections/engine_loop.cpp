@@ -233,8 +233,20 @@ void EngineLoop::after_commit(Feed& feed) {
   log_.ports().executor.notify();
 }
 
+namespace {
+
+/// True for refusals that end without anyone's help, or whose end can't be told from their beginning.
+bool may_pass(const Error& error) { return is_retriable(error.code()) || error == Errc::io; }
+
+}  // namespace
+
 void EngineLoop::stall(Feed& feed, Error error, Instant now) {
   if (!feed.stall) log_warn("projections wait: " + to_string(error));
+  // Live projections go on when somebody has mended what is broken; whoever asked for a rebuild is told at once.
+  if (run_ && !may_pass(error) && feed.any_shadow() != nullptr) {
+    detach_shadows();
+    end_rebuild(error);
+  }
   feed.stall = std::move(error);
   feed.stalled_until = now + options_.retry_interval;
   publish(feed);

@@ -11,17 +11,6 @@
 #include "logger.hpp"
 
 namespace lungo {
-namespace {
-
-/// A shadow member of the feed, or null.
-const Member* any_shadow(const Feed& feed) {
-  for (const std::unique_ptr<Member>& member : feed.members())
-    if (member->role == Role::shadow) return member.get();
-  return nullptr;
-}
-
-}  // namespace
-
 void EngineLoop::serve_rebuild() {
   // One that timed out is over for its caller before its shadows are gone: only then comes the next one's turn.
   while (run_ || take_request()) {
@@ -123,7 +112,7 @@ Result<void> EngineLoop::make_shadow(Slot& slot, const TopicInfo& topic, const R
 
 void EngineLoop::swap_shadows(Instant now) {
   for (const std::unique_ptr<Feed>& feed : feeds_) {
-    if (feed->stall || any_shadow(*feed) == nullptr) continue;
+    if (feed->stall || feed->any_shadow() == nullptr) continue;
     std::vector<Slot*> ready;
     for (Slot& slot : slots_) {
       const std::string& name = slot.projection->name();
@@ -215,7 +204,7 @@ void EngineLoop::count_rebuild() {
   std::uint64_t done = 0;
   std::uint64_t total = 0;
   for (const std::unique_ptr<Feed>& feed : feeds_) {
-    const Member* shadow = any_shadow(*feed);
+    const Member* shadow = feed->any_shadow();
     if (shadow == nullptr) continue;
     const std::vector<Position>& begin = slot_of(shadow->projection)->shadow_from;
     const std::vector<Position> now = feed->positions();
@@ -233,8 +222,8 @@ void EngineLoop::count_rebuild() {
 
 void EngineLoop::finish_rebuild() {
   if (!run_) return;
-  const bool goes_on =
-      std::any_of(feeds_.begin(), feeds_.end(), [](const std::unique_ptr<Feed>& feed) { return any_shadow(*feed) != nullptr; });
+  const bool goes_on = std::any_of(feeds_.begin(), feeds_.end(),
+                                   [](const std::unique_ptr<Feed>& feed) { return feed->any_shadow() != nullptr; });
   if (goes_on) return count_rebuild();
   run_->events = run_->total.load();
   end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});

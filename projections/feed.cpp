@@ -169,6 +169,12 @@ void Feed::drop_failed() {
     std::erase_if(list, [](const Handler& handler) { return handler.member->worker->error().has_value(); });
 }
 
+const Member* Feed::any_shadow() const {
+  for (const std::unique_ptr<Member>& member : members_)
+    if (member->role == Role::shadow) return member.get();
+  return nullptr;
+}
+
 std::vector<std::unique_ptr<Member>> Feed::take_failed() { return std::exchange(failed_, {}); }
 
 Result<void> Feed::write(Catalogue& catalogue) {

@@ -53,6 +53,8 @@ class Feed {
   /// Applies what lies between here and `ends`, which are committed. Errors: as advance().
   Result<void> advance_to(const std::vector<Position>& ends);
 
+  /// A shadow among the members, or null.
+  [[nodiscard]] const Member* any_shadow() const;
   /// Members that failed since the last call; they are in no feed any more.
   std::vector<std::unique_ptr<Member>> take_failed();
 

@@ -293,6 +293,11 @@ TEST_F(WebTracker, FlippedByteInASegmentIsNamedAndNeverServed) {
   ASSERT_FALSE(next) << "the damage was not seen in " << served << " records";
   EXPECT_EQ(next.error().code(), Errc::corrupt);
   EXPECT_NE(next.error().text().find("events-1/00000000000000000000.log"), std::string_view::npos) << next.error();
+
+  // A rebuild can't be finished without those bytes: it says so and ends.
+  Program rebuild{{LUNGO_WEB_TRACKER, "replay", "rebuild", "--data", data()}};
+  EXPECT_EQ(rebuild.wait(), 1);
+  EXPECT_NE(rebuild.err().find("events-1/00000000000000000000.log"), std::string::npos) << rebuild.err();
 }
 
 }  // namespace
