@@ -14,7 +14,7 @@ TEST(Varint, EveryBitLengthComesBackInTheSizePromised) {
   for (int bits = 0; bits < 64; ++bits) {
     for (const std::int64_t near : {-1, 0, 1}) {
       const auto value = static_cast<std::int64_t>((1ull << bits) + static_cast<std::uint64_t>(near));
-      for (const std::int64_t signed_value : {value, -value}) {
+      for (const std::int64_t signed_value : {value, static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(value))}) {
         std::array<std::byte, kVarintBytesMax> buffer{};
         const std::byte* end = write_signed_varint(buffer.data(), signed_value);
         const auto size = static_cast<std::size_t>(end - buffer.data());
