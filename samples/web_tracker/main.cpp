@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -251,11 +252,14 @@ class Run {
 };
 
 int track(const Arguments& arguments) {
-  if (arguments.imports.empty() && arguments.follows.empty()) {
+  // With --exit alone it sums up what is there.
+  const bool sums_up = arguments.exit && std::filesystem::exists(arguments.data + "/lungo.meta");
+  if (arguments.imports.empty() && arguments.follows.empty() && !sums_up) {
     std::cerr << "web-tracker: nothing to do. Give it an access log:\n"
                  "  web-tracker --import /var/log/nginx/access.log.1.gz --exit     import, print a summary and stop\n"
                  "  web-tracker --follow /var/log/nginx/access.log                 import and go on as it grows\n"
-                 "  web-tracker replay status                                      look at what is there\n"
+                 "  web-tracker --exit                                             the summary of what is there\n"
+                 "  web-tracker replay status                                      look at its projections\n"
                  "`web-tracker --help` lists everything.\n";
     return kExitUsage;
   }
