@@ -9,8 +9,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <vector>
+
+#include <lungo/log/check.hpp>
 
 #include "access_line.hpp"
 
@@ -151,30 +154,28 @@ class GzipSource final : public ByteSource {
 
   Result<std::size_t> read(std::span<char> out) override {
     std::size_t given = 0;
-    while (given == 0 && !at_end_ && !out.empty()) {
+    while (given == 0 && !damage_ && !out.empty()) {
       Result<bool> more = fill();
       if (!more) return more.error();
-      if (!*more) {
-        at_end_ = true;
-        if (inside_member_) return damaged("ends in the middle of its compressed data; the file is not complete");
-        break;
+      if (!*more && place_ == Place::inside_member) {
+        damage_ = damaged("ends in the middle of its compressed data; the file is not complete");
       }
+      if (!*more) break;
+      if (place_ == Place::behind_member && !begin_next_member()) continue;
       stream_.next_out = reinterpret_cast<Bytef*>(out.data());
       stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(out.size(), 1u << 30));
       const uInt room = stream_.avail_out;
-      inside_member_ = true;
+      place_ = Place::inside_member;
       const int code = inflate(&stream_, Z_NO_FLUSH);
       given = room - stream_.avail_out;
       if (code == Z_STREAM_END) {
-        Result<void> next = next_member();
-        if (!next) return next.error();
+        place_ = Place::behind_member;
       } else if (code != Z_OK && code != Z_BUF_ERROR) {
-        pending_error_ = damaged(stream_.msg != nullptr ? stream_.msg : "is damaged");
-        at_end_ = true;
+        damage_ = damaged(stream_.msg != nullptr ? stream_.msg : "is damaged");
       }
     }
-    // What came out before the damage goes first; the next call tells.
-    if (given == 0 && pending_error_) return *pending_error_;
+    // What came out before the damage goes first; then every call tells, as a clean end would hide what is missing.
+    if (given == 0 && damage_) return *damage_;
     return given;
   }
   Result<void> rewind() override {
@@ -182,8 +183,8 @@ class GzipSource final : public ByteSource {
     if (!rewound) return rewound;
     if (inflateReset(&stream_) != Z_OK) return Error{Errc::io, "zlib could not start anew"};
     stream_.avail_in = 0;
-    inside_member_ = at_end_ = false;
-    pending_error_.reset();
+    place_ = Place::before_first;
+    damage_.reset();
     return {};
   }
   [[nodiscard]] bool can_rewind() const override { return file_->is_regular(); }
@@ -209,33 +210,30 @@ class GzipSource final : public ByteSource {
     return *got > 0;
   }
 
-  // Behind a member there may be another one, or the zeros with which tapes and block devices are filled up.
-  Result<void> next_member() {
-    inside_member_ = false;
-    while (true) {
-      Result<bool> more = fill();
-      if (!more) return more.error();
-      if (!*more) return {};
-      if (*stream_.next_in != 0) break;
+  // Behind a member there may be another one, or the zeros with which tapes and block devices are filled up. True when one
+  // begins in the input that is there.
+  bool begin_next_member() {
+    while (stream_.avail_in > 0 && *stream_.next_in == 0) {
       ++stream_.next_in;
       --stream_.avail_in;
     }
+    if (stream_.avail_in == 0) return false;
     if (*stream_.next_in != 0x1f) {
-      pending_error_ = damaged("has bytes behind its compressed data that are no gzip");
-      at_end_ = true;
-    } else if (inflateReset(&stream_) != Z_OK) {
-      return Error{Errc::io, "zlib could not start anew"};
+      damage_ = damaged("has bytes behind its compressed data that are no gzip");
+      return false;
     }
-    return {};
+    lungo::check(inflateReset(&stream_) == Z_OK, "zlib starts anew on a stream that it ended itself");
+    return true;
   }
+
+  enum class Place { before_first, inside_member, behind_member };
 
   std::unique_ptr<OpenFile> file_;
   std::vector<char> input_;
   z_stream stream_{};
   bool started_ = false;
-  bool inside_member_ = false;
-  bool at_end_ = false;
-  std::optional<Error> pending_error_;
+  Place place_ = Place::before_first;
+  std::optional<Error> damage_;
 };
 
 // Name of a compression that we do not read, by the file's first bytes.

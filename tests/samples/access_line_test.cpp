@@ -111,7 +111,7 @@ TEST(AccessLine, MalformedLinesSayWhatIsMissing) {
       {R"(h - - [01/Jan/2024:00:00:00 +0060] "GET / HTTP/1.0" 200 1)", DropReason::no_time},
       {R"(h - - [01/Jan/2024:00:00:00 0000] "GET / HTTP/1.0" 200 1)", DropReason::no_time},
       {R"(h - - [ 1/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0" 200 1)", DropReason::no_time},
-      {R"(h - - [01/Jan/2024:00:00:00 +0000])", DropReason::no_time},
+      {R"(h - - [01/Jan/2024:00:00:00 +0000])", DropReason::no_request},
       {R"(h - - [01/Jan/2024:00:00:00 +0000] GET / HTTP/1.0 200 1)", DropReason::no_request},
       {R"(h - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0 200 1)", DropReason::no_request},
       {R"(h - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0\" 200 1)", DropReason::no_request},
