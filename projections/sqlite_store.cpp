@@ -239,6 +239,10 @@ Result<void> SqliteStore::open(const StoreSite& site) {
         site.ports.storage.lock(path_ + ".lock", "projection engine, process " + std::to_string(::getpid()));
     if (!lock) return lock.error().with_context("state store " + path_);
     lock_ = std::move(*lock);
+    // SQLite would make the file as the umask says, and rows may hold personal data. What it puts beside takes this file's
+    // mode. Never opened when present: closing it would end the locks that SQLite holds on it elsewhere in this process.
+    Result<std::unique_ptr<File>> made = site.ports.storage.open(path_, OpenMode::create_new);
+    if (!made && made.error().code() != Errc::already_exists) return made.error().with_context("state store " + path_);
   }
   Result<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::open({path_, options_.vfs, read_only_});
   if (!connection) return connection.error();

@@ -1,8 +1,10 @@
 // The state store port: both forms behave alike, and what SQLite adds: real columns, order, locks, refusals.
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include <lungo/log/ports.hpp>
@@ -239,6 +241,18 @@ TEST_F(SqliteFile, ReadOnlyOpensBesideTheEngineAndMakesNothing) {
   const auto beside = sqlite("views.db");
   ASSERT_TRUE(beside->open(site(true)).has_value());
   EXPECT_EQ(scan(*beside->reader().value(), "Pages"), Rows{});
+}
+
+TEST_F(SqliteFile, IsForItsOwnerOnlyWhateverTheUmask) {
+  const mode_t before = ::umask(0);
+  const auto store = sqlite("views.db");
+  const Result<void> opened = store->open(site());
+  ::umask(before);
+  ASSERT_TRUE(opened) << opened.error();
+  for (const char* name : {"/views.db", "/views.db-wal", "/views.db-shm", "/views.db.lock"}) {
+    const auto mode = std::filesystem::status(directory_.path() + name).permissions();
+    EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write) << name;
+  }
 }
 
 TEST_F(SqliteFile, NewerFormatIsRefusedByVersion) {
