@@ -1,6 +1,7 @@
 #include "byte_source.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -26,6 +27,7 @@ using lungo::Result;
 
 constexpr std::size_t kPeekBytes = 4096;
 constexpr std::size_t kInflateBytes = 128u << 10;
+constexpr std::string_view kGzipMagic = "\x1f\x8b";
 
 Error system_error(const std::string& path) {
   const int code = errno;
@@ -65,6 +67,12 @@ class OpenFile {
       peeked_.erase(0, size);
       position_ += size;
       return size;
+    }
+    if (!is_regular()) {
+      pollfd waiting{.fd = descriptor_, .events = POLLIN, .revents = 0};
+      const int ready = ::poll(&waiting, 1, static_cast<int>(kSilenceMax.count()));
+      if (ready < 0) return system_error(path_);
+      if (ready == 0) return Error{Errc::timed_out, path_ + " is silent"};
     }
     const ssize_t got = ::read(descriptor_, out.data(), out.size());
     if (got < 0) return system_error(path_);
@@ -109,7 +117,8 @@ class OpenFile {
       if (got < 0) return system_error(path_);
       if (got == 0) break;
       peeked_.append(block.data(), static_cast<std::size_t>(got));
-      if (!is_regular() && peeked_.find('\n') != peeked_.npos) break;  // a pipe: what came must not wait for more
+      // A pipe: what came must not wait for more.
+      if (!is_regular() && (peeked_.find('\n') != peeked_.npos || peeked_.starts_with(kGzipMagic))) break;
     }
     return {};
   }
@@ -280,7 +289,7 @@ Result<std::unique_ptr<ByteSource>> open_source(const std::string& path) {
   Result<std::unique_ptr<OpenFile>> file = OpenFile::open(path);
   if (!file) return file.error();
   const std::string_view first = (*file)->peeked();
-  if (first.starts_with("\x1f\x8b")) return GzipSource::open(std::move(*file));
+  if (first.starts_with(kGzipMagic)) return GzipSource::open(std::move(*file));
   if (const std::string_view other = foreign_compression(first); !other.empty()) {
     return Error{Errc::unsupported,
                  path + " is compressed by " + std::string{other} + "; unpack it and give it as plain text or '-'"};

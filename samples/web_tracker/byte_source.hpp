@@ -4,6 +4,7 @@
 // Threads: one at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -20,12 +21,16 @@ struct FileIdentity {
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
+/// A pipe that is silent for so long gets its reader back, who may have something to write down.
+inline constexpr std::chrono::milliseconds kSilenceMax{200};
+
 /// A log's bytes, uncompressed.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  /// Fills up to `out.size()` bytes; 0 = at the end, for now. Errors: io; canceled (a signal came); corrupt (compressed data
-  /// that is damaged or ends early; everything before it was given).
+  /// Fills up to `out.size()` bytes; 0 = at the end, for now. Errors: io; canceled (a signal came); timed_out (a pipe was
+  /// silent for kSilenceMax; more may come); corrupt (compressed data that is damaged or ends early; everything before it was
+  /// given).
   virtual lungo::Result<std::size_t> read(std::span<char> out) = 0;
   /// Skips that many uncompressed bytes; fewer only at the end. Errors: as read().
   virtual lungo::Result<std::uint64_t> skip(std::uint64_t bytes);

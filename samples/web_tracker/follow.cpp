@@ -25,11 +25,11 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
     replaced_since_.reset();
     if (!import_) return std::size_t{0};
   }
-  Result<std::size_t> lines = import_->step(lines_max);
-  if (!lines) return lines.error();
-  if (*lines > 0) {
+  Result<LogImport::Step> step = import_->step(lines_max);
+  if (!step) return step.error();
+  if (step->lines > 0) {
     replaced_since_.reset();
-    return lines;
+    return step->lines;
   }
 
   ByteSource& source = import_->source();

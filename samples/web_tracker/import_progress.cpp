@@ -54,6 +54,15 @@ std::vector<std::string> ProgressBook::files_like(std::string_view fingerprint) 
   return files;
 }
 
+std::map<std::string, std::uint64_t> ProgressBook::files_begun_in_first_line() const {
+  std::map<std::string, std::uint64_t> files;
+  for (const auto& [file, records] : files_) {
+    const std::uint64_t bytes = records.begin()->second.first_line_bytes;
+    if (bytes > 0) files[file] = bytes;
+  }
+  return files;
+}
+
 std::vector<ImportProgress> ProgressBook::of(const std::string& file) const {
   std::vector<ImportProgress> records;
   const auto found = files_.find(file);

@@ -34,6 +34,7 @@ struct ImportProgress {
   std::vector<std::uint64_t> drops;  // per DropReason, of the whole file
   std::int64_t last_time_ms = 0;     // of the last good line
   std::int64_t next_offset = 0;
+  std::uint64_t first_line_bytes = 0;  // so many had the first line, still without its end, when it was fingerprinted; 0: all
 
   [[nodiscard]] LogMark mark() const { return {.lines = lines, .bytes = bytes, .hash = hash, .inside_line = inside_line}; }
 };
@@ -46,6 +47,8 @@ class ProgressBook {
 
   /// Ids of the files whose id is `fingerprint` or begins with `fingerprint` and "-".
   [[nodiscard]] std::vector<std::string> files_like(std::string_view fingerprint) const;
+  /// Ids and `first_line_bytes` of the files whose first line had no end when they were fingerprinted.
+  [[nodiscard]] std::map<std::string, std::uint64_t> files_begun_in_first_line() const;
   /// The file's records; empty when it is not known.
   [[nodiscard]] std::vector<ImportProgress> of(const std::string& file) const;
   /// Writes the records as one batch and waits until it is committed.

@@ -58,7 +58,7 @@ class LineReader {
   LineReader(std::unique_ptr<ByteSource> source, const RollingHash& hash, const LogMark& mark);
 
   /// The next whole line; nothing at the end of what there is, in which case a file that grows has more later.
-  /// Errors: as ByteSource::read(); lines before the damage were given.
+  /// Errors: as ByteSource::read(); lines before it were given, and after timed_out and canceled the next call goes on.
   lungo::Result<std::optional<Line>> next();
   /// At the end of what there is: the begun line that has no end, if there is one.
   std::optional<Line> rest();

@@ -15,24 +15,17 @@ constexpr std::size_t kEvents = 0;  // index of kEventsTopic among the topics ap
 constexpr std::size_t kFailed = 1;
 constexpr lungo::Duration kMarkInterval = std::chrono::seconds{1};
 
-std::string hex(std::uint64_t value) {
-  std::string text(16, '0');
-  for (std::size_t i = 0; i < text.size(); ++i) text[i] = "0123456789abcdef"[(value >> (60 - 4 * i)) & 15];
-  return text;
-}
-
 // The file's first line and its source again; nothing when it has none yet.
-Result<std::optional<std::string>> first_line(std::unique_ptr<ByteSource>& source, ImportMode mode) {
+Result<std::optional<FirstLine>> first_line(std::unique_ptr<ByteSource>& source, ImportMode mode) {
   LineReader reader{std::move(source), RollingHash{0}, LogMark{}};
   Result<std::optional<Line>> line = reader.next();
   std::optional<std::string> text;
-  if (line && *line) text = std::string{(*line)->text};
-  if (line && !*line && mode == ImportMode::whole) {
-    if (const std::optional<Line> rest = reader.rest()) text = std::string{rest->text};
-  }
+  if (line && !*line && mode == ImportMode::whole) *line = reader.rest();
+  std::optional<FirstLine> first;
+  if (line && *line) first = FirstLine{.text = std::string{(*line)->text}, .ended = (*line)->ended};
   source = reader.release();
   if (!line) return line.error();
-  return text;
+  return first;
 }
 
 }  // namespace
@@ -85,6 +78,9 @@ struct LogImport::Parts {
     return meta;
   }
 
+  [[nodiscard]] lungo::Instant now() const { return site.store.log().ports().clock.monotonic(); }
+  [[nodiscard]] bool mark_is_due() const { return now() >= next_mark; }
+
   Result<void> write_mark() {
     Result<void> flushed = appends->flush();
     if (!flushed) return flushed;
@@ -108,12 +104,13 @@ struct LogImport::Parts {
                          .inside_line = mark.inside_line,
                          .drops = drops,
                          .last_time_ms = last_time.time_since_epoch().count(),
-                         .next_offset = next_offset.value()});
+                         .next_offset = next_offset.value(),
+                         .first_line_bytes = start.counts.first_line_bytes});
     }
     Result<void> written = site.book.write(records);
     if (!written) return written;
     marked = mark;
-    next_mark = site.store.log().ports().clock.monotonic() + kMarkInterval;
+    next_mark = now() + kMarkInterval;
     return {};
   }
 
@@ -150,12 +147,11 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   parts->appends = std::move(*appends);
 
   if ((*source)->can_rewind()) {
-    Result<std::optional<std::string>> line = first_line(*source, mode);
+    Result<std::optional<FirstLine>> line = first_line(*source, mode);
     if (!line) return line.error();
     if (!*line && mode == ImportMode::follow) return std::unique_ptr<LogImport>{};
-    const std::string fingerprint = hex(site.secret.hash64("first-line", line->value_or("")));
-    Result<StartingPoint> start =
-        find_starting_point(site.store, site.book, site.secret, *parts->appends, fingerprint, std::move(*source));
+    Result<StartingPoint> start = find_starting_point(site.store, site.book, site.secret, *parts->appends,
+                                                      line->value_or(FirstLine{}), std::move(*source));
     if (!start) return start.error();
     parts->start = std::move(*start);
   } else {
@@ -178,7 +174,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   parts->last_time = lungo::Timestamp{std::chrono::milliseconds{parts->start.counts.last_time_ms}};
   if (!parts->start.is_new) {
     parts->marked = parts->start.reader->mark();
-    parts->next_mark = site.store.log().ports().clock.monotonic() + kMarkInterval;
+    parts->next_mark = parts->now() + kMarkInterval;
   } else {
     // A mark at the very beginning: it says where a restart begins to look, however early the crash.
     Result<void> marked = parts->write_mark();
@@ -187,20 +183,24 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   return std::unique_ptr<LogImport>{new LogImport{std::move(parts)}};
 }
 
-Result<std::size_t> LogImport::step(std::size_t lines_max) {
-  std::size_t handled = 0;
-  for (; handled < lines_max; ++handled) {
+Result<LogImport::Step> LogImport::step(std::size_t lines_max) {
+  Step step;
+  const bool may_be_slow = !source().can_rewind();
+  for (; step.lines < lines_max; ++step.lines) {
     Result<std::optional<Line>> line = parts_->start.reader->next();
+    if (!line && line.error().code() == Errc::timed_out) break;
     if (!line) return line.error();
-    if (!*line) break;
+    step.at_end = !line->has_value();
+    if (step.at_end) break;
     Result<void> done = parts_->handle(**line);
     if (!done) return done.error();
+    if (may_be_slow && parts_->mark_is_due()) break;
   }
-  if (parts_->site.store.log().ports().clock.monotonic() >= parts_->next_mark) {
+  if (parts_->mark_is_due()) {
     Result<void> marked = parts_->write_mark();
     if (!marked) return marked.error();
   }
-  return handled;
+  return step;
 }
 
 Result<void> LogImport::finish(bool with_rest) {

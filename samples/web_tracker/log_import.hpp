@@ -55,9 +55,14 @@ class LogImport {
   LogImport(const LogImport&) = delete;
   LogImport& operator=(const LogImport&) = delete;
 
-  /// Handles up to `lines_max` lines and returns how many: 0 at the end of what there is. Writes a mark each second.
-  /// Errors: as ByteSource::read() (the lines before were handled) and EventLog::append().
-  lungo::Result<std::size_t> step(std::size_t lines_max);
+  /// What a step came to.
+  struct Step {
+    std::size_t lines = 0;
+    bool at_end = false;  // of what there is; a pipe that is only silent is not at its end
+  };
+  /// Handles up to `lines_max` lines; ends early at the end of what there is and when a pipe makes it wait. Commits everything
+  /// and writes a mark each second. Errors: as ByteSource::read() (the lines before were handled) and EventLog::append().
+  lungo::Result<Step> step(std::size_t lines_max);
   /// Everything so far is committed and marked when it returns. `with_rest`: a last line without its end counts as a line.
   lungo::Result<void> finish(bool with_rest);
 

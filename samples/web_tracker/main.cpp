@@ -2,9 +2,11 @@
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -35,6 +37,7 @@ constexpr int kExitUsage = 2;
 constexpr int kExitDiskFull = 75;  // EX_TEMPFAIL of sysexits.h: try again later
 constexpr std::size_t kLinesPerStep = 1000;
 constexpr lungo::Duration kTick = std::chrono::milliseconds{200};
+constexpr lungo::Duration kPauseMax = std::chrono::seconds{10};  // between two tries of an import whose disk is full
 
 std::atomic<int> stop_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
@@ -79,7 +82,20 @@ struct Arguments {
   bool verbose = false;
 };
 
-void complain(const Error& error) { std::cerr << "web-tracker: " << error.text() << '\n'; }
+// Tells what went wrong, and what to do where that helps. The exit status for it.
+int complain(const Error& error) {
+  std::cerr << "web-tracker: " << error.text() << '\n';
+  if (error.code() != Errc::no_space) return kExitFailed;
+  std::cerr
+      << "web-tracker: the disk is full. What was committed is safe: make room and give the same command, it goes on where "
+         "it stopped\n";
+  return kExitDiskFull;
+}
+
+bool can_be_read_again(const std::string& path) {
+  struct stat status {};
+  return (path == "-" ? ::fstat(STDIN_FILENO, &status) : ::stat(path.c_str(), &status)) != 0 || S_ISREG(status.st_mode);
+}
 
 // The funnel's steps outlive a run: they say what the rows of the Funnel projection mean. DIR/tracker-funnel = one line that
 // names the format and its version, one line of steps.
@@ -127,13 +143,8 @@ class Run {
   [[nodiscard]] lungo::Instant now() const { return tracker_.ports().clock.monotonic(); }
 
   void fail(const Error& error) {
-    complain(error);
-    if (error.code() == Errc::no_space) {
-      std::cerr << "web-tracker: nothing is lost; make room and give the same command, it goes on where it stopped\n";
-      status_ = kExitDiskFull;
-    } else if (status_ == 0) {
-      status_ = kExitFailed;
-    }
+    const int status = complain(error);
+    if (status_ != kExitDiskFull) status_ = status;
   }
 
   // False, with the reason told, when sessions or projections can't go on.
@@ -145,26 +156,49 @@ class Run {
     return !trouble;
   }
 
+  // A run that goes on afterwards outlives a full disk here too: it opens the file anew, which resumes where it stopped.
   void import(const std::string& path) {
+    lungo::Duration pause = std::chrono::seconds{1};
+    std::optional<Error> trouble = import_once(path);
+    while (trouble && trouble->code() == Errc::no_space && !arguments_.exit && can_be_read_again(path) && stop_signal == 0) {
+      report_trouble(trouble);
+      tracker_.ports().executor.wait_until([] { return stop_signal != 0; }, now() + pause);
+      pause = std::min<lungo::Duration>(pause * 2, kPauseMax);
+      if (stop_signal == 0) trouble = import_once(path);
+    }
+    if (!trouble) return report_trouble(std::nullopt);
+    fail(*trouble);
+    if (trouble->code() == Errc::no_space && !can_be_read_again(path)) {
+      std::cerr << "web-tracker: " << path
+                << " can't be read again: its lines behind the last ones committed are not in the log\n";
+    }
+  }
+
+  // What stopped it; nothing at the end of the file and after a signal.
+  std::optional<Error> import_once(const std::string& path) {
     Result<std::unique_ptr<LogImport>> opened = LogImport::open(tracker_.import_site(), path, ImportMode::whole);
-    if (!opened) return fail(opened.error());
+    if (!opened && opened.error().code() == Errc::canceled && stop_signal != 0) return std::nullopt;
+    if (!opened) return opened.error();
     LogImport& file = **opened;
     ProgressBar bar{path == "-" ? "standard input" : path, isatty(STDERR_FILENO) == 1, now()};
-    bool more = true;
-    std::optional<Error> damage;
-    while (more && !damage && stop_signal == 0 && all_is_well()) {
-      Result<std::size_t> lines = file.step(kLinesPerStep);
-      if (!lines) damage = lines.error();
-      more = lines && *lines > 0;
+    bool at_end = false;
+    std::optional<Error> trouble;
+    while (!at_end && !trouble && stop_signal == 0) {
+      Result<LogImport::Step> step = file.step(kLinesPerStep);
+      at_end = step && step->at_end;
+      trouble = step ? tracker_trouble() : std::optional{step.error()};
       bar.show(file.source().stored_bytes_read(), file.source().stored_bytes_total(), file.report().lines, now());
     }
     bar.clear();
+    if (trouble && trouble->code() == Errc::canceled && stop_signal != 0) trouble.reset();
     // What came before the damage, or before the signal, stays.
-    const bool at_end = !more && !damage;
     Result<void> finished = file.finish(at_end);
-    if (damage && !(damage->code() == Errc::canceled && stop_signal != 0)) fail(*damage);
-    if (!finished && !(damage && damage->code() == finished.error().code())) fail(finished.error());
+    if (!finished && !(trouble && trouble->code() == finished.error().code())) {
+      if (trouble) fail(*trouble);
+      trouble = finished.error();
+    }
     files_.push_back({path, file.report()});
+    return trouble;
   }
 
   void take_what_is_there() {
@@ -200,8 +234,7 @@ class Run {
   // A follower outlives what goes wrong: it says so once, goes on trying, and says when it is over.
   void report_trouble(const std::optional<Error>& trouble) {
     if (trouble && !last_trouble_) {
-      complain(*trouble);
-      std::cerr << "web-tracker: nothing is lost; going on as soon as that is mended\n";
+      std::cerr << "web-tracker: " << trouble->text() << "\nweb-tracker: nothing is lost; going on as soon as that is mended\n";
     }
     if (!trouble && last_trouble_) std::cerr << "web-tracker: going on\n";
     last_trouble_ = trouble;
@@ -267,21 +300,17 @@ int track(const Arguments& arguments) {
   load_funnel(arguments.data);
   if (!arguments.funnel.empty()) set_funnel(FunnelSteps{arguments.funnel});
   Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments.data);
-  if (!opened) {
-    complain(opened.error());
-    return opened.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
-  }
+  if (!opened) return complain(opened.error());
   Tracker& tracker = **opened;
   if (!arguments.funnel.empty()) {
     Result<void> saved = save_funnel(tracker.ports().storage, arguments.data, arguments.funnel);
-    if (!saved) complain(saved.error());
-    if (!saved) return kExitFailed;
+    if (!saved) return complain(saved.error());
   }
   const int status = Run{tracker, arguments}.run();
   Result<void> stopped = tracker.stop();
-  if (!stopped) complain(stopped.error());
-  if (!stopped && status == 0) return stopped.error().code() == Errc::no_space ? kExitDiskFull : kExitFailed;
-  return status;
+  if (stopped) return status;
+  const int stop_status = complain(stopped.error());
+  return status == 0 ? stop_status : status;
 }
 
 // The replay tool's command line, if this is one: `replay ...`, also behind --data DIR.

@@ -121,6 +121,10 @@ Result<bool> rehearse(LineReader& reader, const Secret& secret, const Tail& tail
   return true;
 }
 
+std::string fingerprint_of(std::string_view first_line, const Secret& secret) {
+  return hex(secret.hash64("first-line", first_line));
+}
+
 // The starting point when the source is the known file `file`, otherwise nothing; `source` is kept in that case.
 Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
                                             const BatchedAppends& appends, const std::string& file,
@@ -160,6 +164,12 @@ Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const Progr
 
 }  // namespace
 
+std::string hex(std::uint64_t value) {
+  std::string text(16, '0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = "0123456789abcdef"[(value >> (60 - 4 * i)) & 15];
+  return text;
+}
+
 RollingHash mark_hash(const Secret& secret) { return RollingHash{secret.hash64("import-mark", "")}; }
 
 std::uint64_t who_and_when(std::string_view stream, lungo::Timestamp time) {
@@ -167,21 +177,28 @@ std::uint64_t who_and_when(std::string_view stream, lungo::Timestamp time) {
 }
 
 Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
-                                          const BatchedAppends& appends, std::string_view fingerprint,
+                                          const BatchedAppends& appends, const FirstLine& first,
                                           std::unique_ptr<ByteSource> source) {
+  const std::string fingerprint = fingerprint_of(first.text, secret);
   const std::vector<std::string> known = book.files_like(fingerprint);
-  for (const std::string& file : known) {
+  std::vector<std::string> candidates = known;
+  for (const auto& [file, bytes] : book.files_begun_in_first_line()) {
+    if (bytes < first.text.size() && file.starts_with(fingerprint_of(std::string_view{first.text}.substr(0, bytes), secret)))
+      candidates.push_back(file);
+  }
+  for (const std::string& file : candidates) {
     Result<std::optional<StartingPoint>> resumed = resume(store, book, secret, appends, file, source);
     if (!resumed) return resumed.error();
     if (*resumed) return std::move(**resumed);
   }
   StartingPoint start;
-  start.file = std::string{fingerprint};
+  start.file = fingerprint;
   if (!known.empty()) start.file += "-" + std::to_string(known.size() + 1);
   Result<std::unique_ptr<LineReader>> reader = reader_at(std::move(source), mark_hash(secret), LogMark{});
   if (!reader) return reader.error();
   start.reader = std::move(*reader);
   start.counts.drops.assign(kDropReasons, 0);
+  if (!first.ended) start.counts.first_line_bytes = first.text.size();
   start.done.assign(appends.lanes(), 0);
   start.tail.assign(appends.lanes(), lungo::Offset{});
   return start;

@@ -29,11 +29,20 @@ struct StartingPoint {
   bool is_new = true;
 };
 
-/// The starting point of `source`, whose first line has the fingerprint; a new file's id where no known one is this file.
-/// Errors: as ByteSource::read() and EventLog::read().
+struct FirstLine {
+  std::string text;
+  bool ended = true;
+};
+
+/// The starting point of `source`, which begins with `first`; a new file's id where no known one is this file. A file whose
+/// first line had no end when it was imported is found by the bytes that it had then. Errors: as ByteSource::read() and
+/// EventLog::read().
 lungo::Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
-                                                 const BatchedAppends& appends, std::string_view fingerprint,
+                                                 const BatchedAppends& appends, const FirstLine& first,
                                                  std::unique_ptr<ByteSource> source);
+
+/// 16 hex digits.
+std::string hex(std::uint64_t value);
 
 /// The hash that marks are made with.
 RollingHash mark_hash(const Secret& secret);

@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/temp_directory.hpp"
@@ -95,6 +97,16 @@ inline Finished run(const std::vector<std::string>& command) {
   Program program{command};
   const int status = program.wait();
   return {status, program.out(), program.err()};
+}
+
+/// Waits for something another process does.
+template <class Predicate>
+bool eventually(Predicate&& holds) {
+  for (int tries = 0; tries < 600; ++tries) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  return false;
 }
 
 }  // namespace lungo::test

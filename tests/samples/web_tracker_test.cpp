@@ -28,16 +28,6 @@ void write(const std::string& path, std::string_view text, std::ios::openmode mo
 
 std::int64_t number(const boost::json::object& object, const char* name) { return object.at(name).to_number<std::int64_t>(); }
 
-/// Waits for something another process does.
-template <class Predicate>
-bool eventually(Predicate&& holds) {
-  for (int tries = 0; tries < 600; ++tries) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
-  return false;
-}
-
 class WebTracker : public ::testing::Test {
  protected:
   [[nodiscard]] std::string data() const { return directory_ / "data"; }
@@ -95,6 +85,22 @@ TEST_F(WebTracker, LastLineWithoutItsEndCountsOnceAlsoWhenItsEndComesLater) {
   EXPECT_EQ(number(grown, "events"), 3);
 }
 
+TEST_F(WebTracker, FirstLineWithoutItsEndCountsOnceHoweverTheFileGrows) {
+  const std::string first = line_at(5, "/a");
+  const std::string parts[] = {first.substr(0, first.size() - 10), first.substr(first.size() - 10) + line_at(6, "/b"),
+                               line_at(7, "/c")};
+  std::int64_t lines = 0;
+  for (const std::string& part : parts) {
+    write(log(), part, std::ios::app);
+    const boost::json::object grown = import();
+    EXPECT_EQ(number(grown, "lines"), ++lines);
+    EXPECT_EQ(number(grown, "events"), lines);
+  }
+  // Another file that begins with the same bytes is another file.
+  write(directory_ / "other.log", parts[0] + "x\"\n" + line_at(9, "/d"));
+  EXPECT_EQ(number(import_json(data(), {directory_ / "other.log"}), "events"), 5);
+}
+
 TEST_F(WebTracker, EmptyFileIsAnEmptyImport) {
   write(log(), "");
   EXPECT_EQ(number(import(), "lines"), 0);
@@ -141,6 +147,19 @@ TEST_F(WebTracker, AnotherFunnelIsCountedFromAllSessions) {
   ASSERT_EQ(done.status, 0) << done.err;
   const boost::json::value summary = boost::json::parse(done.out);
   EXPECT_EQ(boost::json::serialize(summary.at("funnel")), R"([{"step":"/","sessions":2},{"step":"/shop","sessions":1}])");
+}
+
+TEST_F(WebTracker, EveryFileIsForItsOwnerOnlyWhateverTheUmask) {
+  write(log(), std::string{kLine} + "nonsense\n");
+  const mode_t before = ::umask(0);
+  run_tracker(data(), {"--exit", "--import", log(), "--funnel", "/,/page"});
+  Program follower{tracker_command(data(), {"--follow", log()})};
+  ::umask(before);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data() + "/views.db-wal"); })) << follower.err();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator{data()}) {
+    const auto wanted = static_cast<std::filesystem::perms>(entry.is_directory() ? 0700 : 0600);
+    EXPECT_EQ(std::filesystem::status(entry.path()).permissions(), wanted) << entry.path();
+  }
 }
 
 TEST_F(WebTracker, NoAddressUserAgentOrSecretIsStored) {
@@ -230,6 +249,29 @@ TEST_F(WebTracker, TruncatedGzipKeepsWhatIsThereAndGoesOnWithTheWholeFile) {
   EXPECT_EQ(as_shell_prints(import()), shell_summary({shared_log()}));
 }
 
+TEST_F(WebTracker, LinesOfASlowPipeAreCommittedWhileItIsOpen) {
+  ASSERT_EQ(::mkfifo(log().c_str(), 0600), 0);
+  Program program{tracker_command(data(), {"--exit", "--json", "--import", log()})};
+  const int pipe = ::open(log().c_str(), O_WRONLY);
+  std::shared_ptr<EventLog> beside;
+  for (int lines = 1; lines <= 3; ++lines) {
+    // Two thirds of a line come later: what is begun must not hold up what is whole.
+    const std::string text = line_at(lines, "/a");
+    const std::string given = (lines == 1 ? "" : text.substr(20)) + line_at(lines + 1, "/a").substr(0, 20);
+    const std::string whole = lines == 1 ? text + given : given;
+    ASSERT_EQ(::write(pipe, whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
+    ASSERT_TRUE(eventually([&] {
+      if (!beside) beside = look_into(data());
+      return beside && records_in(*beside, "events") == lines;
+    })) << lines;
+  }
+  ::close(pipe);
+  EXPECT_EQ(program.wait(), 0) << program.err();
+  const boost::json::value summary = boost::json::parse(program.out());
+  EXPECT_EQ(summary.at("events"), 3) << program.out();
+  EXPECT_EQ(summary.at("lines"), 4) << "the begun line at the end is a line, and a malformed one";
+}
+
 TEST_F(WebTracker, SignalEndsTheReadingOfASilentPipeInGoodOrder) {
   ASSERT_EQ(::mkfifo(log().c_str(), 0600), 0);
   Program program{tracker_command(data(), {"--exit", "--import", log()})};
@@ -240,15 +282,8 @@ TEST_F(WebTracker, SignalEndsTheReadingOfASilentPipeInGoodOrder) {
     if (!beside) beside = look_into(data());
     return beside && records_in(*beside, "__lungo_import_progress") > 0;
   }));
-  int status = -1;
-  ASSERT_TRUE(eventually([&] {  // again and again: the signal may come a moment before the program begins to read
-    program.send(SIGTERM);
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-    if (program.is_running()) return false;
-    status = program.ended_with();
-    return true;
-  }));
-  EXPECT_EQ(status, 128 + SIGTERM) << program.err();
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 128 + SIGTERM) << program.err();
   EXPECT_EQ(records_in(*look_into(data()), "events"), 1);
   ::close(pipe);
 }

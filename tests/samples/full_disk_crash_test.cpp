@@ -1,0 +1,86 @@
+// A full disk under the real program: it says so, keeps what was committed, and goes on when there is room.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/samples/tracker_directory.hpp"
+#include "tests/support/access_log_generator.hpp"
+
+namespace lungo::test {
+namespace {
+
+// A file system of a few megabytes, if we may mount one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& options) {
+    mounted_ = ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  [[nodiscard]] bool is_mounted() const { return mounted_; }
+  [[nodiscard]] bool resize(const std::string& options) const {
+    return ::mount("tmpfs", directory_.path().c_str(), "tmpfs", MS_REMOUNT, options.c_str()) == 0;
+  }
+  [[nodiscard]] std::string data() const { return directory_ / "data"; }
+
+ private:
+  TempDirectory directory_;
+  bool mounted_ = false;
+};
+
+class FullDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!disk_.is_mounted()) GTEST_SKIP() << "needs the right to mount a small file system";
+    std::ofstream{log(), std::ios::binary} << generate_access_log({.lines = 200'000, .seed = 5});
+  }
+  [[nodiscard]] std::string log() const { return directory_ / "access.log"; }
+  [[nodiscard]] std::string undisturbed() const { return directory_ / "undisturbed"; }
+
+  SmallDisk disk_{"size=24m"};
+  TempDirectory directory_;
+};
+
+TEST_F(FullDisk, ImportStopsWithTheReasonAndTheSameCommandGoesOn) {
+  const Finished full = run_tracker(disk_.data(), {"--exit", "--import", log()});
+  EXPECT_EQ(full.status, 75) << full.err;
+  EXPECT_NE(full.err.find("No space left"), std::string::npos) << full.err;
+  EXPECT_NE(full.err.find("make room and give the same command"), std::string::npos) << full.err;
+  ASSERT_TRUE(disk_.resize("size=400m"));
+  EXPECT_EQ(as_shell_prints(import_json(disk_.data(), {log()})), shell_summary({log()}));
+}
+
+class FullDiskInARunThatGoesOn : public FullDisk, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(FullDiskInARunThatGoesOn, TakesUpTheWorkInPlace) {
+  const std::int64_t events = import_json(undisturbed(), {log()}).at("events").to_number<std::int64_t>();
+  std::filesystem::create_directory(disk_.data());
+  std::filesystem::copy(undisturbed() + "/tracker-secret", disk_.data() + "/tracker-secret");  // or ids would be others
+
+  Program program{tracker_command(disk_.data(), {GetParam(), log()})};
+  ASSERT_TRUE(eventually([&] { return program.err().find("going on as soon as") != std::string::npos; })) << program.err();
+  EXPECT_NE(program.err().find("No space left"), std::string::npos) << program.err();
+  ASSERT_TRUE(disk_.resize("size=400m"));
+  std::shared_ptr<EventLog> beside = look_into(disk_.data());
+  ASSERT_TRUE(beside);
+  EXPECT_TRUE(eventually([&] { return records_in(*beside, "events") == events; })) << program.err();
+  EXPECT_TRUE(eventually([&] { return program.err().find("tracker: going on\n") != std::string::npos; })) << program.err();
+  beside.reset();
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 0) << program.err();
+
+  EXPECT_TRUE(streams_of(disk_.data(), "events") == streams_of(undisturbed(), "events"));
+  EXPECT_EQ(as_shell_prints(import_json(disk_.data(), {log()})), shell_summary({log()}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Inputs, FullDiskInARunThatGoesOn, ::testing::Values("--import", "--follow"),
+                         [](const auto& input) { return std::string{input.param}.substr(2); });
+
+}  // namespace
+}  // namespace lungo::test
