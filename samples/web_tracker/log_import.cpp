@@ -92,7 +92,7 @@ struct LogImport::Parts {
       Result<lungo::Ends> ends = site.store.log().ends(partition);
       if (!ends) return ends.error();
       // While lines are gone over that a killed run had appended already, the next start must meet those records again.
-      const bool inside_tail = start.done[lane] > place_of(mark.lines, true);
+      const bool inside_tail = start.done[lane] > place_of(mark.lines, !mark.inside_line);
       const lungo::Offset next_offset = inside_tail ? start.tail[lane] : ends->committed;
       records.push_back({.file = start.file,
                          .path = path,

@@ -226,9 +226,10 @@ class Run {
   }
 
   std::optional<Error> tracker_trouble() {
-    if (now() < next_check_) return last_trouble_;
+    if (now() < next_check_) return checked_trouble_;
     next_check_ = now() + std::chrono::seconds{1};
-    return tracker_.trouble();
+    checked_trouble_ = tracker_.trouble();
+    return checked_trouble_;
   }
 
   // A follower outlives what goes wrong: it says so once, goes on trying, and says when it is over.
@@ -279,7 +280,8 @@ class Run {
   const Arguments& arguments_;
   std::vector<LogFollower> followers_;
   std::vector<FileReport> files_;
-  std::optional<Error> last_trouble_;
+  std::optional<Error> last_trouble_;     // told, and not over yet
+  std::optional<Error> checked_trouble_;  // of sessions and projections, as of the last check
   lungo::Instant next_check_{};
   int status_ = 0;
 };

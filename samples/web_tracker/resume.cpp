@@ -47,7 +47,7 @@ Result<Tail> scan_tail(lungo::EventStore store, const std::string& file, const s
   for (std::size_t lane = 0; lane < appends.lanes(); ++lane) {
     const lungo::TopicPartition& partition = appends.partition(lane);
     const ImportProgress* record = record_of(records, partition);
-    std::uint64_t done = record != nullptr ? place_of(record->lines, true) : 0;
+    std::uint64_t done = record != nullptr ? place_of(record->lines, !record->inside_line) : 0;
     Result<lungo::TopicInfo> topic = store.topic(partition.topic);
     if (!topic) return topic.error();
     const lungo::Offset from{record != nullptr ? record->next_offset : 0};

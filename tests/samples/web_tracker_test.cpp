@@ -11,6 +11,7 @@
 
 #include "tests/samples/tracker_directory.hpp"
 #include "tests/support/access_log_generator.hpp"
+#include "tracker.hpp"
 
 namespace lungo::test {
 namespace {
@@ -99,6 +100,23 @@ TEST_F(WebTracker, FirstLineWithoutItsEndCountsOnceHoweverTheFileGrows) {
   // Another file that begins with the same bytes is another file.
   write(directory_ / "other.log", parts[0] + "x\"\n" + line_at(9, "/d"));
   EXPECT_EQ(number(import_json(data(), {directory_ / "other.log"}), "events"), 5);
+}
+
+// A run that ends soon after a resume writes a mark at lines whose events, and those of later lines, are in the log already.
+TEST_F(WebTracker, MarkBeforeTheEndOfWhatAnEarlierRunAppendedRepeatsNothing) {
+  write(log(), generate_access_log({.lines = 30'000, .seed = 12}));
+  const auto run_for = [&](std::size_t lines, bool with_mark) {
+    const auto tracker = tracker::Tracker::open(data()).value();
+    const auto import = tracker::LogImport::open(tracker->import_site(), log(), tracker::ImportMode::whole).value();
+    ASSERT_TRUE(import->step(lines));
+    if (with_mark) {
+      ASSERT_TRUE(import->finish(false));
+    }
+  };
+  run_for(20'000, false);
+  run_for(500, true);
+  run_for(700, true);
+  EXPECT_EQ(as_shell_prints(import()), shell_summary({log()}));
 }
 
 TEST_F(WebTracker, EmptyFileIsAnEmptyImport) {
