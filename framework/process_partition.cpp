@@ -302,6 +302,7 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
         error_ = outcome.error;
         if (!context_->stopping) saved_.offset = Offset{-1};  // the next one is due, whatever it says
       }
+      if (!outcome.error && !is_stale && !failing_) error_.reset();  // it is past what it was trying again
       return {};
     case ProcessOutcome::command:
       if (is_stale) return {};
