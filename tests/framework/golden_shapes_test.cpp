@@ -53,8 +53,7 @@ struct Golden {
 };
 
 Golden golden(const std::string& name) {
-  const std::string path =
-      std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/')) + "/../golden/shapes/" + name + ".hex";
+  const std::string path = std::string(LUNGO_GOLDEN_FILES) + "/shapes/" + name + ".hex";
   std::ifstream file{path};
   std::string shape;
   std::string payload;

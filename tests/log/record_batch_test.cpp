@@ -32,8 +32,7 @@ Bytes batch_of(std::initializer_list<RecordFields> records, Offset base = Offset
 
 // Reads a golden file: hex digits, with comments from '#' to the end of the line.
 Bytes golden(const std::string& name) {
-  const std::string directory = std::string(__FILE__).substr(0, std::string(__FILE__).rfind("/log/"));
-  std::ifstream file(directory + "/golden/" + name);
+  std::ifstream file(std::string(LUNGO_GOLDEN_FILES) + "/" + name);
   EXPECT_TRUE(file.is_open()) << name;
   Bytes bytes;
   for (std::string line; std::getline(file, line);) {
