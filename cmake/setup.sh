@@ -24,7 +24,7 @@ lungo_install() {
   wanted=$(lungo_packages "$@" | sort -u)
   [[ -x /usr/bin/dpkg-query ]] || lungo_fail "This script needs Debian 12. Elsewhere install the likes of: ${wanted//$'\n'/ }"
   # shellcheck disable=SC2086  # one word a package
-  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u)
+  installed=$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } | sed -n 's/^installed //p' | sort -u)
   missing=$(comm -23 <(echo "$wanted") <(echo "$installed"))
   [[ -n $missing ]] || return 0
 
