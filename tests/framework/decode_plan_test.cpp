@@ -1,7 +1,7 @@
 // How a program reads what an older or newer program wrote.
 #include <gtest/gtest.h>
 
-#include <lungo/framework/codec.hpp>
+#include <lungo/framework/decode_plan.hpp>
 
 #include "sample_values.hpp"
 

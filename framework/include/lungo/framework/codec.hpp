@@ -387,5 +387,3 @@ Result<void> decode(BytesView payload, T& out) {
 }
 
 }  // namespace lungo
-
-#include <lungo/framework/decode_plan.hpp>

@@ -12,14 +12,10 @@
 #include <exception>
 #include <memory>
 
+#include <lungo/framework/event.hpp>
 #include <lungo/framework/plan_nodes.hpp>
 
 namespace lungo {
-
-/// `now` is a field that writers called `before`.
-struct FieldAlias {
-  std::string_view now, before;
-};
 
 namespace detail {
 

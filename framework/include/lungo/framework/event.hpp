@@ -1,7 +1,8 @@
 // Event types: the list that a Fold names, and an event's name in the log.
 //
 // An event is a plain struct (fields.hpp), and that is all. Its name in the log is the struct's own name without namespaces, or
-// `static constexpr std::string_view event_name`; names that it had before go into `event_aliases`.
+// `static constexpr std::string_view event_name`; names that it had before go into `event_aliases`, those of fields into
+// `field_aliases`.
 // A struct in an anonymous namespace or in a function has a name like any other. An instance of a class template is spelled
 // differently by different compilers, so it must say its `event_name`.
 #pragma once
@@ -57,6 +58,11 @@ template <class T>
 inline constexpr char type_tag = 0;
 
 }  // namespace detail
+
+/// `now` is a field that writers called `before`.
+struct FieldAlias {
+  std::string_view now, before;
+};
 
 /// Tells types apart at run time without RTTI; equal for the same type within one program.
 using TypeKey = const void*;
