@@ -67,11 +67,6 @@ class SignalsHeldBack {
   sigset_t before_;
 };
 
-Result<std::unique_ptr<Tracker>> open_tracker(const std::string& data) {
-  const SignalsHeldBack held_back;
-  return Tracker::open(data);
-}
-
 struct Arguments {
   std::vector<std::string> imports;
   std::vector<std::string> follows;
@@ -81,6 +76,12 @@ struct Arguments {
   bool json = false;
   bool verbose = false;
 };
+
+Result<std::unique_ptr<Tracker>> open_tracker(const Arguments& arguments) {
+  const SignalsHeldBack held_back;
+  const bool looks = arguments.imports.empty() && arguments.follows.empty();
+  return Tracker::open(arguments.data, looks ? Purpose::look : Purpose::import);
+}
 
 // Tells what went wrong, and what to do where that helps. The exit status for it.
 int complain(const Error& error) {
@@ -301,7 +302,7 @@ int track(const Arguments& arguments) {
   listen_to_signals();
   load_funnel(arguments.data);
   if (!arguments.funnel.empty()) set_funnel(FunnelSteps{arguments.funnel});
-  Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments.data);
+  Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments);
   if (!opened) return complain(opened.error());
   Tracker& tracker = **opened;
   if (!arguments.funnel.empty()) {

@@ -1,10 +1,12 @@
 #include "tracker.hpp"
 
+#include <lungo/log/check.hpp>
 #include <lungo/log/local_event_log.hpp>
 
 namespace tracker {
 namespace {
 
+using lungo::Errc;
 using lungo::Error;
 using lungo::Result;
 
@@ -17,6 +19,23 @@ Result<void> make_topics(lungo::EventStore& store) {
     if (!topic) return topic.error();
   }
   return store.declare<Request, SessionStarted, SessionEnded, FailedLine, ImportProgress>();
+}
+
+// The secret of a directory is made before the first topic; one that has topics and no secret has lost it.
+Result<std::optional<Secret>> secret_for(lungo::EventLog& log, const std::string& directory, Purpose purpose) {
+  const Result<lungo::TopicInfo> events = log.topic(kEventsTopic);
+  if (!events && events.error().code() != Errc::not_found) return events.error();
+  Result<Secret> secret = events ? Secret::load(directory) : Secret::load_or_create(directory, log.ports().random);
+  if (secret) return std::optional<Secret>{*secret};
+  if (!events || secret.error().code() != Errc::not_found) return secret.error();
+  if (purpose == Purpose::look) return std::optional<Secret>{};
+  return Error{
+      Errc::not_found,
+      directory +
+          "/tracker-secret is missing, and this directory holds imports that were made with it. With another secret every "
+          "visitor and every file would look new, and files that were imported would count twice. Put it back from a "
+          "backup of the directory, or import everything into another one (--data DIR); what is here can still be "
+          "looked at with --exit alone and with replay"};
 }
 
 }  // namespace
@@ -39,7 +58,7 @@ AddedProjections::AddedProjections(lungo::Engine& engine)
   engine.add<ExitPages>();
 }
 
-Tracker::Tracker(lungo::EventStore store, const Secret& secret)
+Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret)
     : store_(std::move(store)),
       secret_(secret),
       engine_(store_, lungo::sqlite("views.db")),
@@ -52,10 +71,10 @@ Tracker::~Tracker() {
   static_cast<void>(ignored);
 }
 
-Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory) {
+Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, Purpose purpose) {
   Result<std::shared_ptr<lungo::EventLog>> log = lungo::open_local(directory);
   if (!log) return log.error();
-  Result<Secret> secret = Secret::load_or_create(directory, (*log)->ports().random);
+  Result<std::optional<Secret>> secret = secret_for(**log, directory, purpose);
   if (!secret) return secret.error();
   lungo::EventStore store{std::move(*log)};
   Result<void> made = make_topics(store);
@@ -71,6 +90,11 @@ Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory) {
   started = tracker->sessions_.start();
   if (!started) return started.error();
   return tracker;
+}
+
+ImportSite Tracker::import_site() {
+  lungo::check(secret_.has_value(), "a tracker that was opened to look does not import");
+  return {.store = store_, .book = *book_, .secret = *secret_};
 }
 
 Result<void> Tracker::catch_up(lungo::Duration timeout) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,17 @@ struct AddedProjections {
   lungo::Projection<Funnel>& funnel;
 };
 
+enum class Purpose {
+  import,
+  look,  // import_site() must not be called; needs no secret
+};
+
 class Tracker {
  public:
   /// Opens or makes the data directory and starts everything. Errors: locked, naming the holder; newer_format; corrupt, naming
-  /// file and byte; no_space, io.
-  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory);
+  /// file and byte; not_found: the directory was used and its secret, without which nothing can be imported, is gone;
+  /// no_space, io.
+  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory, Purpose purpose = Purpose::import);
   ~Tracker();
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
@@ -51,17 +58,17 @@ class Tracker {
   /// Makes the rows of another list of funnel steps from all sessions. Does nothing when they are there.
   lungo::Result<void> refresh_funnel();
 
-  [[nodiscard]] ImportSite import_site() { return {.store = store_, .book = *book_, .secret = secret_}; }
+  [[nodiscard]] ImportSite import_site();
   [[nodiscard]] ProgressBook& book() { return *book_; }
   [[nodiscard]] lungo::Ports ports() { return store_.log().ports(); }
 
   [[nodiscard]] AddedProjections& rows() { return rows_; }
 
  private:
-  Tracker(lungo::EventStore store, const Secret& secret);
+  Tracker(lungo::EventStore store, const std::optional<Secret>& secret);
 
   lungo::EventStore store_;
-  Secret secret_;
+  std::optional<Secret> secret_;
   std::unique_ptr<ProgressBook> book_;
   lungo::Engine engine_;
   AddedProjections rows_;

@@ -68,7 +68,8 @@ std::array<char, 22> base64url(const unsigned char* bytes) {
 
 Error system_error(const std::string& what) {
   const int code = errno;
-  return {code == ENOSPC || code == EDQUOT ? Errc::no_space : Errc::io, what + ": " + std::strerror(code)};
+  const Errc full = code == ENOSPC || code == EDQUOT ? Errc::no_space : Errc::io;
+  return {code == ENOENT ? Errc::not_found : full, what + ": " + std::strerror(code)};
 }
 
 class FileDescriptor {
@@ -84,6 +85,8 @@ class FileDescriptor {
  private:
   int value_;
 };
+
+std::string secret_path(const std::string& directory) { return directory + "/tracker-secret"; }
 
 // Under a temporary name first, so that a crash never leaves a short secret behind.
 Result<void> write_secret(const std::string& directory, const std::string& path, std::span<const unsigned char> bytes) {
@@ -103,16 +106,20 @@ Result<void> write_secret(const std::string& directory, const std::string& path,
 }  // namespace
 
 Result<Secret> Secret::load_or_create(const std::string& directory, lungo::Randomness& random) {
-  const std::string path = directory + "/tracker-secret";
+  Result<Secret> loaded = load(directory);
+  if (loaded || loaded.error().code() != Errc::not_found) return loaded;
+  Secret secret;
+  random.fill(std::as_writable_bytes(std::span{secret.bytes_}));
+  const Result<void> written = write_secret(directory, secret_path(directory), secret.bytes_);
+  if (!written) return written.error();
+  return secret;
+}
+
+Result<Secret> Secret::load(const std::string& directory) {
+  const std::string path = secret_path(directory);
   Secret secret;
   const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.value() < 0) {
-    if (errno != ENOENT) return system_error("open " + path);
-    random.fill(std::as_writable_bytes(std::span{secret.bytes_}));
-    const Result<void> written = write_secret(directory, path, secret.bytes_);
-    if (!written) return written.error();
-    return secret;
-  }
+  if (file.value() < 0) return system_error("open " + path);
   struct stat status {};
   if (::fstat(file.value(), &status) != 0) return system_error("look at " + path);
   if ((status.st_mode & 0777) != 0600 && ::fchmod(file.value(), 0600) != 0) return system_error("narrow the mode of " + path);

@@ -25,8 +25,9 @@ namespace tracker {
 /// 32 bytes that nobody else knows. Prints as nothing on purpose: there is no way to text.
 class Secret {
  public:
-  /// Reads DIR/tracker-secret, or makes it durably when absent, and narrows its mode to 0600.
-  /// Errors: corrupt (not 32 bytes); no_space, io.
+  /// Reads DIR/tracker-secret and narrows its mode to 0600. Errors: not_found, corrupt (not 32 bytes); io.
+  static lungo::Result<Secret> load(const std::string& directory);
+  /// The same, or makes it durably when absent. Errors: corrupt; no_space, io.
   static lungo::Result<Secret> load_or_create(const std::string& directory, lungo::Randomness& random);
 
   /// First 8 bytes of an HMAC under this secret, for purpose `label`; a keyed hash whose input can't be guessed by trying.

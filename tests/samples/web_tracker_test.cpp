@@ -180,6 +180,32 @@ TEST_F(WebTracker, EveryFileIsForItsOwnerOnlyWhateverTheUmask) {
   }
 }
 
+TEST_F(WebTracker, LostSecretIsRefusedAndNotMadeAnew) {
+  write(log(), std::string{kLine});
+  const boost::json::object first = import();
+  const std::string secret = data() + "/tracker-secret";
+  std::filesystem::rename(secret, directory_ / "backup");
+  for (const char* input : {"--import", "--follow"}) {
+    const Finished refused = run_tracker(data(), {"--exit", input, log()});
+    EXPECT_EQ(refused.status, 1);
+    for (const char* word : {"tracker-secret is missing", "count twice", "from a backup", "--data DIR"}) {
+      EXPECT_NE(refused.err.find(word), std::string::npos) << word << " is not in " << refused.err;
+    }
+    EXPECT_FALSE(std::filesystem::exists(secret));
+  }
+
+  // Whoever deleted it for good may go on looking.
+  const Finished looked = run_tracker(data(), {"--exit", "--json"});
+  EXPECT_EQ(looked.status, 0) << looked.err;
+  EXPECT_EQ(boost::json::parse(looked.out).at("events"), 1) << looked.out;
+  EXPECT_FALSE(std::filesystem::exists(secret));
+
+  std::filesystem::rename(directory_ / "backup", secret);
+  boost::json::object second = import();
+  second["imports"] = first.at("imports");
+  EXPECT_EQ(second, first);
+}
+
 TEST_F(WebTracker, NoAddressUserAgentOrSecretIsStored) {
   write(log(),
         "203.0.113.77 - - [01/Mar/2024:10:00:00 +0000] \"GET /page HTTP/1.1\" 200 1 \"-\" \"Unmistakable/7.7 Firefox\"\n");
