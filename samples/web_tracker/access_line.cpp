@@ -83,14 +83,16 @@ void split_request(AccessLine& out) {
   out.target = out.request;
 }
 
-// The next quoted string from `at` on, which moves behind it. A string that the line's end cuts off counts.
-std::string_view next_quoted(std::string_view line, std::size_t& at) {
+// The next quoted string from `at` on, which moves behind it. A string that the line's end cuts off counts, but is not closed.
+std::string_view next_quoted(std::string_view line, std::size_t& at, bool& closed) {
+  closed = false;
   const std::size_t open = line.find('"', at);
   if (open == line.npos) {
     at = line.size();
     return {};
   }
   const std::size_t close = std::min(closing_quote(line, open + 1), line.size());
+  closed = close < line.size();
   at = std::min(close + 1, line.size());
   return line.substr(open + 1, close - open - 1);
 }
@@ -115,8 +117,8 @@ std::optional<DropReason> parse_behind_time(std::string_view line, std::size_t a
   const bool is_number = error == std::errc{} && bytes >= 0 && (end == line.data() + line.size() || *end == ' ');
   out.bytes = is_number ? std::optional{bytes} : std::nullopt;
 
-  out.referrer = next_quoted(line, at);
-  out.user_agent = next_quoted(line, at);
+  out.referrer = next_quoted(line, at, out.closed);
+  out.user_agent = next_quoted(line, at, out.closed);
   split_request(out);
   return std::nullopt;
 }
@@ -147,6 +149,11 @@ std::optional<DropReason> parse_access_line(std::string_view line, AccessLine& o
     if (missing == DropReason::no_time) missing = now_missing;
   }
   return missing;
+}
+
+bool is_closed_line(std::string_view line) {
+  AccessLine parsed;
+  return !parse_access_line(line, parsed) && parsed.closed;
 }
 
 }  // namespace tracker

@@ -48,6 +48,7 @@ struct AccessLine {
   std::optional<std::int64_t> bytes;
   std::string_view referrer;    // "-" as it stands in the line; empty when absent
   std::string_view user_agent;  // likewise
+  bool closed = false;          // the user agent's closing quote is there: nothing behind it changes any field
 
   /// Time by the line's own clock, which decides its day.
   [[nodiscard]] std::chrono::sys_seconds local_time() const { return time + zone; }
@@ -56,5 +57,8 @@ struct AccessLine {
 /// Takes `line`, without its line end, apart. Nothing returned = fine; otherwise what was missing, the first of them in the
 /// order of the line. About 200 ns; allocates nothing.
 std::optional<DropReason> parse_access_line(std::string_view line, AccessLine& out);
+
+/// True when `line`, which a file's end may have cut off, says all that a Request takes from it, whatever is written behind it.
+bool is_closed_line(std::string_view line);
 
 }  // namespace tracker

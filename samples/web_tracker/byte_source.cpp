@@ -98,6 +98,7 @@ class OpenFile {
     return {};
   }
   [[nodiscard]] bool is_regular() const { return S_ISREG(status_.st_mode); }
+  [[nodiscard]] bool is_stdin() const { return descriptor_ == STDIN_FILENO; }
   [[nodiscard]] std::string_view peeked() const { return peeked_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] std::uint64_t size() const {
@@ -142,7 +143,7 @@ class PlainSource final : public ByteSource {
   [[nodiscard]] std::uint64_t stored_bytes_read() const override { return file_->position(); }
   [[nodiscard]] std::uint64_t stored_bytes_total() const override { return file_->size(); }
   [[nodiscard]] FileIdentity identity() const override { return file_->identity(); }
-  [[nodiscard]] bool can_grow() const override { return file_->is_regular(); }
+  [[nodiscard]] bool can_grow() const override { return file_->is_regular() && !file_->is_stdin(); }
 
  private:
   std::unique_ptr<OpenFile> file_;

@@ -41,7 +41,7 @@ class ByteSource {
   [[nodiscard]] virtual std::uint64_t stored_bytes_read() const = 0;
   [[nodiscard]] virtual std::uint64_t stored_bytes_total() const = 0;
   [[nodiscard]] virtual FileIdentity identity() const = 0;
-  /// True where a later read() may give more: a plain file.
+  /// True where there may be more later: a plain file that was named. Standard input is taken for all that there is.
   [[nodiscard]] virtual bool can_grow() const = 0;
 };
 

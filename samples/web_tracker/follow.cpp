@@ -39,6 +39,7 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
   if (truncated || *replaced) {
     Result<void> finished = import_->finish(*replaced);
     if (!finished) return finished.error();
+    left_behind_ = import_->report().waiting;
     import_.reset();
   }
   return std::size_t{0};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "log_import.hpp"
 
@@ -24,6 +25,8 @@ class LogFollower {
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Of the file that is open now; nothing while there is none.
   [[nodiscard]] const LogImport* import() const { return import_.get(); }
+  /// The begun line at the end of a file that was rotated away, told once.
+  [[nodiscard]] std::optional<WaitingLine> take_left_behind() { return std::exchange(left_behind_, std::nullopt); }
 
  private:
   lungo::Result<std::size_t> take(std::size_t lines_max);
@@ -33,6 +36,7 @@ class LogFollower {
   std::string path_;
   std::unique_ptr<LogImport> import_;
   std::optional<lungo::Instant> replaced_since_;
+  std::optional<WaitingLine> left_behind_;
 };
 
 }  // namespace tracker

@@ -35,6 +35,7 @@ struct ImportProgress {
   std::int64_t last_time_ms = 0;     // of the last good line
   std::int64_t next_offset = 0;
   std::uint64_t first_line_bytes = 0;  // so many had the first line, still without its end, when it was fingerprinted; 0: all
+  bool closed = false;                 // inside_line, and what is written later of that line changes nothing
 
   [[nodiscard]] LogMark mark() const { return {.lines = lines, .bytes = bytes, .hash = hash, .inside_line = inside_line}; }
 };

@@ -48,25 +48,34 @@ Result<std::optional<Line>> LineReader::next() {
   }
 }
 
+std::optional<Line> LineReader::begun() const {
+  if (begin_ == end_) return std::nullopt;
+  return line_to(end_, false);
+}
+
 std::optional<Line> LineReader::rest() {
   if (begin_ == end_) return std::nullopt;
   return take(end_, false);
 }
 
 // The line [begin_, end) of the buffer; `ended` says that a '\n' stands at `end`.
-Line LineReader::take(std::size_t end, bool ended) {
-  const std::size_t next = end + (ended ? 1 : 0);
+Line LineReader::line_to(std::size_t end, bool ended) const {
   Line line{.text = {buffer_.data() + begin_, end - begin_},
-            .bytes = next - begin_ + overlong_,
+            .number = mark_.lines + (mark_.inside_line ? 0 : 1),
+            .bytes = end - begin_ + (ended ? 1 : 0) + overlong_,
             .ended = ended,
             .continues = mark_.inside_line};
   if (overlong_ > 0) line.text = line.text.substr(0, kLineBytesKept);
   if (line.text.ends_with('\r')) line.text.remove_suffix(1);
-  if (!line.continues) ++mark_.lines;
-  line.number = mark_.lines;
+  return line;
+}
+
+Line LineReader::take(std::size_t end, bool ended) {
+  const Line line = line_to(end, ended);
+  mark_.lines = line.number;
   mark_.bytes += line.bytes;
   mark_.inside_line = !ended;
-  begin_ = searched_ = next;
+  begin_ = searched_ = end + (ended ? 1 : 0);
   overlong_ = 0;
   return line;
 }

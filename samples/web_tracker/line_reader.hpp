@@ -60,7 +60,8 @@ class LineReader {
   /// The next whole line; nothing at the end of what there is, in which case a file that grows has more later.
   /// Errors: as ByteSource::read(); lines before it were given, and after timed_out and canceled the next call goes on.
   lungo::Result<std::optional<Line>> next();
-  /// At the end of what there is: the begun line that has no end, if there is one.
+  /// At the end of what there is: the begun line that has no end, if there is one. begun() looks at it, rest() takes it.
+  [[nodiscard]] std::optional<Line> begun() const;
   std::optional<Line> rest();
   /// Behind the line that was given last.
   [[nodiscard]] LogMark mark();
@@ -70,6 +71,7 @@ class LineReader {
 
  private:
   lungo::Result<std::size_t> fill();
+  [[nodiscard]] Line line_to(std::size_t end, bool ended) const;
   Line take(std::size_t end, bool ended);
 
   std::unique_ptr<ByteSource> source_;

@@ -15,17 +15,33 @@ constexpr std::size_t kEvents = 0;  // index of kEventsTopic among the topics ap
 constexpr std::size_t kFailed = 1;
 constexpr lungo::Duration kMarkInterval = std::chrono::seconds{1};
 
-// The file's first line and its source again; nothing when it has none yet.
-Result<std::optional<FirstLine>> first_line(std::unique_ptr<ByteSource>& source, ImportMode mode) {
+// A line that its file's end cuts off counts when nothing that is written later can change what it says.
+bool counts_as_it_is(const Line& begun, const ByteSource& source) { return !source.can_grow() || is_closed_line(begun.text); }
+
+WaitingLine waiting_line(const Line& begun, const LogMark& before) {
+  return {.number = begun.number, .begin = before.bytes, .bytes = begun.bytes};
+}
+
+struct FirstLook {
+  std::optional<FirstLine> line;  // nothing when the file has none yet
+  std::optional<WaitingLine> waiting;
+};
+
+// Looks at the file's first line and gives its source back.
+Result<FirstLook> first_look(std::unique_ptr<ByteSource>& source, ImportMode mode) {
   LineReader reader{std::move(source), RollingHash{0}, LogMark{}};
-  Result<std::optional<Line>> line = reader.next();
-  std::optional<std::string> text;
-  if (line && !*line && mode == ImportMode::whole) *line = reader.rest();
-  std::optional<FirstLine> first;
-  if (line && *line) first = FirstLine{.text = std::string{(*line)->text}, .ended = (*line)->ended};
+  const Result<std::optional<Line>> ended = reader.next();
+  FirstLook look;
+  if (ended && *ended) look.line = FirstLine{.text = std::string{(*ended)->text}, .ended = true};
+  const std::optional<Line> begun = ended && !*ended ? reader.begun() : std::nullopt;
+  if (begun && mode == ImportMode::whole && counts_as_it_is(*begun, reader.source())) {
+    look.line = FirstLine{.text = std::string{begun->text}, .ended = false};
+  } else if (begun) {
+    look.waiting = waiting_line(*begun, LogMark{});
+  }
   source = reader.release();
-  if (!line) return line.error();
-  return first;
+  if (!ended) return ended.error();
+  return look;
 }
 
 }  // namespace
@@ -35,12 +51,11 @@ struct LogImport::Parts {
       : site(given), path(std::move(file_path)), mode(how), chain(given.secret) {}
 
   Result<void> handle(const Line& line) {
+    if (line.continues) return closed || line.text.empty() ? Result<void>{} : drop(line, DropReason::continued);
     ++report.lines;
-    if (line.continues) {
-      --report.lines;
-      return line.text.empty() ? Result<void>{} : drop(line, DropReason::continued);
-    }
-    if (const std::optional<DropReason> reason = chain.run(line.text, draft)) return drop(line, *reason);
+    const std::optional<DropReason> reason = chain.run(line.text, draft);
+    closed = !reason && draft.line.closed;
+    if (reason) return drop(line, *reason);
     last_time = std::chrono::time_point_cast<std::chrono::milliseconds>(draft.time());
     const std::size_t lane = appends->lane_of(kEvents, draft.stream);
     if (place_of(line.number, false) <= start.done[lane]) return {};
@@ -105,7 +120,8 @@ struct LogImport::Parts {
                          .drops = drops,
                          .last_time_ms = last_time.time_since_epoch().count(),
                          .next_offset = next_offset.value(),
-                         .first_line_bytes = start.counts.first_line_bytes});
+                         .first_line_bytes = start.counts.first_line_bytes,
+                         .closed = mark.inside_line && closed});
     }
     Result<void> written = site.book.write(records);
     if (!written) return written;
@@ -122,6 +138,8 @@ struct LogImport::Parts {
   StartingPoint start;
   std::string failed_stream;
   std::string import_lane;  // empty: the live lane
+  bool is_empty = false;    // no line yet that the file could be known by
+  bool closed = false;      // the line that was handled last, if it had no end: nothing more comes of it
   std::vector<std::uint64_t> drops;
   lungo::Timestamp last_time{};
   std::optional<LogMark> marked;
@@ -147,11 +165,18 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   parts->appends = std::move(*appends);
 
   if ((*source)->can_rewind()) {
-    Result<std::optional<FirstLine>> line = first_line(*source, mode);
-    if (!line) return line.error();
-    if (!*line && mode == ImportMode::follow) return std::unique_ptr<LogImport>{};
-    Result<StartingPoint> start = find_starting_point(site.store, site.book, site.secret, *parts->appends,
-                                                      line->value_or(FirstLine{}), std::move(*source));
+    Result<FirstLook> look = first_look(*source, mode);
+    if (!look) return look.error();
+    if (!look->line && mode == ImportMode::follow) return std::unique_ptr<LogImport>{};
+    if (!look->line) {
+      // It may get its first line at any moment, and would then be known by that: nothing is read or written down until then.
+      parts->is_empty = true;
+      parts->report.waiting = look->waiting;
+      parts->start.reader = std::make_unique<LineReader>(std::move(*source), mark_hash(site.secret), LogMark{});
+      return std::unique_ptr<LogImport>{new LogImport{std::move(parts)}};
+    }
+    Result<StartingPoint> start =
+        find_starting_point(site.store, site.book, site.secret, *parts->appends, *look->line, std::move(*source));
     if (!start) return start.error();
     parts->start = std::move(*start);
   } else {
@@ -171,6 +196,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   parts->id = parts->start.file + ":";
   parts->drops = parts->start.counts.drops;
   parts->drops.resize(kDropReasons);
+  parts->closed = parts->start.counts.closed;
   parts->last_time = lungo::Timestamp{std::chrono::milliseconds{parts->start.counts.last_time_ms}};
   if (!parts->start.is_new) {
     parts->marked = parts->start.reader->mark();
@@ -184,6 +210,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
 }
 
 Result<LogImport::Step> LogImport::step(std::size_t lines_max) {
+  if (parts_->is_empty) return Step{.at_end = true};
   Step step;
   const bool may_be_slow = !source().can_rewind();
   for (; step.lines < lines_max; ++step.lines) {
@@ -203,12 +230,15 @@ Result<LogImport::Step> LogImport::step(std::size_t lines_max) {
   return step;
 }
 
-Result<void> LogImport::finish(bool with_rest) {
-  if (with_rest) {
-    if (const std::optional<Line> rest = parts_->start.reader->rest()) {
-      Result<void> done = parts_->handle(*rest);
-      if (!done) return done;
-    }
+Result<void> LogImport::finish(bool at_end) {
+  if (parts_->is_empty) return {};
+  LineReader& reader = *parts_->start.reader;
+  const std::optional<Line> begun = at_end ? reader.begun() : std::nullopt;
+  if (begun && (begun->continues ? parts_->closed || !source().can_grow() : counts_as_it_is(*begun, source()))) {
+    Result<void> done = parts_->handle(*reader.rest());
+    if (!done) return done;
+  } else if (begun && !begun->continues) {
+    parts_->report.waiting = waiting_line(*begun, reader.mark());
   }
   return parts_->write_mark();
 }

@@ -7,7 +7,8 @@
 //   2. looks behind the mark, in each partition, for events of this file, and compares who and when they name with the file's
 //      lines, which finds a look-alike whose import stopped before its first mark;
 //   3. goes on at the mark, and repeats no line that it found.
-// Threads: one at a time.
+// A last line without its end is taken when nothing that follows can change its event, or when nothing can follow; see
+// finish(). Threads: one at a time.
 #pragma once
 
 #include <array>
@@ -23,6 +24,13 @@
 
 namespace tracker {
 
+/// A begun line at the end of a file, left there until it is whole.
+struct WaitingLine {
+  std::uint64_t number = 0;  // from 1
+  std::uint64_t begin = 0;   // byte of the file
+  std::uint64_t bytes = 0;   // what there is of it
+};
+
 /// What an import has done since it was opened.
 struct ImportReport {
   std::uint64_t lines = 0;
@@ -31,6 +39,7 @@ struct ImportReport {
   /// The first lines that were dropped, at most kPositionsKept per reason.
   std::array<std::vector<std::uint64_t>, kDropReasons> positions;
   static constexpr std::size_t kPositionsKept = 3;
+  std::optional<WaitingLine> waiting;  // as finish() found it
 };
 
 /// What imports share; all must outlive them.
@@ -41,7 +50,7 @@ struct ImportSite {
 };
 
 enum class ImportMode {
-  whole,   // to the file's end as it is; a lane of its own, in which no clock ticks
+  whole,   // to the file's end; a lane of its own, in which no clock ticks
   follow,  // the file grows; the live lane
 };
 
@@ -63,8 +72,10 @@ class LogImport {
   /// Handles up to `lines_max` lines; ends early at the end of what there is and when a pipe makes it wait. Commits everything
   /// and writes a mark each second. Errors: as ByteSource::read() (the lines before were handled) and EventLog::append().
   lungo::Result<Step> step(std::size_t lines_max);
-  /// Everything so far is committed and marked when it returns. `with_rest`: a last line without its end counts as a line.
-  lungo::Result<void> finish(bool with_rest);
+  /// Everything so far is committed and marked when it returns. `at_end`, after a step that said so: a last line without its
+  /// end is taken too when it is closed (see is_closed_line), or when the source can't grow; otherwise the report says that it
+  /// waits. An event made of half a line would name another visitor than the whole one does.
+  lungo::Result<void> finish(bool at_end);
 
   [[nodiscard]] const ImportReport& report() const;
   [[nodiscard]] const std::string& path() const;

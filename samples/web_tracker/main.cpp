@@ -93,6 +93,11 @@ int complain(const Error& error) {
   return kExitDiskFull;
 }
 
+void tell_waiting(const std::string& path, const WaitingLine& line) {
+  std::cerr << "web-tracker: " << path << ": line " << line.number << ", from byte " << line.begin
+            << ", has no end yet and is left for now: the next import takes it when it is whole (if it is: add a line end)\n";
+}
+
 bool can_be_read_again(const std::string& path) {
   struct stat status {};
   return (path == "-" ? ::fstat(STDIN_FILENO, &status) : ::stat(path.c_str(), &status)) != 0 || S_ISREG(status.st_mode);
@@ -198,6 +203,7 @@ class Run {
       if (trouble) fail(*trouble);
       trouble = finished.error();
     }
+    if (file.report().waiting) tell_waiting(path, *file.report().waiting);
     files_.push_back({path, file.report()});
     return trouble;
   }
@@ -219,6 +225,8 @@ class Run {
       for (LogFollower& follower : followers_) {
         Result<std::size_t> lines = follower.poll(kLinesPerStep);
         taken += lines ? *lines : 0;
+        if (const std::optional<WaitingLine> left = follower.take_left_behind())
+          tell_waiting(follower.path() + " before it was rotated", *left);
         report_trouble(lines ? tracker_trouble() : std::optional{lines.error()});
       }
       if (followers_.empty()) report_trouble(tracker_trouble());

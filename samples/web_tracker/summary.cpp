@@ -45,7 +45,8 @@ json::object import_of(const FileReport& file) {
   return {{"path", valid_utf8(file.path)},
           {"lines", file.report.lines},
           {"events", file.report.events},
-          {"drops", std::move(drops)}};
+          {"drops", std::move(drops)},
+          {"waiting_bytes", file.report.waiting ? file.report.waiting->bytes : 0}};
 }
 
 Result<void> count_rows(Tracker& tracker, Summary& summary) {

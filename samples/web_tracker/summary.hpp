@@ -46,7 +46,8 @@ lungo::Result<Summary> summarize(Tracker& tracker);
 void print_text(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files);
 /// Keys: lines, events, drops {reason: n}, hits_per_day {day: n}, hits_per_status {code: n}, top_pages [{page, hits}],
 /// distinct_visitors, distinct_visitors_per_day {day: n}, distinct_visitors_estimate, sessions {...}, funnel [{step,
-/// sessions}], imports [{path, lines, events, drops {reason: {lines, first}}}]. Bytes that are no UTF-8 are given as \xNN.
+/// sessions}], imports [{path, lines, events, drops {reason: {lines, first}}, waiting_bytes}] (bytes of a begun last line that
+/// was left until it is whole). Bytes that are no UTF-8 are given as \xNN.
 void print_json(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files);
 
 }  // namespace tracker

@@ -136,6 +136,23 @@ TEST(AccessLine, LineOf64KibIsTakenAndALongerOneIsNot) {
   EXPECT_EQ(reason_of(text), DropReason::too_long);
 }
 
+TEST(AccessLine, ClosedLineSaysTheSameWhateverFollows) {
+  const std::string whole =
+      R"(h - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0" 200 17 "http://e.com/" "Agent \"X\" \\" "m" 0.1)";
+  const std::size_t agent_end = whole.find(" \"m\"");
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    const std::string_view cut = std::string_view{whole}.substr(0, size);
+    EXPECT_EQ(is_closed_line(cut), size >= agent_end) << cut;
+    if (size < agent_end) continue;
+    const AccessLine line = parsed(cut);
+    EXPECT_EQ(line.bytes, 17);
+    EXPECT_EQ(line.referrer, "http://e.com/");
+    EXPECT_EQ(line.user_agent, R"(Agent \"X\" \\)");
+  }
+  EXPECT_FALSE(is_closed_line(R"(h - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0" 304 -)"));
+  EXPECT_FALSE(is_closed_line(R"(h - - [01/Jan/2024:00:00:00] "GET / HTTP/1.0" 304 - "-" "-")"));
+}
+
 TEST(AccessLine, NoPrefixOfALineIsReadBeyondItsEnd) {
   // Run under the address sanitizer: every cut lies in memory of its own.
   const std::string whole = R"(1.2.3.4 - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0" 200 17 "http://e.com/" "Agent")";

@@ -4,38 +4,18 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <string>
 #include <thread>
 
-#include "tests/samples/tracker_directory.hpp"
+#include "tests/samples/tracker_fixture.hpp"
 #include "tests/support/access_log_generator.hpp"
 #include "tracker.hpp"
 
 namespace lungo::test {
 namespace {
 
-constexpr std::string_view kLine = "10.0.0.1 - - [01/Mar/2024:10:00:00 +0000] \"GET /page HTTP/1.1\" 200 1 \"-\" \"Firefox\"\n";
-
-std::string line_at(int minute, const std::string& target, const std::string& agent = "Firefox") {
-  const std::string clock = std::to_string(100 + minute / 60).substr(1) + ":" + std::to_string(100 + minute % 60).substr(1);
-  return "10.0.0.1 - - [01/Mar/2024:" + clock + ":00 +0000] \"GET " + target + " HTTP/1.1\" 200 1 \"-\" \"" + agent + "\"\n";
-}
-
-void write(const std::string& path, std::string_view text, std::ios::openmode mode = std::ios::trunc) {
-  std::ofstream{path, std::ios::binary | mode} << text;
-}
-
-std::int64_t number(const boost::json::object& object, const char* name) { return object.at(name).to_number<std::int64_t>(); }
-
-class WebTracker : public ::testing::Test {
- protected:
-  [[nodiscard]] std::string data() const { return directory_ / "data"; }
-  [[nodiscard]] std::string log() const { return directory_ / "access.log"; }
-  boost::json::object import() const { return import_json(data(), {log()}); }
-  TempDirectory directory_;
-};
+using WebTracker = TrackerTest;
 
 TEST_F(WebTracker, RealLogEqualsTheShellPipelineAndASecondImportAddsNothing) {
   if (!std::filesystem::exists(shared_log())) GTEST_SKIP() << "no " << shared_log() << "; name one in LUNGO_ACCESS_LOG";
@@ -75,31 +55,6 @@ TEST_F(WebTracker, AnotherFileWithTheSameFirstLineIsToldApart) {
   EXPECT_EQ(number(all, "events"), 8);
   const boost::json::object again = import_json(data(), {directory_ / "other.log"});
   EXPECT_EQ(number(again, "events"), 8);
-}
-
-TEST_F(WebTracker, LastLineWithoutItsEndCountsOnceAlsoWhenItsEndComesLater) {
-  write(log(), std::string{kLine} + line_at(5, "/a").substr(0, line_at(5, "/a").size() - 1));
-  EXPECT_EQ(number(import(), "events"), 2);
-  write(log(), "\n" + line_at(6, "/b"), std::ios::app);
-  const boost::json::object grown = import();
-  EXPECT_EQ(number(grown, "lines"), 3);
-  EXPECT_EQ(number(grown, "events"), 3);
-}
-
-TEST_F(WebTracker, FirstLineWithoutItsEndCountsOnceHoweverTheFileGrows) {
-  const std::string first = line_at(5, "/a");
-  const std::string parts[] = {first.substr(0, first.size() - 10), first.substr(first.size() - 10) + line_at(6, "/b"),
-                               line_at(7, "/c")};
-  std::int64_t lines = 0;
-  for (const std::string& part : parts) {
-    write(log(), part, std::ios::app);
-    const boost::json::object grown = import();
-    EXPECT_EQ(number(grown, "lines"), ++lines);
-    EXPECT_EQ(number(grown, "events"), lines);
-  }
-  // Another file that begins with the same bytes is another file.
-  write(directory_ / "other.log", parts[0] + "x\"\n" + line_at(9, "/d"));
-  EXPECT_EQ(number(import_json(data(), {directory_ / "other.log"}), "events"), 5);
 }
 
 // A run that ends soon after a resume writes a mark at lines whose events, and those of later lines, are in the log already.
