@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include "tests/samples/tracker_directory.hpp"
@@ -43,6 +44,14 @@ class FullDisk : public ::testing::Test {
   [[nodiscard]] std::string log() const { return directory_ / "access.log"; }
   [[nodiscard]] std::string undisturbed() const { return directory_ / "undisturbed"; }
 
+  // Whatever the disk did to the rows, they are those that the log gives.
+  void expect_rows_of_a_rebuild() const {
+    const std::map<std::string, std::string> live = rows_of(disk_.data());
+    EXPECT_GE(live.size(), 15U);
+    rebuild_by_replay(disk_.data());
+    expect_same_rows(live, rows_of(disk_.data()));
+  }
+
   SmallDisk disk_{"size=24m"};
   TempDirectory directory_;
 };
@@ -54,6 +63,7 @@ TEST_F(FullDisk, ImportStopsWithTheReasonAndTheSameCommandGoesOn) {
   EXPECT_NE(full.err.find("make room and give the same command"), std::string::npos) << full.err;
   ASSERT_TRUE(disk_.resize("size=400m"));
   EXPECT_EQ(as_shell_prints(import_json(disk_.data(), {log()})), shell_summary({log()}));
+  expect_rows_of_a_rebuild();
 }
 
 class FullDiskInARunThatGoesOn : public FullDisk, public ::testing::WithParamInterface<const char*> {};
@@ -77,6 +87,7 @@ TEST_P(FullDiskInARunThatGoesOn, TakesUpTheWorkInPlace) {
 
   EXPECT_TRUE(streams_of(disk_.data(), "events") == streams_of(undisturbed(), "events"));
   EXPECT_EQ(as_shell_prints(import_json(disk_.data(), {log()})), shell_summary({log()}));
+  expect_rows_of_a_rebuild();
 }
 
 INSTANTIATE_TEST_SUITE_P(Inputs, FullDiskInARunThatGoesOn, ::testing::Values("--import", "--follow"),

@@ -50,6 +50,12 @@ inline boost::json::object import_json(const std::string& data, const std::vecto
   return value.is_object() ? value.as_object() : boost::json::object{};
 }
 
+/// Makes all rows anew from the log, as a user does; fails the test when the program fails.
+inline void rebuild_by_replay(const std::string& data) {
+  const Finished done = run({LUNGO_WEB_TRACKER, "replay", "rebuild", "--data", data});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+}
+
 /// The summary in the words of summary_by_shell.sh.
 inline std::string as_shell_prints(const boost::json::object& summary) {
   std::ostringstream out;

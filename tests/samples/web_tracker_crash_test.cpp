@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,9 +37,15 @@ class Logs : public ::testing::Environment {
 
   /// The directory of one import without any disturbance; made at the first call.
   const boost::json::object& undisturbed_import() {
-    if (summary_.empty()) summary_ = import_json(undisturbed(), {path()});
+    if (!summary_.empty()) return summary_;
+    const Finished done = run_tracker(undisturbed(), {"--exit", "--json", "--import", path()});
+    EXPECT_EQ(done.status, 0) << done.err;
+    told_ = done.err;
+    summary_ = boost::json::parse(done.out).as_object();
     return summary_;
   }
+  /// What it said on stderr meanwhile.
+  [[nodiscard]] const std::string& told() const { return told_; }
 
  private:
   void generate(const std::string& path) const {
@@ -54,6 +61,7 @@ class Logs : public ::testing::Environment {
 
   std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
   boost::json::object summary_;
+  std::string told_;
   std::uint64_t seed_ = test_seed(20'240'301);
 };
 
@@ -88,6 +96,43 @@ TEST(WebTrackerCrash, LogOfTwoMillionLinesEqualsTheShellPipeline) {
   EXPECT_EQ(as_shell_prints(logs().undisturbed_import()), shell_summary({logs().path()}));
 }
 
+TEST(WebTrackerCrash, SecondImportOfTwoMillionLinesAddsNothing) {
+  const boost::json::object first = logs().undisturbed_import();
+  const std::string data = logs().undisturbed();
+  EXPECT_GE(first.at("lines").to_number<std::uint64_t>(), kLines);
+  const auto records = [&data] {
+    const std::shared_ptr<EventLog> log = look_into(data);
+    std::map<std::string, std::int64_t> found;
+    for (const char* topic : {"events", "sessions", "failed-events"}) found[topic] = records_in(*log, topic);
+    return found;
+  };
+  const std::map<std::string, std::int64_t> records_before = records();
+  const std::map<std::string, std::string> rows_before = rows_of(data);
+  EXPECT_EQ(records_before.at("events"), first.at("events").to_number<std::int64_t>());
+
+  boost::json::object second = import_json(data, {logs().path()});
+  const boost::json::object& report = second.at("imports").at(0).as_object();
+  EXPECT_EQ(report.at("lines"), 0);
+  EXPECT_EQ(report.at("events"), 0);
+  EXPECT_TRUE(report.at("drops").as_object().empty());
+  second["imports"] = first.at("imports");
+  EXPECT_EQ(second, first);
+  EXPECT_EQ(records(), records_before);
+  expect_same_rows(rows_before, rows_of(data));
+}
+
+TEST(WebTrackerCrash, LongImportTellsHowFarItIsInPlainLinesWhereStderrIsNoTerminal) {
+  logs().undisturbed_import();
+  const std::string& told = logs().told();
+  const std::string label = logs().path() + ": ";
+  ASSERT_TRUE(told.starts_with(label)) << told;
+  const std::string line = told.substr(0, told.find('\n'));
+  for (const char* part : {" %, ", " lines, ", " lines/s, ", " left"}) {
+    EXPECT_NE(line.find(part), std::string::npos) << part << " is not in " << line;
+  }
+  EXPECT_EQ(told.find_first_of("\r\x1b"), std::string::npos) << told;
+}
+
 TEST(WebTrackerCrash, TwentyKillsLoseNothingAndRepeatNothing) {
   SCOPED_TRACE(logs().seed());
   const boost::json::object undisturbed = logs().undisturbed_import();
@@ -115,7 +160,10 @@ TEST(WebTrackerCrash, TwentyKillsLoseNothingAndRepeatNothing) {
   for (const char* topic : {"events", "sessions", "failed-events"}) {
     EXPECT_TRUE(streams_of(data, topic) == streams_of(logs().undisturbed(), topic)) << topic;
   }
-  expect_same_rows(rows_of(logs().undisturbed()), rows_of(data));
+  const std::map<std::string, std::string> rows = rows_of(logs().undisturbed());
+  expect_same_rows(rows, rows_of(data));
+  rebuild_by_replay(data);
+  expect_same_rows(rows, rows_of(data));
 }
 
 // Makes all rows anew, in this process.

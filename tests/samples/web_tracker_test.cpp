@@ -17,6 +17,26 @@ namespace {
 
 using WebTracker = TrackerTest;
 
+struct FoundBatch {
+  std::size_t position = 0;
+  std::int64_t first = 0;  // offset of its first record
+};
+
+// The batch of a segment around `at`: each begins with its base offset (8 bytes) and the size of what follows (4), big-endian.
+FoundBatch batch_that_holds(std::string_view segment, std::size_t at) {
+  const auto number = [&](std::size_t from, std::size_t size) {
+    std::uint64_t value = 0;
+    for (const char byte : segment.substr(from, size)) value = value << 8 | static_cast<unsigned char>(byte);
+    return value;
+  };
+  std::size_t position = 0;
+  while (true) {
+    const std::size_t next = position + 12 + number(position + 8, 4);
+    if (at < next) return {position, static_cast<std::int64_t>(number(position, 8))};
+    position = next;
+  }
+}
+
 TEST_F(WebTracker, RealLogEqualsTheShellPipelineAndASecondImportAddsNothing) {
   if (!std::filesystem::exists(shared_log())) GTEST_SKIP() << "no " << shared_log() << "; name one in LUNGO_ACCESS_LOG";
   const boost::json::object first = import_json(data(), {shared_log()});
@@ -309,29 +329,36 @@ TEST_F(WebTracker, DirectoryOfANewerFormatIsRefusedByVersion) {
   EXPECT_NE(done.err.find("version 9"), std::string::npos) << done.err;
 }
 
-TEST_F(WebTracker, FlippedByteInASegmentIsNamedAndNeverServed) {
-  write(log(), generate_access_log({.lines = 2'000, .seed = 9}));
+TEST_F(WebTracker, FlippedByteInASegmentIsNamedByFileAndByteAndNeverServed) {
+  write(log(), generate_access_log({.lines = 20'000, .seed = 9}));
   import();
   const std::string segment = data() + "/events-1/00000000000000000000.log";
   std::string bytes = text_of(segment);
-  ASSERT_GT(bytes.size(), 1'000U);
-  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+  const std::size_t flipped = bytes.size() * 3 / 4;
+  const FoundBatch batch = batch_that_holds(bytes, flipped);
+  ASSERT_GT(batch.position, 0U) << "there must be something before it that is served";
+  const std::string place = segment + ", byte " + std::to_string(batch.position) + ": ";
+  bytes[flipped] = static_cast<char>(bytes[flipped] ^ 0x10);
   write(segment, bytes);
   const std::shared_ptr<EventLog> beside = look_into(data());
   ASSERT_TRUE(beside);
   const TopicInfo topic = beside->topic("events").value();
-  PartitionReader reader{*beside, topic, {topic.id, PartitionId{1}, Offset{0}, kNoEpoch}};
-  std::int64_t served = 0;
-  Result<const Envelope*> next = reader.next();
-  for (; next && *next != nullptr; next = reader.next()) ++served;
-  ASSERT_FALSE(next) << "the damage was not seen in " << served << " records";
-  EXPECT_EQ(next.error().code(), Errc::corrupt);
-  EXPECT_NE(next.error().text().find("events-1/00000000000000000000.log"), std::string_view::npos) << next.error();
+  // From the beginning, from inside of the batch and, as it is still damaged, once more.
+  for (const std::int64_t from : {std::int64_t{0}, batch.first + 1, std::int64_t{0}}) {
+    PartitionReader reader{*beside, topic, {topic.id, PartitionId{1}, Offset{from}, kNoEpoch}};
+    Result<const Envelope*> next = reader.next();
+    std::int64_t served = 0;
+    for (; next && *next != nullptr; next = reader.next()) ++served;
+    ASSERT_FALSE(next) << "the damage was not seen in " << served << " records";
+    EXPECT_EQ(served, from == 0 ? batch.first : 0) << "all before the damaged batch, and nothing of it";
+    EXPECT_EQ(next.error().code(), Errc::corrupt);
+    EXPECT_NE(next.error().text().find(place), std::string_view::npos) << next.error() << ", not at " << place;
+  }
 
   // A rebuild can't be finished without those bytes: it says so and ends.
-  Program rebuild{{LUNGO_WEB_TRACKER, "replay", "rebuild", "--data", data()}};
-  EXPECT_EQ(rebuild.wait(), 1);
-  EXPECT_NE(rebuild.err().find("events-1/00000000000000000000.log"), std::string::npos) << rebuild.err();
+  const Finished rebuild = run({LUNGO_WEB_TRACKER, "replay", "rebuild", "--data", data()});
+  EXPECT_EQ(rebuild.status, 1);
+  EXPECT_NE(rebuild.err.find(place), std::string::npos) << rebuild.err << "not at " << place;
 }
 
 }  // namespace

@@ -1,0 +1,122 @@
+// Sessions, entry and exit pages over the real program: at the border of the line's own day, and where lines go back in time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <lungo/framework/event_decoder.hpp>
+#include <lungo/framework/event_store.hpp>
+
+#include "events.hpp"
+#include "tests/samples/tracker_fixture.hpp"
+
+namespace lungo::test {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::sys_days;
+constexpr sys_days kSecondOfMarch = std::chrono::year{2024} / 3 / 2;
+
+// `time` is "01/Mar/2024:23:59:58 +0200".
+std::string line_of(const std::string& address, const std::string& time, const std::string& page) {
+  return address + " - - [" + time + "] \"GET " + page + " HTTP/1.1\" 200 1 \"-\" \"Firefox\"\n";
+}
+
+// Time goes on in every partition: enough visitors later than all others, each of whom leaves a session that stays open.
+constexpr int kLaterVisitors = 64;
+std::string later(const std::string& time) {
+  std::string lines;
+  for (int i = 0; i < kLaterVisitors; ++i) lines += line_of("192.0.2." + std::to_string(i), time, "/later");
+  return lines;
+}
+
+struct Ended {
+  tracker::SessionEnded event;
+  Timestamp time;
+};
+
+class TrackerSessions : public TrackerTest {
+ protected:
+  // The sessions that are over, by their beginning.
+  [[nodiscard]] std::vector<Ended> ended() const {
+    std::vector<Ended> found;
+    const std::shared_ptr<EventLog> log = look_into(data());
+    EventStore store{log};
+    EventDecoder decoder{store.shapes()};
+    decoder.add<tracker::SessionEnded>();
+    const TopicInfo topic = log->topic("sessions").value();
+    for (std::int32_t partition = 0; partition < topic.spec.partitions; ++partition) {
+      PartitionReader reader{*log, topic, {topic.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
+      while (const Envelope* envelope = reader.next().value()) {
+        const Decoded decoded = decoder.decode(*envelope).value();
+        if (decoded.event == nullptr) continue;
+        found.push_back({*static_cast<const tracker::SessionEnded*>(decoded.event), envelope->time});
+      }
+    }
+    std::sort(found.begin(), found.end(), [](const Ended& a, const Ended& b) { return a.event.started < b.event.started; });
+    return found;
+  }
+  [[nodiscard]] std::string rows(const char* table) const { return rows_of(data())[table]; }
+};
+
+TEST_F(TrackerSessions, SessionThatSpansMidnightEndsAtTheBorderOfTheLinesOwnDay) {
+  // Two hours ahead of UTC: the border lies at 22:00 there, and UTC's own midnight is none.
+  write(log(),
+        line_of("10.0.0.1", "01/Mar/2024:23:50:00 +0200", "/a") + line_of("10.0.0.1", "01/Mar/2024:23:59:59 +0200", "/b") +
+            line_of("10.0.0.1", "02/Mar/2024:00:00:00 +0200", "/c") + line_of("10.0.0.1", "02/Mar/2024:00:05:00 +0200", "/d") +
+            later("02/Mar/2024:00:20:00 +0200") + line_of("10.0.0.2", "02/Mar/2024:01:59:00 +0200", "/x") +
+            line_of("10.0.0.2", "02/Mar/2024:02:01:00 +0200", "/y") + later("02/Mar/2024:02:03:00 +0200"));
+  const boost::json::object summary = import();
+  std::vector<Ended> sessions = ended();
+  std::erase_if(sessions, [](const Ended& session) { return session.event.entry_page == "/later"; });
+  ASSERT_EQ(sessions.size(), 2U) << "the second day's first, and the one that spans the midnight of UTC";
+  EXPECT_EQ(sessions[0].event.started, kSecondOfMarch - 2h - 10min);
+  EXPECT_EQ(sessions[0].event.duration_seconds, 599);
+  EXPECT_EQ(sessions[0].event.path, (std::vector<std::string>{"/a", "/b"}));
+  EXPECT_EQ(sessions[0].event.exit_page, "/b");
+  EXPECT_EQ(sessions[0].time, kSecondOfMarch - 2h) << "known to be over at the border";
+  EXPECT_EQ(sessions[1].event.path, (std::vector<std::string>{"/c", "/d"}));
+  EXPECT_EQ(sessions[1].time, kSecondOfMarch - 2h + 35min) << "half an hour after its last page";
+
+  // By the day they began, on the clock of the line: {started, ended, bounces, pages, seconds}.
+  const std::int64_t later_ended = kLaterVisitors;  // those of 00:20
+  EXPECT_EQ(rows("SessionsPerDay"), "2024-03-01|1|1|0|2|599|\n2024-03-02|" + std::to_string(2 + 2 * kLaterVisitors) + "|" +
+                                        std::to_string(1 + later_ended) + "|" + std::to_string(later_ended) + "|" +
+                                        std::to_string(2 + later_ended) + "|300|\n");
+  EXPECT_EQ(number(summary.at("sessions").as_object(), "started"), 3 + 2 * kLaterVisitors);
+}
+
+TEST_F(TrackerSessions, LinesThatGoBackOverMidnightJoinTheSessionOfTheirDay) {
+  write(log(), line_of("10.0.0.1", "01/Mar/2024:23:59:30 +0000", "/a") +
+                   line_of("10.0.0.1", "02/Mar/2024:00:00:00 +0000", "/c") +
+                   line_of("10.0.0.1", "01/Mar/2024:23:59:01 +0000", "/back59") +
+                   line_of("10.0.0.1", "02/Mar/2024:00:00:58 +0000", "/d") +
+                   line_of("10.0.0.1", "01/Mar/2024:23:59:59 +0000", "/back1") +
+                   line_of("10.0.0.1", "02/Mar/2024:00:00:57 +0000", "/e") + later("02/Mar/2024:00:40:00 +0000"));
+  import();
+  const std::vector<Ended> sessions = ended();
+  ASSERT_EQ(sessions.size(), 2U);
+  EXPECT_EQ(sessions[0].event.started, kSecondOfMarch - 59s);
+  EXPECT_EQ(sessions[0].event.duration_seconds, 58);
+  EXPECT_EQ(sessions[0].event.path, (std::vector<std::string>{"/a", "/back59", "/back1"}));
+  EXPECT_EQ(sessions[0].time, kSecondOfMarch);
+  EXPECT_EQ(sessions[1].event.started, kSecondOfMarch);
+  EXPECT_EQ(sessions[1].event.duration_seconds, 58);
+  EXPECT_EQ(sessions[1].event.path, (std::vector<std::string>{"/c", "/d", "/e"}));
+}
+
+TEST_F(TrackerSessions, EntryAndExitPagesCountPeoplesSuccessfulPages) {
+  const std::string refused = "10.0.0.1 - - [01/Mar/2024:00:02:00 +0000] \"GET /secret HTTP/1.1\" 403 1 \"-\" \"Firefox\"\n";
+  write(log(), line_at(0, "/style.css") + line_at(1, "/in?from=mail") + refused + line_at(3, "/middle") + line_at(4, "/out?x") +
+                   line_at(5, "/logo.png") + line_at(6, "/bot", "Googlebot") +  // one session
+                   line_at(60, "/in") +                                         // a bounce: entry and exit
+                   line_at(120, "/open") + line_at(121, "/still open"));        // no exit yet
+  import();
+  EXPECT_EQ(rows("EntryPages"), "/in|2|\n/open|1|\n");
+  EXPECT_EQ(rows("ExitPages"), "/in|1|\n/out|1|\n");
+  EXPECT_EQ(rows("SessionsPerDay"), "2024-03-01|3|2|1|4|180|\n");
+}
+
+}  // namespace
+}  // namespace lungo::test
