@@ -15,16 +15,23 @@ namespace json = boost::json;
 
 constexpr std::size_t kTopPages = 20;
 
-template <class Map>
-json::object counts_of(const Map& map) {
+std::string status_text(std::int32_t status) { return std::to_string(1000 + status).substr(1); }
+
+// A page on one line of a screen.
+std::string short_page(std::string_view page) {
+  constexpr std::size_t kShownMax = 160;
+  return page.size() <= kShownMax ? printable(page) : printable(page.substr(0, kShownMax)) + "...";
+}
+
+json::object counts_of(const std::map<std::string, std::int64_t>& map) {
   json::object object;
-  for (const auto& [key, count] : map) {
-    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(key)>>) {
-      object[std::to_string(key)] = count;
-    } else {
-      object[key] = count;
-    }
-  }
+  for (const auto& [key, count] : map) object[key] = count;
+  return object;
+}
+
+json::object counts_of(const std::map<std::int32_t, std::int64_t>& statuses) {
+  json::object object;
+  for (const auto& [status, count] : statuses) object[status_text(status)] = count;
   return object;
 }
 
@@ -166,10 +173,10 @@ void print_text(std::ostream& out, const Summary& summary, const std::vector<Fil
   out << "Distinct (day, address, user agent): " << summary.visitors << " (by sketch about "
       << std::llround(summary.visitors_estimate) << ")\n\nStatus      Hits\n";
   for (const auto& [status, hits] : summary.hits_per_status) {
-    out << std::setw(3) << std::setfill('0') << status << std::setfill(' ') << std::setw(13) << hits << '\n';
+    out << status_text(status) << std::setw(13) << hits << '\n';
   }
   out << "\n     Hits  Page\n";
-  for (const auto& [page, hits] : summary.top_pages) out << std::setw(9) << hits << "  " << printable(page) << '\n';
+  for (const auto& [page, hits] : summary.top_pages) out << std::setw(9) << hits << "  " << short_page(page) << '\n';
   const SessionsPerDay::State& sessions = summary.sessions;
   out << "\nSessions: " << sessions.started << " started, " << sessions.ended << " ended";
   if (sessions.ended > 0) {

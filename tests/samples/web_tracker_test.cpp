@@ -121,6 +121,46 @@ TEST_F(WebTracker, MalformedLinesAreCountedNamedAndKept) {
   EXPECT_NE(as_text(first->payload).find("nonsense"), std::string_view::npos);
 }
 
+TEST_F(WebTracker, OddLinesEqualTheShellPipeline) {
+  const std::string start = "10.0.0.1 - - [01/Mar/2024:10:00:00 +0000] \"";
+  std::string text = "::1" + start.substr(8) + "GET /v6 HTTP/2.0\" 200 1 \"-\" \"Firefox\"\r\n2001:db8::ff00:42:8329%eth0" +
+                     start.substr(8) + "GET / HTTP/1.1\" 200 1\n" + start + "GET /x\" 000 -\n" + start + "GET /x\" 20 -\n" +
+                     start + "GET /x\" 2000 -\n";
+  for (const char* request : {"-", "", "FOO /m HTTP/1.1", "propfind /m?a?b HTTP/1.1", "GET http://e.com/abs?x HTTP/1.1",
+                              "CONNECT e.com:443 HTTP/1.1", "OPTIONS * HTTP/1.1", " GET  /two  HTTP/1.1", "GET\t/tab HTTP/1.1",
+                              "GET ?q HTTP/1.1", "GET /a b c HTTP/1.1", "GET /q\\\"uote HTTP/1.1", "GET /cr\rx HTTP/1.1"}) {
+    text += start + request + "\" 200 1 \"-\" \"-\"\n";
+  }
+  for (const char* zone : {"+1400", "+1459", "+1500", "-0930", "-1200", "-0000", "+0060", "0000", "+0545"}) {
+    text += std::string{"10.0.0.1 - - [29/Feb/2024:23:59:59 "} + zone + "] \"GET /z HTTP/1.1\" 200 1 \"\" \"cut off\n";
+  }
+  for (const char* time : {"01/Jan/1970:00:00:00 +0200", "31/Dec/1969:23:00:00 +0000", "31/Dec/9999:23:59:60 -1200",
+                           "30/Feb/2024:10:00:00 +0000", "01/MAR/2024:10:00:00 +0000", "2024-03-01T10:00:00+00:00"}) {
+    text += std::string{"10.0.0.1 - - ["} + time + "] \"GET /t HTTP/1.1\" 200 1\n";
+  }
+  text += "\n\r\n \n\r\r\n- - -" + start.substr(12) + "GET / HTTP/1.1\" 200 1\n";
+  for (const std::size_t size : {65'535, 65'536, 65'536, 65'537, 700'000, 3'000'000}) {
+    const std::string end = " HTTP/1.1\" 200 1 \"-\" \"x\"";
+    const std::string line = start + "GET /" + std::string(size - start.size() - 5 - end.size(), 'x') + end;
+    ASSERT_EQ(line.size(), size);
+    text += line + "\r\n";
+  }
+  write(log(), text);
+  const boost::json::object summary = import();
+  EXPECT_EQ(as_shell_prints(summary), shell_summary({log()}));
+  EXPECT_EQ(number(summary.at("drops").as_object(), "longer than 64 KiB"), 3);
+  EXPECT_EQ(number(summary.at("hits_per_status").as_object(), "000"), 1) << "as it stands in the line";
+  const Finished text_summary = run_tracker(data(), {"--exit"});
+  EXPECT_LT(text_summary.out.size(), 5'000U) << "pages of any length fit on a screen";
+}
+
+TEST_F(WebTracker, BytesThatAreNoUtf8AreSpelledOut) {
+  write(log(), "10.0.0.1 - - [01/Mar/2024:10:00:00 +0000] \"GET /\xff\xc3( HTTP/1.1\" 200 1 \"-\" \"caf\xe9\"\n");
+  const boost::json::object summary = import();
+  EXPECT_EQ(summary.at("top_pages").at(0).at("page").as_string(), "/\\xff\\xc3(");
+  EXPECT_EQ(number(summary, "distinct_visitors"), 1);
+}
+
 TEST_F(WebTracker, SessionsEndAfterHalfAnHourAndTheLastOneStaysOpen) {
   write(log(), line_at(0, "/") + line_at(10, "/shop") + line_at(100, "/") + line_at(101, "/style.css") +
                    line_at(102, "/", "Googlebot"));
