@@ -259,16 +259,24 @@ class Run {
   }
 
   bool catch_up() {
-    ProgressBar bar{"projections", isatty(STDERR_FILENO) == 1, now()};
+    ProgressBar bar{"read models", isatty(STDERR_FILENO) == 1, now(), "events"};
+    std::int64_t behind = 0;  // the most that was seen: at first not all parts have looked how far they have to go
+    Result<void> caught_up = Error{Errc::canceled, "stopped before all read models were made"};
     while (!is_over()) {
-      Result<void> caught_up = tracker_.catch_up(std::chrono::milliseconds{500});
-      if (caught_up) return true;
-      if (caught_up.error().code() != Errc::timed_out || !all_is_well()) {
-        fail(caught_up.error());
-        return false;
+      caught_up = tracker_.catch_up(kTick);
+      if (caught_up || caught_up.error().code() != Errc::timed_out) break;
+      if (const std::optional<Error> trouble = tracker_trouble()) {
+        caught_up = *trouble;
+        break;
       }
+      const std::int64_t lag = tracker_.lag();
+      behind = std::max(behind, lag);
+      const auto done = static_cast<std::uint64_t>(behind - lag);
+      if (lag > 0) bar.show(done, static_cast<std::uint64_t>(behind), done, now());
     }
-    return false;
+    bar.clear();
+    if (!caught_up && !is_over()) fail(caught_up.error());
+    return caught_up.has_value();
   }
 
   void print_summary() {
@@ -364,8 +372,8 @@ int main(int argc, char** argv) {
   app.add_option(
          "--import", arguments.imports,
          "access log to import, repeatable: Apache's or nginx's combined or common format; plain, gzip, or - for standard "
-         "input. A file that was imported before goes on where it stopped and repeats nothing; - can't resume: given "
-         "again, its lines count again")
+         "input. A file that was imported before goes on where it stopped and repeats nothing, and a last line that is cut "
+         "off waits until it is whole; - can't resume: given again, its lines count again")
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_option("--follow", arguments.follows, "access log to follow as it grows, like tail -F, through rotation; repeatable")

@@ -25,10 +25,14 @@ std::string with_commas(std::uint64_t number) {
   return text;
 }
 
-ProgressBar::ProgressBar(std::string label, bool is_terminal, lungo::Instant now)
-    : label_(std::move(label)), is_terminal_(is_terminal), begin_(now), next_(now + (is_terminal ? kRedraw : kPlainLine)) {}
+ProgressBar::ProgressBar(std::string label, bool is_terminal, lungo::Instant now, std::string unit)
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      is_terminal_(is_terminal),
+      begin_(now),
+      next_(now + (is_terminal ? kRedraw : kPlainLine)) {}
 
-void ProgressBar::show(std::uint64_t done, std::uint64_t total, std::uint64_t lines, lungo::Instant now) {
+void ProgressBar::show(std::uint64_t done, std::uint64_t total, std::uint64_t units, lungo::Instant now) {
   if (now < next_) return;
   next_ = now + (is_terminal_ ? kRedraw : kPlainLine);
   const double elapsed = std::chrono::duration<double>(now - begin_).count();
@@ -39,8 +43,8 @@ void ProgressBar::show(std::uint64_t done, std::uint64_t total, std::uint64_t li
     text += "[" + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "] ";
   }
   if (total > 0) text += std::to_string(static_cast<int>(share * 100)) + " %, ";
-  text += with_commas(lines) + " lines, " + with_commas(static_cast<std::uint64_t>(static_cast<double>(lines) / elapsed)) +
-          " lines/s";
+  const auto rate = static_cast<std::uint64_t>(static_cast<double>(units) / elapsed);
+  text += with_commas(units) + " " + unit_ + ", " + with_commas(rate) + " " + unit_ + "/s";
   if (share > 0) text += ", " + duration_text(elapsed * (1 - share) / share) + " left";
   if (is_terminal_) {
     std::fprintf(stderr, "\r\x1b[K%s", text.c_str());

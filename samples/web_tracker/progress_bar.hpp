@@ -1,4 +1,5 @@
-// Shows how far an import is: a bar with rate and time left on a terminal, a plain line now and then elsewhere.
+// Shows how far an import is, or the read models behind it: a bar with rate and time left on a terminal, a plain line now and
+// then elsewhere.
 //
 // Threads: one at a time.
 #pragma once
@@ -12,16 +13,17 @@ namespace tracker {
 
 class ProgressBar {
  public:
-  /// Writes to stderr. `label` names what is imported.
-  ProgressBar(std::string label, bool is_terminal, lungo::Instant now);
+  /// Writes to stderr. `label` names what is imported, `unit` what is counted.
+  ProgressBar(std::string label, bool is_terminal, lungo::Instant now, std::string unit = "lines");
 
-  /// `done` of `total` stored bytes were read (0: the total is unknown), `lines` handled. Draws if it is time for it.
-  void show(std::uint64_t done, std::uint64_t total, std::uint64_t lines, lungo::Instant now);
+  /// `done` of `total` stored bytes were read (0: the total is unknown), so many units handled. Draws if it is time for it.
+  void show(std::uint64_t done, std::uint64_t total, std::uint64_t units, lungo::Instant now);
   /// Takes the bar away, if there is one.
   void clear();
 
  private:
   std::string label_;
+  std::string unit_;
   bool is_terminal_;
   lungo::Instant begin_;
   lungo::Instant next_;

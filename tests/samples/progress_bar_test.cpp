@@ -60,6 +60,14 @@ TEST(ProgressBar, ElsewhereItIsALineNowAndThen) {
             "a.log: 25 %, 500,000 lines, 100,000 lines/s, 15 s left\na.log: 1 %, 3,000 lines, 30 lines/s, 2 h 45 min left\n");
 }
 
+TEST(ProgressBar, CountsWhatItIsTold) {
+  EXPECT_EQ(written_by([] {
+              tracker::ProgressBar bar{"read models", false, kBegin, "events"};
+              bar.show(250, 1'000, 250, kBegin + 10s);
+            }),
+            "read models: 25 %, 250 events, 25 events/s, 30 s left\n");
+}
+
 TEST(ProgressBar, OfAPipeNobodyKnowsHowMuchIsLeft) {
   EXPECT_EQ(written_by([] {
               tracker::ProgressBar bar{"standard input", true, kBegin};
