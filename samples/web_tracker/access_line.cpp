@@ -83,7 +83,8 @@ void split_request(AccessLine& out) {
   out.target = out.request;
 }
 
-// The next quoted string from `at` on, which moves behind it. A string that the line's end cuts off counts, but is not closed.
+// The next quoted string from `at` on, which moves behind it. A string that the line's end cuts off counts, but is not closed;
+// half of an escape at its end does not.
 std::string_view next_quoted(std::string_view line, std::size_t& at, bool& closed) {
   closed = false;
   const std::size_t open = line.find('"', at);
@@ -94,7 +95,9 @@ std::string_view next_quoted(std::string_view line, std::size_t& at, bool& close
   const std::size_t close = std::min(closing_quote(line, open + 1), line.size());
   closed = close < line.size();
   at = std::min(close + 1, line.size());
-  return line.substr(open + 1, close - open - 1);
+  const std::string_view inside = line.substr(open + 1, close - open - 1);
+  const std::size_t text = inside.find_last_not_of('\\') + 1;  // 0 when there is none
+  return inside.substr(0, inside.size() - (inside.size() - text) % 2);
 }
 
 // What follows the bracketed time, from `at` on.

@@ -52,6 +52,8 @@ TEST(AccessLine, EverythingBehindTheStatusMayBeCutOff) {
     EXPECT_EQ(parsed(std::string_view{whole}.substr(0, size)).status, 200) << size;
   }
   EXPECT_EQ(parsed(std::string_view{whole}.substr(0, whole.find(" 1.0\""))).user_agent, R"(Agent \"X\")");
+  EXPECT_EQ(parsed(std::string_view{whole}.substr(0, whole.find("\"X"))).user_agent, "Agent ") << "without half of an escape";
+  EXPECT_EQ(parsed(R"(h - - [01/Jan/2024:00:00:00 +0000] "GET / HTTP/1.0" 200 17 "-" "\\\)").user_agent, R"(\\)");
 }
 
 TEST(AccessLine, DayIsTheOneOfTheLinesOwnClock) {
