@@ -2,8 +2,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <iostream>
+#include <system_error>
 
 #include <lungo/log/local_event_log.hpp>
 #include <lungo/log/log_text.hpp>
@@ -11,6 +13,7 @@
 
 #include "../text.hpp"
 #include "replay_commands.hpp"
+#include "replay_events.hpp"
 
 namespace lungo {
 namespace {
@@ -20,8 +23,9 @@ struct Arguments {
   bool json = false;
   std::string projection;
   std::optional<std::string> key;
-  std::string stream;
+  std::optional<std::string> stream;
   std::optional<std::string> topic;
+  std::uint64_t limit = UINT64_MAX;
   std::vector<std::string> projections;
   std::optional<std::int64_t> from_offset;
   std::optional<std::string> from_time;
@@ -74,11 +78,16 @@ std::vector<std::string> names_of(const ReplayTool& tool, EventStore& store) {
   return engine.names();
 }
 
+std::string counted(std::uint64_t count, const std::string& noun) {
+  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
 Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
   if (!tool.add_projections)
-    return Error{Errc::unsupported,
-                 "rebuilding needs the projections' code, which is in the application: run its own program, e.g. `APPLICATION "
-                 "replay rebuild`"};
+    return Error{
+        Errc::unsupported,
+        "rebuilding needs the projections' code, which is in the application: `lungo replay --app APPLICATION rebuild` "
+        "runs it, which is `APPLICATION replay rebuild`"};
   Result<ReplayFrom> from = replay_from(arguments);
   if (!from) return from.error();
   std::string path;
@@ -88,10 +97,9 @@ Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
     if (!commands) return commands.error();
     log = commands->log();
     EventStore store{log};
-    Result<std::string> description =
-        arguments.store ? "sqlite " + *arguments.store : commands->store_of(names_of(tool, store));
-    if (!description) return description.error();
-    path = description->substr(description->find(' ') + 1);
+    Result<std::string> found = commands->store_of(names_of(tool, store), arguments.store);
+    if (!found) return found.error();
+    path = *found;
   }
   EventStore store{log};
   Engine engine{store, sqlite(path)};
@@ -109,42 +117,97 @@ Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
     std::printf("{\"projections\":%zu,\"events\":%llu,\"seconds\":%.3f,\"resumed\":%s}\n", report->projections.size(),
                 static_cast<unsigned long long>(report->events), seconds, report->resumed ? "true" : "false");
   } else {
-    std::printf("rebuilt %zu projections from %llu events in %.1f s%s\n", report->projections.size(),
-                static_cast<unsigned long long>(report->events), seconds, report->resumed ? " (resumed)" : "");
+    std::printf("rebuilt %s from %s in %.1f s%s\n", counted(report->projections.size(), "projection").c_str(),
+                counted(report->events, "event").c_str(), seconds, report->resumed ? " (resumed)" : "");
   }
   return engine.stop();
 }
 
-Result<void> run(const ReplayTool& tool, const CLI::App& app, const Arguments& arguments) {
+Result<void> run(const ReplayTool& tool, const CLI::App& app, const Arguments& arguments, Output& out) {
   if (app.got_subcommand("rebuild")) return rebuild(tool, arguments);
+  if (app.got_subcommand("events")) {
+    Result<std::shared_ptr<EventLog>> log = open_log_to_look_at(arguments.data);
+    if (!log) return log.error();
+    return print_events(*log, {arguments.stream, arguments.topic, arguments.limit}, arguments.json, out);
+  }
   Result<ReplayCommands> commands = ReplayCommands::open(arguments.data, arguments.json);
   if (!commands) return commands.error();
-  if (app.got_subcommand("list")) return commands->list(std::cout);
-  if (app.got_subcommand("status")) return commands->status(std::cout);
-  if (app.got_subcommand("show")) return commands->show(arguments.projection, arguments.key, std::cout);
-  return commands->events(arguments.stream, arguments.topic, std::cout);
+  for (const std::string& note : commands->notes())
+    std::fprintf(stderr, "%s: %s\n", tool.program.c_str(), printable(note).c_str());
+  if (app.got_subcommand("list")) return commands->list(out);
+  if (app.got_subcommand("status")) return commands->status(out);
+  return commands->show(arguments.projection, {arguments.key, arguments.store, arguments.limit}, out);
 }
 
-void describe(CLI::App& app, Arguments& arguments) {
-  app.add_option("--data", arguments.data, "The data directory")->capture_default_str();
-  app.add_flag("--json", arguments.json, "One JSON object per line instead of columns with tabs");
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.add_subcommand("list", "The projections of the data directory: rows, topic, store");
-  app.add_subcommand("status", "How far each projection is: lag, parked events, positions, rebuilds");
+void describe_looking(CLI::App& app, Arguments& arguments) {
+  app.add_subcommand("list", "The projections of the data directory: rows, topic, store")
+      ->footer("--json: {\"projection\", \"rows\": number, \"topic\", \"generation\": number of its rebuilds + 1, \"store\"}");
+  app.add_subcommand("status", "How far each projection is: lag, parked events, positions, rebuilds")
+      ->footer(
+          "--json: {\"projection\", \"rows\": \"complete\" | \"rebuilding\" | \"being rebuilt\" (beside the live ones), "
+          "\"lag\": "
+          "events it has not seen, \"parked\": events it could not decode, \"generation\", \"from\": where its history begins, "
+          "\"positions\": {partition: offset}, \"note\"}");
   CLI::App* show = app.add_subcommand("show", "The rows of a projection, or those of one key");
   show->add_option("PROJECTION", arguments.projection, "Its name, as `list` prints it")->required();
   show->add_option("KEY", arguments.key, "The key's columns from the first, with commas between them");
-  CLI::App* events = app.add_subcommand("events", "The events of a stream, oldest first");
-  events->add_option("STREAM", arguments.stream, "The stream's id, e.g. visit-42")->required();
-  events->add_option("--topic", arguments.topic, "Look in this topic only");
+  show->add_option("--limit", arguments.limit, "At most so many rows")->type_name("N")->default_str("all");
+  show->add_option("--store", arguments.store, "The store's file, when several stores have the projection")->type_name("FILE");
+  show->footer(
+      "Rows come in the order of their keys. --json: {column: value}; a column that holds nested fields is JSON, bytes are "
+      "hexadecimal digits. Exit status 1 when no row has the key.");
+  CLI::App* events = app.add_subcommand("events", "The events of a stream, oldest first, or of a whole topic");
+  events->add_option("STREAM", arguments.stream, "The stream's id, e.g. visit-42; none: all events of --topic");
+  events->add_option("--topic", arguments.topic, "Look in this topic only, also one that holds no streams")->type_name("TOPIC");
+  events->add_option("--limit", arguments.limit, "At most so many events")->type_name("N")->default_str("all");
+  events->footer(
+      "--json: {\"number\" in its stream (of a whole topic: \"stream\"), \"partition\", \"offset\", \"time\", \"type\", "
+      "\"event\"}. \"event\" is decoded through its shape; {\"$bytes\": base64} where nothing describes the payload, with "
+      "\"$error\" where it can't be decoded.");
+}
+
+void describe_rebuild(CLI::App& app, Arguments& arguments) {
   CLI::App* rebuild =
       app.add_subcommand("rebuild", "Make the rows anew from the log and swap them in; goes on where it was cut off");
   rebuild->add_option("PROJECTION", arguments.projections, "Which; all when none is named");
-  rebuild->add_option("--store", arguments.store, "The store's file, when several stores have the projections");
-  CLI::Option* offset = rebuild->add_option("--from-offset", arguments.from_offset, "Begin at this offset of every partition");
-  rebuild->add_option("--from-time", arguments.from_time, "Begin at this event time, e.g. 2024-05-01T12:00:00Z")
-      ->excludes(offset);
+  rebuild->add_option("--store", arguments.store, "The store's file, when several stores have the projections")
+      ->type_name("FILE");
+  CLI::Option* offset = rebuild->add_option("--from-offset", arguments.from_offset, "Begin at this offset of every partition")
+                            ->check(CLI::NonNegativeNumber)
+                            ->type_name("OFFSET");
+  rebuild->add_option("--from-time", arguments.from_time, "Begin at this event time in UTC, e.g. 2024-05-01T12:00:00Z")
+      ->excludes(offset)
+      ->type_name("TIME");
+  rebuild->footer("--json: {\"projections\": number, \"events\": number read, \"seconds\", \"resumed\": bool}");
+}
+
+void describe(CLI::App& app, const ReplayTool& tool, Arguments& arguments, std::string& application) {
+  app.add_option("--data", arguments.data, "The data directory")->type_name("DIR")->capture_default_str();
+  app.add_flag("--json", arguments.json, "One JSON object per line instead of columns with tabs");
+  if (!tool.add_projections)
+    app.add_option("--app", application, "Run this application's own tool, which has the code that rebuild needs")
+        ->type_name("PATH");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "Columns are UTF-8 without control characters: those are written \\t, \\n, \\r, \\xNN or \\uNNNN, bytes that are no "
+      "UTF-8 "
+      "\\xNN, and a backslash \\\\. JSON is valid UTF-8; text that is not becomes {\"$bytes\": base64}.\n"
+      "Exit status: 0 done; 1 not there or failed, the reason is on stderr; 2 wrong arguments.");
+  describe_looking(app, arguments);
+  describe_rebuild(app, arguments);
+}
+
+/// What went wrong, its lines kept, without anything that a terminal would act on.
+std::string complaint(const Error& error) {
+  const std::string text = to_string(error);
+  std::string out;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out += (begin == 0 ? "" : "\n") + printable(std::string_view{text}.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
 }
 
 }  // namespace
@@ -154,17 +217,22 @@ int run_replay_tool(const ReplayTool& tool, int argc, const char* const* argv) {
   log_to_stderr(Severity::warn);
   Arguments arguments;
   arguments.data = tool.data;
-  describe(app, arguments);
+  std::string application;  // for the help: lungo-replay has become it before it comes here
+  describe(app, tool, arguments, application);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& refused) {
     return app.exit(refused) == 0 ? 0 : 2;
   }
-  const Result<void> done = run(tool, app, arguments);
-  std::cout.flush();
-  if (done) return 0;
-  std::fprintf(stderr, "%s: %s\n", tool.program.c_str(), to_string(done.error()).c_str());
-  return 1;
+  Output out{stdout};
+  const Result<void> done = run(tool, app, arguments, out);
+  out.flush();
+  if (!done) std::fprintf(stderr, "%s: %s\n", tool.program.c_str(), complaint(done.error()).c_str());
+  // Whoever reads has seen enough, as `| head`: nothing to complain about.
+  if (!out.ok() && out.failure() != EPIPE)
+    std::fprintf(stderr, "%s: standard output: %s\n", tool.program.c_str(),
+                 std::generic_category().message(out.failure()).c_str());
+  return done && out.ok() ? 0 : 1;
 }
 
 }  // namespace lungo

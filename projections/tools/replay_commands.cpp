@@ -1,10 +1,8 @@
 #include "replay_commands.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <filesystem>
 
-#include <lungo/framework/codec_json.hpp>
-#include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/local_event_log.hpp>
 
 #include "../store_list.hpp"
@@ -13,58 +11,7 @@
 namespace lungo {
 namespace {
 
-namespace json = boost::json;
-
-/// A printed line: names and values, as JSON or with tabs.
-class Line {
- public:
-  void add(std::string_view name, json::value value) { fields_.emplace_back(name, std::move(value)); }
-  void print(std::ostream& out, bool as_json) const {
-    if (as_json) {
-      json::object object;
-      for (const auto& [name, value] : fields_) object[name] = value;
-      out << json::serialize(object) << '\n';
-      return;
-    }
-    for (std::size_t index = 0; index < fields_.size(); ++index)
-      out << (index == 0 ? "" : "\t") << plain(fields_[index].second);
-    out << '\n';
-  }
-  void print_names(std::ostream& out, bool as_json) const {
-    if (as_json) return;
-    for (std::size_t index = 0; index < fields_.size(); ++index) out << (index == 0 ? "" : "\t") << fields_[index].first;
-    out << '\n';
-  }
-
- private:
-  static std::string plain(const json::value& value) {
-    return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
-  }
-  std::vector<std::pair<std::string, json::value>> fields_;
-};
-
-json::value value_of(const Cell& cell, ColumnType type) {
-  if (const auto* integer = std::get_if<std::int64_t>(&cell)) return *integer;
-  if (const auto* real = std::get_if<double>(&cell)) return *real;
-  if (const auto* bytes = std::get_if<BytesView>(&cell)) return json::string(hex_text(*bytes));
-  const auto* text = std::get_if<std::string_view>(&cell);
-  if (text == nullptr) return nullptr;
-  if (type == ColumnType::json) {
-    boost::system::error_code problem;
-    json::value parsed = json::parse(*text, problem);
-    if (!problem) return parsed;
-  }
-  return json::string(*text);
-}
-
-/// The cell that `text` stands for in a key column.
-Cell cell_of(std::string_view text, ColumnType type, std::string& bytes) {
-  if (type == ColumnType::integer) return std::int64_t{std::strtoll(std::string(text).c_str(), nullptr, 10)};
-  if (type == ColumnType::real) return std::strtod(std::string(text).c_str(), nullptr);
-  if (type != ColumnType::blob) return text;
-  bytes = bytes_of_hex(text);
-  return as_bytes(bytes);
-}
+constexpr std::string_view kSqlite = "sqlite ";
 
 std::vector<std::string_view> split(std::string_view text, std::size_t parts_max) {
   std::vector<std::string_view> parts;
@@ -85,15 +32,55 @@ struct Columns {
     key_count = first == 0 ? spec.key.size() : spec.values.size();
     all.insert(all.end(), spec.values.begin(), spec.values.end());
   }
+  [[nodiscard]] PrintedLine line(Cells row) const {
+    PrintedLine line;
+    for (std::size_t index = first; index < all.size(); ++index)
+      line.add(all[index].name, index < row.size() ? row[index] : Cell{}, all[index].type);
+    return line;
+  }
   std::vector<Column> all;
   std::size_t first;
   std::size_t key_count;  // at most so many name a row
 };
 
+/// The first cells of the rows to print, as the user wrote them.
+struct WantedKey {
+  static Result<WantedKey> parse(std::string_view key, const Columns& columns) {
+    WantedKey wanted;
+    const std::vector<std::string_view> parts = split(key, columns.key_count);
+    wanted.bytes.resize(parts.size());
+    for (std::size_t index = 0; index < parts.size(); ++index) {
+      Result<Cell> cell = key_cell(parts[index], columns.all[columns.first + index], wanted.bytes[index]);
+      if (!cell) return cell.error();
+      wanted.cells.push_back(*cell);
+    }
+    return wanted;
+  }
+  std::vector<Cell> cells;
+  std::vector<std::string> bytes;  // that cells view into
+};
+
+std::string_view rows_of(const ProjectionEntry& entry) {
+  if (entry.role == Role::shadow) return "being rebuilt";
+  return entry.rebuild.empty() ? "complete" : "rebuilding";
+}
+
 }  // namespace
 
+Result<std::shared_ptr<EventLog>> open_log_to_look_at(const std::string& data) {
+  std::error_code problem;
+  const std::filesystem::file_status status = std::filesystem::status(data, problem);
+  if (!std::filesystem::exists(status) && (!problem || status.type() == std::filesystem::file_type::not_found))
+    return Error{Errc::not_found, "there is no directory " + data + "; name the data directory with --data"};
+  if (!problem && !std::filesystem::is_directory(status))
+    return Error{Errc::not_found, data + " is a file, not a data directory"};
+  if (!problem && !std::filesystem::exists(data + "/lungo.meta", problem) && !problem)
+    return Error{Errc::not_found, data + " is no data directory: it has no lungo.meta"};
+  return open_local(data, {.read_only = true});
+}
+
 Result<ReplayCommands> ReplayCommands::open(const std::string& data, bool json) {
-  Result<std::shared_ptr<EventLog>> log = open_local(data, {.read_only = true});
+  Result<std::shared_ptr<EventLog>> log = open_log_to_look_at(data);
   if (!log) return log.error();
   ReplayCommands commands{std::move(*log), json};
   Result<std::vector<std::string>> stores = read_store_list(commands.log_->ports().storage, data);
@@ -106,13 +93,16 @@ Result<ReplayCommands> ReplayCommands::open(const std::string& data, bool json) 
 }
 
 Result<void> ReplayCommands::open_store(const std::string& description, const std::string& directory) {
-  constexpr std::string_view kSqlite = "sqlite ";
   if (!description.starts_with(kSqlite)) return Error{Errc::unsupported, "a store of an unknown kind: " + description};
   ListedStore listed;
   listed.description = description;
   listed.store = sqlite(description.substr(kSqlite.size()));
   Result<void> opened = listed.store->open({log_->ports(), directory, true});
-  if (!opened && opened.error() == Errc::not_found) return {};  // listed before it was made, or moved away
+  if (!opened && opened.error() == Errc::not_found) {  // listed before it was made, or moved away
+    notes_.push_back("the store " + description.substr(kSqlite.size()) +
+                     " is listed but not there; `rebuild` or the application makes it anew");
+    return {};
+  }
   if (!opened) return opened;
   Result<std::unique_ptr<RowReader>> reader = listed.store->reader();
   if (!reader) return reader.error();
@@ -124,7 +114,7 @@ Result<void> ReplayCommands::open_store(const std::string& description, const st
   return {};
 }
 
-Result<void> ReplayCommands::list(std::ostream& out) {
+Result<void> ReplayCommands::list(Output& out) {
   bool first = true;
   for (const ListedStore& listed : stores_) {
     for (const ProjectionEntry& entry : listed.entries) {
@@ -132,164 +122,130 @@ Result<void> ReplayCommands::list(std::ostream& out) {
       std::int64_t rows = 0;
       Result<void> counted = listed.reader->scan(entry.table, {}, [&rows](Cells) { return ++rows, true; });
       if (!counted) return counted;
-      Line line;
-      line.add("projection", json::string(entry.projection));
+      PrintedLine line;
+      line.add("projection", entry.projection);
       line.add("rows", rows);
-      line.add("topic", json::string(entry.topic));
+      line.add("topic", entry.topic);
       line.add("generation", entry.generation);
-      line.add("store", json::string(listed.description));
-      if (std::exchange(first, false)) line.print_names(out, json_);
+      line.add("store", listed.description);
+      if (std::exchange(first, false) && !json_) line.print_names(out);
       line.print(out, json_);
     }
   }
-  if (first && !json_) out << "no projections: nothing has run an engine on this data directory\n";
+  say_if_empty(first, out);
   return {};
 }
 
-Result<void> ReplayCommands::status(std::ostream& out) {
+Result<void> ReplayCommands::status(Output& out) {
   bool first = true;
   for (const ListedStore& listed : stores_) {
     Result<std::vector<ParkedEvent>> parked = Catalogue::parked(*listed.reader);
     if (!parked) return parked.error();
     for (const ProjectionEntry& entry : listed.entries) {
       std::int64_t lag = 0;
-      json::object positions;
+      std::string positions;
       for (const Position& position : entry.positions) {
         Result<Ends> ends = log_->ends({entry.topic, position.partition});
         if (!ends) return ends.error();
         lag += std::max<std::int64_t>(0, ends->committed - position.offset);
-        positions[std::to_string(position.partition.value())] = position.offset.value();
+        positions += (positions.empty() ? "{\"" : ",\"") + std::to_string(position.partition.value()) +
+                     "\":" + std::to_string(position.offset.value());
       }
-      Line line;
-      line.add("projection", json::string(entry.projection));
-      line.add("rows", json::string(entry.role == Role::shadow ? "being rebuilt"
-                                    : entry.rebuild.empty()    ? "complete"
-                                                               : "rebuilding"));
+      PrintedLine line;
+      line.add("projection", entry.projection);
+      line.add("rows", rows_of(entry));
       line.add("lag", lag);
       line.add("parked", std::count_if(parked->begin(), parked->end(),
                                        [&](const ParkedEvent& event) { return event.projection == entry.projection; }));
       line.add("generation", entry.generation);
-      line.add("from", json::string(entry.origin));
-      line.add("positions", std::move(positions));
-      line.add("note", json::string(entry.rebuild));
-      if (std::exchange(first, false)) line.print_names(out, json_);
+      line.add("from", entry.origin);
+      line.add_json("positions", positions.empty() ? "{}" : positions + "}");
+      line.add("note", entry.rebuild);
+      if (std::exchange(first, false) && !json_) line.print_names(out);
       line.print(out, json_);
     }
   }
+  say_if_empty(first, out);
   return {};
 }
 
-Result<void> ReplayCommands::show(const std::string& projection, const std::optional<std::string>& key, std::ostream& out) {
+Result<void> ReplayCommands::show(const std::string& projection, const ShowOptions& options, Output& out) {
+  const ListedStore* found = nullptr;
+  const ProjectionEntry* entry = nullptr;
   for (const ListedStore& listed : stores_) {
-    const auto entry = std::find_if(listed.entries.begin(), listed.entries.end(), [&](const ProjectionEntry& candidate) {
-      return candidate.projection == projection && candidate.role == Role::live;
-    });
-    if (entry == listed.entries.end()) continue;
-    Result<std::vector<TableSpec>> tables = listed.reader->tables();
-    if (!tables) return tables.error();
-    const auto spec =
-        std::find_if(tables->begin(), tables->end(), [&](const TableSpec& table) { return table.name == entry->table; });
-    if (spec == tables->end()) return Error{Errc::corrupt, "the table " + entry->table + " is missing"};
-    const Columns columns{*spec};
-    std::vector<Cell> wanted;
-    std::vector<std::string> bytes(columns.all.size());
-    if (key) {
-      for (const std::string_view part : split(*key, columns.key_count)) {
-        const std::size_t index = columns.first + wanted.size();
-        wanted.push_back(cell_of(part, columns.all[index].type, bytes[index]));
-      }
+    if (options.store && listed.description != std::string(kSqlite) + *options.store) continue;
+    for (const ProjectionEntry& candidate : listed.entries) {
+      if (candidate.projection != projection || candidate.role != Role::live) continue;
+      if (found != nullptr)
+        return Error{Errc::invalid_argument, "several stores have " + projection + "; name one with --store"};
+      found = &listed;
+      entry = &candidate;
     }
-    bool first = true;
-    return listed.reader->scan(entry->table, {columns.first == 0 ? Cells{wanted} : Cells{}, {}}, [&](Cells row) {
-      const bool matches =
-          std::equal(wanted.begin(), wanted.end(), row.begin() + static_cast<std::ptrdiff_t>(columns.first), same_cell);
-      if (!matches) return columns.first != 0;  // in key order the matching rows are the first ones
-      Line line;
-      for (std::size_t index = columns.first; index < row.size(); ++index)
-        line.add(columns.all[index].name, value_of(row[index], columns.all[index].type));
-      if (std::exchange(first, false)) line.print_names(out, json_);
-      line.print(out, json_);
-      return true;
-    });
   }
-  std::string known;
+  if (found == nullptr) {
+    const std::string known = names();
+    return Error{Errc::not_found, "no projection " + projection + (options.store ? " in store " + *options.store : "") +
+                                      (known.empty() ? "; there are none" : "; there are " + known)};
+  }
+  Result<std::vector<TableSpec>> tables = found->reader->tables();
+  if (!tables) return tables.error();
+  const auto spec =
+      std::find_if(tables->begin(), tables->end(), [&](const TableSpec& table) { return table.name == entry->table; });
+  if (spec == tables->end()) return Error{Errc::corrupt, "the table " + entry->table + " is missing"};
+  const Columns columns{*spec};
+  WantedKey wanted;
+  if (options.key) {
+    Result<WantedKey> parsed = WantedKey::parse(*options.key, columns);
+    if (!parsed) return parsed.error();
+    wanted = std::move(*parsed);
+  }
+  const bool in_key_order = columns.first == 0;
+  std::uint64_t printed = 0;
+  const auto print_names = [&] {
+    if (!json_) columns.line({}).print_names(out);
+  };
+  Result<void> scanned = found->reader->scan(entry->table, {in_key_order ? Cells{wanted.cells} : Cells{}, {}}, [&](Cells row) {
+    if (printed == options.limit) return false;
+    const bool matches = std::equal(wanted.cells.begin(), wanted.cells.end(),
+                                    row.begin() + static_cast<std::ptrdiff_t>(columns.first), same_cell);
+    if (!matches) return !in_key_order;  // in key order the matching rows are the first ones
+    if (printed++ == 0) print_names();
+    columns.line(row).print(out, json_);
+    return out.ok();
+  });
+  if (!scanned || printed > 0 || options.limit == 0) return scanned;
+  if (options.key) return Error{Errc::not_found, projection + " has no row with the key " + *options.key};
+  print_names();
+  return {};
+}
+
+std::string ReplayCommands::names() const {
+  std::string names;
   for (const ListedStore& listed : stores_)
     for (const ProjectionEntry& entry : listed.entries)
-      if (entry.role == Role::live) known += (known.empty() ? "" : ", ") + entry.projection;
-  return Error{Errc::not_found, "no projection " + projection + (known.empty() ? "; there are none" : "; there are " + known)};
+      if (entry.role == Role::live) names += (names.empty() ? "" : ", ") + entry.projection;
+  return names;
 }
 
-Result<void> ReplayCommands::events(const std::string& stream, const std::optional<std::string>& topic, std::ostream& out) {
-  Result<std::vector<TopicInfo>> topics = log_->topics();
-  if (!topics) return topics.error();
-  bool any = false;
-  for (const TopicInfo& info : *topics) {
-    if (topic ? info.spec.name != *topic : !info.spec.streams) continue;
-    Result<bool> printed = events_of(info, stream, out);
-    if (!printed) return printed.error();
-    any = any || *printed;
-  }
-  if (!any) return Error{Errc::not_found, "no stream " + stream + (topic ? " in topic " + *topic : std::string())};
-  return {};
+void ReplayCommands::say_if_empty(bool empty, Output& out) const {
+  if (empty && !json_) out.line("no projections: nothing has run an engine on this data directory");
 }
 
-Result<bool> ReplayCommands::events_of(const TopicInfo& topic, const std::string& stream, std::ostream& out) {
-  const TopicPartition partition{topic.spec.name, partition_of_stream(stream, topic.spec.partitions)};
-  bool any = false;
-  const auto print = [&](const Envelope& envelope, std::int64_t number) -> Result<void> {
-    Result<std::string> text = json_of(envelope);
-    if (!text) return text.error().with_context(to_string(partition) + " offset " + std::to_string(envelope.offset.value()));
-    boost::system::error_code problem;
-    json::value event = json::parse(*text, problem);
-    Line line;
-    line.add("number", number);
-    line.add("partition", json::string(to_string(partition)));
-    line.add("offset", envelope.offset.value());
-    line.add("time", json::string(time_text(envelope.time)));
-    line.add("type", json::string(envelope.type));
-    line.add("event", problem ? json::value(json::string(hex_text(envelope.payload))) : std::move(event));
-    if (!std::exchange(any, true)) line.print_names(out, json_);
-    line.print(out, json_);
-    return {};
-  };
-  Result<StreamEvents> found = events_.read_stream(topic.spec.name, StreamId::written(stream));
-  if (!found) return found.error();
-  for (;;) {
-    Result<const StreamEvent*> next = found->next();
-    if (!next && next.error() == Errc::unsupported && !any) break;
-    if (!next) return next.error();
-    if (*next == nullptr) return any;
-    Result<void> printed = print((*next)->envelope, (*next)->number);
-    if (!printed) return printed.error();
-  }
-  // No stream index, as beside a live writer: the partition is read through.
-  PartitionReader reader{*log_, topic, {topic.id, partition.partition, Offset{0}, kNoEpoch}};
-  for (std::int64_t number = 0;;) {
-    Result<const Envelope*> next = reader.next();
-    if (!next) return next.error();
-    if (*next == nullptr) return any;
-    if ((*next)->stream != stream) continue;
-    Result<void> printed = print(**next, ++number);
-    if (!printed) return printed.error();
-  }
-}
-
-Result<std::string> ReplayCommands::json_of(const Envelope& envelope) {
-  if (envelope.content_type == kJsonContent) return std::string(as_text(envelope.payload));
-  if (!envelope.shape) return std::string{};
-  Result<std::shared_ptr<const Shape>> shape = events_.shapes().find(*envelope.shape);
-  if (!shape) return shape.error();
-  return to_json(**shape, envelope.payload);
-}
-
-Result<std::string> ReplayCommands::store_of(const std::vector<std::string>& projections) const {
+Result<std::string> ReplayCommands::store_of(const std::vector<std::string>& projections,
+                                             const std::optional<std::string>& wanted) const {
   std::vector<std::string> found;
+  std::string known;
   for (const ListedStore& listed : stores_) {
+    const std::string path = listed.description.substr(kSqlite.size());
+    known += (known.empty() ? "" : ", ") + path;
+    if (wanted && *wanted == path) return path;
     const bool has = std::any_of(listed.entries.begin(), listed.entries.end(), [&](const ProjectionEntry& entry) {
       return std::find(projections.begin(), projections.end(), entry.projection) != projections.end();
     });
-    if (has) found.push_back(listed.description);
+    if (has) found.push_back(path);
   }
+  if (wanted)
+    return Error{Errc::not_found, "no store " + *wanted + (known.empty() ? "; there are none" : "; there are " + known)};
   if (found.size() == 1) return found.front();
   if (found.empty())
     return Error{Errc::not_found, "no store of this data directory has these projections; run the application first"};

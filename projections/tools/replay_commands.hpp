@@ -1,13 +1,13 @@
-// What `lungo replay` shows of any data directory: its stores, projections, rows and events. Needs no application code: rows
-// have real columns, events are decoded through their shapes. Opens everything read-only, beside a live application or not.
+// What `lungo replay` shows of a data directory's stores: projections, how far they are, rows. Needs no application code, since
+// rows have real columns. Opens everything read-only, beside a live application or not.
 //
-// Output: lines of text with tabs between the columns, or with `json` one JSON object per line.
+// Output: lines of text with tabs between the columns, or with `json` one JSON object per line (printed_line.hpp).
 // Threads: one.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -15,6 +15,7 @@
 #include <lungo/projections/state_store.hpp>
 
 #include "../catalogue.hpp"
+#include "printed_line.hpp"
 
 namespace lungo {
 
@@ -26,34 +27,44 @@ struct ListedStore {
   std::vector<ProjectionEntry> entries;
 };
 
+struct ShowOptions {
+  std::optional<std::string> key;    // of rows whose key columns begin with its parts, which commas separate
+  std::optional<std::string> store;  // "views.db"; where several have the projection
+  std::uint64_t limit = UINT64_MAX;
+};
+
+/// Opens the log of a data directory for reading; makes nothing.
+/// Errors: not_found (nothing there, or no data directory; says which); as open_local().
+Result<std::shared_ptr<EventLog>> open_log_to_look_at(const std::string& data);
+
 class ReplayCommands {
  public:
-  /// Errors: not_found (no data directory); as open_local() and StateStore::open(); unsupported for a kind of store that this
-  /// program does not know.
+  /// Errors: as open_log_to_look_at() and StateStore::open(); unsupported for a kind of store that this program does not know.
   static Result<ReplayCommands> open(const std::string& data, bool json);
 
-  Result<void> list(std::ostream& out);
-  Result<void> status(std::ostream& out);
-  /// The rows of a projection; with `key` those whose key columns begin with its parts, which commas separate.
-  Result<void> show(const std::string& projection, const std::optional<std::string>& key, std::ostream& out);
-  /// The events of a stream, from whichever stream topic has it unless `topic` says which.
-  Result<void> events(const std::string& stream, const std::optional<std::string>& topic, std::ostream& out);
+  Result<void> list(Output& out);
+  Result<void> status(Output& out);
+  /// Errors: not_found (projection, or no row with this key); invalid_argument (text that is no key; several stores).
+  Result<void> show(const std::string& projection, const ShowOptions& options, Output& out);
 
-  /// The store that a rebuild of these projections works on. Errors: not_found; invalid_argument when several have them.
-  [[nodiscard]] Result<std::string> store_of(const std::vector<std::string>& projections) const;
+  /// The store that a rebuild of these projections works on, `wanted` if it is named.
+  /// Errors: not_found; invalid_argument when several have them.
+  [[nodiscard]] Result<std::string> store_of(const std::vector<std::string>& projections,
+                                             const std::optional<std::string>& wanted) const;
   [[nodiscard]] const std::shared_ptr<EventLog>& log() const { return log_; }
+  /// What the user should know besides: stores that are listed but not there.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  ReplayCommands(std::shared_ptr<EventLog> log, bool json) : log_(log), events_(std::move(log)), json_(json) {}
+  ReplayCommands(std::shared_ptr<EventLog> log, bool json) : log_(std::move(log)), json_(json) {}
   Result<void> open_store(const std::string& description, const std::string& directory);
-  Result<bool> events_of(const TopicInfo& topic, const std::string& stream, std::ostream& out);
-  /// Empty for a payload that says nothing about itself.
-  Result<std::string> json_of(const Envelope& envelope);
+  [[nodiscard]] std::string names() const;
+  void say_if_empty(bool empty, Output& out) const;
 
   std::shared_ptr<EventLog> log_;
-  EventStore events_;
   bool json_;
   std::vector<ListedStore> stores_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace lungo
