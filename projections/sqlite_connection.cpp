@@ -57,6 +57,22 @@ Cell read_cell(sqlite3_stmt* statement, int column) {
   }
 }
 
+/// `path` as an SQLite URI that says that the file does not change.
+std::string immutable_uri(std::string_view path) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string uri = path.starts_with('/') ? "file://" : "file:";
+  for (const char c : path) {
+    if (c != '%' && c != '?' && c != '#') {
+      uri += c;
+    } else {
+      uri += '%';
+      uri += kDigits[static_cast<unsigned char>(c) >> 4];
+      uri += kDigits[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 std::string quoted(std::string_view name) {
@@ -66,14 +82,15 @@ std::string quoted(std::string_view name) {
 }
 
 Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const SqliteOpen& options) {
-  const int access = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  int access = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  if (options.immutable) access |= SQLITE_OPEN_URI;
+  const std::string name = options.immutable ? immutable_uri(options.path) : options.path;
   sqlite3* handle = nullptr;
   // The caller serialises each connection, so SQLite needs no mutex of its own in it.
-  const int code = sqlite3_open_v2(options.path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX,
-                                   options.vfs.empty() ? nullptr : options.vfs.c_str());
+  const int code =
+      sqlite3_open_v2(name.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX, options.vfs.empty() ? nullptr : options.vfs.c_str());
   std::unique_ptr<SqliteConnection> connection{new SqliteConnection{options.path, handle}};
   if (code == SQLITE_OK) return connection;
-  if (options.read_only && (code & 0xff) == SQLITE_CANTOPEN) return Error{Errc::not_found, "no state store " + options.path};
   return connection->error(code);
 }
 

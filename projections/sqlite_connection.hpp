@@ -18,6 +18,7 @@ struct SqliteOpen {
   std::string path;
   std::string vfs;         // empty: the default one
   bool read_only = false;  // the file must exist and is not written
+  bool immutable = false;  // read-only, and nobody writes it meanwhile: no lock, no look at what lies beside it
 };
 
 /// `"name"`, safe inside a statement.
@@ -27,7 +28,7 @@ class SqliteStatement;
 
 class SqliteConnection {
  public:
-  /// Errors: not_found (read-only and absent), corrupt, no_space, io.
+  /// Errors: corrupt, no_space, io (read-only and absent too).
   static Result<std::unique_ptr<SqliteConnection>> open(const SqliteOpen& options);
 
   /// Runs one or more statements that return nothing of interest. Errors: as error().

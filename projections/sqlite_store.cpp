@@ -2,7 +2,8 @@
 //
 // The file carries application_id "LNGO" and the format's version as user_version; the lock is FILE.lock, held by the one
 // engine. The engine writes on one connection, whose page cache stays warm; each RowReader has its own, and WAL lets them run
-// beside it. Declared types: INTEGER, REAL, TEXT, BLOB, and "JSON TEXT" (not "JSON", whose affinity would turn "1" into 1).
+// beside it. What is opened read-only in a directory that can't be written is in open_read_only(). Declared types: INTEGER,
+// REAL, TEXT, BLOB, and "JSON TEXT" (not "JSON", whose affinity would turn "1" into 1).
 #include <unistd.h>
 
 #include <map>
@@ -13,6 +14,7 @@
 #include <lungo/projections/state_store.hpp>
 
 #include "sqlite_connection.hpp"
+#include "unchanged_file.hpp"
 
 namespace lungo {
 namespace {
@@ -110,7 +112,8 @@ Result<std::optional<TableSpec>> read_spec(SqliteConnection& connection, std::st
 /// A connection for committed rows. Keeps one prepared look-up per table; scans are prepared as they come.
 class SqliteReader final : public RowReader {
  public:
-  explicit SqliteReader(std::unique_ptr<SqliteConnection> connection) : connection_(std::move(connection)) {}
+  SqliteReader(std::unique_ptr<SqliteConnection> connection, std::optional<UnchangedFile> unchanged)
+      : connection_(std::move(connection)), unchanged_(std::move(unchanged)) {}
 
   Result<std::vector<TableSpec>> tables() override {
     Result<SqliteStatement> list = connection_->prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
@@ -121,6 +124,7 @@ class SqliteReader final : public RowReader {
       return true;
     });
     if (!ran) return ran.error();
+    if (Result<void> same = check_unchanged(); !same) return same.error();
     std::vector<TableSpec> specs;
     for (const std::string& name : names) {
       Result<std::optional<TableSpec>> spec = read_spec(*connection_, name);
@@ -140,7 +144,9 @@ class SqliteReader final : public RowReader {
       known = look_ups_.emplace(std::string(table), std::move(*statement)).first;
     }
     known->second.bind(1, key);
-    return known->second.run(visit);
+    Result<bool> found = known->second.run(visit);
+    if (Result<void> same = check_unchanged(); !same) return same.error();
+    return found;
   }
 
   Result<void> scan(std::string_view table, const KeyRange& range, const RowVisitor& visit) override {
@@ -153,11 +159,14 @@ class SqliteReader final : public RowReader {
     statement->bind(static_cast<int>(range.from.size()) + 1, range.to);
     std::uint64_t left = range.limit;
     Result<bool> ran = statement->run([&](Cells row) { return visit(row) && --left > 0; });
+    if (Result<void> same = check_unchanged(); !same) return same;
     if (!ran) return ran.error();
     return {};
   }
 
  private:
+  [[nodiscard]] Result<void> check_unchanged() const { return unchanged_ ? unchanged_->check() : Result<void>{}; }
+
   Result<TableSpec> spec_of(std::string_view table) {
     Result<std::optional<TableSpec>> spec = read_spec(*connection_, table);
     if (!spec) return spec.error();
@@ -166,6 +175,7 @@ class SqliteReader final : public RowReader {
   }
 
   std::unique_ptr<SqliteConnection> connection_;
+  const std::optional<UnchangedFile> unchanged_;
   std::map<std::string, SqliteStatement, std::less<>> look_ups_;
 };
 
@@ -206,6 +216,8 @@ class SqliteStore final : public StateStore {
     }
   };
 
+  Result<void> open_read_only(Storage& storage);
+  Result<void> connect();
   Result<void> prepare_file();
   Result<void> check_format();
   Table& at(TableId id);
@@ -217,6 +229,7 @@ class SqliteStore final : public StateStore {
   SqliteOptions options_;
   std::string path_;
   bool read_only_ = false;
+  bool immutable_ = false;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<SqliteConnection> connection_;
   std::vector<Table> tables_;  // by TableId
@@ -230,26 +243,50 @@ class SqliteStore final : public StateStore {
 Result<void> SqliteStore::open(const StoreSite& site) {
   path_ = name_.starts_with('/') || site.directory.empty() ? name_ : site.directory + '/' + name_;
   read_only_ = site.read_only;
-  if (!read_only_) {
-    if (const std::size_t slash = path_.rfind('/'); slash != std::string::npos && slash > 0) {
-      Result<void> made = site.ports.storage.make_directories(path_.substr(0, slash));
-      if (!made) return made.error();
-    }
-    Result<std::unique_ptr<FileLock>> lock =
-        site.ports.storage.lock(path_ + ".lock", "projection engine, process " + std::to_string(::getpid()));
-    if (!lock) return lock.error().with_context("state store " + path_);
-    lock_ = std::move(*lock);
-    // SQLite would make the file as the umask says, and rows may hold personal data. What it puts beside takes this file's
-    // mode. Never opened when present: closing it would end the locks that SQLite holds on it elsewhere in this process.
-    Result<std::unique_ptr<File>> made = site.ports.storage.open(path_, OpenMode::create_new);
-    if (!made && made.error().code() != Errc::already_exists) return made.error().with_context("state store " + path_);
+  if (read_only_) return open_read_only(site.ports.storage);
+  if (const std::size_t slash = path_.rfind('/'); slash != std::string::npos && slash > 0) {
+    Result<void> made = site.ports.storage.make_directories(path_.substr(0, slash));
+    if (!made) return made.error();
   }
-  Result<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::open({path_, options_.vfs, read_only_});
+  Result<std::unique_ptr<FileLock>> lock =
+      site.ports.storage.lock(path_ + ".lock", "projection engine, process " + std::to_string(::getpid()));
+  if (!lock) return lock.error().with_context("state store " + path_);
+  lock_ = std::move(*lock);
+  // SQLite would make the file as the umask says, and rows may hold personal data. What it puts beside takes this file's
+  // mode. Never opened when present: closing it would end the locks that SQLite holds on it elsewhere in this process.
+  Result<std::unique_ptr<File>> made = site.ports.storage.open(path_, OpenMode::create_new);
+  if (!made && made.error().code() != Errc::already_exists) return made.error().with_context("state store " + path_);
+  Result<void> known = connect();
+  return known ? prepare_file() : known;
+}
+
+/// Opens without writing. SQLite's WAL needs a shared index, NAME-shm, which it makes where it may write. Where it may not:
+///   NAME-wal and NAME-shm are there   a living engine keeps them: SQLite reads its index. A killed one left them: SQLite makes
+///                                     an index in memory. Both are SQLite's own work, since 3.22.
+///   no NAME-wal, or an empty one      an engine has both files from its first to its last moment, so none runs, and a clean
+///                                     stop has moved all commits into NAME: it is read as `immutable`, without any index. That
+///                                     is right as long as no engine starts meanwhile, which each reading checks at its end.
+///   NAME-wal alone                    its commits can't be read: refused, since NAME alone would show rows of the past.
+Result<void> SqliteStore::open_read_only(Storage& storage) {
+  Result<bool> there = storage.exists(path_);
+  if (!there) return there.error();
+  if (!*there) return Error{Errc::not_found, "no state store " + path_};
+  Result<void> connected = connect();
+  if (connected || connected.error() != Errc::io) return connected;
+  if (wal_bytes_of(path_) > 0)
+    return Error{Errc::io, std::string(connected.error().text()) + "; " + path_ +
+                               "-wal holds commits that can't be read where nothing can be written: copy the directory to a "
+                               "place where you may write, and look at the copy"};
+  immutable_ = true;
+  return connect();
+}
+
+Result<void> SqliteStore::connect() {
+  connection_.reset();
+  Result<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::open({path_, options_.vfs, read_only_, immutable_});
   if (!connection) return connection.error();
   connection_ = std::move(*connection);
-  Result<void> known = check_format();
-  if (!known || read_only_) return known;
-  return prepare_file();
+  return check_format();
 }
 
 Result<void> SqliteStore::check_format() {
@@ -287,11 +324,13 @@ Result<void> SqliteStore::prepare_file() {
 
 Result<std::unique_ptr<RowReader>> SqliteStore::reader() {
   // A reader of a live store is opened for writing, as WAL's shared index may have to be made, but refuses to write.
-  Result<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::open({path_, options_.vfs, read_only_});
+  Result<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::open({path_, options_.vfs, read_only_, immutable_});
   if (!connection) return connection.error();
+  std::optional<UnchangedFile> unchanged;
+  if (immutable_) unchanged.emplace(path_);
   Result<void> set = (*connection)->execute("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY");
   if (!set) return set.error();
-  return std::unique_ptr<RowReader>{new SqliteReader{std::move(*connection)}};
+  return std::unique_ptr<RowReader>{new SqliteReader{std::move(*connection), std::move(unchanged)}};
 }
 
 Result<void> SqliteStore::commit() {
