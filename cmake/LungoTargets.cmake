@@ -1,5 +1,5 @@
-# What every target of the project shares: language level, warnings, sanitizers, and one function that makes a library out of a
-# folder (its .cpp files outside tools/, its public headers under include/).
+# What every target of the project shares: language level, warnings, sanitizers, and two functions: one makes a library out of a
+# folder (its .cpp files outside tools/, its public headers under include/), one a program.
 
 include(GNUInstallDirs)
 
@@ -52,4 +52,13 @@ function(lungo_library folder)
   target_include_directories(lungo_${folder} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_features(lungo_${folder} PUBLIC cxx_std_20)
   target_link_libraries(lungo_${folder} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:lungo_options>)
+endfunction()
+
+# lungo_tool(NAME SOURCE... [LIBRARIES target...])
+# A program of Lungo's own. All of them lie in one folder, in the build tree and installed, where `lungo` finds the others.
+function(lungo_tool name)
+  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} lungo_options)
 endfunction()

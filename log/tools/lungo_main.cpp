@@ -1,4 +1,5 @@
-// lungo: the one name to learn. `lungo replay status` runs `lungo-replay status`, found beside this program or on the PATH.
+// lungo: the one name to learn. `lungo replay status` runs `lungo-replay status`, found beside this program or on the PATH. The
+// help names the tools that there are.
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,9 +14,7 @@ namespace {
 constexpr const char* kHelp =
     "usage: lungo TOOL [ARGUMENTS]\n"
     "\n"
-    "  log     segments, indexes and topics of a data directory\n"
-    "  replay  projections: list, status, rows, events, rebuild\n"
-    "  admin   a cluster: brokers, topics, groups\n"
+    "  replay  projections and events of a data directory: list, status, show, events, rebuild\n"
     "\n"
     "`lungo TOOL --help` says what a tool can do.\n";
 
@@ -35,7 +34,7 @@ int main(int argc, char** argv) {
     std::fputs(kHelp, argc > 1 ? stdout : stderr);
     return argc > 1 ? 0 : 2;
   }
-  if (tool.find('/') != std::string::npos || tool.front() == '-') {
+  if (tool.empty() || tool.find('/') != std::string::npos || tool.front() == '-') {
     std::fprintf(stderr, "lungo: '%s' is no tool\n%s", tool.c_str(), kHelp);
     return 2;
   }

@@ -3,12 +3,15 @@
 //   int main(int argc, char** argv) { return lungo::replay_main<TopPages, HitsPerDay>(argc, argv); }
 //
 // Commands: list | status | show PROJECTION [KEY] | events STREAM | rebuild [PROJECTION]. Only `rebuild` needs the projections'
-// code; the others work on any data directory, and `lungo replay` offers them without an application.
+// code; the others work on any data directory, and `lungo replay` offers them without an application. `lungo replay --app PATH
+// rebuild` runs `PATH replay rebuild`: an application that has other commands too hands what follows `replay` to
+// run_replay_tool().
 // Threads: call it from main().
 #pragma once
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include <lungo/projections/engine.hpp>
 
@@ -24,11 +27,16 @@ struct ReplayTool {
 /// for arguments that make no sense.
 int run_replay_tool(const ReplayTool& tool, int argc, const char* const* argv);
 
+/// A first argument `replay` is passed over, so that `lungo replay --app` runs this program too.
 template <class... P>
 int replay_main(int argc, const char* const* argv) {
   ReplayTool tool;
   tool.program = argc > 0 ? argv[0] : "replay";
   tool.add_projections = [](Engine& engine) { (engine.add<P>(), ...); };
+  if (argc > 1 && argv[1] == std::string_view{"replay"}) {
+    --argc;
+    ++argv;
+  }
   return run_replay_tool(tool, argc, argv);
 }
 
