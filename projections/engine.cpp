@@ -144,7 +144,7 @@ Result<void> Engine::catch_up(Duration timeout) {
 Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
   Result<std::vector<std::string>> names = core_->names(options.projections);
   if (!names) return names.error();
-  const auto run = std::make_shared<RebuildRun>(*names, options.from);
+  const auto run = std::make_shared<RebuildRun>(*names, options.from, options.resume);
   Result<void> requested = core_->loop.request(run);
   if (!requested) return requested.error();
   const Ports ports = core_->log->ports();

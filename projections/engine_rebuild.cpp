@@ -70,12 +70,14 @@ Result<void> EngineLoop::begin_shadow(Slot& slot, const ReplayFrom& from) {
 
 Result<bool> EngineLoop::can_resume(const Slot& slot, const ProjectionEntry& shadow, const ReplayFrom& from) {
   const ProjectionBase& projection = *slot.projection;
-  if (shadow.origin != from.text() || shadow.topic != projection.topic() || shadow.state_shape != projection.state_shape() ||
-      shadow.key_shape != projection.key_shape() || shadow.version != projection.version())
+  if (!run_->resume || shadow.origin != from.text() || shadow.topic != projection.topic() ||
+      shadow.state_shape != projection.state_shape() || shadow.key_shape != projection.key_shape() ||
+      shadow.version != projection.version())
     return false;
   for (const Position& position : shadow.positions) {
     Result<void> valid = log_.validate(shadow.topic, position);
-    if (!valid && valid.error() == Errc::position_diverged) return false;
+    const bool is_gone = !valid && (valid.error() == Errc::position_diverged || valid.error() == Errc::history_trimmed);
+    if (is_gone) return false;
     if (!valid) return valid.error();
   }
   return true;

@@ -15,10 +15,12 @@ namespace lungo {
 
 class RebuildRun {
  public:
-  RebuildRun(std::vector<std::string> names, ReplayFrom begin) : projections(std::move(names)), from(begin) {}
+  RebuildRun(std::vector<std::string> names, ReplayFrom begin, bool resumes)
+      : projections(std::move(names)), from(begin), resume(resumes) {}
 
   const std::vector<std::string> projections;
   const ReplayFrom from;
+  const bool resume;
 
   std::atomic<std::uint64_t> events{0};
   std::atomic<std::uint64_t> total{0};

@@ -30,6 +30,7 @@ struct Arguments {
   std::optional<std::int64_t> from_offset;
   std::optional<std::string> from_time;
   std::optional<std::string> store;
+  bool anew = false;
 };
 
 /// Draws progress on standard error: a bar on a terminal, a line every five seconds elsewhere.
@@ -109,7 +110,8 @@ Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
     return started.error().with_context("the application runs; let it rebuild by itself, or stop it");
   if (!started) return started;
   ProgressLine line;
-  Result<RebuildReport> report = engine.rebuild({arguments.projections, *from, std::ref(line)});
+  Result<RebuildReport> report = engine.rebuild(
+      {.projections = arguments.projections, .from = *from, .progress = std::ref(line), .resume = !arguments.anew});
   line.end();
   if (!report) return report.error();
   const double seconds = std::chrono::duration<double>(report->elapsed).count();
@@ -178,6 +180,8 @@ void describe_rebuild(CLI::App& app, Arguments& arguments) {
   rebuild->add_option("--from-time", arguments.from_time, "Begin at this event time in UTC, e.g. 2024-05-01T12:00:00Z")
       ->excludes(offset)
       ->type_name("TIME");
+  rebuild->add_flag("--anew", arguments.anew,
+                    "Do not go on with a rebuild that was cut off: for code that has changed since without a new version");
   rebuild->footer("--json: {\"projections\": number, \"events\": number read, \"seconds\", \"resumed\": bool}");
 }
 

@@ -137,6 +137,7 @@ Result<void> Tracker::refresh_funnel() {
   if (own_rows || !other_rows) return {};
   lungo::RebuildOptions options;
   options.projections = {"Funnel"};
+  options.resume = false;  // one that was cut off may have counted other steps
   Result<lungo::RebuildReport> rebuilt = engine_.rebuild(options);
   if (!rebuilt) return rebuilt.error();
   return {};

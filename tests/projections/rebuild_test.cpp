@@ -1,45 +1,10 @@
 // Replay is the truth: a rebuild gives the rows that the live projection has, wherever it was cut off.
-#include <gtest/gtest.h>
-
-#include <lungo/projections/engine.hpp>
-#include "tests/projections/shop_projections.hpp"
-#include "tests/support/memory_event_log.hpp"
-#include "tests/support/simulation.hpp"
-#include "tests/support/temp_directory.hpp"
+#include "tests/projections/rebuild_fixture.hpp"
 
 namespace lungo::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-class RebuildTest : public testing::Test {
- protected:
-  RebuildTest() { store.stream_topic("events", 4).value(); }
-
-  void open() {
-    engine.emplace(store, sqlite(directory / "views.db"), EngineOptions{.catch_up_interval = 5ms});
-    top = &engine->add<TopPages>();
-    visitors = &engine->add<Visitors>();
-    counts = &engine->add<EventCounts>();
-    engine->start().value();
-  }
-  std::vector<std::string> fingerprints() {
-    return {top->fingerprint().value(), visitors->fingerprint().value(), counts->fingerprint().value()};
-  }
-
-  const std::uint64_t seed = test_seed(21);
-  Simulation sim{seed};
-  Random random{seed};
-  TempDirectory directory;
-  PosixPorts posix;
-  Ports ports{posix.ports().storage, sim.clock, sim.executor, sim.random};
-  std::shared_ptr<MemoryEventLog> log = std::make_shared<MemoryEventLog>(ports);
-  EventStore store{log};
-  std::optional<Engine> engine;
-  Projection<TopPages>* top = nullptr;
-  Projection<Visitors>* visitors = nullptr;
-  Projection<EventCounts>* counts = nullptr;
-};
 
 TEST_F(RebuildTest, RowsEqualTheLiveOnes) {
   append_random(store, random, 10000);

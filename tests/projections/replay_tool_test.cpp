@@ -173,7 +173,7 @@ TEST_F(ReplayToolTest, RebuildTakesOnlyAStoreThatIsThereAndAPlaceThatMakesSense)
   EXPECT_EQ(typo.status, 1);
   EXPECT_NE(typo.err.find("no store view.db; there are views.db"), std::string::npos) << typo.err;
   EXPECT_FALSE(std::filesystem::exists(data + "/view.db"));
-  EXPECT_EQ(run({"rebuild", "--store", "views.db"}).status, 0);
+  EXPECT_EQ(run({"rebuild", "--store", "views.db", "--anew"}).status, 0);
   EXPECT_EQ(run({"rebuild", "--from-offset", "-1"}).status, 2);
   // Not silently taken for UTC, nor cut off where it stops making sense.
   for (const char* time :

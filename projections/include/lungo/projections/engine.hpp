@@ -67,6 +67,9 @@ struct RebuildOptions {
   /// Called about five times a second on the calling thread; false stops the rebuild, which the next one resumes.
   std::function<bool(const RebuildProgress&)> progress;
   Duration timeout{std::chrono::hours{24}};
+  /// Go on with a rebuild that was cut off, if it began at the same place. False begins anew: for whoever has changed `key` or
+  /// `evolve` since and not the projection's version, which would tell.
+  bool resume = true;
 };
 
 struct RebuildReport {
