@@ -88,7 +88,9 @@ std::string printable_json(std::string_view text) {
   while (!text.empty()) {
     const Utf8Char next = first_of_utf8(text);
     // Outside of its strings JSON is ASCII, so these stand inside of one.
-    if (next.code == 0x7f || is_hidden(next.code)) {
+    if (!next.is_valid) {
+      append_code(0xfffd, out);
+    } else if (next.code == 0x7f || is_hidden(next.code)) {
       append_code(next.code, out);
     } else {
       out += text.substr(0, next.bytes);
@@ -148,7 +150,7 @@ void PrintedLine::print(Output& out, bool as_json) const {
   for (const Field& field : fields_) {
     if (as_json) {
       JsonWriter name;
-      name.text(field.name);
+      name.text(printable(field.name));
       line += (line.empty() ? "{" : ",") + name.take() + ":" + field.json;
     } else {
       line += (&field == fields_.data() ? "" : "\t") + field.plain;

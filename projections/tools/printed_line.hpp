@@ -19,7 +19,8 @@ namespace lungo {
 /// turn the direction of writing or break lines; \x1B for other control characters and for bytes that are no UTF-8.
 std::string printable(std::string_view text);
 
-/// JSON `text` (valid, hence UTF-8) with DEL and what printable() writes as \u009B in that form: the same value.
+/// JSON `text` with DEL and what printable() writes as \u009B in that form: the same value. A byte that is no UTF-8, which only
+/// a name of a field in a foreign shape can bring, becomes \uFFFD.
 std::string printable_json(std::string_view text);
 
 /// Standard output, until a write fails: a reader that is gone (`| head`), a full disk.

@@ -146,10 +146,9 @@ void describe_looking(CLI::App& app, Arguments& arguments) {
       ->footer("--json: {\"projection\", \"rows\": number, \"topic\", \"generation\": number of its rebuilds + 1, \"store\"}");
   app.add_subcommand("status", "How far each projection is: lag, parked events, positions, rebuilds")
       ->footer(
-          "--json: {\"projection\", \"rows\": \"complete\" | \"rebuilding\" | \"being rebuilt\" (beside the live ones), "
-          "\"lag\": "
-          "events it has not seen, \"parked\": events it could not decode, \"generation\", \"from\": where its history begins, "
-          "\"positions\": {partition: offset}, \"note\"}");
+          "--json: {\"projection\", \"rows\": \"complete\" | \"rebuilding\" | \"unfinished rebuild\" (beside the live rows; "
+          "goes on now or with the next `rebuild`), \"lag\": events it has not seen, \"parked\": events it could not decode, "
+          "\"generation\", \"from\": where its history begins, \"positions\": {partition: offset}, \"note\"}");
   CLI::App* show = app.add_subcommand("show", "The rows of a projection, or those of one key");
   show->add_option("PROJECTION", arguments.projection, "Its name, as `list` prints it")->required();
   show->add_option("KEY", arguments.key, "The key's columns from the first, with commas between them");

@@ -61,7 +61,7 @@ struct WantedKey {
 };
 
 std::string_view rows_of(const ProjectionEntry& entry) {
-  if (entry.role == Role::shadow) return "being rebuilt";
+  if (entry.role == Role::shadow) return "unfinished rebuild";
   return entry.rebuild.empty() ? "complete" : "rebuilding";
 }
 

@@ -33,6 +33,7 @@ TEST(Printable, WritesBytesThatAreNoUtf8) {
 
 TEST(PrintedLine, JsonKeepsTheValueAndItsDigits) {
   EXPECT_EQ(printable_json("{\"a\x7f\xc2\x85\":1}"), R"({"a\u007F\u0085":1})");
+  EXPECT_EQ(printable_json("{\"a\xff\":1}"), R"({"a\uFFFD":1})");
   EXPECT_EQ(as_json_line("{\"n\":1.5,\"m\":18446744073709551615}"), "{\"n\":1.5,\"m\":18446744073709551615}");
   EXPECT_EQ(as_json_line("[1,\n 2]"), "[1,2]");
   EXPECT_EQ(as_json_line("no"), std::nullopt);
