@@ -20,7 +20,6 @@ struct OrderPlaced {
   std::string total;  // was a number
 };
 struct OrderPlacedV1 {
-  static constexpr std::string_view event_name = "OrderPlaced";
   std::string customer;
   std::int64_t total = 0;
 };

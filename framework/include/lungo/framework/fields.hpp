@@ -36,15 +36,20 @@ constexpr Named<F> named(std::string_view name, F& value) {
 namespace detail {
 
 struct AnyField {
+  // Only asked whether it would do, never called; but clang wants a definition where F has no linkage.
   template <class F>
-  operator F() const;  // never defined: only asked whether it would do
+  operator F() const {
+    __builtin_unreachable();
+  }
 };
 
 template <class T>
 struct AnyBaseOf {
   template <class B>
     requires(std::is_base_of_v<B, T> && !std::is_same_v<B, T>)
-  operator B() const;
+  operator B() const {
+    __builtin_unreachable();
+  }
 };
 
 template <std::size_t>
