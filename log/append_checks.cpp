@@ -66,19 +66,20 @@ Verdict AppendChecks::reused(std::string_view id, Offset first) const {
                     "the id " + std::string(id) + " names a smaller append at offset " + std::to_string(first.value()), first}};
 }
 
-// A retry carries the id of the first try on its first record, under the same key.
+// A retry carries the id of the first try on its first record, under the same key. Two keys may use one id: each names its own
+// append.
 Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
   const std::size_t count = item.records->count();
   const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
+  const std::optional<std::string_view> key = item.records->key(0);
   for (const Pending& pending : pending_) {
-    if (pending.records->id(0) != id) continue;
+    if (pending.records->id(0) != id || pending.records->key(0) != key) continue;
     const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin));
     return pending.records->count() < count ? reused(id, first) : repeated(first, count, true);
   }
-  const std::optional<std::string_view> key = item.records->key(0);
   const Result<std::optional<Offset>> found =
       from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })
-                  : recent(id, from.value_or(log_.start));
+                  : recent(key, id, from.value_or(log_.start));
   if (!found) return {.outcome = found.error()};
   if (!*found) return {};
   // All records of an append share a batch, and the record found was the last that was loaded.
@@ -86,15 +87,15 @@ Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
   return fits ? repeated(**found, count, false) : reused(id, **found);
 }
 
-Result<std::optional<Offset>> AppendChecks::recent(std::string_view id, Offset begin) {
+Result<std::optional<Offset>> AppendChecks::recent(std::optional<std::string_view> key, std::string_view id, Offset begin) {
   const Result<const RecentIds*> ids = recent_ids_();
   if (!ids) return ids.error();
   std::optional<Error> error;
   const std::optional<Offset> found =
-      (*ids)->find(id, std::max(begin, log_.end.plus(-RecentIds::kRecords)), [&](Offset offset) {
+      (*ids)->find(key, id, std::max(begin, log_.end.plus(-RecentIds::kRecords)), [&](Offset offset) {
         const Result<const RecordView*> record = lookup_.load(offset);
         if (!record) error = record.error();
-        return !record || id_of(**record) == id;
+        return !record || (key_of(**record) == key && id_of(**record) == id);
       });
   if (error) return *error;
   return found;

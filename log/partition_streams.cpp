@@ -27,7 +27,7 @@ Result<const RecentIds*> PartitionLog::Parts::ids() {
     const Segment& segment = *(*list)[i];
     const Offset segment_end = i + 1 < list->size() ? (*list)[i + 1]->base() : end;
     const Result<void> read = segment.scan_records(std::max(begin, segment.base()), segment_end, [&](const RecordView& record) {
-      if (const std::optional<std::string_view> id = id_of(record)) built->add(*id, record.offset);
+      if (const std::optional<std::string_view> id = id_of(record)) built->add(key_of(record), *id, record.offset);
     });
     if (!read) return read.error();
   }

@@ -1,8 +1,8 @@
 // The idempotency keys of a partition's last 10,000 records, for retries that say neither a condition nor since when to look.
 //
-// An id is known while fewer than 10,000 records lie behind its record: the same before and after a restart and on every
-// replica. Built from the log when it is first needed, then kept up by the owner. Takes about 300 KB.
-// Threads: the owner's.
+// An id belongs to its record's key: two streams may use the same one. It is known while fewer than 10,000 records lie behind
+// its record: the same before and after a restart and on every replica. Built from the log when it is first needed, then kept
+// up by the owner. Takes about 300 KB. Threads: the owner's.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,14 @@ class RecentIds {
   static constexpr std::int64_t kRecords = 10'000;
 
   RecentIds();
-  /// Notes the id of the record at `offset`; offsets ascend.
-  void add(std::string_view id, Offset offset);
+  /// Notes the id of the record at `offset`, whose key may be null; offsets ascend.
+  void add(std::optional<std::string_view> key, std::string_view id, Offset offset);
   /// Notes the ids of records that lie from `first` on.
   void add_all(const EncodedRecords& records, Offset first);
-  /// Offsets at or above `begin` that may have this id, latest first: the caller compares, as only hashes are kept. Stops when
-  /// `is_it` says true.
-  [[nodiscard]] std::optional<Offset> find(std::string_view id, Offset begin, const std::function<bool(Offset)>& is_it) const;
+  /// Offsets at or above `begin` that may have this key and id, latest first: the caller compares, as only hashes are kept.
+  /// Stops when `is_it` says true.
+  [[nodiscard]] std::optional<Offset> find(std::optional<std::string_view> key, std::string_view id, Offset begin,
+                                           const std::function<bool(Offset)>& is_it) const;
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;

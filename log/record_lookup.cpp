@@ -44,6 +44,10 @@ class Arena {
 
 }  // namespace
 
+std::optional<std::string_view> key_of(const RecordView& record) {
+  return record.has_key ? std::optional{as_text(record.key)} : std::nullopt;
+}
+
 std::optional<std::string_view> id_of(const RecordView& record) {
   const std::optional<BytesView> id = find_header(record, kIdHeader);
   return id ? std::optional{as_text(*id)} : std::nullopt;
@@ -98,7 +102,7 @@ Result<std::optional<Offset>> RecordLookup::latest(std::string_view key, Offset 
     for (auto offset = offsets->rbegin(); offset != offsets->rend(); ++offset) {
       const Result<const RecordView*> record = load(*offset);
       if (!record) return record.error();
-      if ((*record)->has_key && as_text((*record)->key) == key && accept(**record)) return std::optional{*offset};
+      if (key_of(**record) == key && accept(**record)) return std::optional{*offset};
     }
     if ((*segments_)[segment]->base() <= begin) break;
   }
@@ -116,7 +120,7 @@ Result<KeyRecords> RecordLookup::collect(std::string_view key, Offset begin, std
       if (found.count() >= records_max || found.size_bytes() >= kCollectedBytesMax) return found.finish(offset, false);
       const Result<const RecordView*> record = load(offset);
       if (!record) return record.error();
-      if ((*record)->has_key && as_text((*record)->key) == key) found.add(**record);
+      if (key_of(**record) == key) found.add(**record);
     }
   }
   return found.finish(std::max(begin, end_), true);

@@ -47,6 +47,9 @@ class RecordLookup {
   Offset cursor_at_;
 };
 
+/// The record's key; nothing where it is null.
+std::optional<std::string_view> key_of(const RecordView& record);
+
 /// The value of the record's `l.id` header.
 std::optional<std::string_view> id_of(const RecordView& record);
 

@@ -93,19 +93,18 @@ class ModelRun {
     }
     log_->append(group, LeaderEpoch{0});
     for (std::size_t i = 0; i < group.size(); ++i)
-      expect_outcome(planned[i].records, planned[i].condition, planned[i].since, *group[i].outcome, log_end);
+      expect_outcome(planned[i].records, planned[i].condition, planned[i].since, *group[i].outcome);
   }
 
   void expect_outcome(const std::vector<TestRecord>& records, const std::optional<Condition>& condition,
-                      const std::optional<Offset>& since, const Result<Appended>& outcome, Offset log_end) {
+                      const std::optional<Offset>& since, const Result<Appended>& outcome) {
     const std::optional<Offset> from = condition ? std::optional{condition->as_of} : since;
     if (const std::string& id = records[0].id; !id.empty()) {
-      // In the group: first records only. In the log: under the record's key from `from` on, otherwise any recent one.
+      // Under the record's key, from `from` on where there is one; in the group first records only.
       std::vector<Offset> known;
       for (std::int64_t i = from.value_or(Offset{0}).value(); i < end(); ++i) {
         const TestRecord& record = model_[static_cast<std::size_t>(i)];
-        const bool in_group = i >= log_end.value();
-        if (record.id == id && (in_group || !from || record.key == records[0].key)) known.push_back(Offset{i});
+        if (record.id == id && record.key == records[0].key) known.push_back(Offset{i});
       }
       if (!known.empty() && !outcome) {  // the id of an append with fewer records
         ASSERT_GT(records.size(), 1U) << outcome.error();

@@ -112,11 +112,13 @@ TEST(StreamRun, NoFlippedByteLeadsToAWrongAnswer) {
 TEST(RecentIds, RemembersTheLastTenThousand) {
   RecentIds ids;
   const auto yes = [](Offset) { return true; };
-  for (int i = 0; i < 25'000; ++i) ids.add("id-" + std::to_string(i), Offset{i});
-  EXPECT_FALSE(ids.find("id-14999", Offset{0}, yes));
-  for (int i = 15'000; i < 25'000; ++i) ASSERT_EQ(ids.find("id-" + std::to_string(i), Offset{0}, yes), Offset{i});
-  EXPECT_FALSE(ids.find("id-20000", Offset{20'001}, yes));
-  EXPECT_FALSE(ids.find("id-20000", Offset{0}, [](Offset) { return false; }));
+  for (int i = 0; i < 25'000; ++i) ids.add("key", "id-" + std::to_string(i), Offset{i});
+  EXPECT_FALSE(ids.find("key", "id-14999", Offset{0}, yes));
+  for (int i = 15'000; i < 25'000; ++i) ASSERT_EQ(ids.find("key", "id-" + std::to_string(i), Offset{0}, yes), Offset{i});
+  EXPECT_FALSE(ids.find("key", "id-20000", Offset{20'001}, yes));
+  EXPECT_FALSE(ids.find("key", "id-20000", Offset{0}, [](Offset) { return false; }));
+  EXPECT_FALSE(ids.find("other", "id-20000", Offset{0}, yes));
+  EXPECT_FALSE(ids.find(std::nullopt, "id-20000", Offset{0}, yes));
 }
 
 std::unique_ptr<PartitionLog> open_streams(PartitionFixture& fixture, std::optional<CleanEnd> clean = {}) {
@@ -338,6 +340,35 @@ TEST(Idempotence, ARetryInTheSameGroupIsWrittenOnce) {
   EXPECT_EQ((*group[1].outcome)->first, Offset{0});
   EXPECT_EQ((*group[1].outcome)->epoch, LeaderEpoch{5});
   EXPECT_EQ(log->written_end(), Offset{1});
+}
+
+// Two streams may use one id, e.g. when each counts its own commands.
+TEST(Idempotence, OneIdUnderTwoKeysNamesTwoAppends) {
+  PartitionFixture fixture;
+  auto log = open_streams(fixture);
+  const EncodedRecords a = encode({{.key = "a", .value = "1", .time = 1, .id = "1"}});
+  const EncodedRecords b = encode({{.key = "b", .value = "1", .time = 1, .id = "1"}});
+  GroupItem group[] = {{.records = &a}, {.records = &b}, {.records = &b}};
+  log->append(group, LeaderEpoch{5});
+  EXPECT_FALSE((*group[1].outcome)->repeated);
+  EXPECT_EQ((*group[1].outcome)->first, Offset{1});
+  EXPECT_TRUE((*group[2].outcome)->repeated) << "b's own id is still known in the group";
+  EXPECT_EQ((*group[2].outcome)->first, Offset{1});
+
+  for (const std::optional<Offset> since : {std::optional<Offset>{}, std::optional{Offset{0}}}) {
+    const std::string key = since ? "c" : "d";
+    const TestRecord record{.key = key, .value = "1", .time = 1, .id = "1"};
+    const Result<Appended> first = append(*log, {record}, LeaderEpoch{5}, {}, since);
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(first->repeated) << key;
+    const Result<Appended> again = append(*log, {record}, LeaderEpoch{5}, {}, since);
+    EXPECT_TRUE(again->repeated) << key;
+    EXPECT_EQ(again->first, first->first);
+  }
+  ASSERT_TRUE(log->sync());
+  log = open_streams(fixture);  // the recent ids are read from the log again
+  EXPECT_FALSE(append(*log, {{.key = "e", .value = "1", .time = 1, .id = "1"}})->repeated);
+  EXPECT_EQ(append(*log, {{.key = "b", .value = "1", .time = 1, .id = "1"}})->first, Offset{1});
 }
 
 // Success would end above the log: its caller would wait for that commit for ever, and its further records would be lost.

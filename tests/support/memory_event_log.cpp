@@ -14,6 +14,9 @@ struct Stored {
   std::size_t batch = 0;
 };
 
+/// An id and the key that it belongs to, which may be null.
+using Identity = std::pair<std::optional<std::string>, std::string>;
+
 struct Batch {
   std::shared_ptr<const Bytes> bytes;
   Offset base;
@@ -32,7 +35,7 @@ struct MemoryEventLog::Partition {
   std::vector<Batch> batches;
   std::vector<Stored> records;  // by offset
   std::unordered_map<std::string, std::vector<std::int64_t>> by_key;
-  std::unordered_map<std::string, std::int64_t> by_id;  // the last record that carried it
+  std::map<Identity, std::int64_t> by_id;  // the last record that carried it
 
   [[nodiscard]] Offset written() const { return Offset{static_cast<std::int64_t>(records.size())}; }
   [[nodiscard]] const RecordView& at(std::int64_t offset) const { return records[static_cast<std::size_t>(offset)].view; }
@@ -148,13 +151,14 @@ std::optional<Result<Appended>> MemoryEventLog::refused_or_repeated(Partition& p
     return Error{Errc::history_trimmed, "as_of lies below the start of " + to_string(partition.name)};
   }
   if (id) {
-    const auto found = partition.by_id.find(std::string(*id));
-    const bool known = found != partition.by_id.end() && (!since || found->second >= since->value());
-    const std::optional<std::string_view> key = request.records.key(0);
-    if (known && key == as_text(partition.at(found->second).key)) {
+    const auto found = partition.by_id.find({std::optional<std::string>{request.records.key(0)}, std::string(*id)});
+    if (found != partition.by_id.end() && (!since || found->second >= since->value())) {
       const Offset first{found->second};
-      const auto count = static_cast<std::int64_t>(request.records.count());
-      return Appended{.first = first, .end = first.plus(count), .epoch = partition.at(found->second).epoch, .repeated = true};
+      const Offset end = first.plus(static_cast<std::int64_t>(request.records.count()));
+      if (end > partition.batches[partition.records[static_cast<std::size_t>(found->second)].batch].end) {
+        return Error{Errc::invalid_argument, "the id " + std::string(*id) + " names a smaller append", first};
+      }
+      return Appended{.first = first, .end = end, .epoch = partition.at(found->second).epoch, .repeated = true};
     }
   }
   if (!request.condition) return std::nullopt;
@@ -175,8 +179,9 @@ Appended MemoryEventLog::write(Partition& partition, const EncodedRecords& recor
   RecordCursor cursor{*bytes, base};
   while (const RecordView* record = cursor.next()) {
     const std::int64_t offset = record->offset.value();
-    if (record->has_key) partition.by_key[std::string(as_text(record->key))].push_back(offset);
-    if (const auto id = find_header(*record, kIdHeader)) partition.by_id[std::string(as_text(*id))] = offset;
+    std::optional<std::string> key;
+    if (record->has_key) partition.by_key[key.emplace(as_text(record->key))].push_back(offset);
+    if (const auto id = find_header(*record, kIdHeader)) partition.by_id[{std::move(key), std::string(as_text(*id))}] = offset;
     partition.records.push_back({*record, partition.batches.size()});
   }
   check(!cursor.error(), "a batch that was just built reads back");

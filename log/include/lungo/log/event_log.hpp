@@ -55,7 +55,8 @@ struct AppendRequest {
   std::optional<Condition> condition;
   /// For an unconditional append whose first record carries an `l.id`: that id is looked for in [since, end) under the
   /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the ids
-  /// of the partition's last 10,000 records are known. A conditional append with an id looks in [as_of, end).
+  /// of the partition's last 10,000 records are known. A conditional append with an id looks in [as_of, end). In each case an
+  /// id belongs to its record's key: two keys that use one id do not meet.
   std::optional<Offset> since;
   /// The call itself writes and syncs unless another thread does so already, and returns after its completion ran.
   /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it.
