@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "broken_invariant.hpp"
 #include "process_partition.hpp"
 
 namespace lungo {
@@ -32,6 +33,7 @@ class ProcessRunner::Loop final : public Activity {
 
  private:
   Result<void> prepare();
+  Result<Instant> guarded_step(Instant now);
   Result<Instant> step_partitions(Instant now);
   void publish(bool running, std::optional<Error> error);
   [[nodiscard]] Error lagging(const ProcessStatus& seen, const std::map<TopicPartition, Offset>& goals) const;
@@ -149,12 +151,20 @@ Instant ProcessRunner::Loop::step(Instant now) {
     const std::lock_guard lock(mutex_);
     context_.stopping = stop_asked_;
   }
-  Result<Instant> next = step_partitions(now);
+  Result<Instant> next = guarded_step(now);
   const bool drained = std::ranges::all_of(partitions_, &ProcessPartition::is_stopped);
   over_ = !next || drained;
   publish(!over_, next ? std::nullopt : std::optional{next.error()});
   context_.store.log().ports().executor.notify();
   return over_ ? Instant::max() : *next;
+}
+
+Result<Instant> ProcessRunner::Loop::guarded_step(Instant now) {
+  try {
+    return step_partitions(now);
+  } catch (...) {  // our bug, or no memory: this process stops and says so, the host goes on
+    return stopped_on_broken_invariant("process " + context_.setup.name);
+  }
 }
 
 Result<Instant> ProcessRunner::Loop::step_partitions(Instant now) {

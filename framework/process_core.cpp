@@ -185,8 +185,8 @@ Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const voi
     if (const std::string_view scope = scope_or_id(envelope.stream); key.scope != scope) key.scope = scope;
     actions_.reset(envelope.time, key.text, lane.name);
     fold_->handle(*key.state, type, event, actions_);
-  } catch (const std::exception& thrown) {
-    return Error{Errc::handler_failed, options_.name + " for " + std::string(envelope.type) + ": " + thrown.what(),
+  } catch (...) {
+    return Error{Errc::handler_failed, options_.name + " for " + std::string(envelope.type) + ": " + current_exception_text(),
                  envelope.offset};
   }
   id_text_.assign(id_prefix_);
@@ -244,8 +244,8 @@ Result<void> ProcessCore::fire(Lane& lane, std::size_t slot, std::uint64_t numbe
   try {
     Result<void> handled = fold_->fire(*key.state, timer.type, timer.payload, actions_);
     if (!handled) return handled;
-  } catch (const std::exception& thrown) {
-    return Error{Errc::handler_failed, options_.name + " for a timer of key " + key.text + ": " + thrown.what()};
+  } catch (...) {
+    return Error{Errc::handler_failed, options_.name + " for a timer of key " + key.text + ": " + current_exception_text()};
   }
   id_text_.assign(id_prefix_).append("t/").append(std::to_string(number));
   return carry_out(lane, slot, {id_text_, timer.due, {}, timer.due}, effects);

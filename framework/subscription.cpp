@@ -7,6 +7,7 @@
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/check.hpp>
 
+#include "broken_invariant.hpp"
 #include "positions.hpp"
 #include "waker.hpp"
 
@@ -51,6 +52,7 @@ class Subscription::Loop final : public Activity {
   /// What became of the last write of positions.
   enum class Storing { done, in_flight, failed };
 
+  Instant step_sources(Instant now);
   Result<Source> open(const TopicInfo& topic, PartitionId partition, const PositionMap& stored);
   Progress advance(Source& source, Instant now);
   Progress handle(Source& source, Instant now);
@@ -184,6 +186,20 @@ SubscriptionStatus Subscription::Loop::status() {
 Instant Subscription::Loop::step(Instant now) {
   if (!mine_.running) return Instant::max();
   Instant next = Instant::max();
+  try {
+    next = step_sources(now);
+  } catch (...) {  // our bug, or no memory: this reader stops and says so, the host goes on
+    fail(stopped_on_broken_invariant("subscription " + reader_));
+    mine_.running = false;
+  }
+  publish();
+  store_.log().ports().executor.notify();
+  return mine_.running ? next : Instant::max();
+}
+
+/// Goes on with all sources as far as one step may; returns when the next one is due.
+Instant Subscription::Loop::step_sources(Instant now) {
+  Instant next = Instant::max();
   for (Source& source : sources_) {
     switch (advance(source, now)) {
       case Progress::more:
@@ -200,10 +216,8 @@ Instant Subscription::Loop::step(Instant now) {
     }
     if (!mine_.running) break;
   }
-  if (mine_.running) store_positions(now);
-  publish();
-  store_.log().ports().executor.notify();
   if (!mine_.running) return Instant::max();
+  store_positions(now);
   const Storing storing = storing_->load(std::memory_order_acquire);
   if (storing == Storing::in_flight) return next;  // its completion wakes
   return storing == Storing::done && positions() == stored_ ? next : std::min(next, std::max(now, next_store_));
@@ -244,10 +258,8 @@ auto Subscription::Loop::handle(Source& source, Instant now) -> Progress {
     ++mine_.handled;
     next_event(source);
     return Progress::more;
-  } catch (const std::exception& thrown) {
-    said = thrown.what();
   } catch (...) {
-    said = "something that is no std::exception";
+    said = current_exception_text();
   }
   const Error error{Errc::handler_failed,
                     "handler of " + reader_ + " for " + std::string(source.held->type) + " in " +

@@ -27,8 +27,8 @@ void run(const Completion& completion, Result<Appended> outcome) {
   const InsideCallback inside;
   try {
     completion(std::move(outcome));
-  } catch (const std::exception& error) {
-    logger()->error("a completion threw, which it must not: {}", error.what());
+  } catch (...) {
+    logger()->error("a completion threw, which it must not: {}", current_exception_text());
   }
 }
 
@@ -208,8 +208,8 @@ std::size_t AppendQueue::write_group() {
   try {
     log_->append(group_, options_.epoch);
     for (const GroupItem& item : group_) check(item.outcome.has_value(), "PartitionLog::append sets every outcome");
-  } catch (const std::exception& error) {  // our bug: this partition stops, the host goes on
-    broken = Error{Errc::io, error.what()};
+  } catch (...) {  // our bug: this partition stops, the host goes on
+    broken = Error{Errc::io, current_exception_text()};
   }
   for (GroupItem& item : group_) {
     Queued& queued = queued_.front();

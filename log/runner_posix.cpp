@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include <lungo/log/check.hpp>
+
 #include "base/logger.hpp"
 
 namespace lungo {
@@ -77,8 +79,8 @@ class ActivityThread : public RunningActivity {
     if (broken_) return Instant::max();
     try {
       return activity_.step(std::chrono::steady_clock::now());
-    } catch (const std::exception& error) {
-      logger()->error("activity {} stopped by a broken invariant: {}", activity_.name(), error.what());
+    } catch (...) {
+      logger()->error("activity {} stopped by a broken invariant: {}", activity_.name(), current_exception_text());
     }
     broken_ = true;
     return Instant::max();

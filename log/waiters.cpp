@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include <lungo/log/check.hpp>
+
 #include "base/logger.hpp"
 
 namespace lungo {
@@ -17,8 +19,8 @@ class CommitWaiters::Waiter {
     if (!notify) return;
     try {
       notify();
-    } catch (const std::exception& error) {
-      logger()->error("a notification threw, which it must not: {}", error.what());
+    } catch (...) {
+      logger()->error("a notification threw, which it must not: {}", current_exception_text());
     }
   }
 

@@ -111,12 +111,13 @@ Instant EngineLoop::step(Instant now) {
   }
   try {
     return step_feeds(now);
-  } catch (const std::exception& broken) {
+  } catch (...) {
     // Our own bug, or no memory. Nothing of the transaction in hand may stay; the application goes on without its projections.
+    const std::string said = current_exception_text();
     rows_.rollback();
-    log_error(std::string("projections stopped: ") + broken.what());
+    log_error("projections stopped: " + said);
     for (Slot& slot : slots_) {
-      slot.failure = Error{Errc::closed, std::string("the engine stopped on a broken invariant: ") + broken.what()};
+      slot.failure = Error{Errc::closed, "the engine stopped on a broken invariant: " + said};
       publish(slot, nullptr);
     }
     feeds_.clear();

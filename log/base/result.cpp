@@ -84,6 +84,16 @@ Exception::Exception(Error error) : std::runtime_error(to_string(error)), error_
 
 void throw_exception_from_error(const Error& error, const boost::source_location&) { throw Exception(error); }
 
+std::string current_exception_text() {
+  try {
+    throw;
+  } catch (const std::exception& thrown) {
+    return thrown.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 void fail_check(const char* what, std::source_location where) {
   throw invariant_broken(std::string(where.file_name()) + ":" + std::to_string(where.line()) + ": " + what);
 }

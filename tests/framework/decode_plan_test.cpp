@@ -244,6 +244,7 @@ struct PriceV2 {
   std::int64_t cents = 0;
   static PriceV2 upcast(const PriceV1& old) {
     if (old.euros < 0) throw std::runtime_error("a negative price");
+    if (old.euros > 1'000'000) throw 1;
     return {static_cast<std::int64_t>(old.euros * 100)};
   }
 };
@@ -273,6 +274,7 @@ TEST(DecodePlanUpcast, WorksInsideOtherStructs) {
 
 TEST(DecodePlanUpcast, ThatThrowsMakesThePayloadUndecodable) {
   EXPECT_EQ((convert<Price>(PriceV1{-1}).error()), Errc::undecodable);
+  EXPECT_EQ((convert<Price>(PriceV1{2'000'000}).error()), Errc::undecodable) << "whatever it throws";
 }
 
 struct HeavyRow {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <lungo/framework/partition_reader.hpp>
+#include <lungo/log/check.hpp>
 #include "tests/framework/sessions.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
@@ -36,10 +37,27 @@ struct Billing {
   static void evolve(State&, const Hit&) {}
   static Actions react(const State&, const Hit& hit) {
     if (hit.page == "/throws") throw std::runtime_error("no price for /throws");
+    if (hit.page == "/throws-oddly") throw 1;
     Actions actions;
     actions.send<Bill>(hit.visitor, Charge{100});
     return actions;
   }
+};
+
+/// Its timer throws what is no std::exception.
+struct Alarm {
+  using Events = lungo::events<Hit>;
+  static constexpr std::string_view topic = "hits";
+  struct Ring {};
+  using Timers = lungo::events<Ring>;
+  struct State {
+    bool set = false;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State& s, const Hit&) { s.set = true; }
+  static void react(const State&, const Hit&, Actions& actions) { actions.after<Ring>(10s); }
+  static void react(const State&, const Ring&, Actions&) { throw 1; }
 };
 
 class ProcessTest : public testing::Test {
@@ -188,6 +206,50 @@ TEST_F(ProcessTest, AFullDiskDelaysAndRepeatsNothing) {
   log->fail_appends(3, Error{Errc::no_space, "the disk is full"});
   ASSERT_TRUE(process.catch_up(60s));
   EXPECT_EQ(outputs().size(), 2u);
+}
+
+TEST_F(ProcessTest, WhatIsNoStdExceptionIsParkedToo) {
+  Process<Billing> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada", "/throws-oddly");
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(60s));
+  const std::vector<ParkedEvent> parked = parked_events(store, "Billing").value();
+  ASSERT_EQ(parked.size(), 1u);
+  EXPECT_NE(parked[0].text.find("an exception that is no std::exception"), std::string::npos) << parked[0].text;
+  EXPECT_EQ(Aggregates<Bill>{store}.load("ada").value().state.cents, 100);
+}
+
+TEST_F(ProcessTest, ATimerThatThrowsAnythingStopsTheProcessWithItsName) {
+  Process<Alarm> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  simulation.executor.run_for(2min);
+  EXPECT_FALSE(process.status().running);
+  ASSERT_TRUE(process.status().error);
+  EXPECT_EQ(*process.status().error, Errc::handler_failed);
+  EXPECT_EQ(process.status().error->text(), "Alarm for a timer of key ada: an exception that is no std::exception");
+}
+
+TEST_F(ProcessTest, ABrokenInvariantStopsItAndIsShown) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  log->on_read([](const TopicPartition&) { check(false, "reads give what was asked for"); });
+  hit("bob");
+  const Result<void> caught_up = process.catch_up(5s);
+  ASSERT_FALSE(caught_up);
+  EXPECT_EQ(caught_up.error(), Errc::closed);
+  EXPECT_NE(caught_up.error().text().find("reads give what was asked for"), std::string_view::npos) << caught_up.error();
+  EXPECT_FALSE(process.status().running);
+  EXPECT_EQ(process.status().error, Errc::closed);
+  log->on_read({});
+  ASSERT_TRUE(process.stop());
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.catch_up(5s));
+  EXPECT_EQ(outputs().size(), 2u) << "it goes on where it stopped";
 }
 
 TEST_F(ProcessTest, ALogCutBelowTheCheckpointIsReported) {

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include <lungo/log/check.hpp>
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -67,6 +68,26 @@ TEST_F(SubscriptionTest, CatchesUpAndThenGoesLive) {
   EXPECT_EQ(mails->status().lag(), 0);
   EXPECT_EQ(mails->status().skipped, 101);
   ASSERT_TRUE(mails->stop());
+}
+
+TEST_F(SubscriptionTest, ABrokenInvariantStopsItAndIsShown) {
+  sign_up(0, 1);
+  const auto mails = subscribe();
+  ASSERT_TRUE(mails->start());
+  ASSERT_TRUE(mails->catch_up(5s));
+  log->on_read([](const TopicPartition&) { check(false, "reads give what was asked for"); });
+  sign_up(1, 2);
+  const Result<void> caught_up = mails->catch_up(5s);
+  ASSERT_FALSE(caught_up);
+  EXPECT_EQ(caught_up.error(), Errc::closed);
+  EXPECT_NE(caught_up.error().text().find("reads give what was asked for"), std::string_view::npos) << caught_up.error();
+  EXPECT_FALSE(mails->status().running);
+  EXPECT_EQ(mails->status().error, Errc::closed);
+  log->on_read({});
+  ASSERT_TRUE(mails->stop());
+  ASSERT_TRUE(mails->start());
+  ASSERT_TRUE(mails->catch_up(5s));
+  expect_each_once(0, 2);
 }
 
 TEST_F(SubscriptionTest, PositionsWhoseWriteFailedAreWrittenByTheStop) {

@@ -370,6 +370,16 @@ TEST_F(LocalEventLogFaults, FailedSyncRefusesEverythingUntilReopened) {
   EXPECT_TRUE(append_wait(*log, append_of(kPartition, "k", "again")).has_value());
 }
 
+TEST_F(LocalEventLogFaults, ACompletionOrNotificationThatThrowsAnythingHarmsNobody) {
+  open();
+  const auto token = log->notify_above(kPartition, Offset{0}, [] { throw 1; });
+  log->append(append_of(kPartition, "k", "a"), [](const Result<Appended>&) { throw 2; });
+  submit("b");
+  machine.executor.run_due();
+  EXPECT_EQ(outcomes, std::vector<std::string>{"ok"});
+  EXPECT_EQ(values_of(*log, kPartition), (std::vector<std::string>{"a", "b"}));
+}
+
 TEST_F(LocalEventLogFaults, FullDiskFailsAppendsAndRecoversByItself) {
   open();
   append_wait(*log, append_of(kPartition, "k", "kept")).value();

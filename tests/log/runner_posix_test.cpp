@@ -67,10 +67,15 @@ TEST(ThreadExecutor, DestroyedHandleStepsNoMore) {
   EXPECT_EQ(counter.steps.load(), steps);
 }
 
-TEST(ThreadExecutor, BrokenInvariantStopsOnlyItsActivity) {
+class ThreadExecutorThatMeets : public testing::TestWithParam<bool> {};
+
+TEST_P(ThreadExecutorThatMeets, AnExceptionStopsOnlyItsActivity) {
   const auto executor = make_thread_executor();
   Counter broken(*executor);
-  broken.next = [](Instant) -> Instant { throw invariant_broken("on purpose"); };
+  broken.next = [](Instant) -> Instant {
+    if (GetParam()) throw invariant_broken("on purpose");
+    throw 7;
+  };
   Counter healthy(*executor);
   const auto running_broken = executor->start(broken);
   const auto running = executor->start(healthy);
@@ -81,6 +86,9 @@ TEST(ThreadExecutor, BrokenInvariantStopsOnlyItsActivity) {
   EXPECT_TRUE(healthy.reaches(2));
   EXPECT_EQ(broken.steps.load(), 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ThreadExecutorThatMeets, testing::Bool(),
+                         [](const auto& kind) { return kind.param ? "ABrokenInvariant" : "SomethingElse"; });
 
 TEST(ThreadExecutor, WaitEndsAtItsDeadline) {
   const auto executor = make_thread_executor();

@@ -64,6 +64,22 @@ TEST_F(EngineTest, WaitTimesOutNamingTheLag) {
   EXPECT_NE(row.error().text().find("TopPages has applied events-"), std::string_view::npos) << row.error();
 }
 
+TEST_F(EngineTest, AnythingThrownInItsLoopStopsItAndIsShown) {
+  Engine engine{store, memory()};
+  auto& top = engine.add<TopPages>();
+  ASSERT_TRUE(engine.start().has_value());
+  ASSERT_TRUE(engine.catch_up(5s).has_value());
+  log->on_read([](const TopicPartition& partition) {
+    if (partition.topic == "events") throw 1;
+  });
+  view(store, "a", "/x").value();
+  sim.executor.run_for(1s);
+  ASSERT_TRUE(top.status().error);
+  EXPECT_EQ(*top.status().error, Errc::closed);
+  EXPECT_NE(top.status().error->text().find("an exception that is no std::exception"), std::string_view::npos)
+      << *top.status().error;
+}
+
 TEST_F(EngineTest, CommitToAnotherTopicIsRefused) {
   Engine engine{store, memory()};
   auto& top = engine.add<TopPages>();

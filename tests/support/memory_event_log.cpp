@@ -191,6 +191,7 @@ Appended MemoryEventLog::write(Partition& partition, const EncodedRecords& recor
 
 Result<Fetched> MemoryEventLog::read(const TopicPartition& name, Offset from, std::size_t bytes_max) {
   const std::lock_guard lock(mutex_);
+  if (read_hook_) read_hook_(name);
   Partition* partition = find(name);
   if (partition == nullptr) return Error{Errc::not_found, "no partition " + to_string(name)};
   if (from < partition->start || from > partition->committed) {
@@ -368,6 +369,11 @@ void MemoryEventLog::fail_appends(int count, Error error) {
   const std::lock_guard lock(mutex_);
   failures_left_ = count;
   failure_ = std::move(error);
+}
+
+void MemoryEventLog::on_read(std::function<void(const TopicPartition&)> hook) {
+  const std::lock_guard lock(mutex_);
+  read_hook_ = std::move(hook);
 }
 
 std::size_t MemoryEventLog::append_calls() const {

@@ -54,6 +54,8 @@ class MemoryEventLog : public EventLog {
   void trim(const TopicPartition& partition, Offset start);
   /// The next `count` appends complete with `error`; nothing is written.
   void fail_appends(int count, Error error);
+  /// Called before each read(); it may throw, as a broken invariant would. An empty function ends it.
+  void on_read(std::function<void(const TopicPartition&)> hook);
   [[nodiscard]] std::size_t append_calls() const;
 
  private:
@@ -78,6 +80,7 @@ class MemoryEventLog : public EventLog {
   std::uint64_t next_token_ = 0;
   std::uint8_t next_topic_ = 1;
   std::size_t append_calls_ = 0;
+  std::function<void(const TopicPartition&)> read_hook_;
   int failures_left_ = 0;
   Error failure_{Errc::io, "no failure was asked for"};
   std::shared_ptr<MemoryEventLog*> self_;  // tokens that outlive the log find it gone

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <exception>
 #include <memory>
 
 #include <lungo/framework/event.hpp>
@@ -84,7 +83,7 @@ void run_upcast(Reader& in, void* target, const PlanNode& node) {
   if (in.failed()) return;
   try {
     target_as<T>(target) = T::upcast(std::move(old));
-  } catch (const std::exception&) {
+  } catch (...) {
     in.fail("an event that its upcast refuses");
   }
 }

@@ -24,6 +24,7 @@
 #include <lungo/framework/fold.hpp>
 #include <lungo/framework/process_core.hpp>
 #include <lungo/framework/process_fold.hpp>
+#include <lungo/log/check.hpp>
 
 namespace lungo::test {
 
@@ -113,6 +114,10 @@ class Given {
       for_each_event(decision, [&](const auto& event) { events.push_back(detail::show(detail::stored_and_read(event))); });
     } catch (const rejected& refusal) {
       return {{}, refusal.what()};
+    } catch (const failed&) {
+      throw;
+    } catch (...) {
+      throw failed("decide threw: " + current_exception_text());
     }
     return {std::move(events), std::nullopt};
   }

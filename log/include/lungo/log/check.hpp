@@ -15,6 +15,10 @@ class invariant_broken : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+/// What the exception in flight says, for the one `catch (...)` at an edge: its what(), or that it is no std::exception. Only
+/// inside a handler.
+std::string current_exception_text();
+
 [[noreturn]] void fail_check(const char* what, std::source_location where);
 
 /// Throws `invariant_broken` with `what` and the place unless `condition` holds.

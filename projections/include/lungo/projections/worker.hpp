@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <concepts>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 #include <lungo/framework/envelope.hpp>
 #include <lungo/framework/event_decoder.hpp>
 #include <lungo/framework/fold.hpp>
+#include <lungo/log/check.hpp>
 #include <lungo/projections/row.hpp>
 #include <lungo/projections/row_cache.hpp>
 #include <lungo/projections/state_store.hpp>
@@ -119,10 +119,8 @@ class WorkerOf final : public Worker {
         } else {
           return self.evolve_row(key, typed);
         }
-      } catch (const std::exception& thrown) {
-        self.handler_threw(envelope, thrown.what());
       } catch (...) {
-        self.handler_threw(envelope, "something that is no std::exception");
+        self.handler_threw(envelope, current_exception_text());
       }
     }
     return false;
