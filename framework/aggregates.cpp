@@ -5,6 +5,8 @@
 #include <deque>
 #include <set>
 
+#include "broken_invariant.hpp"
+
 namespace lungo::detail {
 
 namespace {
@@ -45,6 +47,27 @@ Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, i
     Result<void> visible = wait_until_committed(store.log(), partition, *outcome.error().offset(), deadline);
     if (!visible) return visible.error();
   }
+}
+
+Result<std::optional<Snapshot>> usable_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key,
+                                                std::string_view topic, const ShapeHash& shape) {
+  Result<std::optional<Snapshot>> snapshot = snapshots.load(key);
+  if (!snapshot || !*snapshot) return snapshot;
+  // Without an epoch nothing tells whether the log still has what is in it.
+  if ((*snapshot)->shape != shape || (*snapshot)->position.epoch == kNoEpoch) return std::optional<Snapshot>{};
+  Result<void> valid = store.log().validate(topic, (*snapshot)->position);
+  if (valid) return snapshot;
+  if (valid.error() == Errc::position_diverged) return std::optional<Snapshot>{};
+  return valid.error().with_context("snapshot " + std::string(key));
+}
+
+void save_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key, const TopicPartition& partition, Offset as_of,
+                   Snapshot snapshot) {
+  // The epoch of the last record below `as_of`, which says later whether the log was cut there.
+  const Result<Fetched> last = store.log().read(partition, as_of.plus(-1), 1);
+  if (!last) return;
+  snapshot.position = {last->next().topic, partition.partition, as_of, last->next().epoch};
+  snapshots.save(key, snapshot, [](const Result<void>&) {});
 }
 
 // A command is either due (in `due`: the next step loads, decides and submits it), in flight (its append's completion holds it)
@@ -139,8 +162,16 @@ class CommandLoop final : public Activity {
     return next;
   }
 
+  static Result<Attempt> attempt(const Command& command) {
+    try {
+      return command.attempt();
+    } catch (...) {  // our bug, or no memory: this command ends, the others go on
+      return stopped_on_broken_invariant("a command");
+    }
+  }
+
   void run(const CommandPtr& command) {
-    Result<Attempt> made = command->attempt();
+    Result<Attempt> made = attempt(*command);
     if (!made || !made->batch) {
       command->done(made ? Result<Commit>{std::move(made->commit)} : Result<Commit>{made.error()});
       return;

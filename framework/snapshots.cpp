@@ -198,6 +198,22 @@ class RowFinder {
   std::int64_t seen_ = 0;
 };
 
+/// Shows `finder` the last record of `key` in [begin, end).
+Result<void> take_last(EventLog& log, const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                       RowFinder& finder) {
+  constexpr std::size_t kRecordsMax = 256;
+  KeyRecords last;
+  for (KeyRecords page{{}, {}, begin, false}; !page.done;) {
+    Result<KeyRecords> more = log.read_key(partition, key, page.next, end, kRecordsMax);
+    if (!more) return more.error();
+    page = std::move(*more);
+    if (!page.records.empty()) last = page;
+  }
+  if (last.records.empty()) return {};
+  Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, last.records.back());
+  return envelope ? finder.take(*envelope) : Result<void>{envelope.error()};
+}
+
 Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view key, const std::optional<SnapshotRow>& row) {
   if (!row) return std::optional<Snapshot>{};
   Snapshot snapshot;
@@ -217,22 +233,20 @@ Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view 
 }  // namespace
 
 Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
-  constexpr std::size_t kRecordsMax = 256;
+  constexpr std::int64_t kFirstWindow = 256;  // offsets; a row that is not there is behind many of other keys
+  constexpr std::int64_t kWindowGrowth = 8;
   const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
   Result<Ends> ends = store_.log().ends(partition);
   if (!ends && ends.error() == Errc::not_found) return std::optional<Snapshot>{};
   if (!ends) return ends.error();
+  // The topic is not compacted yet and a busy key has many rows: from the end backwards, of which the last row is taken.
   RowFinder finder{store_, key};
-  for (KeyRecords found{{}, {}, ends->start, false}; !found.done;) {
-    Result<KeyRecords> more = store_.log().read_key(partition, key, found.next, ends->committed, kRecordsMax);
-    if (!more) return more.error();
-    found = std::move(*more);
-    for (const RecordView& record : found.records) {
-      Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, record);
-      if (!envelope) return envelope.error();
-      Result<void> taken = finder.take(*envelope);
-      if (!taken) return taken.error();
-    }
+  Offset end = ends->committed;
+  for (std::int64_t window = kFirstWindow; end > ends->start && !finder.row(); window *= kWindowGrowth) {
+    const Offset begin = std::max(ends->start, end.plus(-window));
+    Result<void> taken = take_last(store_.log(), partition, key, begin, end, finder);
+    if (!taken) return taken.error();
+    end = begin;
   }
   return snapshot_of(store_, key, finder.row());
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <lungo/framework/testing.hpp>
+#include <lungo/log/local_event_log.hpp>
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -37,6 +38,7 @@ struct Move {
   std::int64_t out = 0;
 };
 struct Break {};
+struct BreakOddly {};
 
 struct Account {
   using Events = lungo::events<Opened, Deposited, Withdrawn>;
@@ -63,6 +65,17 @@ struct Account {
     return {Deposited{c.in}, Withdrawn{c.out}};
   }
   static Deposited decide(const State&, const Break&) { throw std::runtime_error("a bug"); }
+};
+
+/// Throws what is no std::exception.
+struct Odd {
+  static constexpr std::string_view category = "Account";
+  using Events = Account::Events;
+  struct State {};
+  static void evolve(State&, const Opened&) {}
+  static void evolve(State&, const Deposited&) { throw 1; }
+  static void evolve(State&, const Withdrawn&) {}
+  static Opened decide(const State&, const BreakOddly&) { throw "odd"; }
 };
 
 struct SnapshotAccount : Account {
@@ -98,6 +111,17 @@ TEST_F(AggregatesTest, ARefusalIsAnErrorWithItsText) {
 
 TEST_F(AggregatesTest, AnythingElseThrownIsAFailedHandler) {
   EXPECT_EQ(accounts.execute("ada", Break{}).error(), Errc::handler_failed);
+}
+
+TEST_F(AggregatesTest, EvenWhatIsNoStdExceptionIsAFailedHandler) {
+  Aggregates<Odd> odd{store};
+  const Error decided = odd.execute("ada", BreakOddly{}).error();
+  EXPECT_EQ(decided, Errc::handler_failed);
+  EXPECT_EQ(decided.text(), "decide of Account: an exception that is no std::exception");
+  ASSERT_TRUE(accounts.execute("ada", Deposit{5}));
+  const Error evolved = odd.load("ada").error();
+  EXPECT_EQ(evolved, Errc::handler_failed);
+  EXPECT_EQ(evolved.text(), "evolve of Account: an exception that is no std::exception");
 }
 
 TEST_F(AggregatesTest, NoEventIsACommitOfNothing) {
@@ -181,6 +205,97 @@ TEST_F(AggregatesTest, SnapshotsShortenLoadsAndChangeNothing) {
   ASSERT_FALSE(fast.execute("ada", Withdraw{6}));
 }
 
+TEST_F(AggregatesTest, ASnapshotOfEventsThatTheLogLostIsNotUsed) {
+  for (int count = 0; count < 25; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{1}));
+  Aggregates<SnapshotAccount> fast{store};
+  ASSERT_EQ(fast.load("ada").value().events, 25);
+  const PartitionId partition = partition_of_stream("Account-ada", 4);
+  log->cut({"events", partition}, Offset{20});
+  // Other events have taken the place of the lost ones.
+  for (int count = 0; count < 30; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{100}));
+  const auto loaded = fast.load("ada").value();
+  EXPECT_EQ(loaded.state.cents, 3020);
+  EXPECT_EQ(loaded.events, 50);
+  EXPECT_EQ(fast.load("ada").value().events, 0) << "there is a new snapshot";
+  // Nothing has.
+  log->cut({"events", partition}, Offset{30});
+  EXPECT_EQ(fast.load("ada").value().state.cents, 1020);
+}
+
+TEST_F(AggregatesTest, ASnapshotOfAnotherTopicOrWithoutAnEpochIsNotUsed) {
+  for (int count = 0; count < 25; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{1}));
+  Aggregates<SnapshotAccount> fast{store};
+  ASSERT_EQ(fast.load("ada").value().events, 25);
+  Snapshots snapshots{store};
+  const std::string key = "decider/Account/Account-ada";
+  const Snapshot good = snapshots.load(key).value().value();
+  EXPECT_EQ(good.position.offset, Offset{25});
+  EXPECT_NE(good.position.epoch, kNoEpoch);
+  Snapshot foreign = good;
+  foreign.position.topic.bytes[5] ^= 1;
+  Snapshot unchecked = good;
+  unchecked.position.epoch = kNoEpoch;
+  for (const Snapshot* bad : {&foreign, &unchecked}) {
+    ASSERT_TRUE(snapshots.save_wait(key, *bad));
+    EXPECT_EQ(fast.load("ada").value().events, 25);
+    EXPECT_EQ(fast.load("ada").value().events, 0) << "a good one has been written";
+  }
+}
+
+// Commits of such a topic are visible before they are on disk; its snapshots are durable.
+TEST(Snapshots, APowerCutThatTakesBackEventsTakesBackTheirSnapshot) {
+  int lost = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    test::Simulation machine{seed};
+    const Ports ports = machine.ports();
+    const auto log = open_local("/data", {.ports = &ports}).value();
+    TopicSpec spec;
+    spec.name = "events";
+    spec.streams = true;
+    spec.ack_level = AckLevel::isr;
+    log->create_topic(spec).value();
+    EventStore store{log};
+    Aggregates<SnapshotAccount> fast{store};
+    for (int count = 0; count < 25; ++count) ASSERT_TRUE(fast.execute("ada", Deposit{1}));
+    machine.executor.run_due();  // the snapshot is committed, the events wait for their flush interval
+
+    test::Simulation after{seed, machine.disk.after_power_cut(seed)};
+    const Ports after_ports = after.ports();
+    EventStore recovered{open_local("/data", {.ports = &after_ports}).value()};
+    Aggregates<Account> slow{recovered};
+    Aggregates<SnapshotAccount> again{recovered};
+    const std::int64_t cents = slow.load("ada").value().state.cents;
+    const bool has_snapshot = Snapshots{recovered}.load("decider/Account/Account-ada").value().has_value();
+    if (cents < 10 && has_snapshot) ++lost;
+    EXPECT_EQ(again.load("ada").value().state.cents, cents) << "seed " << seed;
+  }
+  EXPECT_GT(lost, 0) << "no cut left a snapshot without its events";
+}
+
+/// Counts what read_key() hands out.
+class CountingLog : public test::MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                              std::size_t records_max) override {
+    Result<KeyRecords> found = MemoryEventLog::read_key(partition, key, begin, end, records_max);
+    if (found) records += found->records.size();
+    return found;
+  }
+  std::size_t records = 0;
+};
+
+TEST(Snapshots, OnlyTheNewestRowsOfAKeyAreRead) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<CountingLog>(simulation.ports());
+  EventStore store{log};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  for (int row = 0; row < 5000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
+  EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "4999");
+  EXPECT_LE(log->records, 300u);
+}
+
 TEST(Snapshots, BigStatesAreCutIntoChunks) {
   test::Simulation simulation{1};
   const auto log = std::make_shared<test::MemoryEventLog>(simulation.ports());
@@ -218,6 +333,20 @@ TEST(TestKit, DecidersAreTestedAsFunctions) {
   test::given<Account>(Opened{"ada"}).when(Withdraw{1}).rejects("insufficient funds");
   test::given<Account>(Opened{"ada"}).when(Open{"ada"}).then();
   test::given<Account>().when(Move{1, 2}).then(Deposited{1}, Withdrawn{2});
+}
+
+TEST(TestKit, AnythingThatADeciderThrowsIsShown) {
+  const auto shown = [](const auto& when) -> std::string {
+    try {
+      static_cast<void>(when());
+    } catch (const test::failed& failure) {
+      return failure.what();
+    }
+    return "nothing";
+  };
+  EXPECT_EQ(shown([] { return test::given<Account>().when(Break{}); }), "decide threw: a bug");
+  EXPECT_EQ(shown([] { return test::given<Odd>().when(BreakOddly{}); }),
+            "decide threw: an exception that is no std::exception");
 }
 
 TEST(TestKit, WhatDoesNotHoldIsShown) {

@@ -20,6 +20,7 @@
 #include <lungo/framework/event_store.hpp>
 #include <lungo/framework/fold.hpp>
 #include <lungo/framework/snapshots.hpp>
+#include <lungo/log/check.hpp>
 
 namespace lungo {
 
@@ -62,6 +63,14 @@ using AttemptFunction = std::function<Result<Attempt>()>;
 
 /// Runs attempts until one is appended; conflicts wait until the record in the way is committed.
 Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, int attempts, Duration timeout);
+
+/// The snapshot under `key` if its State has this shape and the log has all the events in it: a cut may have taken some of
+/// them back. Nothing: the whole stream is to be folded. Errors: as Snapshots::load() and EventLog::validate().
+Result<std::optional<Snapshot>> usable_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key,
+                                                std::string_view topic, const ShapeHash& shape);
+/// Stores `snapshot` as the state at `as_of`. It may fail: later loads take longer.
+void save_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key, const TopicPartition& partition, Offset as_of,
+                   Snapshot snapshot);
 
 /// Runs commands beside the application, one load at a time, any number of appends in flight.
 class CommandLoop;
@@ -193,8 +202,8 @@ Result<detail::Attempt> Aggregates<F>::attempt(const StreamId& stream, const C& 
     });
   } catch (const rejected& refusal) {
     return Error{Errc::rejected, refusal.what()};
-  } catch (const std::exception& thrown) {
-    return Error{Errc::handler_failed, "decide of " + std::string(category_name<F>()) + ": " + thrown.what()};
+  } catch (...) {
+    return Error{Errc::handler_failed, "decide of " + std::string(category_name<F>()) + ": " + current_exception_text()};
   }
   if (!added) return added.error();
   if (batch->count() == 0) return detail::Attempt{std::nullopt, {partition, loaded->as_of, loaded->as_of, false}};
@@ -211,11 +220,11 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   std::string snapshot_key;
   if constexpr (requires { F::snapshot_every; }) {
     snapshot_key = "decider/" + std::string(category_name<F>()) + "/" + stream.text();
-    Result<std::optional<Snapshot>> snapshot = snapshots_.load(snapshot_key);
+    Result<std::optional<Snapshot>> snapshot =
+        detail::usable_snapshot(store_, snapshots_, snapshot_key, topic_of<F>(), shape_of<State>().hash());
     if (!snapshot) return snapshot.error();
     // A command's id may lie inside the snapshot: then the whole stream is folded.
-    const bool fits = *snapshot && (*snapshot)->shape == shape_of<State>().hash();
-    if (fits && (!since || *since >= (*snapshot)->position.offset)) {
+    if (*snapshot && (!since || *since >= (*snapshot)->position.offset)) {
       Result<DecodePlan<State>> plan = DecodePlan<State>::make(shape_of<State>());
       if (!plan) return plan.error();
       Result<void> decoded = plan->decode((*snapshot)->state, loaded.state);
@@ -231,12 +240,11 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   give_back(std::move(loader));
   if (!folded) return folded.error();
   if constexpr (requires { F::snapshot_every; }) {
-    if (loaded.events >= F::snapshot_every && !store_.log().read_only()) {
-      Snapshot snapshot{{store_.topic(topic_of<F>())->id, events->partition().partition, loaded.as_of, kNoEpoch},
-                        shape_of<State>().hash(),
-                        {}};
-      encode(loaded.state, snapshot.state);
-      snapshots_.save(snapshot_key, snapshot, [](const Result<void>&) {});  // lost: loads take longer
+    if (loaded.events > 0 && loaded.events >= F::snapshot_every && !store_.log().read_only()) {
+      Bytes state;
+      encode(loaded.state, state);
+      detail::save_snapshot(store_, snapshots_, snapshot_key, events->partition(), loaded.as_of,
+                            {{}, shape_of<State>().hash(), std::move(state)});
     }
   }
   return loaded;
@@ -260,8 +268,8 @@ Result<void> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::stri
     }
     try {
       loader.steps[static_cast<std::size_t>(decoded->type)](loaded.state, decoded->event);
-    } catch (const std::exception& thrown) {
-      return Error{Errc::handler_failed, "evolve of " + std::string(category_name<F>()) + ": " + thrown.what(),
+    } catch (...) {
+      return Error{Errc::handler_failed, "evolve of " + std::string(category_name<F>()) + ": " + current_exception_text(),
                    envelope.offset};
     }
     ++loaded.events;

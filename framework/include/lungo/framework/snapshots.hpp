@@ -3,8 +3,9 @@
 //
 // For Aggregates and Process. A row is keyed by what it is a snapshot of ("decider/Visit/Visit-42",
 // "process/Sessions/events/3") and belongs to a shape: a State whose shape has changed finds no snapshot and folds its events
-// again. A value over 900 KB is cut into chunks, written before the row that lists them; a crash between leaves the old row in
-// force. Threads: any.
+// again. Before one is used EventLog::validate() must say that the log still has all that is in it: a power cut may take back
+// events of a topic whose ack level is `isr`, and a topic may be made anew. A value over 900 KB is cut into chunks, written
+// before the row that lists them; a crash between leaves the old row in force. Threads: any.
 #pragma once
 
 #include <functional>
