@@ -62,6 +62,19 @@ std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_v
   return std::pair{TopicPartition{std::string(text.substr(0, dash)), PartitionId{partition}}, CleanEnd{Offset{end}, crc}};
 }
 
+/// TOPIC-PARTITION.
+bool is_partition_name(std::string_view name) {
+  const std::size_t dash = name.rfind('-');
+  return dash != std::string_view::npos && dash + 1 < name.size() &&
+         name.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+}
+
+/// True unless these are the files of a partition that was never opened: a crash inside create_topic() leaves such directories,
+/// which nothing names.
+bool holds_records(const std::vector<DirEntry>& files) {
+  return std::ranges::any_of(files, [](const DirEntry& entry) { return entry.name != kPartitionMetadataFile; });
+}
+
 /// Writes a file that nobody looks at yet; durable, but not atomic.
 Result<void> write_fresh_file(Storage& storage, const std::string& path, std::string_view text) {
   const Result<std::unique_ptr<File>> file = storage.open(path, OpenMode::create);
@@ -152,10 +165,32 @@ Result<void> LogDir::read_meta() {
   return {};
 }
 
+/// A partition's directory with more in it than what a crash inside the first create_topic() leaves.
+Result<std::optional<std::string>> LogDir::find_used_partition() const {
+  const Result<std::vector<DirEntry>> entries = storage_.list(path_);
+  if (!entries) return entries.error();
+  for (const DirEntry& entry : *entries) {
+    if (!entry.is_directory || !is_partition_name(entry.name)) continue;
+    const Result<std::vector<DirEntry>> files = storage_.list(file(entry.name));
+    if (!files && files.error() == Errc::not_found) continue;
+    if (!files) return files.error();
+    if (holds_records(*files)) return std::optional{file(entry.name)};
+  }
+  return std::optional<std::string>{};
+}
+
 Result<void> LogDir::read_topics() {
   const std::string path = file(kTopicsFile);
-  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
-  if (!bytes && bytes.error() == Errc::not_found) return {};  // no topic was ever made
+  Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes && bytes.error() == Errc::not_found) {
+    const Result<std::optional<std::string>> partition = find_used_partition();
+    if (!partition) return partition.error();
+    if (!*partition) return {};                        // no topic was ever made
+    bytes = read_file(storage_, path, kFileBytesMax);  // a writer beside this reader may have made the first one meanwhile
+    if (!bytes && bytes.error() == Errc::not_found) {
+      return Error{Errc::corrupt, path + " is missing while " + **partition + " holds records"};
+    }
+  }
   if (!bytes) return bytes.error();
   Result<std::vector<TopicEntry>> topics = parse_topics(path, *bytes);
   if (!topics) return topics.error();
@@ -237,9 +272,7 @@ Result<void> LogDir::make_partition_directory(const TopicPartition& partition, c
   const std::string directory = partition_path(partition);
   const Result<std::vector<DirEntry>> left_over = storage_.list(directory);
   if (!left_over && left_over.error() != Errc::not_found) return left_over.error();
-  // A crash inside create_topic() leaves directories without records, which nothing names.
-  if (left_over &&
-      std::ranges::any_of(*left_over, [](const DirEntry& entry) { return entry.name != kPartitionMetadataFile; })) {
+  if (left_over && holds_records(*left_over)) {
     return Error{Errc::already_exists, directory + " holds files of a topic that " + std::string(kTopicsFile) + " lacks"};
   }
   if (Result<void> made = storage_.make_directories(directory); !made) return made;

@@ -70,6 +70,7 @@ class LogDir {
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
   Result<void> make_id(Randomness& random);
   Result<void> read_meta();
+  Result<std::optional<std::string>> find_used_partition() const;
   Result<void> read_topics();
   Result<void> read_recovery_points();
   Result<void> read_clean_stop();

@@ -179,6 +179,41 @@ TEST(LogDir, MissingPartitionDirectoryIsDamageNotAnEmptyPartition) {
   EXPECT_EQ(dir.error().code(), Errc::corrupt);
 }
 
+// Otherwise a log whose list of topics was lost would look like a new one, and be written over.
+TEST(LogDir, RecordsWithoutTheListOfTopicsAreDamageNotAnEmptyLog) {
+  Simulation machine(1);
+  {
+    const auto dir = open(machine);
+    dir->begin_writing().value();
+    dir->create_topic(two_partitions("t")).value();
+  }
+  write(machine, "t-1/00000000000000000000.log", "");
+  machine.disk.remove(kPath + "/lungo.topics").value();
+  const Result<std::unique_ptr<LogDir>> writer = LogDir::open_writer(machine.disk, machine.random, kPath);
+  const Result<std::unique_ptr<LogDir>> reader = LogDir::open_reader(machine.disk, kPath);
+  for (const auto* dir : {&writer, &reader}) {
+    ASSERT_FALSE(*dir);
+    EXPECT_EQ(dir->error(), Errc::corrupt);
+    for (const char* part : {"/data/lungo.topics", "t-1"})
+      EXPECT_NE(dir->error().text().find(part), std::string_view::npos) << dir->error();
+  }
+}
+
+TEST(LogDir, WhatACrashLeftOfTheFirstTopicIsAnEmptyLog) {
+  Simulation machine(1);
+  {
+    const auto dir = open(machine);
+    dir->begin_writing().value();
+    dir->create_topic(two_partitions("t")).value();
+  }
+  machine.disk.remove(kPath + "/lungo.topics").value();  // as before its rename: the partitions hold no records yet
+  EXPECT_TRUE(LogDir::open_reader(machine.disk, kPath).has_value());
+  const auto dir = open(machine);
+  EXPECT_TRUE(dir->topics().empty());
+  dir->begin_writing().value();
+  EXPECT_TRUE(dir->create_topic(two_partitions("t")).has_value());
+}
+
 bool has_topic(const LogDir& dir, const std::string& name) {
   return std::ranges::any_of(dir.topics(), [&](const TopicEntry& topic) { return topic.info.spec.name == name; });
 }
