@@ -11,6 +11,7 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kBatchBytesMax = 512u << 10;
+constexpr std::size_t kIdleLanesMax = 100;  // imports with nothing open whose watermarks are kept
 
 // A checkpoint's bytes: one of these under the codec.
 
@@ -99,6 +100,12 @@ struct ProcessCore::Lane {
     by_key.erase(by_key.find(slots[slot]->text));
     slots[slot].reset();
     free_slots.push_back(slot);
+    if (!by_key.empty()) return;
+    // Nothing is open: what is left in the queue is of timers that are gone. An import that has ended takes no more room.
+    decltype(slots){}.swap(slots);
+    decltype(free_slots){}.swap(free_slots);
+    decltype(by_key){}.swap(by_key);
+    decltype(queue){}.swap(queue);
   }
 
   /// The timer of a queue entry; null when it is gone.
@@ -161,13 +168,28 @@ ProcessCore::ProcessCore(const ProcessFold& fold, ProcessCoreOptions options) : 
 
 ProcessCore::~ProcessCore() = default;
 
+// The live lane stays first; the others are kept in the order of their last use, which is a part of every checkpoint: what is
+// forgotten is the same whatever crashes.
 ProcessCore::Lane& ProcessCore::lane_of(std::string_view name) {
-  for (const auto& lane : lanes_) {
-    if (lane->name == name) return *lane;
+  if (name.empty()) return *lanes_.front();
+  const auto imports = lanes_.begin() + 1;
+  auto found = std::find_if(imports, lanes_.end(), [name](const auto& lane) { return lane->name == name; });
+  if (found == lanes_.end()) {
+    forget_idle_lanes();
+    lanes_.push_back(std::make_unique<Lane>());
+    lanes_.back()->name = name;
+    found = lanes_.end() - 1;
   }
-  lanes_.push_back(std::make_unique<Lane>());
-  lanes_.back()->name = name;
-  return *lanes_.back();
+  std::rotate(lanes_.begin() + 1, found, found + 1);
+  return *lanes_[1];
+}
+
+/// Makes room for one lane more, unless all have something open.
+void ProcessCore::forget_idle_lanes() {
+  std::size_t idle = 0;
+  std::erase_if(lanes_, [&](const std::unique_ptr<Lane>& lane) {
+    return !lane->name.empty() && lane->by_key.empty() && ++idle >= kIdleLanesMax;
+  });
 }
 
 Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
@@ -345,12 +367,15 @@ Result<void> ProcessCore::load(BytesView checkpoint, const Shape& writer) {
   Result<void> decoded = decode(checkpoint, saved);
   if (!decoded) return decoded.error().with_context("checkpoint of " + options_.name);
   lanes_.clear();
+  lanes_.push_back(std::make_unique<Lane>());  // the live one, which every checkpoint has
   next_timer_ = saved.next_timer;
   recorded_ids_.clear();
   advances_.clear();
   next_advance_ = 0;
   for (const SavedLane& saved_lane : saved.lanes) {
-    Lane& lane = lane_of(saved_lane.name);
+    if (!saved_lane.name.empty()) lanes_.push_back(std::make_unique<Lane>());
+    Lane& lane = saved_lane.name.empty() ? *lanes_.front() : *lanes_.back();
+    lane.name = saved_lane.name;
     lane.watermark = Timestamp{std::chrono::milliseconds{saved_lane.watermark_ms}};
     for (const SavedKey& saved_key : saved_lane.keys) {
       const std::size_t slot = lane.slot_of(saved_key.key, *fold_);
@@ -367,7 +392,6 @@ Result<void> ProcessCore::load(BytesView checkpoint, const Shape& writer) {
       }
     }
   }
-  if (lanes_.empty()) lanes_.push_back(std::make_unique<Lane>());
   return {};
 }
 

@@ -115,4 +115,88 @@ TEST(ProcessCore, ACheckpointGoesOnExactly) {
   }
 }
 
+/// Keeps nothing: every key is done at once.
+struct Echo {
+  using Events = lungo::events<Hit>;
+  using Emits = lungo::events<SessionStarted>;
+  struct State {
+    std::int32_t pages = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State& s, const Hit& hit) { s.pages = hit.page == "/stays" ? 1 : 0; }
+};
+
+class ManyLanes : public testing::Test {
+ protected:
+  void input(ProcessCore& core, const std::string& lane, std::chrono::milliseconds time, const std::string& page = "/") {
+    Envelope envelope;
+    envelope.stream = "Input-1";
+    envelope.lane = lane;
+    envelope.time = at(time);
+    const Hit hit{"ada", page};
+    ProcessEffects effects;
+    ASSERT_TRUE(core.on_input(envelope, 0, &hit, effects));
+  }
+  static Bytes saved(const ProcessCore& core) {
+    Bytes bytes;
+    core.save(bytes);
+    return bytes;
+  }
+
+  const ProcessFoldOf<Echo> fold;
+  const ProcessCoreOptions options{"Echo", PartitionId{0}};
+};
+
+TEST_F(ManyLanes, AnImportThatGoesOnStillKnowsWhatIsLate) {
+  ProcessCore core{fold, options};
+  input(core, "import", 100min);
+  EXPECT_EQ(core.open_keys(), 0u);
+  ProcessCore resumed{fold, options};
+  ASSERT_TRUE(resumed.load(saved(core), shape_of<Echo::State>()));
+  input(resumed, "import", 50min);
+  EXPECT_EQ(resumed.counts().late, 1);
+  EXPECT_EQ(resumed.watermark("import"), at(99min));
+}
+
+TEST_F(ManyLanes, OfThoseWithNothingOpenTheLatestUsedAreKept) {
+  ProcessCore core{fold, options};
+  input(core, "open", 1min, "/stays");
+  for (int lane = 0; lane < 1000; ++lane) {
+    input(core, "import-" + std::to_string(lane), 100min);
+    input(core, "import-0", 100min);
+  }
+  EXPECT_LT(saved(core).size(), 5000u);
+  EXPECT_EQ(core.open_keys(), 1u);
+  EXPECT_TRUE(core.watermark("open")) << "it has an open key";
+  EXPECT_TRUE(core.watermark("import-0")) << "it is used";
+  EXPECT_TRUE(core.watermark("import-999"));
+  EXPECT_TRUE(core.watermark("import-920"));
+  EXPECT_FALSE(core.watermark("import-1"));
+  input(core, "open", 2min, "/");
+  EXPECT_EQ(core.open_keys(), 0u);
+}
+
+TEST_F(ManyLanes, ACheckpointForgetsTheSameOnes) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    std::mt19937_64 random{seed};
+    const auto feed = [&](std::initializer_list<ProcessCore*> cores) {
+      for (int count = 0; count < 2000; ++count) {
+        const std::string lane = random() % 5 == 0 ? "" : "import-" + std::to_string(random() % 250);
+        const std::string page = random() % 8 == 0 ? "/stays" : "/";
+        const std::chrono::seconds time{random() % 10'000};
+        for (ProcessCore* core : cores) input(*core, lane, time, page);
+      }
+    };
+    ProcessCore whole{fold, options};
+    feed({&whole});
+    ProcessCore resumed{fold, options};
+    ASSERT_TRUE(resumed.load(saved(whole), shape_of<Echo::State>()));
+    const std::int64_t late = whole.counts().late;
+    feed({&whole, &resumed});
+    EXPECT_EQ(saved(whole), saved(resumed)) << "seed " << seed;
+    EXPECT_EQ(whole.counts().late - late, resumed.counts().late) << "seed " << seed;
+  }
+}
+
 }  // namespace process_tests

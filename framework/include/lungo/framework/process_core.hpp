@@ -5,6 +5,7 @@
 // State, per lane (the live input, or one import):
 //   watermark   largest event time of an input seen minus the allowed lateness; never goes back
 //   keys        key -> { State, scope of its last input, timers }
+// An import's lane stays when it has ended, since the import may go on: of those without keys the 100 used last are kept.
 // Input event at time t, in this order:
 //   1. late if t < watermark (counted)      2. watermark = max(watermark, t - lateness)
 //   3. every timer due <= watermark fires, by (due, timer number)
@@ -137,7 +138,7 @@ class ProcessCore {
 
   [[nodiscard]] std::size_t open_keys() const;
   [[nodiscard]] const ProcessCounts& counts() const { return counts_; }
-  /// For tests: the watermark of a lane; nothing when the lane was never met.
+  /// For tests: the watermark of a lane; nothing when the lane was never met or is forgotten.
   [[nodiscard]] std::optional<Timestamp> watermark(std::string_view lane) const;
 
  private:
@@ -152,6 +153,7 @@ class ProcessCore {
   struct Cause;
 
   Lane& lane_of(std::string_view name);
+  void forget_idle_lanes();
   Result<void> advance(Lane& lane, Timestamp watermark, ProcessEffects& effects);
   Result<void> fire(Lane& lane, std::size_t slot, std::uint64_t number, ProcessEffects& effects);
   Result<void> carry_out(Lane& lane, std::size_t slot, const Cause& cause, ProcessEffects& effects);
@@ -162,7 +164,7 @@ class ProcessCore {
   const ProcessFold* fold_;
   ProcessCoreOptions options_;
   std::string id_prefix_;                     // PROCESS/PARTITION/
-  std::vector<std::unique_ptr<Lane>> lanes_;  // the live lane first
+  std::vector<std::unique_ptr<Lane>> lanes_;  // the live lane first, then the latest used
   std::uint64_t next_timer_ = 1;
   ProcessCounts counts_;
   std::unordered_set<std::string> recorded_ids_;
