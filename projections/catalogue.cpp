@@ -123,8 +123,8 @@ Result<std::vector<ProjectionEntry>> Catalogue::entries(RowReader& reader) {
   return entries;
 }
 
-Result<std::vector<ParkedEvent>> Catalogue::parked(RowReader& reader) {
-  std::vector<ParkedEvent> events;
+Result<std::vector<ParkedRow>> Catalogue::parked(RowReader& reader) {
+  std::vector<ParkedRow> events;
   Result<void> read = scan_if_there(reader, kParked, {}, [&events](Cells row) {
     events.push_back({text_at(row, 0),
                       {text_at(row, 1), PartitionId{static_cast<std::int32_t>(integer_at(row, 2))}},
@@ -180,7 +180,7 @@ Result<void> Catalogue::erase(const ProjectionEntry& entry) {
   return {};
 }
 
-Result<void> Catalogue::park(const ParkedEvent& event) {
+Result<void> Catalogue::park(const ParkedRow& event) {
   const Cell row[] = {std::string_view{event.projection},
                       std::string_view{event.partition.topic},
                       std::int64_t{event.partition.partition.value()},
@@ -190,8 +190,8 @@ Result<void> Catalogue::park(const ParkedEvent& event) {
   return store_->put(parked_, row);
 }
 
-Result<void> Catalogue::unpark(const std::vector<ParkedEvent>& events) {
-  for (const ParkedEvent& event : events) {
+Result<void> Catalogue::unpark(const std::vector<ParkedRow>& events) {
+  for (const ParkedRow& event : events) {
     const Cell key[] = {std::string_view{event.projection}, std::string_view{event.partition.topic},
                         std::int64_t{event.partition.partition.value()}, event.offset.value()};
     Result<void> erased = store_->erase(parked_, key);

@@ -39,7 +39,8 @@ struct ProjectionEntry {
   std::vector<Position> positions;
 };
 
-struct ParkedEvent {
+/// Not the framework's ParkedEvent, which lies in the log: a row of this store.
+struct ParkedRow {
   std::string projection;
   TopicPartition partition;
   Offset offset;
@@ -53,14 +54,14 @@ class Catalogue {
   static Result<Catalogue> open(StateStore& store);
   /// All that was committed. An empty store has no entries. Errors: newer_format; as RowReader::scan.
   static Result<std::vector<ProjectionEntry>> entries(RowReader& reader);
-  static Result<std::vector<ParkedEvent>> parked(RowReader& reader);
+  static Result<std::vector<ParkedRow>> parked(RowReader& reader);
 
   /// Writes the entry and its positions.
   Result<void> put(const ProjectionEntry& entry);
   Result<void> put_positions(const std::string& projection, Role role, const std::vector<Position>& positions);
   Result<void> erase(const ProjectionEntry& entry);
-  Result<void> park(const ParkedEvent& event);
-  Result<void> unpark(const std::vector<ParkedEvent>& events);
+  Result<void> park(const ParkedRow& event);
+  Result<void> unpark(const std::vector<ParkedRow>& events);
 
  private:
   Catalogue(StateStore& store, TableId meta, TableId positions, TableId parked)

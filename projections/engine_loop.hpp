@@ -89,7 +89,7 @@ class EngineLoop final : public Activity {
   Result<void> open_slot(Slot& slot, const std::vector<ProjectionEntry>& entries);
   Result<std::optional<std::string>> reason_to_rebuild(const Slot& slot, const ProjectionEntry& entry, const TopicInfo& topic);
   Result<void> start_over(Slot& slot, const TopicInfo& topic, std::int64_t generation, std::string reason);
-  Result<std::vector<ParkedEvent>> parked_of(const std::string& projection);
+  Result<std::vector<ParkedRow>> parked_of(const std::string& projection);
   Result<void> add_member(Slot& slot, Role role, const ProjectionEntry& entry, const TopicInfo& topic, bool empty);
 
   // engine_loop.cpp
@@ -122,7 +122,7 @@ class EngineLoop final : public Activity {
   Result<bool> can_resume(const Slot& slot, const ProjectionEntry& shadow, const ReplayFrom& from);
   void swap_shadows(Instant now);
   void swap(Feed& feed, const std::vector<Slot*>& ready, Instant now);
-  Result<void> write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry, const std::vector<ParkedEvent>& parked);
+  Result<void> write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry, const std::vector<ParkedRow>& parked);
   void fail_shadow(Slot& slot, const Error& error);
   void count_rebuild();
   void finish_rebuild();

@@ -71,7 +71,7 @@ Result<void> EngineLoop::open_slot(Slot& slot, const std::vector<ProjectionEntry
     return add_member(slot, Role::live, slot.live, *topic, true);
   }
   slot.live = *found;
-  Result<std::vector<ParkedEvent>> parked = parked_of(slot.projection->name());
+  Result<std::vector<ParkedRow>> parked = parked_of(slot.projection->name());
   if (!parked) return parked.error();
   slot.parked = static_cast<std::int64_t>(parked->size());
   return add_member(slot, Role::live, slot.live, *topic, false);
@@ -112,7 +112,7 @@ Result<void> EngineLoop::start_over(Slot& slot, const TopicInfo& topic, std::int
                ReplayFrom::beginning().text(),
                std::move(reason),
                std::move(*starts)};
-  Result<std::vector<ParkedEvent>> parked = parked_of(slot.live.projection);
+  Result<std::vector<ParkedRow>> parked = parked_of(slot.live.projection);
   if (!parked) return parked.error();
   return in_transaction([&]() -> Result<void> {
     Result<void> done = rows_.drop_table(slot.live.table);
@@ -125,9 +125,9 @@ Result<void> EngineLoop::start_over(Slot& slot, const TopicInfo& topic, std::int
   });
 }
 
-Result<std::vector<ParkedEvent>> EngineLoop::parked_of(const std::string& projection) {
-  Result<std::vector<ParkedEvent>> parked = Catalogue::parked(*reader_);
-  if (parked) std::erase_if(*parked, [&](const ParkedEvent& event) { return event.projection != projection; });
+Result<std::vector<ParkedRow>> EngineLoop::parked_of(const std::string& projection) {
+  Result<std::vector<ParkedRow>> parked = Catalogue::parked(*reader_);
+  if (parked) std::erase_if(*parked, [&](const ParkedRow& event) { return event.projection != projection; });
   return parked;
 }
 

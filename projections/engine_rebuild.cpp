@@ -138,9 +138,9 @@ void EngineLoop::swap_shadows(Instant now) {
 
 void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) {
   std::vector<ProjectionEntry> entries;
-  std::vector<std::vector<ParkedEvent>> parked;
+  std::vector<std::vector<ParkedRow>> parked;
   for (Slot* slot : ready) {
-    Result<std::vector<ParkedEvent>> events = parked_of(slot->projection->name());
+    Result<std::vector<ParkedRow>> events = parked_of(slot->projection->name());
     if (!events) return stall(feed, events.error(), now);
     parked.push_back(std::move(*events));
     ProjectionEntry entry = *slot->shadow;
@@ -176,7 +176,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
 }
 
 Result<void> EngineLoop::write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry,
-                                    const std::vector<ParkedEvent>& parked) {
+                                    const std::vector<ParkedRow>& parked) {
   Result<void> done = rows_.drop_table(entry.table);
   if (!done) return done;
   done = rows_.rename_table(shadow.table, entry.table);

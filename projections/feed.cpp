@@ -182,7 +182,7 @@ Result<void> Feed::write(Catalogue& catalogue) {
   for (const std::unique_ptr<Member>& member : members_) {
     Result<void> written = member->worker->write();
     if (!written) return written.error();
-    for (const ParkedEvent& event : member->parked) {
+    for (const ParkedRow& event : member->parked) {
       written = catalogue.park(event);
       if (!written) return written.error();
     }

@@ -28,7 +28,7 @@ struct Member {
   bool strict = false;
   std::int64_t undecodable = 0;
   std::optional<Error> first_undecodable;
-  std::vector<ParkedEvent> parked;  // passed over since the last commit
+  std::vector<ParkedRow> parked;  // passed over since the last commit
 };
 
 /// Why a strict member can't be finished: how many events can't be decoded, and the first of them.

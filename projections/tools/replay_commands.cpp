@@ -139,7 +139,7 @@ Result<void> ReplayCommands::list(Output& out) {
 Result<void> ReplayCommands::status(Output& out) {
   bool first = true;
   for (const ListedStore& listed : stores_) {
-    Result<std::vector<ParkedEvent>> parked = Catalogue::parked(*listed.reader);
+    Result<std::vector<ParkedRow>> parked = Catalogue::parked(*listed.reader);
     if (!parked) return parked.error();
     for (const ProjectionEntry& entry : listed.entries) {
       std::int64_t lag = 0;
@@ -156,7 +156,7 @@ Result<void> ReplayCommands::status(Output& out) {
       line.add("rows", rows_of(entry));
       line.add("lag", lag);
       line.add("parked", std::count_if(parked->begin(), parked->end(),
-                                       [&](const ParkedEvent& event) { return event.projection == entry.projection; }));
+                                       [&](const ParkedRow& event) { return event.projection == entry.projection; }));
       line.add("generation", entry.generation);
       line.add("from", entry.origin);
       line.add_json("positions", positions.empty() ? "{}" : positions + "}");
