@@ -7,8 +7,8 @@
 
 #include <set>
 
-#include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/local_event_log.hpp>
+#include "tests/framework/process_outputs.hpp"
 #include "tests/framework/sessions.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
@@ -16,16 +16,6 @@
 namespace process_tests {
 
 constexpr std::int32_t kPartitions = 2;
-
-struct Output {
-  std::string id;
-  std::string stream;
-  std::string type;
-  Timestamp time;
-  std::string payload;
-  friend bool operator==(const Output&, const Output&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Output& output) { return out << output.id << " " << output.type; }
-};
 
 /// Inputs, the same for the same seed.
 void append_inputs(EventStore& store, test::Random& random, int count, Timestamp from, std::string_view lane) {
@@ -36,54 +26,6 @@ void append_inputs(EventStore& store, test::Random& random, int count, Timestamp
     ASSERT_TRUE(batch.add(StreamId("Visitor", visitor), Hit{visitor, "/"}, {.time = time, .lane = lane}));
   }
   ASSERT_TRUE(store.append_wait(std::move(batch)));
-}
-
-/// Everything that the process has in one partition, in order; advances of the clock left out.
-std::vector<Output> outputs_in(EventLog& log, std::int32_t partition) {
-  std::vector<Output> outputs;
-  const TopicInfo topic = log.topic("sessions").value();
-  PartitionReader reader{log, topic, {topic.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
-  while (const Envelope* envelope = reader.next().value()) {
-    if (envelope->type == event_name<ClockAdvanced>()) continue;
-    outputs.push_back({std::string(envelope->id), std::string(envelope->stream), std::string(envelope->type), envelope->time,
-                       std::string(as_text(envelope->payload))});
-  }
-  return outputs;
-}
-
-/// What a fresh core makes of the inputs and of the advances that were recorded.
-std::vector<Output> recomputed(EventLog& log, std::int32_t partition, const std::string& name) {
-  EventStore store{std::shared_ptr<EventLog>(&log, [](EventLog*) {})};
-  const ProcessFoldOf<StoredSessions> fold;
-  ProcessCore core{fold, {name, PartitionId{partition}}};
-  const TopicInfo sessions = log.topic("sessions").value();
-  PartitionReader recorded{log, sessions, {sessions.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
-  while (const Envelope* envelope = recorded.next().value()) {
-    if (envelope->type != event_name<ClockAdvanced>()) continue;
-    EXPECT_TRUE(core.take_recorded(*envelope));
-  }
-  ProcessEffects effects;
-  EventDecoder decoder{store.shapes()};
-  decoder.add<Hit>();
-  const TopicInfo hits = log.topic("hits").value();
-  PartitionReader reader{log, hits, {hits.id, PartitionId{partition}, Offset{0}, kNoEpoch}};
-  while (const Envelope* envelope = reader.next().value()) {
-    const Decoded decoded = decoder.decode(*envelope).value();
-    EXPECT_TRUE(core.apply_recorded(envelope->offset, effects));
-    EXPECT_TRUE(core.on_input(*envelope, decoded.type, decoded.event, effects));
-  }
-  EXPECT_TRUE(core.apply_recorded(reader.position().offset, effects));
-  std::vector<Output> outputs;
-  for (const EncodedRecords& batch : effects.batches) {
-    for (std::size_t index = 0; index < batch.count(); ++index) {
-      RecordView record = parse_record_body(batch.body(index)).value();
-      record.timestamp = batch.entries()[index].timestamp;
-      const Envelope envelope = parse_envelope("sessions", PartitionId{partition}, record).value();
-      outputs.push_back({std::string(envelope.id), std::string(envelope.stream), std::string(envelope.type), envelope.time,
-                         std::string(as_text(envelope.payload))});
-    }
-  }
-  return outputs;
 }
 
 class ProcessCrash : public testing::TestWithParam<std::uint64_t> {
@@ -119,7 +61,8 @@ class ProcessCrash : public testing::TestWithParam<std::uint64_t> {
   void expect_no_id_twice() {
     for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
       std::set<std::string> ids;
-      for (const Output& output : outputs_in(*log, partition)) EXPECT_TRUE(ids.insert(output.id).second) << output.id;
+      for (const Output& output : outputs_in<StoredSessions>(*log, partition))
+        EXPECT_TRUE(ids.insert(output.id).second) << output.id;
     }
   }
 
@@ -135,8 +78,8 @@ TEST_P(ProcessCrash, AnImportsOutputsAreThoseOfAnUndisturbedRun) {
   finish();
   std::size_t outputs = 0;
   for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
-    const std::vector<Output> got = outputs_in(*log, partition);
-    EXPECT_EQ(got, recomputed(*log, partition, "StoredSessions")) << "partition " << partition << ", seed " << GetParam();
+    const std::vector<Output> got = outputs_in<StoredSessions>(*log, partition);
+    EXPECT_EQ(got, recomputed<StoredSessions>(*log, partition)) << "partition " << partition << ", seed " << GetParam();
     outputs += got.size();
   }
   EXPECT_GT(outputs, 100u);
@@ -153,7 +96,7 @@ TEST_P(ProcessCrash, WithTheLiveClockRecordedAdvancesWin) {
   }
   finish();
   for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
-    EXPECT_EQ(outputs_in(*log, partition), recomputed(*log, partition, "StoredSessions"))
+    EXPECT_EQ(outputs_in<StoredSessions>(*log, partition), recomputed<StoredSessions>(*log, partition))
         << "partition " << partition << ", seed " << GetParam();
   }
   expect_no_id_twice();
@@ -208,8 +151,8 @@ TEST_P(ProcessPowerCut, OutputsAreThoseOfAnUndisturbedRun) {
   ASSERT_TRUE(process.stop());
   std::set<std::string> ids;
   for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
-    const std::vector<Output> got = outputs_in(*log, partition);
-    EXPECT_EQ(got, recomputed(*log, partition, "StoredSessions")) << "partition " << partition << ", seed " << GetParam();
+    const std::vector<Output> got = outputs_in<StoredSessions>(*log, partition);
+    EXPECT_EQ(got, recomputed<StoredSessions>(*log, partition)) << "partition " << partition << ", seed " << GetParam();
     for (const Output& output : got) EXPECT_TRUE(ids.insert(output.id).second) << output.id;
   }
   EXPECT_GT(ids.size(), 20u);
