@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include <lungo/log/answer.hpp>
 #include <lungo/log/check.hpp>
 
 namespace lungo {
@@ -256,28 +257,10 @@ Result<std::vector<Commit>> EventStore::append_wait(EventBatch batch, Duration t
     return std::vector<Commit>{{to, appended->first, appended->end, appended->repeated}};
   }
 
-  struct Answer {
-    std::mutex mutex;
-    std::optional<Result<std::vector<Commit>>> result;
-  };
-  const auto answer = std::make_shared<Answer>();
-  const Ports ports = shared_->log->ports();
-  append(std::move(batch), [answer, &executor = ports.executor](Result<std::vector<Commit>> result) {
-    {
-      const std::lock_guard lock(answer->mutex);
-      answer->result = std::move(result);
-    }
-    executor.notify();
-  });
-  const auto arrived = [&] {
-    const std::lock_guard lock(answer->mutex);
-    return answer->result.has_value();
-  };
-  if (!ports.executor.wait_until(arrived, ports.clock.monotonic() + timeout)) {
-    return Error{Errc::timed_out, "a batch to several partitions is not committed yet; it may still be"};
-  }
-  const std::lock_guard lock(answer->mutex);
-  return *std::move(answer->result);
+  Answer<std::vector<Commit>> answer{shared_->log->ports(), timeout};
+  append(std::move(batch), answer.completion());
+  if (std::optional<Result<std::vector<Commit>>> commits = answer.wait()) return *std::move(commits);
+  return Error{Errc::timed_out, "a batch to several partitions is not committed yet; it may still be"};
 }
 
 Result<StreamEvents> EventStore::read_stream(std::string_view topic_name, const StreamId& stream, Offset begin) {

@@ -1,9 +1,10 @@
 #include <lungo/framework/codec_json.hpp>
 
 #include <boost/json/value.hpp>
-#include <charconv>
 #include <cmath>
 #include <limits>
+
+#include <lungo/log/text.hpp>
 
 #include "json_parse.hpp"
 #include "json_text.hpp"
@@ -17,14 +18,6 @@ namespace json = boost::json;
 constexpr std::size_t kDepthMax = 4 * kStructDepthMax;
 
 const json::value& in(const void* value) { return *static_cast<const json::value*>(value); }
-
-template <class Number>
-std::optional<Number> parse_whole(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return {};
-  return value;
-}
 
 }  // namespace
 
@@ -40,7 +33,7 @@ std::optional<bool> JsonValue::boolean() const {
 std::optional<std::int64_t> JsonValue::integer() const {
   const json::value& value = in(value_);
   if (const std::int64_t* number = value.if_int64()) return *number;
-  if (const json::string* text = value.if_string()) return parse_whole<std::int64_t>({text->data(), text->size()});
+  if (const json::string* text = value.if_string()) return parse_number<std::int64_t>({text->data(), text->size()});
   return {};
 }
 
@@ -49,7 +42,7 @@ std::optional<std::uint64_t> JsonValue::unsigned_integer() const {
   if (const std::uint64_t* number = value.if_uint64()) return *number;
   if (const std::int64_t* number = value.if_int64(); number != nullptr && *number >= 0)
     return static_cast<std::uint64_t>(*number);
-  if (const json::string* text = value.if_string()) return parse_whole<std::uint64_t>({text->data(), text->size()});
+  if (const json::string* text = value.if_string()) return parse_number<std::uint64_t>({text->data(), text->size()});
   return {};
 }
 
@@ -77,7 +70,7 @@ std::optional<std::string> JsonValue::text() const {
 std::optional<std::string> JsonValue::base64() const {
   const json::string* text = in(value_).if_string();
   if (text == nullptr) return {};
-  return from_base64({text->data(), text->size()});
+  return text_from_base64({text->data(), text->size()});
 }
 
 std::optional<std::int64_t> JsonValue::time(std::uint64_t num, std::uint64_t den) const {
@@ -111,7 +104,7 @@ std::optional<JsonValue> JsonValue::member(std::string_view name) const {
 
 std::optional<std::string> json_key_text(std::string_view key) {
   if (!key.starts_with(kRawKeyPrefix)) return std::string(key);
-  return from_base64(key.substr(kRawKeyPrefix.size()));
+  return text_from_base64(key.substr(kRawKeyPrefix.size()));
 }
 
 struct JsonDocument::Parsed {

@@ -3,10 +3,11 @@
 #include <array>
 #include <chrono>
 
+#include <lungo/log/text.hpp>
+
 namespace lungo::detail {
 namespace {
 
-constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::int64_t kYear0 = -62'167'219'200;      // seconds of 0000-01-01T00:00:00Z
 constexpr std::int64_t kYear10000 = 253'402'300'800;  // seconds of 10000-01-01T00:00:00Z
 
@@ -46,40 +47,9 @@ void put_digits(std::string& out, std::int64_t value, int width) {
 
 }  // namespace
 
-std::string to_base64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::size_t have = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < have ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-    for (std::size_t i = 0; i < 4; ++i) text += i <= have ? kDigits[(bits >> (18 - 6 * i)) & 63] : '=';
-  }
-  return text;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return {};
-  std::size_t padding = 0;
-  while (padding < 2 && !text.empty() && text.back() == '=') {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return {};
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      bytes += static_cast<char>(bits >> held & 0xff);
-    }
-  }
-  if ((bits & ((1u << held) - 1)) != 0) return {};  // bits that no encoder writes
-  return bytes;
+std::optional<std::string> text_from_base64(std::string_view base64) {
+  const std::optional<Bytes> bytes = from_base64(base64, Base64::standard);
+  return bytes ? std::optional{std::string(as_text(*bytes))} : std::nullopt;
 }
 
 bool is_utf8(std::string_view text) {

@@ -1,4 +1,4 @@
-// Pieces of text that the JSON codec writes and takes back: base64, UTF-8, times.
+// Pieces of text that the JSON codec writes and takes back: UTF-8, what is none, times.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace lungo::detail {
 /// What stands before the base64 text of a map's key that is not UTF-8 (a key that begins so itself is treated alike).
 inline constexpr std::string_view kRawKeyPrefix{"\0base64:", 8};
 
-std::string to_base64(std::string_view bytes);
-std::optional<std::string> from_base64(std::string_view text);
+/// As from_base64(), for the bytes of a text.
+std::optional<std::string> text_from_base64(std::string_view base64);
 
 /// Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);

@@ -4,13 +4,14 @@
 #include <charconv>
 #include <cmath>
 
+#include <lungo/log/text.hpp>
+
 #include "json_text.hpp"
 
 namespace lungo {
 namespace {
 
 constexpr std::int64_t kExactInDouble = std::int64_t{1} << 53;
-constexpr char kHexDigits[] = "0123456789abcdef";
 
 template <class Number>
 std::string number_text(Number value) {
@@ -59,9 +60,7 @@ void JsonWriter::quoted(std::string_view text) {
     } else if (c == '\r') {
       out_ += "\\r";
     } else if (code < 0x20 || code == 0x7f) {
-      out_ += "\\u00";
-      out_ += kHexDigits[code >> 4];
-      out_ += kHexDigits[code & 15];
+      out_ += "\\u00" + to_hex(as_bytes({&c, 1}));
     } else {
       out_ += c;
     }
@@ -85,7 +84,7 @@ void JsonWriter::field(std::string_view name) {
 
 void JsonWriter::text_key(std::string_view key) {
   if (detail::is_utf8(key) && !key.starts_with(detail::kRawKeyPrefix)) return field(key);
-  field(std::string(detail::kRawKeyPrefix) + detail::to_base64(key));
+  field(std::string(detail::kRawKeyPrefix) + to_base64(as_bytes(key), Base64::standard));
 }
 
 void JsonWriter::begin_alternative(std::uint64_t index) {
@@ -116,12 +115,12 @@ void JsonWriter::text(std::string_view text) {
   if (detail::is_utf8(text)) {
     quoted(text);
   } else {
-    out_ += "{\"$bytes\":\"" + detail::to_base64(text) + "\"}";
+    out_ += "{\"$bytes\":\"" + to_base64(as_bytes(text), Base64::standard) + "\"}";
   }
   comma_ = true;
 }
 
-void JsonWriter::bytes(BytesView bytes) { value('"' + detail::to_base64(as_text(bytes)) + '"'); }
+void JsonWriter::bytes(BytesView bytes) { value('"' + to_base64(bytes, Base64::standard) + '"'); }
 
 void JsonWriter::time(std::int64_t ticks, std::uint64_t num, std::uint64_t den) {
   if (const std::optional<std::string> date = detail::to_iso8601(ticks, num, den)) {
@@ -131,7 +130,7 @@ void JsonWriter::time(std::int64_t ticks, std::uint64_t num, std::uint64_t den) 
   }
 }
 
-void JsonWriter::encrypted(BytesView bytes) { value("{\"$encrypted\":\"" + detail::to_base64(as_text(bytes)) + "\"}"); }
+void JsonWriter::encrypted(BytesView bytes) { value("{\"$encrypted\":\"" + to_base64(bytes, Base64::standard) + "\"}"); }
 
 Result<std::string> to_json(const Shape& shape, BytesView payload) {
   JsonWriter writer;

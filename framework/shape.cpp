@@ -6,6 +6,7 @@
 #include <set>
 
 #include <lungo/log/check.hpp>
+#include <lungo/log/text.hpp>
 
 // Canonical bytes (docs/reference/shape.md):
 //   shape  := 'L' 'S' version(1) count struct{count}        the first struct is the event
@@ -19,7 +20,6 @@ namespace lungo {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr char kHexDigits[] = "0123456789abcdef";
 
 ShapeHash hash_of(BytesView canonical) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -223,14 +223,7 @@ class ShapeParser {
 
 Result<Shape> Shape::parse(BytesView canonical) { return ShapeParser{canonical}.run(); }
 
-std::string to_string(const ShapeHash& hash) {
-  std::string text;
-  for (const std::byte byte : hash) {
-    text += kHexDigits[std::to_integer<unsigned>(byte) >> 4];
-    text += kHexDigits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
-}
+std::string to_string(const ShapeHash& hash) { return to_hex(hash); }
 
 std::string Shape::type_text(TypeId id) const {
   const Type& type = types_[id];

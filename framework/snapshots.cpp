@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include <lungo/framework/event_decoder.hpp>
+#include <lungo/log/answer.hpp>
 
 #include "compacted_topic.hpp"
 
@@ -149,28 +150,10 @@ void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::functi
 }
 
 Result<void> Snapshots::save_wait(std::string_view key, const Snapshot& snapshot, Duration timeout) {
-  struct Answer {
-    std::mutex mutex;
-    std::optional<Result<void>> result;
-  };
-  const auto answer = std::make_shared<Answer>();
-  const Ports ports = store_.log().ports();
-  save(key, snapshot, [answer, &executor = ports.executor](Result<void> result) {
-    {
-      const std::lock_guard lock(answer->mutex);
-      answer->result = std::move(result);
-    }
-    executor.notify();
-  });
-  const auto arrived = [&] {
-    const std::lock_guard lock(answer->mutex);
-    return answer->result.has_value();
-  };
-  if (!ports.executor.wait_until(arrived, ports.clock.monotonic() + timeout)) {
-    return Error{Errc::timed_out, "snapshot " + std::string(key) + " is not committed yet"};
-  }
-  const std::lock_guard lock(answer->mutex);
-  return *std::move(answer->result);
+  Answer<void> answer{store_.log().ports(), timeout};
+  save(key, snapshot, answer.completion());
+  if (std::optional<Result<void>> saved = answer.wait()) return *std::move(saved);
+  return Error{Errc::timed_out, "snapshot " + std::string(key) + " is not committed yet"};
 }
 
 namespace {

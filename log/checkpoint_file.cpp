@@ -1,7 +1,8 @@
 #include "checkpoint_file.hpp"
 
-#include <charconv>
 #include <optional>
+
+#include <lungo/log/text.hpp>
 
 namespace lungo {
 
@@ -9,12 +10,10 @@ namespace {
 
 /// Takes a number that ends before `end` off the front of `rest`, and the `end` too.
 template <class T>
-std::optional<T> take_number(std::string_view& rest, char end) {
-  T number{};
-  const auto [after, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-  const std::size_t size = static_cast<std::size_t>(after - rest.data());
-  if (failed != std::errc{} || size >= rest.size() || rest[size] != end) return std::nullopt;
-  rest.remove_prefix(size + 1);
+std::optional<T> take_field(std::string_view& rest, char end) {
+  const std::optional<T> number = take_number<T>(rest);
+  if (!number || !rest.starts_with(end)) return std::nullopt;
+  rest.remove_prefix(1);
   return number;
 }
 
@@ -31,10 +30,10 @@ std::string format_checkpoint(const OffsetsByPartition& offsets) {
 Result<OffsetsByPartition> parse_checkpoint(const std::string& path, BytesView bytes) {
   std::string_view rest = as_text(bytes);
   const Error damaged{Errc::corrupt, path + " is not a checkpoint file"};
-  const std::optional<int> version = take_number<int>(rest, '\n');
+  const std::optional<int> version = take_field<int>(rest, '\n');
   if (!version) return damaged;
   if (*version > 0) return Error{Errc::newer_format, path + " has version " + std::to_string(*version) + ", expected 0"};
-  const std::optional<std::size_t> count = take_number<std::size_t>(rest, '\n');
+  const std::optional<std::size_t> count = take_field<std::size_t>(rest, '\n');
   if (!count) return damaged;
 
   OffsetsByPartition offsets;
@@ -43,9 +42,9 @@ Result<OffsetsByPartition> parse_checkpoint(const std::string& path, BytesView b
     if (space == std::string_view::npos) return damaged;
     const std::string topic(rest.substr(0, space));
     rest.remove_prefix(space + 1);
-    const std::optional<std::int32_t> partition = take_number<std::int32_t>(rest, ' ');
+    const std::optional<std::int32_t> partition = take_field<std::int32_t>(rest, ' ');
     if (!partition) return damaged;
-    const std::optional<std::int64_t> offset = take_number<std::int64_t>(rest, '\n');
+    const std::optional<std::int64_t> offset = take_field<std::int64_t>(rest, '\n');
     if (!offset || *offset < 0) return damaged;
     offsets[TopicPartition{topic, PartitionId{*partition}}] = Offset{*offset};
   }

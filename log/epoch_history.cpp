@@ -1,7 +1,8 @@
 #include "epoch_history.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include <lungo/log/text.hpp>
 
 namespace lungo {
 namespace {
@@ -10,14 +11,9 @@ constexpr int kVersion = 0;
 
 // Takes the next whitespace-separated number off `text`.
 template <class T>
-std::optional<T> take_number(std::string_view& text) {
-  const std::size_t begin = text.find_first_not_of(" \n\r");
-  if (begin == std::string_view::npos) return std::nullopt;
-  T value{};
-  const auto [end, error] = std::from_chars(text.data() + begin, text.data() + text.size(), value);
-  if (error != std::errc{}) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
+std::optional<T> take_word(std::string_view& text) {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \n\r")));
+  return take_number<T>(text);
 }
 
 Error malformed(const char* what) { return Error{Errc::corrupt, std::string("leader-epoch-checkpoint: ") + what}; }
@@ -31,18 +27,18 @@ std::vector<EpochStart>::const_iterator first_above(const std::vector<EpochStart
 }  // namespace
 
 Result<std::vector<EpochStart>> EpochHistory::parse(std::string_view text) {
-  const std::optional<int> version = take_number<int>(text);
+  const std::optional<int> version = take_word<int>(text);
   if (!version) return malformed("no version");
   if (*version != kVersion) {
     return Error{Errc::newer_format,
                  "leader-epoch-checkpoint has version " + std::to_string(*version) + ", this build reads 0"};
   }
-  const std::optional<std::size_t> count = take_number<std::size_t>(text);
+  const std::optional<std::size_t> count = take_word<std::size_t>(text);
   if (!count) return malformed("no number of entries");
   std::vector<EpochStart> entries;
   for (std::size_t i = 0; i < *count; ++i) {
-    const std::optional<std::int32_t> epoch = take_number<std::int32_t>(text);
-    const std::optional<std::int64_t> start = take_number<std::int64_t>(text);
+    const std::optional<std::int32_t> epoch = take_word<std::int32_t>(text);
+    const std::optional<std::int64_t> start = take_word<std::int64_t>(text);
     if (!epoch || !start || *epoch < 0 || *start < 0) return malformed("an entry is missing or malformed");
     const EpochStart entry{LeaderEpoch{*epoch}, Offset{*start}};
     if (!entries.empty() && (entry.epoch <= entries.back().epoch || entry.start < entries.back().start)) {

@@ -1,23 +1,11 @@
 #include <lungo/log/event_log.hpp>
 
+#include <lungo/log/answer.hpp>
 #include <lungo/log/check.hpp>
-
-#include <mutex>
 
 namespace lungo {
 
 namespace {
-
-/// What the caller and the completion share; the completion may come after the caller gave up.
-struct Answer {
-  std::mutex mutex;
-  std::optional<Result<Appended>> result;  // under mutex
-
-  bool arrived() {
-    const std::lock_guard lock(mutex);
-    return result.has_value();
-  }
-};
 
 /// murmur2 by Austin Appleby (public domain), with the seed that Kafka's clients use.
 std::uint32_t murmur2(std::string_view text) {
@@ -51,23 +39,12 @@ PartitionId partition_of_key(std::string_view key, std::int32_t partitions) {
 }
 
 Result<Appended> append_wait(EventLog& log, AppendRequest request, Duration timeout) {
-  const Ports ports = log.ports();
   const std::string partition = to_string(request.to);
-  const Instant deadline = ports.clock.monotonic() + timeout;
-  const auto answer = std::make_shared<Answer>();
+  Answer<Appended> answer{log.ports(), timeout};
   request.caller_waits = true;
-  log.append(std::move(request), [answer, &executor = ports.executor](Result<Appended> result) {
-    {
-      const std::lock_guard lock(answer->mutex);
-      answer->result = std::move(result);
-    }
-    executor.notify();
-  });
-  if (!ports.executor.wait_until([&] { return answer->arrived(); }, deadline)) {
-    return Error{Errc::timed_out, "append to " + partition + " is not committed yet; it may still be"};
-  }
-  const std::lock_guard lock(answer->mutex);
-  return *std::move(answer->result);
+  log.append(std::move(request), answer.completion());
+  if (std::optional<Result<Appended>> result = answer.wait()) return *std::move(result);
+  return Error{Errc::timed_out, "append to " + partition + " is not committed yet; it may still be"};
 }
 
 }  // namespace lungo

@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
+
+#include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
 
@@ -50,16 +51,13 @@ std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_v
   const std::size_t space = text.find(' ');
   const std::size_t dash = text.substr(0, space).rfind('-');
   if (space == std::string_view::npos || dash == std::string_view::npos) return std::nullopt;
-  std::int32_t partition = 0;
-  std::int64_t end = 0;
-  std::uint32_t crc = 0;
-  const char* const text_end = text.data() + text.size();
-  const auto [after_partition, bad_partition] = std::from_chars(text.data() + dash + 1, text_end, partition);
-  const auto [after_end, bad_end] = std::from_chars(text.data() + space + 1, text_end, end);
-  if (bad_partition != std::errc{} || bad_end != std::errc{} || after_end == text_end) return std::nullopt;
-  const auto [after_crc, bad_crc] = std::from_chars(after_end + 1, text_end, crc, 16);
-  if (bad_crc != std::errc{} || after_crc != text_end) return std::nullopt;
-  return std::pair{TopicPartition{std::string(text.substr(0, dash)), PartitionId{partition}}, CleanEnd{Offset{end}, crc}};
+  const std::size_t second_space = text.find(' ', space + 1);
+  if (second_space == std::string_view::npos) return std::nullopt;
+  const auto partition = parse_number<std::int32_t>(text.substr(dash + 1, space - dash - 1));
+  const auto end = parse_number<std::int64_t>(text.substr(space + 1, second_space - space - 1));
+  const auto crc = parse_number<std::uint32_t>(text.substr(second_space + 1), 16);
+  if (!partition || !end || !crc) return std::nullopt;
+  return std::pair{TopicPartition{std::string(text.substr(0, dash)), PartitionId{*partition}}, CleanEnd{Offset{*end}, *crc}};
 }
 
 /// TOPIC-PARTITION.

@@ -1,8 +1,9 @@
 #include "segment.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
+
+#include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
 
@@ -22,11 +23,9 @@ std::string segment_file_name(Offset base, std::string_view suffix) {
 
 std::optional<Offset> segment_base(std::string_view file_name, std::string_view suffix) {
   if (file_name.size() != kBaseDigits + suffix.size() || !file_name.ends_with(suffix)) return std::nullopt;
-  std::int64_t base = 0;
-  const char* const digits_end = file_name.data() + kBaseDigits;
-  const auto [end, error] = std::from_chars(file_name.data(), digits_end, base);
-  if (error != std::errc{} || end != digits_end || base < 0) return std::nullopt;
-  return Offset{base};
+  const std::optional<std::int64_t> base = parse_number<std::int64_t>(file_name.substr(0, kBaseDigits));
+  if (!base || *base < 0) return std::nullopt;
+  return Offset{*base};
 }
 
 Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::string& directory, Offset base,

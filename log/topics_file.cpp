@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <lungo/log/text.hpp>
+
 namespace lungo {
 
 namespace {
@@ -120,24 +122,10 @@ Result<std::vector<TopicEntry>> parse_topics(const std::string& path, BytesView 
 }
 
 Result<TopicId> parse_topic_id(std::string_view text) {
-  constexpr std::size_t kChars = 22;
-  const Error malformed{Errc::corrupt, "not a topic id: " + std::string(text)};
-  if (text.size() != kChars) return malformed;
   TopicId id;
-  std::uint32_t bits = 0;
-  int held = 0;
-  std::size_t byte = 0;
-  for (const char c : text) {
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const std::size_t value = kAlphabet.find(c);
-    if (value == std::string_view::npos) return malformed;
-    bits = (bits << 6) | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    if (byte < id.bytes.size()) id.bytes[byte++] = static_cast<std::uint8_t>(bits >> held);
-  }
-  if (to_string(id) != text) return malformed;  // bits behind the last byte
+  const std::optional<Bytes> bytes = from_base64(text, Base64::url);
+  if (!bytes || bytes->size() != id.bytes.size()) return Error{Errc::corrupt, "not a topic id: " + std::string(text)};
+  std::ranges::transform(*bytes, id.bytes.begin(), [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
   return id;
 }
 

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <lungo/log/text.hpp>
 #include <lungo/projections/keys.hpp>
 
 namespace lungo {
@@ -26,13 +27,7 @@ void Fingerprint::add(Cells row) {
 std::string Fingerprint::text() const {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_->hash.get()));
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const unsigned char byte : canonical.digest) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out;
+  return to_hex(std::as_bytes(std::span{canonical.digest}));
 }
 
 }  // namespace lungo

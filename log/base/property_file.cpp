@@ -1,7 +1,8 @@
 #include "base/property_file.hpp"
 
-#include <charconv>
 #include <cstdio>
+
+#include <lungo/log/text.hpp>
 
 #include "base/crc32c.hpp"
 
@@ -32,13 +33,11 @@ std::string_view take_line(std::string_view& rest) {
 Result<void> check_first_line(std::string_view line, std::string_view kind, int major, const std::string& path) {
   const std::string magic = "lungo-" + std::string(kind) + " ";
   if (!line.starts_with(magic)) return damaged(path, "does not begin with \"" + magic + "\"");
-  const std::string_view digits = line.substr(magic.size());
-  int found = 0;
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), found);
-  if (failed != std::errc{} || end != digits.data() + digits.size()) return damaged(path, "has no version in its first line");
-  if (found > major) {
+  const std::optional<int> found = parse_number<int>(line.substr(magic.size()));
+  if (!found) return damaged(path, "has no version in its first line");
+  if (*found > major) {
     return Error{Errc::newer_format,
-                 path + " has version " + std::to_string(found) + ", this Lungo reads up to version " + std::to_string(major)};
+                 path + " has version " + std::to_string(*found) + ", this Lungo reads up to version " + std::to_string(major)};
   }
   return {};
 }
@@ -69,13 +68,9 @@ Result<Properties> parse_property_file(std::string_view kind, int major, const s
 }
 
 Result<std::int64_t> number_of(const Property& property, const std::string& path) {
-  const std::string& text = property.value;
-  std::int64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc{} || end != text.data() + text.size()) {
-    return damaged(path, property.key + " is not a number: " + text);
-  }
-  return number;
+  const std::optional<std::int64_t> number = parse_number<std::int64_t>(property.value);
+  if (!number) return damaged(path, property.key + " is not a number: " + property.value);
+  return *number;
 }
 
 }  // namespace lungo
