@@ -37,15 +37,9 @@ class Logs : public ::testing::Environment {
 
   /// The directory of one import without any disturbance; made at the first call.
   const boost::json::object& undisturbed_import() {
-    if (!summary_.empty()) return summary_;
-    const Finished done = run_tracker(undisturbed(), {"--exit", "--json", "--import", path()});
-    EXPECT_EQ(done.status, 0) << done.err;
-    told_ = done.err;
-    summary_ = boost::json::parse(done.out).as_object();
+    if (summary_.empty()) summary_ = import_json(undisturbed(), {path()});
     return summary_;
   }
-  /// What it said on stderr meanwhile.
-  [[nodiscard]] const std::string& told() const { return told_; }
 
  private:
   void generate(const std::string& path) const {
@@ -61,7 +55,6 @@ class Logs : public ::testing::Environment {
 
   std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
   boost::json::object summary_;
-  std::string told_;
   std::uint64_t seed_ = test_seed(20'240'301);
 };
 
@@ -119,18 +112,6 @@ TEST(WebTrackerCrash, SecondImportOfTwoMillionLinesAddsNothing) {
   EXPECT_EQ(second, first);
   EXPECT_EQ(records(), records_before);
   expect_same_rows(rows_before, rows_of(data));
-}
-
-TEST(WebTrackerCrash, LongImportTellsHowFarItIsInPlainLinesWhereStderrIsNoTerminal) {
-  logs().undisturbed_import();
-  const std::string& told = logs().told();
-  const std::string label = logs().path() + ": ";
-  ASSERT_TRUE(told.starts_with(label)) << told;
-  const std::string line = told.substr(0, told.find('\n'));
-  for (const char* part : {" %, ", " lines, ", " lines/s, ", " left"}) {
-    EXPECT_NE(line.find(part), std::string::npos) << part << " is not in " << line;
-  }
-  EXPECT_EQ(told.find_first_of("\r\x1b"), std::string::npos) << told;
 }
 
 TEST(WebTrackerCrash, TwentyKillsLoseNothingAndRepeatNothing) {
