@@ -95,7 +95,7 @@ struct Life : CrashMachine {
 class NoGhosts : public testing::TestWithParam<int> {};
 
 TEST_P(NoGhosts, PowerCutBeforeEveryStep) {
-  expect_power_cuts_harmless<Life>(GetParam(), 4, 60, {.all = 4000, .within_sqlite = 1000});
+  expect_power_cuts_harmless<Life>(GetParam(), 8, 60, {.all = 4000, .within_sqlite = 1000});
 }
 
 // Five lives: 20,000 cut states together, 5,000 of them within SQLite's writes.

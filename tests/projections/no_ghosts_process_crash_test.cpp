@@ -141,7 +141,7 @@ struct Life : CrashMachine {
 class NoGhostsOfAProcess : public testing::TestWithParam<int> {};
 
 TEST_P(NoGhostsOfAProcess, PowerCutBeforeEveryStep) {
-  expect_power_cuts_harmless<Life>(GetParam(), 4, 40, {.all = 4000, .within_sqlite = 1000});
+  expect_power_cuts_harmless<Life>(GetParam(), 4, 40, {.all = 4000, .within_sqlite = 800});
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, NoGhostsOfAProcess, testing::Range(0, 5));

@@ -53,6 +53,8 @@ class SimDisk : public Storage {
   /// The power fails before step `number`: that call and all later ones answer Errc::io until power_cut().
   void power_off_before(std::uint64_t number);
   [[nodiscard]] bool is_off() const;
+  /// Equal for disks with the same names and bytes: tells how many of the cut states were different ones.
+  [[nodiscard]] std::size_t contents_hash() const;
 
   // Steps and faults.
 
@@ -123,6 +125,7 @@ class SimDisk : public Storage {
 
   class Survivors;
 
+  [[nodiscard]] std::size_t hash_of(NodeId id) const;
   [[nodiscard]] std::optional<NodeId> find(std::string_view path) const;
   Result<Place> place_of(const std::string& path) const;
   [[nodiscard]] static std::optional<NodeId> child(const Node& directory, const std::string& name);

@@ -1,5 +1,6 @@
 // What a power cut leaves of a SimDisk.
 #include <algorithm>
+#include <functional>
 
 #include "tests/support/sim_disk.hpp"
 
@@ -115,6 +116,21 @@ void SimDisk::power_cut(std::uint64_t seed) {
   read_faults_.clear();
   off_before_.reset();
   ++generation_;
+}
+
+std::size_t SimDisk::hash_of(NodeId id) const {
+  const Node& node = nodes_[id];
+  if (!node.is_directory) return std::hash<std::string_view>{}(as_text(node.bytes));
+  std::size_t hash = node.names.size();
+  for (const auto& [name, child] : node.names) {
+    hash = (hash * 31 + std::hash<std::string>{}(name)) * 31 + hash_of(child);
+  }
+  return hash;
+}
+
+std::size_t SimDisk::contents_hash() const {
+  const std::lock_guard lock(mutex_);
+  return hash_of(kRoot);
 }
 
 }  // namespace lungo::test
