@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -16,7 +17,8 @@ import lungo_directory
 
 TRACKER = GENERATOR = ""
 LINES = 600_000
-ROUNDS = 3  # at most the partitions of events
+EVENT_PARTITIONS = 4
+PACE_BYTES, PACE_SECONDS = 64 << 10, 0.02  # about 15,000 lines a second, so that the log outgrows no dump
 EVENTS, FAILED = "events", "failed-events"
 
 
@@ -36,7 +38,7 @@ class KafkaDumpLogOfTheTracker(unittest.TestCase):
 
     def start_import(self, file, source=subprocess.DEVNULL):
         command = [TRACKER, "--data", self.data, "--import", file, "--exit", "--json"]
-        importer = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, text=True)
+        importer = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE)
         self.addCleanup(lambda: importer.poll() is None and (importer.kill(), importer.wait()))
         self.addCleanup(importer.stdout.close)
         return importer
@@ -67,8 +69,8 @@ class KafkaDumpLogOfTheTracker(unittest.TestCase):
             self.assertGreaterEqual(dump.end, end, name)
             self.assertEqual(dump.records_below(end), end, name)
 
-    def assert_stopped(self, summary):
-        """Nothing but whole batches and fitting indexes, and as many records as the summary says."""
+    def assert_whole(self):
+        """Nothing but whole batches and fitting indexes up to the committed ends; returns the records of each topic."""
         records = {EVENTS: 0, FAILED: 0}
         for name, end in lungo_directory.committed_ends(self.data).items():
             folder = lungo_directory.partition_folder(self.data, name)
@@ -76,20 +78,48 @@ class KafkaDumpLogOfTheTracker(unittest.TestCase):
             self.assertEqual((dump.start, dump.end, dump.invalid_bytes), (0, end, 0), name)
             dump_log.check_indexes(folder)
             records[name[0]] = records.get(name[0], 0) + dump.records_below(end)
+        return records
+
+    def assert_stopped(self, summary):
+        """A sound log, with as many records as the summary says."""
+        records = self.assert_whole()
         self.assertEqual(records[EVENTS], summary["lines"] - sum(summary["drops"].values()))
         self.assertEqual(records[FAILED], sum(summary["drops"].values()))
 
-    def test_reads_live_while_the_import_never_pauses(self):
-        """The import's input ends when the dumps are done; one partition of events a round, in turn."""
+    def feed(self, importer):
+        """Gives the importer lines at a steady pace; returns a function that stops it."""
         generator = subprocess.Popen([GENERATOR, "--lines", "100000000", "--seed", "7", "--broken", "1"], stdout=subprocess.PIPE)
         self.addCleanup(lambda: (generator.kill(), generator.wait(), generator.stdout.close()))
-        importer = self.start_import("-", generator.stdout)
-        for number in range(ROUNDS):
-            name = (EVENTS, number)
-            ends = self.wait_for_events(importer, 10_000 * (number + 1), number)
-            self.assert_committed({name: ends[name]})
-            self.assertGreater(self.wait_for_events(importer, ends[name] + 1, number)[name], ends[name])
-        generator.terminate()
+        enough = threading.Event()
+
+        def pump():
+            while not enough.wait(PACE_SECONDS):
+                importer.stdin.write(generator.stdout.read(PACE_BYTES))
+
+        def stop():
+            enough.set()
+            pumping.join()
+
+        pumping = threading.Thread(target=pump)
+        pumping.start()
+        self.addCleanup(importer.stdin.close)
+        self.addCleanup(stop)
+        return stop
+
+    def test_reads_live_while_the_import_never_pauses(self):
+        """All partitions of all topics, while each one of the events goes on to grow."""
+        importer = self.start_import("-", subprocess.PIPE)
+        stop_feeding = self.feed(importer)
+        for number in range(EVENT_PARTITIONS):
+            self.wait_for_events(importer, 10_000, number)
+        ends = lungo_directory.committed_ends(self.data)
+        self.assertLessEqual({EVENTS, FAILED, "sessions"}, {topic for topic, _ in ends})
+        for name, end in ends.items():
+            self.assert_committed({name: end})
+        for number in range(EVENT_PARTITIONS):
+            self.wait_for_events(importer, ends[(EVENTS, number)] + 10_000, number)
+        self.assertIsNone(importer.poll(), "the import ended before its input")
+        stop_feeding()
         self.assert_stopped(self.finish(importer))
 
     def test_reads_after_kill_and_recovery(self):
@@ -99,6 +129,8 @@ class KafkaDumpLogOfTheTracker(unittest.TestCase):
             importer.kill()
             importer.wait()
             self.assert_committed(lungo_directory.committed_ends(self.data))
+        subprocess.run([TRACKER, "--data", self.data, "--exit"], stdout=subprocess.DEVNULL, check=True)  # recovers, adds no events
+        self.assertGreaterEqual(self.assert_whole()[EVENTS], 200_000)
         summary = self.finish(self.start_import(self.log))
         self.assertEqual(summary["lines"], LINES)
         self.assert_stopped(summary)

@@ -98,7 +98,7 @@ TEST_P(NoGhosts, PowerCutBeforeEveryStep) {
   expect_power_cuts_harmless<Life>(GetParam(), 8, 60, {.all = 4000, .within_sqlite = 1000});
 }
 
-// Five lives: 20,000 cut states together, 5,000 of them within SQLite's writes.
+// Five lives: more than 20,000 different cut states together, more than 5,000 of them within SQLite's writes.
 INSTANTIATE_TEST_SUITE_P(Seeds, NoGhosts, testing::Range(0, 5));
 
 }  // namespace
