@@ -1,9 +1,18 @@
 #include "sqlite_connection.hpp"
 
+#include <cerrno>
+
 namespace lungo {
 namespace {
 
-Errc errc_of(int code) {
+/// A full disk is SQLITE_FULL where SQLite writes the database, and an I/O error where it grows what lies beside it.
+bool is_full_disk(int code, int system_error) {
+  const bool from_system = (code & 0xff) == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT);
+  return from_system || code == SQLITE_IOERR_SHMSIZE;
+}
+
+Errc errc_of(int code, int system_error) {
+  if (is_full_disk(code, system_error)) return Errc::no_space;
   switch (code & 0xff) {
     case SQLITE_FULL:
       return Errc::no_space;
@@ -95,8 +104,10 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const SqliteOpe
 }
 
 Error SqliteConnection::error(int code) const {
-  const char* text = handle_ != nullptr ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code);
-  return Error{errc_of(code), "state store " + path_ + ": " + text};
+  if (handle_ == nullptr) return Error{errc_of(code, 0), "state store " + path_ + ": " + sqlite3_errstr(code)};
+  const int extended = sqlite3_extended_errcode(handle_.get());
+  const Errc errc = errc_of((extended & 0xff) == (code & 0xff) ? extended : code, sqlite3_system_errno(handle_.get()));
+  return Error{errc, "state store " + path_ + ": " + sqlite3_errmsg(handle_.get())};
 }
 
 Result<void> SqliteConnection::execute(const std::string& sql) {

@@ -66,6 +66,18 @@ TEST_F(FullDisk, ImportStopsWithTheReasonAndTheSameCommandGoesOn) {
   expect_rows_of_a_rebuild();
 }
 
+// Wherever in its start a program runs out of room: log, store, the store's shared memory.
+TEST_F(FullDisk, IsNamedHoweverEarlyItComes) {
+  for (int kilobytes = 20; kilobytes <= 400; kilobytes += 20) {
+    SCOPED_TRACE(kilobytes);
+    const SmallDisk tiny{"size=" + std::to_string(kilobytes) + "k"};
+    ASSERT_TRUE(tiny.is_mounted());
+    const Finished full = run_tracker(tiny.data(), {"--exit", "--import", log()});
+    EXPECT_EQ(full.status, 75) << full.err;
+    EXPECT_NE(full.err.find("make room and give the same command"), std::string::npos) << full.err;
+  }
+}
+
 class FullDiskInARunThatGoesOn : public FullDisk, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(FullDiskInARunThatGoesOn, TakesUpTheWorkInPlace) {
