@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace tracker {
 namespace {
@@ -21,8 +22,10 @@ constexpr std::size_t kBatchBytesMax = 1u << 20;  // a busy one fills up to this
 constexpr lungo::Duration kPatience = std::chrono::seconds{120};
 
 struct Lane {
+  Lane(TopicPartition of, EventBatch first) : partition(std::move(of)), batch(std::move(first)) {}
+
   TopicPartition partition;
-  std::optional<EventBatch> batch;
+  EventBatch batch;
   std::atomic<bool> in_flight = false;
 };
 
@@ -45,16 +48,14 @@ struct BatchedAppends::Parts {
   }
 
   Result<void> submit(Lane& lane) {
-    EventBatch full = std::move(*lane.batch);
-    lane.batch.reset();
     Result<EventBatch> next = store.batch(lane.partition.topic);
-    if (!next) return next.error();
-    lane.batch = std::move(*next);
+    if (!next) return next.error();  // the full one is kept: the next call tries again
+    EventBatch full = std::exchange(lane.batch, std::move(*next));
     lane.in_flight = true;
-    store.append(std::move(full), [this, &lane](const Result<std::vector<lungo::Commit>>& commits) {
+    store.append(std::move(full), [this, &lane, &executor = executor()](const Result<std::vector<lungo::Commit>>& commits) {
       if (!commits) fail(commits.error().with_context("append to " + to_string(lane.partition)));
-      lane.in_flight = false;
-      executor().notify();
+      lane.in_flight = false;  // from here on lane and parts may be gone
+      executor.notify();
     });
     return {};
   }
@@ -94,10 +95,7 @@ Result<std::unique_ptr<BatchedAppends>> BatchedAppends::open(EventStore store, c
     for (std::int32_t partition = 0; partition < info->spec.partitions; ++partition) {
       Result<EventBatch> batch = parts->store.batch(name);
       if (!batch) return batch.error();
-      auto lane = std::make_unique<Lane>();
-      lane->partition = {name, PartitionId{partition}};
-      lane->batch = std::move(*batch);
-      parts->lanes.push_back(std::move(lane));
+      parts->lanes.push_back(std::make_unique<Lane>(TopicPartition{name, PartitionId{partition}}, std::move(*batch)));
     }
     parts->topics.push_back(std::move(*info));
   }
@@ -115,7 +113,7 @@ const TopicPartition& BatchedAppends::partition(std::size_t lane) const { return
 Result<EventBatch*> BatchedAppends::batch_for_one_more(std::size_t index) {
   Lane& lane = *parts_->lanes[index];
   if (parts_->failed) return parts_->error();
-  const std::size_t size = lane.batch->size_bytes();
+  const std::size_t size = lane.batch.size_bytes();
   if (size >= kSubmitBytes) {
     if (size >= kBatchBytesMax && lane.in_flight) {
       Result<void> waited = parts_->wait_for(lane);
@@ -126,13 +124,13 @@ Result<EventBatch*> BatchedAppends::batch_for_one_more(std::size_t index) {
       if (!submitted) return submitted.error();
     }
   }
-  return &*lane.batch;
+  return &lane.batch;
 }
 
 Result<void> BatchedAppends::flush() {
   // Twice round, so that all lanes sync at the same time: first what is in flight ends and the rest is submitted.
   for (const auto& lane : parts_->lanes) {
-    if (lane->batch->count() == 0) continue;
+    if (lane->batch.count() == 0) continue;
     Result<void> waited = parts_->wait_for(*lane);
     if (!waited) return waited.error();
     Result<void> submitted = parts_->submit(*lane);
