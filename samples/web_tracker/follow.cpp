@@ -11,9 +11,18 @@ constexpr lungo::Duration kGraceAfterRotation = std::chrono::seconds{2};
 }  // namespace
 
 Result<std::size_t> LogFollower::poll(std::size_t lines_max) {
+  if (failure_ && now() < next_try_) return *failure_;
   Result<std::size_t> taken = take(lines_max);
-  if (!taken) import_.reset();
+  failure_ = taken ? std::nullopt : std::optional{taken.error()};
+  if (!taken) give_up_for_now();
   return taken;
+}
+
+// What went well for less than a pause does not count: a full disk takes some lines before it refuses the next.
+void LogFollower::give_up_for_now() {
+  if (import_ && now() - opened_ > RetryPause::kMax) pause_.reset();
+  import_.reset();
+  next_try_ = now() + pause_.next();
 }
 
 Result<std::size_t> LogFollower::take(std::size_t lines_max) {
@@ -22,6 +31,7 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
     if (!opened && opened.error().code() == Errc::not_found) return std::size_t{0};
     if (!opened) return opened.error();
     import_ = std::move(*opened);
+    opened_ = now();
     replaced_since_.reset();
     if (!import_) return std::size_t{0};
   }
@@ -54,9 +64,8 @@ Result<bool> LogFollower::was_replaced() {
     replaced_since_.reset();
     return false;
   }
-  const lungo::Instant now = site_.store.log().ports().clock.monotonic();
-  if (!replaced_since_) replaced_since_ = now;
-  return now - *replaced_since_ >= kGraceAfterRotation;
+  if (!replaced_since_) replaced_since_ = now();
+  return now() - *replaced_since_ >= kGraceAfterRotation;
 }
 
 Result<void> LogFollower::finish() {

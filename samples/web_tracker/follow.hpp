@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "log_import.hpp"
+#include "retry_pause.hpp"
 
 namespace tracker {
 
@@ -17,8 +18,8 @@ class LogFollower {
   LogFollower(ImportSite site, std::string path) : site_(site), path_(std::move(path)) {}
 
   /// Takes what is there, at most `lines_max` lines, and returns how many: 0 = nothing new, ask again a little later.
-  /// After an error of the log or the disk the file is opened anew at the next call and goes on where it stopped.
-  /// Errors: as LogImport.
+  /// After an error of the log or the disk the file is opened anew after a RetryPause and goes on where it stopped.
+  /// Errors: as LogImport; during the pause the one before.
   lungo::Result<std::size_t> poll(std::size_t lines_max);
   /// Commits and marks everything that was taken.
   lungo::Result<void> finish();
@@ -31,10 +32,16 @@ class LogFollower {
  private:
   lungo::Result<std::size_t> take(std::size_t lines_max);
   lungo::Result<bool> was_replaced();
+  void give_up_for_now();
+  [[nodiscard]] lungo::Instant now() const { return site_.store.log().ports().clock.monotonic(); }
 
   ImportSite site_;
   std::string path_;
   std::unique_ptr<LogImport> import_;
+  lungo::Instant opened_{};  // when import_ began
+  std::optional<lungo::Error> failure_;
+  RetryPause pause_;
+  lungo::Instant next_try_{};
   std::optional<lungo::Instant> replaced_since_;
   std::optional<WaitingLine> left_behind_;
 };

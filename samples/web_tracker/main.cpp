@@ -8,20 +8,24 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <lungo/log/log_text.hpp>
+#include <lungo/log/ports.hpp>
 #include <lungo/projections/replay.hpp>
 
 #include "follow.hpp"
+#include "funnel_file.hpp"
 #include "progress_bar.hpp"
+#include "retry_pause.hpp"
 #include "summary.hpp"
 #include "tracker.hpp"
 
@@ -37,7 +41,6 @@ constexpr int kExitUsage = 2;
 constexpr int kExitDiskFull = 75;  // EX_TEMPFAIL of sysexits.h: try again later
 constexpr std::size_t kLinesPerStep = 1000;
 constexpr lungo::Duration kTick = std::chrono::milliseconds{200};
-constexpr lungo::Duration kPauseMax = std::chrono::seconds{10};  // between two tries of an import whose disk is full
 
 std::atomic<int> stop_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
@@ -103,24 +106,6 @@ bool can_be_read_again(const std::string& path) {
   return (path == "-" ? ::fstat(STDIN_FILENO, &status) : ::stat(path.c_str(), &status)) != 0 || S_ISREG(status.st_mode);
 }
 
-// The funnel's steps outlive a run: they say what the rows of the Funnel projection mean. DIR/tracker-funnel = one line that
-// names the format and its version, one line of steps.
-constexpr std::string_view kFunnelFormat = "tracker-funnel 1";
-
-std::string funnel_file(const std::string& data) { return data + "/tracker-funnel"; }
-
-void load_funnel(const std::string& data) {
-  std::ifstream file{funnel_file(data)};
-  std::string format;
-  std::string steps;
-  if (std::getline(file, format) && format == kFunnelFormat && std::getline(file, steps)) set_funnel(FunnelSteps{steps});
-}
-
-Result<void> save_funnel(lungo::Storage& storage, const std::string& data, const std::string& steps) {
-  const std::string text = std::string{kFunnelFormat} + "\n" + steps + "\n";
-  return lungo::write_file_atomically(storage, funnel_file(data), lungo::as_bytes(text));
-}
-
 // One run of the program over its inputs.
 class Run {
  public:
@@ -153,23 +138,13 @@ class Run {
     if (status_ != kExitDiskFull) status_ = status;
   }
 
-  // False, with the reason told, when sessions or projections can't go on.
-  bool all_is_well() {
-    if (now() < next_check_) return true;
-    next_check_ = now() + std::chrono::seconds{1};
-    const std::optional<Error> trouble = tracker_.trouble();
-    if (trouble) fail(*trouble);
-    return !trouble;
-  }
-
   // A run that goes on afterwards outlives a full disk here too: it opens the file anew, which resumes where it stopped.
   void import(const std::string& path) {
-    lungo::Duration pause = std::chrono::seconds{1};
+    RetryPause pause;
     std::optional<Error> trouble = import_once(path);
     while (trouble && trouble->code() == Errc::no_space && !arguments_.exit && can_be_read_again(path) && stop_signal == 0) {
       report_trouble(trouble);
-      tracker_.ports().executor.wait_until([] { return stop_signal != 0; }, now() + pause);
-      pause = std::min<lungo::Duration>(pause * 2, kPauseMax);
+      wait(pause.next());
       if (stop_signal == 0) trouble = import_once(path);
     }
     if (!trouble) return report_trouble(std::nullopt);
@@ -210,7 +185,8 @@ class Run {
 
   void take_what_is_there() {
     for (LogFollower& follower : followers_) {
-      while (!is_over() && all_is_well()) {
+      while (!is_over()) {
+        if (const std::optional<Error> trouble = tracker_trouble()) return fail(*trouble);
         Result<std::size_t> lines = follower.poll(kLinesPerStep);
         if (!lines) fail(lines.error());
         if (!lines || *lines == 0) break;
@@ -222,16 +198,24 @@ class Run {
     std::cerr << "web-tracker: " << (followers_.empty() ? "imported; " : "following; ") << "stop with Ctrl-C\n";
     while (stop_signal == 0) {
       std::size_t taken = 0;
+      std::optional<Error> trouble;
       for (LogFollower& follower : followers_) {
         Result<std::size_t> lines = follower.poll(kLinesPerStep);
         taken += lines ? *lines : 0;
         if (const std::optional<WaitingLine> left = follower.take_left_behind())
           tell_waiting(follower.path() + " before it was rotated", *left);
-        report_trouble(lines ? tracker_trouble() : std::optional{lines.error()});
+        if (!lines && !trouble) trouble = lines.error();
       }
-      if (followers_.empty()) report_trouble(tracker_trouble());
-      if (taken == 0) tracker_.ports().executor.wait_until([] { return stop_signal != 0; }, now() + kTick);
+      report_trouble(trouble ? trouble : tracker_trouble());
+      if (taken == 0) wait(kTick);
     }
+  }
+
+  // In ticks: a signal wakes nobody who waits.
+  void wait(lungo::Duration pause) {
+    const lungo::Instant end = now() + pause;
+    while (stop_signal == 0 && now() < end)
+      tracker_.ports().executor.wait_until([] { return stop_signal != 0; }, std::min<lungo::Instant>(end, now() + kTick));
   }
 
   std::optional<Error> tracker_trouble() {
@@ -285,12 +269,15 @@ class Run {
     if (!refreshed) return fail(refreshed.error());
     Result<Summary> summary = summarize(tracker_);
     if (!summary) return fail(summary.error());
+    errno = 0;
     if (arguments_.json) {
       print_json(std::cout, *summary, files_);
     } else {
       print_text(std::cout, *summary, files_);
     }
     std::cout.flush();
+    if (!std::cout)
+      fail({Errc::io, std::string{"the summary could not be written to standard output: "} + std::strerror(errno)});
   }
 
   Tracker& tracker_;
@@ -302,6 +289,19 @@ class Run {
   lungo::Instant next_check_{};
   int status_ = 0;
 };
+
+// The steps given, otherwise those of the data directory, otherwise those built in. Steps that are given mend a damaged file.
+std::optional<Error> use_funnel(const std::string& data, const std::string& given) {
+  const lungo::PosixPorts ports;
+  Result<std::optional<std::string>> saved = load_funnel(ports.ports().storage, data);
+  if (!saved && (given.empty() || saved.error().code() != Errc::corrupt)) return saved.error();
+  if (!given.empty()) {
+    set_funnel(FunnelSteps{given});
+  } else if (*saved) {
+    set_funnel(FunnelSteps{**saved});
+  }
+  return std::nullopt;
+}
 
 int track(const Arguments& arguments) {
   // With --exit alone it sums up what is there.
@@ -316,8 +316,7 @@ int track(const Arguments& arguments) {
     return kExitUsage;
   }
   listen_to_signals();
-  load_funnel(arguments.data);
-  if (!arguments.funnel.empty()) set_funnel(FunnelSteps{arguments.funnel});
+  if (const std::optional<Error> error = use_funnel(arguments.data, arguments.funnel)) return complain(*error);
   Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments);
   if (!opened) return complain(opened.error());
   Tracker& tracker = **opened;
@@ -357,7 +356,7 @@ int replay(const std::vector<const char*>& arguments) {
     if (argument == "--data" && i + 1 < arguments.size()) data = arguments[i + 1];
     if (argument.starts_with("--data=")) data = argument.substr(7);
   }
-  load_funnel(data);
+  if (const std::optional<Error> error = use_funnel(data, "")) return complain(*error);
   return lungo::run_replay_tool(tool, static_cast<int>(arguments.size()), arguments.data());
 }
 

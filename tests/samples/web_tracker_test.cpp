@@ -182,6 +182,48 @@ TEST_F(WebTracker, AnotherFunnelIsCountedFromAllSessions) {
   EXPECT_EQ(boost::json::serialize(summary.at("funnel")), R"([{"step":"/","sessions":2},{"step":"/shop","sessions":1}])");
 }
 
+TEST_F(WebTracker, FunnelFileThatCannotBeReadIsRefusedAndNotTakenForNone) {
+  write(log(), std::string{kLine});
+  ASSERT_EQ(run_tracker(data(), {"--exit", "--import", log(), "--funnel", "/,/page"}).status, 0);
+  const std::string file = data() + "/tracker-funnel";
+  ASSERT_EQ(text_of(file), "tracker-funnel 1\n/,/page\n");
+  const auto expect_refused = [&](const std::vector<std::string>& arguments, const std::string& reason) {
+    const Finished done = run_tracker(data(), arguments);
+    EXPECT_EQ(done.status, 1) << done.out;
+    EXPECT_NE(done.err.find(file), std::string::npos) << done.err;
+    EXPECT_NE(done.err.find(reason), std::string::npos) << done.err;
+  };
+  for (const char* damaged : {"", "tracker-funnel 1", "tracker-funnel 1\n", "tracker-funnel 1\n\n", "tracker-funnel 1\n/,/pa",
+                              "tracker-funnel 1\n/a\n/b\n", "tracker-funnel 0\n/a\n", "lungo-meta 1\n/a\n"}) {
+    write(file, damaged);
+    expect_refused({"--exit"}, "is damaged");
+    EXPECT_EQ(text_of(file), damaged);
+  }
+  expect_refused({"replay", "rebuild"}, "is damaged");
+  EXPECT_EQ(run_tracker(data(), {"--exit", "--funnel", "/,/shop"}).status, 0) << "steps that are given mend it";
+  EXPECT_EQ(text_of(file), "tracker-funnel 1\n/,/shop\n");
+
+  const std::string newer = "tracker-funnel 2\nwho knows\n";
+  write(file, newer);
+  expect_refused({"--exit"}, "has version 2");
+  expect_refused({"--exit", "--funnel", "/,/shop"}, "has version 2");
+  EXPECT_EQ(text_of(file), newer);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  expect_refused({"--exit"}, "directory");
+}
+
+TEST_F(WebTracker, SummaryThatCannotBeWrittenIsAFailure) {
+  write(log(), std::string{kLine});
+  import();
+  for (const char* form : {"", " --json"}) {
+    const Finished done =
+        run({"/bin/sh", "-c", std::string{LUNGO_WEB_TRACKER} + " --exit --data '" + data() + "'" + form + " > /dev/full"});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_NE(done.err.find("standard output: No space left"), std::string::npos) << done.err;
+  }
+}
+
 TEST_F(WebTracker, EveryFileIsForItsOwnerOnlyWhateverTheUmask) {
   write(log(), std::string{kLine} + "nonsense\n");
   const mode_t before = ::umask(0);
@@ -268,6 +310,26 @@ TEST_F(WebTracker, FollowsThroughRotationAndTruncation) {
   beside.reset();
   write(log() + ".1", line_at(6, "/later"), std::ios::app);
   EXPECT_EQ(number(import_json(data(), {log() + ".1", log()}), "events"), 7);
+}
+
+TEST_F(WebTracker, TroubleWithOneOfTwoFollowedFilesIsToldOnceAndHoldsUpNothing) {
+  const std::string no_log = directory_ / "no log";
+  std::filesystem::create_directory(no_log);
+  write(log(), "");
+  Program program{tracker_command(data(), {"--follow", no_log, "--follow", log()})};
+  std::shared_ptr<EventLog> beside;
+  for (int lines = 1; lines <= 3; ++lines) {
+    write(log(), line_at(lines, "/a"), std::ios::app);
+    ASSERT_TRUE(eventually([&] {
+      if (!beside) beside = look_into(data());
+      return beside && records_in(*beside, "events") == lines;
+    })) << program.err();
+  }
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 0) << program.err();
+  const std::string told = program.err();
+  EXPECT_EQ(told.find("is a directory"), told.rfind("is a directory")) << told;
+  EXPECT_EQ(told.find("tracker: going on\n"), std::string::npos) << told;
 }
 
 TEST_F(WebTracker, SecondWriterIsRefusedAndTheHolderNamed) {
