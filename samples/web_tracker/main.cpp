@@ -47,6 +47,12 @@ std::optional<Error> use_funnel(const std::string& data, const std::string& give
   return std::nullopt;
 }
 
+// Nothing where it is, as CLI11 wants it; otherwise what is wrong.
+std::string is_funnel(const std::string& pages) {
+  const bool is_one = pages.find('\n') == pages.npos && !FunnelSteps{pages}.steps().empty();
+  return is_one ? "" : "the steps are pages in one line, with commas between them";
+}
+
 int track(const Arguments& arguments) {
   // With --exit alone it sums up what is there.
   const bool sums_up = arguments.exit && std::filesystem::exists(arguments.data + "/lungo.meta");
@@ -116,7 +122,7 @@ int main(int argc, char** argv) {
          "--import", arguments.imports,
          "access log to import, repeatable: Apache's or nginx's combined or common format; plain, gzip, or - for standard "
          "input. A file that was imported before goes on where it stopped and repeats nothing, and a last line that is cut "
-         "off waits until it is whole; - can't resume: given again, its lines count again")
+         "off waits until it is whole; - can't resume when it is a pipe: given again, its lines count again")
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_option("--follow", arguments.follows, "access log to follow as it grows, like tail -F, through rotation; repeatable")
@@ -127,8 +133,12 @@ int main(int argc, char** argv) {
   app.add_option("--data", arguments.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
   app.add_flag("--verbose", arguments.verbose, "tell on stderr what the log does");
   app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
-      ->type_name("PAGES");
-  app.footer("Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped.");
+      ->type_name("PAGES")
+      ->check(is_funnel);
+  app.footer(
+      "Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped; 128 + N "
+      "stopped "
+      "by signal N before the work was done.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

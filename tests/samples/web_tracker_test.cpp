@@ -393,6 +393,18 @@ TEST_F(WebTracker, LinesOfASlowPipeAreCommittedWhileItIsOpen) {
   EXPECT_EQ(summary.at("lines"), 4) << "the begun line at the end is a line, and a malformed one";
 }
 
+TEST_F(WebTracker, StandardInputThatIsAFileResumesAsThatFile) {
+  write(log(), std::string{kLine} + line_at(5, "/a"));
+  for (const std::int64_t events : {2, 3}) {
+    const Finished done =
+        run({"/bin/sh", "-c",
+             std::string{LUNGO_WEB_TRACKER} + " --exit --json --import - --data '" + data() + "' < '" + log() + "'"});
+    ASSERT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(boost::json::parse(done.out).at("events"), events) << done.out;
+    write(log(), line_at(6, "/b"), std::ios::app);
+  }
+}
+
 TEST_F(WebTracker, SignalEndsTheReadingOfASilentPipeInGoodOrder) {
   ASSERT_EQ(::mkfifo(log().c_str(), 0600), 0);
   Program program{tracker_command(data(), {"--exit", "--import", log()})};
@@ -416,7 +428,11 @@ TEST_F(WebTracker, WithoutInputItSaysWhatToGive) {
   const Finished help = run_tracker(data(), {"--help"});
   EXPECT_EQ(help.status, 0);
   EXPECT_NE(help.out.find("can't resume"), std::string::npos) << help.out;
+  EXPECT_NE(help.out.find("128 + N"), std::string::npos) << help.out;
   EXPECT_EQ(run_tracker(data(), {"--nonsense"}).status, 2);
+  for (const char* no_steps : {"", ",", "/a\n/b"}) {
+    EXPECT_EQ(run_tracker(data(), {"--exit", "--funnel", no_steps}).status, 2) << no_steps;
+  }
 }
 
 TEST_F(WebTracker, DirectoryOfANewerFormatIsRefusedByVersion) {
