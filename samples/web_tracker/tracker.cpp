@@ -25,7 +25,9 @@ Result<void> make_topics(lungo::EventStore& store) {
 Result<std::optional<Secret>> secret_for(lungo::EventLog& log, const std::string& directory, Purpose purpose) {
   const Result<lungo::TopicInfo> events = log.topic(kEventsTopic);
   if (!events && events.error().code() != Errc::not_found) return events.error();
-  Result<Secret> secret = events ? Secret::load(directory) : Secret::load_or_create(directory, log.ports().random);
+  const lungo::Ports ports = log.ports();
+  Result<Secret> secret =
+      events ? Secret::load(ports.storage, directory) : Secret::load_or_create(ports.storage, directory, ports.random);
   if (secret) return std::optional<Secret>{*secret};
   if (!events || secret.error().code() != Errc::not_found) return secret.error();
   if (purpose == Purpose::look) return std::optional<Secret>{};

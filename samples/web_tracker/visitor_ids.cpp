@@ -1,15 +1,12 @@
 #include "visitor_ids.hpp"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <vector>
@@ -66,68 +63,34 @@ std::array<char, 22> base64url(const unsigned char* bytes) {
   return text;
 }
 
-Error system_error(const std::string& what) {
-  const int code = errno;
-  const Errc full = code == ENOSPC || code == EDQUOT ? Errc::no_space : Errc::io;
-  return {code == ENOENT ? Errc::not_found : full, what + ": " + std::strerror(code)};
-}
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int value) : value_(value) {}
-  ~FileDescriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  [[nodiscard]] int value() const { return value_; }
-
- private:
-  int value_;
-};
-
 std::string secret_path(const std::string& directory) { return directory + "/tracker-secret"; }
-
-// Under a temporary name first, so that a crash never leaves a short secret behind.
-Result<void> write_secret(const std::string& directory, const std::string& path, std::span<const unsigned char> bytes) {
-  const std::string draft = path + ".new";
-  ::unlink(draft.c_str());
-  const FileDescriptor file{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-  if (file.value() < 0) return system_error("make " + draft);
-  if (::write(file.value(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-    return system_error("write " + draft);
-  if (::fsync(file.value()) != 0) return system_error("sync " + draft);
-  if (::rename(draft.c_str(), path.c_str()) != 0) return system_error("rename to " + path);
-  const FileDescriptor parent{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (parent.value() < 0 || ::fsync(parent.value()) != 0) return system_error("sync " + directory);
-  return {};
-}
 
 }  // namespace
 
-Result<Secret> Secret::load_or_create(const std::string& directory, lungo::Randomness& random) {
-  Result<Secret> loaded = load(directory);
+Result<Secret> Secret::load_or_create(lungo::Storage& storage, const std::string& directory, lungo::Randomness& random) {
+  Result<Secret> loaded = load(storage, directory);
   if (loaded || loaded.error().code() != Errc::not_found) return loaded;
   Secret secret;
-  random.fill(std::as_writable_bytes(std::span{secret.bytes_}));
-  const Result<void> written = write_secret(directory, secret_path(directory), secret.bytes_);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span{secret.bytes_});
+  random.fill(bytes);
+  const Result<void> written = lungo::write_file_atomically(storage, secret_path(directory), bytes);
   if (!written) return written.error();
   return secret;
 }
 
-Result<Secret> Secret::load(const std::string& directory) {
+Result<Secret> Secret::load(lungo::Storage& storage, const std::string& directory) {
   const std::string path = secret_path(directory);
   Secret secret;
-  const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.value() < 0) return system_error("open " + path);
-  struct stat status {};
-  if (::fstat(file.value(), &status) != 0) return system_error("look at " + path);
-  if ((status.st_mode & 0777) != 0600 && ::fchmod(file.value(), 0600) != 0) return system_error("narrow the mode of " + path);
-  const ssize_t size = ::read(file.value(), secret.bytes_.data(), secret.bytes_.size());
-  if (size < 0) return system_error("read " + path);
-  if (static_cast<std::size_t>(size) != secret.bytes_.size() || status.st_size != size) {
+  const Result<lungo::Bytes> bytes = lungo::read_file(storage, path, secret.bytes_.size());
+  if (!bytes && bytes.error().code() != Errc::too_large) return bytes.error();
+  if (!bytes || bytes->size() != secret.bytes_.size()) {
     return Error{Errc::corrupt, path + " does not hold 32 bytes; without the right secret, visitors would get other ids"};
   }
+  std::memcpy(secret.bytes_.data(), bytes->data(), bytes->size());
+  // The storage makes files for their owner only; one that was put back from a backup may have another mode.
+  std::error_code failed;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, failed);
+  if (failed) return Error{Errc::io, "narrow the mode of " + path + ": " + failed.message()};
   return secret;
 }
 

@@ -17,6 +17,7 @@
 
 #include <lungo/log/clock.hpp>
 #include <lungo/log/result.hpp>
+#include <lungo/log/storage.hpp>
 
 #include "user_agent.hpp"
 
@@ -26,9 +27,9 @@ namespace tracker {
 class Secret {
  public:
   /// Reads DIR/tracker-secret and narrows its mode to 0600. Errors: not_found, corrupt (not 32 bytes); io.
-  static lungo::Result<Secret> load(const std::string& directory);
+  static lungo::Result<Secret> load(lungo::Storage& storage, const std::string& directory);
   /// The same, or makes it durably when absent. Errors: corrupt; no_space, io.
-  static lungo::Result<Secret> load_or_create(const std::string& directory, lungo::Randomness& random);
+  static lungo::Result<Secret> load_or_create(lungo::Storage& storage, const std::string& directory, lungo::Randomness& random);
 
   /// First 8 bytes of an HMAC under this secret, for purpose `label`; a keyed hash whose input can't be guessed by trying.
   [[nodiscard]] std::uint64_t hash64(std::string_view label, std::string_view text) const;

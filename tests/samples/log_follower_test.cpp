@@ -31,7 +31,9 @@ class Follower : public TrackerTest {
   std::shared_ptr<MemoryEventLog> log_ = std::make_shared<MemoryEventLog>(simulation_.ports());
   EventStore store_{log_};
   tracker::ProgressBook book_ = tracker::ProgressBook::open(store_).value();
-  tracker::Secret secret_ = tracker::Secret::load_or_create(directory_.path(), simulation_.random).value();
+  PosixPorts posix_;
+  tracker::Secret secret_ =
+      tracker::Secret::load_or_create(posix_.ports().storage, directory_.path(), simulation_.random).value();
   tracker::LogFollower follower_{{.store = store_, .book = book_, .secret = secret_}, log()};
 };
 

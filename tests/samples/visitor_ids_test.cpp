@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include <lungo/log/ports.hpp>
 #include "tests/support/random.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -26,35 +27,52 @@ class Bytes final : public lungo::Randomness {
   unsigned char value_;
 };
 
+lungo::Result<Secret> load_or_create(const std::string& directory, lungo::Randomness& random) {
+  const lungo::PosixPorts ports;
+  return Secret::load_or_create(ports.ports().storage, directory, random);
+}
+
 Secret secret_of(unsigned char value) {
   const TempDirectory directory;
   Bytes random{value};
-  return Secret::load_or_create(directory.path(), random).value();
+  return load_or_create(directory.path(), random).value();
 }
 
 TEST(VisitorSecret, IsMadeOnceWithMode0600AndReadAgain) {
   const TempDirectory directory;
   Bytes first{1};
   Bytes second{2};
-  const std::uint64_t hash = Secret::load_or_create(directory.path(), first).value().hash64("label", "text");
+  const std::uint64_t hash = load_or_create(directory.path(), first).value().hash64("label", "text");
   const std::string path = std::string{directory.path()} + "/tracker-secret";
   struct stat status {};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   EXPECT_EQ(status.st_size, 32);
   ::chmod(path.c_str(), 0644);
-  EXPECT_EQ(Secret::load_or_create(directory.path(), second).value().hash64("label", "text"), hash);
+  EXPECT_EQ(load_or_create(directory.path(), second).value().hash64("label", "text"), hash);
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
 }
 
-TEST(VisitorSecret, DamagedFileIsRefusedAndNotReplaced) {
+TEST(VisitorSecret, WhatACrashLeftOfItsMakingIsOverwritten) {
   const TempDirectory directory;
-  std::ofstream{std::string{directory.path()} + "/tracker-secret"} << "too short";
+  std::ofstream{directory / "tracker-secret.tmp"} << std::string(50, 'x');
   Bytes random{1};
-  const lungo::Result<Secret> secret = Secret::load_or_create(directory.path(), random);
-  ASSERT_FALSE(secret);
-  EXPECT_EQ(secret.error().code(), lungo::Errc::corrupt);
+  ASSERT_TRUE(load_or_create(directory.path(), random));
+  EXPECT_FALSE(std::filesystem::exists(directory / "tracker-secret.tmp"));
+  EXPECT_EQ(std::filesystem::file_size(directory / "tracker-secret"), 32U);
+}
+
+TEST(VisitorSecret, DamagedFileIsRefusedAndNotReplaced) {
+  for (const std::size_t size : {0, 9, 31, 33, 100}) {
+    const TempDirectory directory;
+    std::ofstream{directory / "tracker-secret"} << std::string(size, 'x');
+    Bytes random{1};
+    const lungo::Result<Secret> secret = load_or_create(directory.path(), random);
+    ASSERT_FALSE(secret);
+    EXPECT_EQ(secret.error().code(), lungo::Errc::corrupt);
+    EXPECT_EQ(std::filesystem::file_size(directory / "tracker-secret"), size);
+  }
 }
 
 TEST(VisitorIds, SameAddressAndAgentOfADayAreOneVisitor) {
