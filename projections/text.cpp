@@ -3,24 +3,18 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <lungo/log/text.hpp>
+
 namespace lungo {
 
-std::string hex_text(BytesView bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const std::byte byte : bytes) {
-    out += kDigits[std::to_integer<std::size_t>(byte >> 4)];
-    out += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
-  }
-  return out;
-}
+std::string hex_text(BytesView bytes) { return to_hex(bytes); }
 
 std::string bytes_of_hex(std::string_view text) {
   std::string out;
   for (; text.size() >= 2; text.remove_prefix(2)) {
-    unsigned byte = 0;
-    if (std::sscanf(std::string(text.substr(0, 2)).c_str(), "%2x", &byte) != 1) break;
-    out += static_cast<char>(byte);
+    const std::optional<std::uint8_t> byte = parse_number<std::uint8_t>(text.substr(0, 2), 16);
+    if (!byte) break;
+    out += static_cast<char>(*byte);
   }
   return out;
 }
@@ -55,8 +49,10 @@ std::string time_text(Timestamp time) {
 }
 
 std::optional<Timestamp> parse_time(const std::string& text) {
-  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos && text.size() > 8)
-    return Timestamp{std::chrono::milliseconds{std::strtoll(text.c_str(), nullptr, 10)}};
+  if (text.size() > 8 && text.find_first_not_of("0123456789") == std::string::npos) {
+    const std::optional<std::int64_t> millis = parse_number<std::int64_t>(text);
+    return millis ? std::optional{Timestamp{std::chrono::milliseconds{*millis}}} : std::nullopt;
+  }
   int year = 0, hour = 0, minute = 0, second = 0;
   unsigned month = 0, day = 0;
   // %n tells how far each form reaches: what stands behind it is looked at too, or "+02:00" would pass for UTC.

@@ -1,7 +1,8 @@
 #include "access_line.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include <lungo/log/text.hpp>
 
 namespace tracker {
 namespace {
@@ -115,10 +116,10 @@ std::optional<DropReason> parse_behind_time(std::string_view line, std::size_t a
   out.status = static_cast<std::uint16_t>(status);
 
   at = skip_spaces(line, at + 3);
-  std::int64_t bytes = 0;
-  const auto [end, error] = std::from_chars(line.data() + at, line.data() + line.size(), bytes);
-  const bool is_number = error == std::errc{} && bytes >= 0 && (end == line.data() + line.size() || *end == ' ');
-  out.bytes = is_number ? std::optional{bytes} : std::nullopt;
+  std::string_view rest = line.substr(at);
+  const std::optional<std::int64_t> bytes = lungo::take_number<std::int64_t>(rest);
+  const bool is_number = bytes && *bytes >= 0 && (rest.empty() || rest.front() == ' ');
+  out.bytes = is_number ? bytes : std::nullopt;
 
   out.referrer = next_quoted(line, at, out.closed);
   out.user_agent = next_quoted(line, at, out.closed);

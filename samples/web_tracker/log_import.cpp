@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include <lungo/log/text.hpp>
+
 #include "resume.hpp"
 
 namespace tracker {
@@ -182,9 +184,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   } else {
     std::array<std::byte, 8> random;
     site.store.log().ports().random.fill(random);
-    std::uint64_t number = 0;
-    for (const std::byte byte : random) number = number << 8 | std::to_integer<std::uint64_t>(byte);
-    parts->start.file = "stream-" + hex(number);
+    parts->start.file = "stream-" + lungo::to_hex(random);
     parts->start.reader = std::make_unique<LineReader>(std::move(*source), mark_hash(site.secret), LogMark{});
     parts->start.counts.drops.assign(kDropReasons, 0);
     parts->start.done.assign(parts->appends->lanes(), 0);

@@ -3,10 +3,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <map>
 
 #include <lungo/framework/partition_reader.hpp>
+#include <lungo/log/text.hpp>
 
 #include "ingest.hpp"
 
@@ -27,11 +28,10 @@ struct Tail {
 // The place that an l.id of this file names; nothing for other records.
 std::optional<std::uint64_t> place_in(std::string_view id, std::string_view file) {
   if (id.size() <= file.size() || !id.starts_with(file) || id[file.size()] != ':') return std::nullopt;
-  std::uint64_t line = 0;
-  const char* end = id.data() + id.size();
-  const auto [rest, error] = std::from_chars(id.data() + file.size() + 1, end, line);
-  if (error != std::errc{}) return std::nullopt;
-  return place_of(line, rest != end);
+  id.remove_prefix(file.size() + 1);
+  const std::optional<std::uint64_t> line = lungo::take_number<std::uint64_t>(id);
+  if (!line) return std::nullopt;
+  return place_of(*line, !id.empty());
 }
 
 const ImportProgress* record_of(const std::vector<ImportProgress>& records, const lungo::TopicPartition& partition) {
@@ -121,6 +121,13 @@ Result<bool> rehearse(LineReader& reader, const Secret& secret, const Tail& tail
   return true;
 }
 
+// 16 digits.
+std::string hex(std::uint64_t value) {
+  std::array<std::byte, 8> bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(value >> (56 - 8 * i));
+  return lungo::to_hex(bytes);
+}
+
 std::string fingerprint_of(std::string_view first_line, const Secret& secret) {
   return hex(secret.hash64("first-line", first_line));
 }
@@ -163,12 +170,6 @@ Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const Progr
 }
 
 }  // namespace
-
-std::string hex(std::uint64_t value) {
-  std::string text(16, '0');
-  for (std::size_t i = 0; i < text.size(); ++i) text[i] = "0123456789abcdef"[(value >> (60 - 4 * i)) & 15];
-  return text;
-}
 
 RollingHash mark_hash(const Secret& secret) { return RollingHash{secret.hash64("import-mark", "")}; }
 

@@ -41,9 +41,6 @@ lungo::Result<StartingPoint> find_starting_point(lungo::EventStore store, const 
                                                  const BatchedAppends& appends, const FirstLine& first,
                                                  std::unique_ptr<ByteSource> source);
 
-/// 16 hex digits.
-std::string hex(std::uint64_t value);
-
 /// The hash that marks are made with.
 RollingHash mark_hash(const Secret& secret);
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <lungo/log/text.hpp>
+
 namespace tracker {
 namespace {
 
@@ -22,7 +24,6 @@ std::size_t character_bytes(std::string_view text) {
 }
 
 std::string escaped(std::string_view text, bool controls_too) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -30,9 +31,7 @@ std::string escaped(std::string_view text, bool controls_too) {
     std::size_t size = character_bytes(text);
     if (controls_too && (first < 0x20 || first == 0x7f)) size = 0;
     if (size == 0) {
-      out += "\\x";
-      out.push_back(kDigits[first >> 4]);
-      out.push_back(kDigits[first & 15]);
+      out += "\\x" + lungo::to_hex(lungo::as_bytes(text.substr(0, 1)));
       size = 1;
     } else {
       out += text.substr(0, size);
