@@ -176,7 +176,7 @@ void Run::finish_followers() {
 
 bool Run::catch_up() {
   ProgressBar bar{"read models", isatty(STDERR_FILENO) == 1, now(), "events"};
-  std::int64_t behind = 0;  // the most that was seen: at first not all parts have looked how far they have to go
+  std::int64_t behind = 0;  // the most that was seen: sessions add to it as they go
   Result<void> caught_up = Error{Errc::canceled, "stopped before all read models were made"};
   while (!is_over()) {
     caught_up = tracker_.catch_up(kTick);

@@ -124,8 +124,21 @@ std::optional<Error> Tracker::trouble() const {
 }
 
 std::int64_t Tracker::lag() const {
-  std::int64_t most = sessions_.status().lag();
-  for (const lungo::ProjectionStatus& projection : engine_.status()) most = std::max(most, projection.lag);
+  // By the log's own ends: those that the parts report are as old as their last look.
+  const auto behind = [this](const lungo::TopicPartition& partition, lungo::Offset next) -> std::int64_t {
+    const Result<lungo::Ends> ends = store_.log().ends(partition);
+    return ends && ends->committed > next ? ends->committed - next : 0;
+  };
+  std::int64_t most = 0;
+  for (const lungo::PartitionLag& partition : sessions_.status().partitions) {
+    if (partition.next >= lungo::Offset{0}) most += behind(partition.partition, partition.next);  // else not loaded yet
+  }
+  for (const lungo::ProjectionStatus& projection : engine_.status()) {
+    std::int64_t events = 0;
+    for (const lungo::Position& position : projection.positions)
+      events += behind({projection.topic, position.partition}, position.offset);
+    most = std::max(most, events);
+  }
   return most;
 }
 

@@ -161,6 +161,17 @@ TEST_F(WebTracker, BytesThatAreNoUtf8AreSpelledOut) {
   EXPECT_EQ(number(summary, "distinct_visitors"), 1);
 }
 
+// What a progress bar needs: how far it is, before the parts have looked at the log themselves.
+TEST_F(WebTracker, LagIsTheLogsFromTheFirstMoment) {
+  write(log(), generate_access_log({.lines = 100'000, .seed = 14}));
+  const std::int64_t events = number(import(), "events");
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data() + "/views.db" + end);
+  const auto tracker = tracker::Tracker::open(data(), tracker::Purpose::look).value();
+  EXPECT_GT(tracker->lag(), events / 100);
+  ASSERT_TRUE(tracker->catch_up(std::chrono::seconds{100}));
+  EXPECT_EQ(tracker->lag(), 0);
+}
+
 TEST_F(WebTracker, SessionsEndAfterHalfAnHourAndTheLastOneStaysOpen) {
   write(log(), line_at(0, "/") + line_at(10, "/shop") + line_at(100, "/") + line_at(101, "/style.css") +
                    line_at(102, "/", "Googlebot"));
