@@ -44,6 +44,18 @@ struct Billing {
   }
 };
 
+/// Decider and process in one topic, so that what the commands became lies among the process's own outputs.
+struct SharedBill : Bill {
+  static constexpr std::string_view topic = "hits";
+};
+struct SharedBilling : Billing {
+  static Actions react(const State&, const Hit& hit) {
+    Actions actions;
+    actions.send<SharedBill>(hit.visitor, Charge{100});
+    return actions;
+  }
+};
+
 /// Its timer throws what is no std::exception.
 struct Alarm {
   using Events = lungo::events<Hit>;
@@ -165,6 +177,25 @@ TEST_F(ProcessTest, CommandsReachTheirDecidersOnce) {
   }
   Aggregates<Bill> bills{store};
   EXPECT_EQ(bills.load("ada").value().state.cents, 300);
+}
+
+TEST_F(ProcessTest, ExecutedCommandsAreNotTakenForItsOwnOutputs) {
+  {
+    Process<SharedBilling> process{store, {.checkpoint_interval = std::chrono::hours{1}}};
+    ASSERT_TRUE(process.start());
+    for (int visitor = 0; visitor < 20; ++visitor) hit("v" + std::to_string(visitor));
+    ASSERT_TRUE(process.catch_up(5s));
+    log->hold_commits();
+    static_cast<void>(process.stop(1s));
+    log->crash();
+    log->commit_held();
+  }
+  Process<SharedBilling> process{store};
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.catch_up(5s));
+  EXPECT_EQ(process.status().commands, 20) << "no checkpoint had them";
+  EXPECT_EQ(process.status().unmatched, 0);
+  EXPECT_EQ(Aggregates<SharedBill>{store}.load("v7").value().state.cents, 100);
 }
 
 TEST_F(ProcessTest, ARefusedCommandIsCountedAndNothingMore) {

@@ -19,7 +19,8 @@
 //   I2  timers are numbered in the order they are set; a number is used once; a timer that is moved keeps its number
 //   I3  for each timer the queue has an entry not later than its due time, so popping up to the watermark meets every due one
 //   I4  ids are distinct: PROCESS/PARTITION/OFFSET/INDEX for inputs, PROCESS/PARTITION/t/NUMBER/INDEX for firings,
-//       PROCESS/PARTITION/c/OFFSET/WATERMARK for advances of the clock; commands have sINDEX in the place of INDEX
+//       PROCESS/PARTITION/c/OFFSET/WATERMARK for advances of the clock; commands have sINDEX in the place of INDEX, by
+//       which take_recorded() knows what deciders in the same topic wrote for them
 // Threads: one at a time.
 #pragma once
 
