@@ -98,11 +98,15 @@ Result<bool> ProcessPartition::load(Instant now) {
   const TopicPartition output{context_->setup.output_topic, id_};
   Result<Ends> ends = log.ends(output);
   if (!ends) return ends.error();
-  if (ends->committed < ends->written) {  // outputs of ours may be on their way; what is in the log must be known
-    token_ =
-        log.notify_above(output, Offset{ends->written.value() - 1}, [mailbox = context_->mailbox] { mailbox->waker.wake(); });
+  // Outputs of ours may be on their way: all that is written now must be known. What others append meanwhile does not matter,
+  // and waiting for it might never end; a new leader may have cut what was written.
+  const Offset goal = std::min(known_end_.value_or(ends->written), ends->written);
+  known_end_ = goal;
+  if (ends->committed < goal) {
+    token_ = log.notify_above(output, goal.plus(-1), [mailbox = context_->mailbox] { mailbox->waker.wake(); });
     return false;
   }
+  known_end_.reset();
   Result<std::optional<Snapshot>> stored = context_->snapshots.load_recent(checkpoint_key());
   if (!stored) return stored.error();
   if (!*stored) return Error{Errc::corrupt, "checkpoint " + checkpoint_key() + " is gone"};
@@ -111,7 +115,7 @@ Result<bool> ProcessPartition::load(Instant now) {
   ProcessCheckpoint checkpoint;
   Result<void> decoded = decode((*stored)->state, checkpoint);
   if (!decoded) return decoded.error().with_context(checkpoint_key());
-  if (Offset{checkpoint.output_end} > ends->committed) {
+  if (Offset{checkpoint.output_end} > goal) {
     return Error{Errc::position_diverged, to_string(output) + " was cut below the outputs of " + checkpoint_key(),
                  Offset{checkpoint.output_end}};
   }
@@ -119,7 +123,7 @@ Result<bool> ProcessPartition::load(Instant now) {
   core_ = std::make_unique<ProcessCore>(*context_->setup.fold,
                                         ProcessCoreOptions{context_->setup.name, id_, context_->options.lateness});
   Result<void> restored = core_->load(as_bytes(checkpoint.core), **shape);
-  if (restored) restored = note_recorded(Offset{checkpoint.output_end}, ends->committed);
+  if (restored) restored = note_recorded(Offset{checkpoint.output_end}, goal);
   if (!restored) return restored.error();
   Result<std::vector<ParkedEvent>> parked = parked_events(context_->store, context_->setup.name);
   if (!parked) return parked.error();
@@ -127,7 +131,7 @@ Result<bool> ProcessPartition::load(Instant now) {
     if (event.topic == context_->setup.topic && event.partition == id_.value()) parked_.insert(Offset{event.offset});
   }
   reader_.emplace(log, context_->input, (*stored)->position, kChunkBytes);
-  output_end_ = ends->committed;
+  output_end_ = goal;
   saved_ = (*stored)->position;
   saved_outputs_ = outputs_ = 0;
   next_checkpoint_ = now + context_->options.checkpoint_interval;

@@ -134,7 +134,8 @@ class ProcessPartition {
   std::optional<Offset> failing_;  // the input that the application threw for
   std::set<Offset> parked_;
   EventLog::NotifyToken token_;
-  std::optional<Error> error_;  // the last one survived
+  std::optional<Offset> known_end_;  // while loading: the output partition's end that must be committed first
+  std::optional<Error> error_;       // the last one survived
   std::int64_t refused_ = 0;
   std::int64_t commands_ = 0;
   std::int64_t unmatched_ = 0;

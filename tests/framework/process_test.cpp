@@ -4,6 +4,7 @@
 
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/check.hpp>
+#include "tests/framework/process_outputs.hpp"
 #include "tests/framework/sessions.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
@@ -25,6 +26,7 @@ struct Bill {
   };
   static void evolve(State& s, const Charged& e) { s.cents += e.cents; }
   static Charged decide(const State& s, const Charge& c) {
+    if (c.cents < 0) throw std::runtime_error("no charge is negative");
     if (s.cents + c.cents > 300) throw rejected("over the limit");
     return {c.cents};
   }
@@ -42,6 +44,83 @@ struct Billing {
     actions.send<Bill>(hit.visitor, Charge{100});
     return actions;
   }
+};
+
+/// Charges for each hit, and says when it has not been charged for ten minutes; the decider has no price for "/bug".
+struct Tolls {
+  using Events = lungo::events<Hit>;
+  static constexpr std::string_view topic = "hits";
+  static constexpr std::string_view output_topic = "sessions";
+  struct Quiet {};
+  using Timers = lungo::events<Quiet>;
+  using Emits = lungo::events<SessionStarted, SessionEnded>;
+  struct State {
+    std::int32_t hits = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State& s, const Hit&) { ++s.hits; }
+  static void react(const State&, const Hit& hit, Actions& actions) {
+    actions.emit(SessionStarted{hit.visitor, hit.page}).send<Bill>(hit.visitor, Charge{hit.page == "/bug" ? -1 : 10});
+    actions.after<Quiet>(10min);
+  }
+  static void react(const State& s, const Quiet&, Actions& actions) {
+    actions.emit(SessionEnded{std::string(actions.key()), s.hits}).close();
+  }
+};
+
+/// Its timer sends a command that its decider throws for.
+struct Overdue {
+  using Events = lungo::events<Hit>;
+  static constexpr std::string_view topic = "hits";
+  struct Due {};
+  using Timers = lungo::events<Due>;
+  struct State {
+    bool set = false;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State& s, const Hit&) { s.set = true; }
+  static void react(const State&, const Hit&, Actions& actions) { actions.after<Due>(10s); }
+  static void react(const State&, const Due&, Actions& actions) { actions.send<Bill>(actions.key(), Charge{-1}).close(); }
+};
+
+/// Emits SessionStarted, which its Emits lack, for a visitor's first hit.
+struct StoredUndeclared : StoredSessions {
+  using Emits = lungo::events<SessionEnded>;
+};
+
+/// A log whose appends to `sessions` wait in a queue of their own, not written yet, while it is told so.
+class QueueingLog : public test::MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  void append(AppendRequest request, Completion completion) override {
+    if (!queueing || request.to.topic != "sessions") return MemoryEventLog::append(std::move(request), std::move(completion));
+    queue.emplace_back(std::move(request), std::move(completion));
+  }
+  void write_queued() {
+    queueing = false;
+    for (auto& [request, completion] : std::exchange(queue, {})) {
+      MemoryEventLog::append(std::move(request), std::move(completion));
+    }
+  }
+  bool queueing = false;
+  std::vector<std::pair<AppendRequest, Completion>> queue;
+};
+
+/// A log whose reads of one topic can be made to fail.
+class FailingReads : public test::MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override {
+    if (partition.topic == kShapesTopic && failures > 0) {
+      --failures;
+      return Error{code, "the disk is away"};
+    }
+    return MemoryEventLog::read(partition, from, bytes_max);
+  }
+  int failures = 0;
+  Errc code = Errc::timed_out;
 };
 
 /// Decider and process in one topic, so that what the commands became lies among the process's own outputs.
@@ -291,6 +370,30 @@ TEST_F(ProcessTest, ALogCutBelowTheCheckpointIsReported) {
   ASSERT_TRUE(process.stop());
   log->cut({"hits", partition_of_stream("Visitor-ada", 2)}, Offset{0});
   EXPECT_EQ(process.start().error(), Errc::position_diverged);
+}
+
+TEST_F(ProcessTest, OthersWhoAppendAllTheTimeDoNotKeepItFromLoading) {
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.stop());
+  const auto append = [&] {
+    EventBatch batch = store.batch("sessions").value();
+    for (int user = 0; user < 20; ++user) {
+      ASSERT_TRUE(batch.add(StreamId("User", std::to_string(user)), SessionStarted{"eve", "/"}));
+    }
+    store.append(std::move(batch), [](const Result<std::vector<Commit>>&) {});
+  };
+  append();
+  log->hold_commits();
+  append();
+  ASSERT_TRUE(process.start());
+  for (int round = 0; round < 20; ++round) {
+    simulation.executor.run_due();
+    log->commit_held(true);
+    append();  // when the process looks, something is on its way
+  }
+  simulation.executor.run_due();
+  for (const PartitionLag& lag : process.status().partitions) EXPECT_EQ(lag.next, Offset{0}) << to_string(lag.partition);
 }
 
 TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {

@@ -237,4 +237,19 @@ TEST_F(SubscriptionTest, TrimmedOffsetsAreCounted) {
   EXPECT_EQ(mails->status().missing, trimmed);
 }
 
+/// A log whose reads of the shapes can be made to fail.
+class FailingReads : public test::MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override {
+    if (partition.topic == kShapesTopic && failures > 0) {
+      --failures;
+      return Error{code, "the disk is away"};
+    }
+    return MemoryEventLog::read(partition, from, bytes_max);
+  }
+  int failures = 0;
+  Errc code = Errc::timed_out;
+};
+
 }  // namespace subscription_tests
