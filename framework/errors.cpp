@@ -16,6 +16,11 @@ Duration RetryPolicy::delay_after(int failures) const {
   return std::min(wait, delay_max);
 }
 
+bool is_about_event(const Error& error) {
+  return error == Errc::undecodable || error == Errc::unknown_shape || error == Errc::incompatible_shape ||
+         error == Errc::unsupported;
+}
+
 Result<void> prepare_parking(EventStore& store) {
   Result<TopicInfo> topic = internal_topic(store, kParkedTopic, false);
   if (!topic) return topic.error();
@@ -26,8 +31,9 @@ namespace {
 
 Result<AppendRequest> park_request(EventStore& store, const ParkedEvent& event) {
   AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
-  const std::string key =
+  std::string key =
       event.reader + "/" + event.topic + "/" + std::to_string(event.partition) + "/" + std::to_string(event.offset);
+  if (!event.command.empty()) key += "/" + event.command;
   Result<void> added = add_row(store.log(), key, event, request.records);
   if (!added) return added.error();
   return request;

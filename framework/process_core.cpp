@@ -194,6 +194,7 @@ void ProcessCore::forget_idle_lanes() {
 
 Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
   Lane& lane = lane_of(envelope.lane);
+  input_ = envelope.offset;
   ++counts_.inputs;
   if (envelope.time < lane.watermark) ++counts_.late;
   Result<void> advanced = advance(lane, envelope.time - options_.lateness, effects);
@@ -230,6 +231,7 @@ Result<void> ProcessCore::on_clock(Timestamp now, Offset next_input, ProcessEffe
   const std::optional<QueueEntry> due = live.pop_due(watermark);
   if (!due) return {};
   live.queue.push(*due);
+  input_ = next_input;
 
   const ClockAdvanced advanced{options_.name, next_input.value(), watermark.time_since_epoch().count()};
   Bytes payload;
@@ -279,7 +281,7 @@ Result<void> ProcessCore::carry_out(Lane& lane, std::size_t slot, const Cause& c
   if (!emitted) return emitted;
   std::size_t index = 0;
   for (ProcessCommand& command : actions_.commands()) {
-    effects.commands.push_back({std::move(command), std::string(cause.id) + "/s" + std::to_string(index++)});
+    effects.commands.push_back({std::move(command), std::string(cause.id) + "/s" + std::to_string(index++), input_});
   }
   Result<void> set = set_timers(lane, slot, cause);
   if (!set) return set;
@@ -437,6 +439,7 @@ Result<void> ProcessCore::take_recorded(const Envelope& envelope) {
 
 Result<void> ProcessCore::apply_recorded(Offset offset, ProcessEffects& effects) {
   for (; next_advance_ < advances_.size() && advances_[next_advance_].before <= offset; ++next_advance_) {
+    input_ = advances_[next_advance_].before;
     Result<void> advanced = advance(*lanes_.front(), advances_[next_advance_].watermark, effects);
     if (!advanced) return advanced;
   }

@@ -26,6 +26,12 @@ Bytes checkpoint_bytes(Offset output_end, BytesView core) {
   return bytes;
 }
 
+/// Errors that a command would meet again, whatever the log does: its decider's, and those of its stream's events.
+bool is_about_command(const Error& error) {
+  return error == Errc::handler_failed || error == Errc::unknown_event || error == Errc::invalid_argument ||
+         error == Errc::not_found || error == Errc::too_large || is_about_event(error);
+}
+
 }  // namespace
 
 void ProcessMailbox::post(ProcessOutcome outcome) {
@@ -128,7 +134,12 @@ Result<bool> ProcessPartition::load(Instant now) {
   Result<std::vector<ParkedEvent>> parked = parked_events(context_->store, context_->setup.name);
   if (!parked) return parked.error();
   for (const ParkedEvent& event : *parked) {
-    if (event.topic == context_->setup.topic && event.partition == id_.value()) parked_.insert(Offset{event.offset});
+    if (event.topic != context_->setup.topic || event.partition != id_.value()) continue;
+    if (event.command.empty()) {
+      parked_.insert(Offset{event.offset});
+    } else {
+      parked_commands_.insert(event.command);
+    }
   }
   reader_.emplace(log, context_->input, (*stored)->position, kChunkBytes);
   output_end_ = goal;
@@ -227,20 +238,36 @@ Result<bool> ProcessPartition::input_failed(const Error& error, const Envelope& 
 }
 
 Result<void> ProcessPartition::park(const Error& error, Offset offset, std::string_view type, int attempts) {
+  ParkedEvent event;
+  event.offset = offset.value();
+  event.event_type = type;
+  event.attempts = attempts;
+  Result<void> noted = note_parked(std::move(event), error);
+  if (noted) parked_.insert(offset);
+  return noted;
+}
+
+/// The command is left out, its input is not: outputs that were computed behind it may be in the log already.
+Result<void> ProcessPartition::park_command(const ProcessOutcome& outcome, int attempts) {
+  ParkedEvent event;
+  event.offset = outcome.input.value();
+  event.attempts = attempts;
+  event.command = outcome.id;
+  Result<void> noted = note_parked(std::move(event), *outcome.error);
+  if (noted) parked_commands_.insert(outcome.id);
+  return noted;
+}
+
+Result<void> ProcessPartition::note_parked(ParkedEvent event, const Error& error) {
   if (context_->options.errors.then == OnFailure::stop) return error;
-  const ParkedEvent event{context_->setup.name,
-                          context_->setup.topic,
-                          id_.value(),
-                          offset.value(),
-                          std::string(type),
-                          static_cast<std::int32_t>(error.code()),
-                          std::string(error.text()),
-                          attempts};
+  event.reader = context_->setup.name;
+  event.topic = context_->setup.topic;
+  event.partition = id_.value();
+  event.error = static_cast<std::int32_t>(error.code());
+  event.text = error.text();
   Result<void> noted = park_wait(context_->store, event);
-  if (!noted) return noted;
-  error_ = error;
-  parked_.insert(offset);
-  return {};
+  if (noted) error_ = error;
+  return noted;
 }
 
 /// Gives up what is in memory; the next step loads the checkpoint again. What is in flight may still reach the log: loading
@@ -273,14 +300,21 @@ void ProcessPartition::flush() {
 
 void ProcessPartition::send_commands() {
   for (IdentifiedCommand& command : effects_.commands) {
+    if (parked_commands_.contains(command.id)) continue;
     ++commands_in_flight_;
     ++commands_;
     std::shared_ptr<void>& aggregates = context_->aggregates[command.command.category];
-    command.command.run(
-        context_->store, aggregates, command.command, command.id,
-        [mailbox = context_->mailbox, id = id_.value(), generation = generation_](const Result<Commit>& commit) {
-          mailbox->post({ProcessOutcome::command, id, generation, commit ? std::nullopt : std::optional{commit.error()}, {}});
-        });
+    command.command.run(context_->store, aggregates, command.command, command.id,
+                        [mailbox = context_->mailbox, id = id_.value(), generation = generation_, command_id = command.id,
+                         input = command.input](const Result<Commit>& commit) {
+                          mailbox->post({ProcessOutcome::command,
+                                         id,
+                                         generation,
+                                         commit ? std::nullopt : std::optional{commit.error()},
+                                         {},
+                                         command_id,
+                                         input});
+                        });
   }
   effects_.commands.clear();
 }
@@ -309,16 +343,34 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
       if (!outcome.error && !is_stale && !failing_) error_.reset();  // it is past what it was trying again
       return {};
     case ProcessOutcome::command:
-      if (is_stale) return {};
-      --commands_in_flight_;
-      if (outcome.error && *outcome.error == Errc::rejected) {
-        ++refused_;
-        return {};
-      }
-      if (outcome.error) start_over(*outcome.error, now + context_->options.errors.retry.delay_after(++failures_));
-      return {};
+      return is_stale ? Result<void>{} : command_done(outcome, now);
   }
   return {};
+}
+
+Result<void> ProcessPartition::command_done(const ProcessOutcome& outcome, Instant now) {
+  --commands_in_flight_;
+  if (!outcome.error) {
+    failing_commands_.erase(outcome.id);
+    return {};
+  }
+  if (*outcome.error == Errc::rejected) {
+    ++refused_;
+    return {};
+  }
+  const RetryPolicy& retry = context_->options.errors.retry;
+  if (is_retriable(outcome.error->code()) || *outcome.error == Errc::conflict) {
+    start_over(*outcome.error, now + retry.delay_after(++failures_));
+    return {};
+  }
+  if (!is_about_command(*outcome.error)) return *outcome.error;
+  const int failures = ++failing_commands_[outcome.id];
+  if (failures < retry.attempts) {
+    start_over(*outcome.error, now + retry.delay_after(failures));
+    return {};
+  }
+  failing_commands_.erase(outcome.id);
+  return park_command(outcome, failures);
 }
 
 bool ProcessPartition::is_idle() const {
@@ -396,7 +448,7 @@ void ProcessPartition::add_to(ProcessStatus& status) const {
   if (error_) status.error = error_;
   status.commands += commands_;
   status.refused_commands += refused_;
-  status.parked += static_cast<std::int64_t>(parked_.size());
+  status.parked += static_cast<std::int64_t>(parked_.size() + parked_commands_.size());
   status.unmatched += unmatched_;
   status.partitions.push_back(lag());
 }

@@ -40,7 +40,9 @@ struct ProcessOutcome {
   std::int32_t partition;
   std::uint64_t generation;  // of the partition's memory: those of an earlier one are stale
   std::optional<Error> error;
-  Offset end;  // append: one past its last record
+  Offset end;           // append: one past its last record
+  std::string id = {};  // command: its own
+  Offset input = {};    // command: what it goes back to
 };
 
 /// Where completions leave their outcomes.
@@ -102,7 +104,10 @@ class ProcessPartition {
   Result<bool> handle(const Envelope& envelope, Instant now);
   Result<bool> at_end();
   Result<bool> input_failed(const Error& error, const Envelope& envelope, Instant now);
+  Result<void> command_done(const ProcessOutcome& outcome, Instant now);
   Result<void> park(const Error& error, Offset offset, std::string_view type, int attempts);
+  Result<void> park_command(const ProcessOutcome& outcome, int attempts);
+  Result<void> note_parked(ParkedEvent event, const Error& error);
   void start_over(const Error& error, Instant at);
   void flush();
   void send_commands();
@@ -133,6 +138,8 @@ class ProcessPartition {
   int failures_ = 0;
   std::optional<Offset> failing_;  // the input that the application threw for
   std::set<Offset> parked_;
+  std::map<std::string, int> failing_commands_;  // id -> attempts that failed since a checkpoint was behind it
+  std::set<std::string> parked_commands_;        // by id: not sent, as if they were refused
   EventLog::NotifyToken token_;
   std::optional<Offset> known_end_;  // while loading: the output partition's end that must be committed first
   std::optional<Error> error_;       // the last one survived

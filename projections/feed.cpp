@@ -4,16 +4,12 @@
 #include <iterator>
 #include <utility>
 
+#include <lungo/framework/errors.hpp>
+
 namespace lungo {
 namespace {
 
 constexpr std::size_t kChunkBytes = 512u << 10;
-
-/// Errors that are about one event, not about the log.
-bool is_about_event(const Error& error) {
-  return error == Errc::undecodable || error == Errc::unknown_shape || error == Errc::incompatible_shape ||
-         error == Errc::unsupported;
-}
 
 }  // namespace
 

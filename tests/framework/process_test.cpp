@@ -396,6 +396,60 @@ TEST_F(ProcessTest, OthersWhoAppendAllTheTimeDoNotKeepItFromLoading) {
   for (const PartitionLag& lag : process.status().partitions) EXPECT_EQ(lag.next, Offset{0}) << to_string(lag.partition);
 }
 
+TEST_F(ProcessTest, ACommandThatKeepsFailingIsParkedAndItsInputStaysFolded) {
+  {
+    Process<Tolls> process{store, {.checkpoint_interval = std::chrono::hours{1}}};
+    ASSERT_TRUE(process.start());
+    for (int minute = 0; minute < 40; ++minute) {
+      hit("v" + std::to_string(minute % 7), minute == 20 ? "/bug" : "/");
+      simulation.executor.run_for(1min);
+      simulation.clock.set_wall(at(std::chrono::minutes{minute + 1}));
+    }
+    ASSERT_TRUE(process.catch_up(60s));
+    EXPECT_EQ(process.status().parked, 1);
+    log->hold_commits();  // its last checkpoint is lost
+    static_cast<void>(process.stop(1s));
+    log->crash();
+    log->commit_held();
+  }
+  const std::vector<ParkedEvent> parked = parked_events(store, "Tolls").value();
+  ASSERT_EQ(parked.size(), 1u);
+  EXPECT_EQ(parked[0].attempts, 3);
+  EXPECT_TRUE(parked[0].command.ends_with("/s0")) << parked[0].command;
+  EXPECT_NE(parked[0].text.find("no charge is negative"), std::string::npos) << parked[0].text;
+  Process<Tolls> process{store};
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.catch_up(60s));
+  EXPECT_EQ(process.status().unmatched, 0);
+  EXPECT_EQ(parked_events(store, "Tolls").value().size(), 1u);
+  for (std::int32_t partition = 0; partition < 2; ++partition) {
+    EXPECT_EQ(outputs_in<Tolls>(*log, partition), recomputed<Tolls>(*log, partition)) << partition;
+  }
+  EXPECT_EQ(Aggregates<Bill>{store}.load("v6").value().state.cents, 40) << "the 20th minute was v6's";
+}
+
+TEST_F(ProcessTest, ThePolicyStopHoldsForCommandsToo) {
+  Process<Tolls> process{store, {.errors = {.retry = {.attempts = 2}, .then = OnFailure::stop}}};
+  ASSERT_TRUE(process.start());
+  hit("ada", "/bug");
+  const Result<void> caught_up = process.catch_up(60s);
+  ASSERT_FALSE(caught_up);
+  EXPECT_EQ(caught_up.error(), Errc::handler_failed);
+  EXPECT_FALSE(process.status().running);
+}
+
+TEST_F(ProcessTest, ATimersCommandIsParkedToo) {
+  Process<Overdue> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(5s));
+  simulation.executor.run_for(3min);
+  EXPECT_TRUE(process.status().running);
+  EXPECT_EQ(parked_events(store, "Overdue").value().size(), 1u);
+  hit("bob");
+  EXPECT_TRUE(process.catch_up(5s));
+}
+
 TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {
   ASSERT_TRUE(store.stream_topic("sessions", 3));
   Process<StoredSessions> process{store};

@@ -38,8 +38,11 @@ struct ErrorPolicy {
   OnFailure then = OnFailure::park;
 };
 
+/// True for errors that are about one event, which readers may set aside; all others are about the log.
+bool is_about_event(const Error& error);
+
 /// A position that was set aside; the event itself stays where it is. Row of the compacted topic `__lungo_parked`, keyed by
-/// reader, topic, partition and offset.
+/// reader, topic, partition and offset, and by the command.
 struct ParkedEvent {
   static constexpr std::string_view event_name = "lungo.ParkedEvent";
   std::string reader;  // name of the subscription, process or projection
@@ -50,6 +53,7 @@ struct ParkedEvent {
   std::int32_t error = 0;  // Errc
   std::string text;
   std::int32_t attempts = 0;
+  std::string command;  // id of the process's command that failed, whose input was handled; empty: the event failed
 };
 
 inline constexpr std::string_view kParkedTopic = "__lungo_parked";

@@ -76,10 +76,12 @@ struct ClockAdvanced {
   std::int64_t watermark_ms = 0;
 };
 
-/// A command with the id it must be executed under.
+/// A command with the id it must be executed under, and the input that it goes back to: the one that react answered, or that
+/// came next when a timer fired.
 struct IdentifiedCommand {
   ProcessCommand command;
   std::string id;
+  Offset input;
 };
 
 /// What the core wants done, in order. Records of one entry of `batches` go into one append.
@@ -167,6 +169,7 @@ class ProcessCore {
   std::string id_prefix_;                     // PROCESS/PARTITION/
   std::vector<std::unique_ptr<Lane>> lanes_;  // the live lane first, then the latest used
   std::uint64_t next_timer_ = 1;
+  Offset input_;  // in hand, or the next one
   ProcessCounts counts_;
   std::unordered_set<std::string> recorded_ids_;
   std::vector<Advance> advances_;
