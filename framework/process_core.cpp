@@ -214,7 +214,9 @@ Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const voi
   }
   id_text_.assign(id_prefix_);
   if (!actions_.empty()) id_text_ += std::to_string(envelope.offset.value());
-  return carry_out(lane, slot, {id_text_, envelope.time, envelope.correlation, std::nullopt}, effects);
+  Result<void> done = carry_out(lane, slot, {id_text_, envelope.time, envelope.correlation, std::nullopt}, effects);
+  if (!done) return Error{done.error().code(), std::string(done.error().text()), envelope.offset};
+  return done;
 }
 
 std::optional<Timestamp> ProcessCore::next_due() const {

@@ -223,7 +223,7 @@ Result<bool> ProcessPartition::at_end() {
 }
 
 Result<bool> ProcessPartition::input_failed(const Error& error, const Envelope& envelope, Instant now) {
-  if (!error.offset()) return error;  // a timer's reaction: no input could be left out to go on
+  if (!error.offset()) return error;  // a timer's, that was due before: no input could be left out to go on
   if (failing_ != envelope.offset) failures_ = 0;
   failing_ = envelope.offset;
   ++failures_;

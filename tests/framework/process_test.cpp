@@ -450,6 +450,15 @@ TEST_F(ProcessTest, ATimersCommandIsParkedToo) {
   EXPECT_TRUE(process.catch_up(5s));
 }
 
+TEST_F(ProcessTest, AnInputWhoseReactionEmitsWhatIsNotDeclaredIsParked) {
+  Process<StoredUndeclared> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada");
+  const Result<void> caught_up = process.catch_up(60s);
+  ASSERT_TRUE(caught_up) << caught_up.error();
+  EXPECT_EQ(parked_events(store, "StoredUndeclared").value().size(), 1u);
+}
+
 TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {
   ASSERT_TRUE(store.stream_topic("sessions", 3));
   Process<StoredSessions> process{store};

@@ -115,7 +115,9 @@ class ProcessCore {
   ProcessCore& operator=(const ProcessCore&) = delete;
 
   /// Handles one event of the process's list. Errors: handler_failed when the application threw or emitted what it does not
-  /// declare, and undecodable; then the core must be loaded again from a checkpoint.
+  /// declare; too_large and invalid_argument for what it emits; undecodable for a timer. Then the core must be loaded again
+  /// from a checkpoint. The error has the event's offset when it is this event's, and none when it is a timer's that was due
+  /// before.
   Result<void> on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects);
 
   /// The earliest due time of a timer in the live lane.
