@@ -170,6 +170,7 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
   if (draft_ && commands_in_flight_ > 0) return false;
   for (int count = 0; count < kInputsPerStep; ++count) {
     if (effects_.size_bytes() > context_->options.pending_bytes_max) return false;  // its append's outcome wakes us
+    const Position before = reader_->position();
     Result<const Envelope*> next = reader_->next();
     if (!next && next.error() == Errc::undecodable) {
       const Offset offset{reader_->position().offset.value() - 1};
@@ -177,30 +178,37 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
       if (!parked) return parked.error();
       continue;
     }
-    if (!next) {
-      if (!is_retriable(next.error().code())) return next.error();
-      error_ = next.error();
-      not_before_ = now + context_->options.errors.retry.delay_after(++failures_);
-      return false;
-    }
+    if (!next) return read_failed(next.error(), now);
     if (*next == nullptr) return at_end();
-    Result<bool> handled = handle(**next, now);
+    if (!parked_.empty() && parked_.contains((*next)->offset)) continue;
+    const Result<Decoded> decoded = context_->setup.decoder->decode(**next);
+    if (!decoded && !is_about_event(decoded.error())) {  // it reads the shapes
+      reader_->seek(before);
+      return read_failed(decoded.error(), now);
+    }
+    if (!decoded) {
+      Result<void> parked = park(decoded.error(), (*next)->offset, (*next)->type, 1);
+      if (!parked) return parked.error();
+      continue;
+    }
+    if (decoded->type < 0) continue;
+    Result<bool> handled = handle(**next, *decoded, now);
     if (!handled || !*handled) return handled;
   }
   return true;
 }
 
-Result<bool> ProcessPartition::handle(const Envelope& envelope, Instant now) {
-  if (!parked_.empty() && parked_.contains(envelope.offset)) return true;
-  const Result<Decoded> decoded = context_->setup.decoder->decode(envelope);
-  if (!decoded) {
-    Result<void> parked = park(decoded.error(), envelope.offset, envelope.type, 1);
-    if (!parked) return parked.error();
-    return true;
-  }
-  if (decoded->type < 0) return true;
+/// What is about the log: it may pass, or the process stops.
+Result<bool> ProcessPartition::read_failed(const Error& error, Instant now) {
+  if (!is_retriable(error.code())) return error;
+  error_ = error;
+  not_before_ = now + context_->options.errors.retry.delay_after(++failures_);
+  return false;
+}
+
+Result<bool> ProcessPartition::handle(const Envelope& envelope, const Decoded& decoded, Instant now) {
   Result<void> handled = core_->apply_recorded(envelope.offset, effects_);
-  if (handled) handled = core_->on_input(envelope, decoded->type, decoded->event, effects_);
+  if (handled) handled = core_->on_input(envelope, decoded.type, decoded.event, effects_);
   if (!handled) return input_failed(handled.error(), envelope, now);
   if (failing_ == envelope.offset) {
     failing_.reset();

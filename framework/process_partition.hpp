@@ -101,7 +101,8 @@ class ProcessPartition {
   Result<bool> load(Instant now);
   Result<void> note_recorded(Offset from, Offset end);
   Result<bool> read_inputs(Instant now);
-  Result<bool> handle(const Envelope& envelope, Instant now);
+  Result<bool> read_failed(const Error& error, Instant now);
+  Result<bool> handle(const Envelope& envelope, const Decoded& decoded, Instant now);
   Result<bool> at_end();
   Result<bool> input_failed(const Error& error, const Envelope& envelope, Instant now);
   Result<void> command_done(const ProcessOutcome& outcome, Instant now);

@@ -58,6 +58,7 @@ class Subscription::Loop final : public Activity {
   Progress handle(Source& source, Instant now);
   Progress give_up(Source& source, const Error& error, int attempts);
   Progress read_failed(Source& source, const Error& error, Instant now);
+  Progress try_later(Source& source, const Error& error, Instant now);
   void next_event(Source& source);
   Progress fail(Error error);
   void store_positions(Instant now);
@@ -246,7 +247,10 @@ auto Subscription::Loop::advance(Source& source, Instant now) -> Progress {
 
 auto Subscription::Loop::handle(Source& source, Instant now) -> Progress {
   const Result<Decoded> decoded = decoder.decode(*source.held);
-  if (!decoded) return give_up(source, decoded.error(), 1);
+  if (!decoded) {
+    // It reads the shapes: what is about the log passes, or stops the subscription, and the event stays in hand.
+    return is_about_event(decoded.error()) ? give_up(source, decoded.error(), 1) : try_later(source, decoded.error(), now);
+  }
   if (decoded->type < 0) {
     ++mine_.skipped;
     next_event(source);
@@ -303,6 +307,10 @@ auto Subscription::Loop::read_failed(Source& source, const Error& error, Instant
       return Progress::more;
     }
   }
+  return try_later(source, error, now);
+}
+
+auto Subscription::Loop::try_later(Source& source, const Error& error, Instant now) -> Progress {
   if (!is_retriable(error.code())) return fail(error);
   ++source.failures;
   mine_.error = error;

@@ -459,6 +459,23 @@ TEST_F(ProcessTest, AnInputWhoseReactionEmitsWhatIsNotDeclaredIsParked) {
   EXPECT_EQ(parked_events(store, "StoredUndeclared").value().size(), 1u);
 }
 
+TEST(ProcessReads, ShapesThatCantBeReadForAMomentParkNothing) {
+  test::Simulation simulation{1};
+  simulation.clock.set_wall(at(0min));
+  const auto log = std::make_shared<FailingReads>(simulation.ports());
+  EventStore writer{log};
+  EventStore store{log};
+  ASSERT_TRUE(writer.stream_topic("hits", 1));
+  Process<StoredSessions> process{store};
+  ASSERT_TRUE(process.start());
+  simulation.executor.run_due();
+  ASSERT_TRUE(writer.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/"}));
+  log->failures = 3;
+  ASSERT_TRUE(process.catch_up(60s));
+  EXPECT_EQ(process.status().parked, 0);
+  EXPECT_EQ(process.status().counts.outputs, 1);
+}
+
 TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {
   ASSERT_TRUE(store.stream_topic("sessions", 3));
   Process<StoredSessions> process{store};

@@ -252,4 +252,30 @@ class FailingReads : public test::MemoryEventLog {
   Errc code = Errc::timed_out;
 };
 
+TEST(SubscriptionReads, ShapesThatCantBeReadForAMomentParkNothing) {
+  for (const Errc code : {Errc::timed_out, Errc::io}) {
+    test::Simulation simulation{1};
+    const auto log = std::make_shared<FailingReads>(simulation.ports());
+    EventStore writer{log};
+    EventStore store{log};
+    ASSERT_TRUE(writer.stream_topic("events", 1));
+    int handled = 0;
+    Subscription mails{store, "mails"};
+    mails.on<SignedUp>([&](const Envelope&, const SignedUp&) { ++handled; });
+    ASSERT_TRUE(mails.start());
+    simulation.executor.run_due();
+    ASSERT_TRUE(writer.append("events", StreamId("User", "1"), SignedUp{1}));
+    log->code = code;
+    log->failures = code == Errc::io ? 1 : 3;
+    const Result<void> caught_up = mails.catch_up(60s);
+    EXPECT_EQ(caught_up.has_value(), code != Errc::io) << "an error that does not pass by itself stops it";
+    EXPECT_EQ(mails.status().parked, 0);
+    ASSERT_TRUE(mails.stop());
+    ASSERT_TRUE(mails.start());
+    ASSERT_TRUE(mails.catch_up(60s));
+    EXPECT_EQ(handled, 1);
+    EXPECT_TRUE(parked_events(store, "mails").value().empty());
+  }
+}
+
 }  // namespace subscription_tests

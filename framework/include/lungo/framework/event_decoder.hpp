@@ -35,8 +35,9 @@ class EventDecoder {
   template <class E>
   int add();
 
-  /// Errors: unknown_shape, incompatible_shape, undecodable, unsupported (content type, encryption), all only for event types
-  /// that were added; the text names type and place.
+  /// Errors, all only for event types that were added; the text names type and place: unknown_shape, incompatible_shape,
+  /// undecodable, unsupported (content type, encryption), which are about the event (is_about_event() in errors.hpp); for a
+  /// shape that was not met before also as EventLog::read(), which say nothing about it.
   Result<Decoded> decode(const Envelope& envelope);
 
   [[nodiscard]] int type_count() const { return static_cast<int>(slots_.size()); }
