@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <lungo/log/log_text.hpp>
+
 namespace lungo {
 
 namespace {
@@ -68,6 +70,7 @@ Result<std::shared_ptr<const Shape>> ShapeRegistry::find(const ShapeHash& hash) 
     found = shapes_.find(hash);
   }
   if (found == shapes_.end()) {
+    if (const auto bad = bad_.find(hash); bad != bad_.end()) return bad->second;
     return Error{Errc::unknown_shape, std::string(kShapesTopic) + " holds no shape " + to_string(hash)};
   }
   return found->second;
@@ -80,24 +83,29 @@ Result<void> ShapeRegistry::read_to_end_locked() {
     if (!chunk) return chunk.error();
     if (chunk->empty()) return {};
     RecordCursor cursor = chunk->records();
-    while (const RecordView* record = cursor.next()) {
-      Result<void> taken = take_row_locked(*record);
-      if (!taken) return taken;
-    }
+    while (const RecordView* record = cursor.next()) take_row_locked(*record);
     if (cursor.error()) return *cursor.error();
     next_ = chunk->next().offset;
   }
 }
 
-Result<void> ShapeRegistry::take_row_locked(const RecordView& record) {
-  const std::string where = std::string(kShapesTopic) + " at offset " + std::to_string(record.offset.value());
+void ShapeRegistry::take_row_locked(const RecordView& record) {
   Result<Shape> shape = Shape::parse(record.value);
-  if (!shape) return shape.error().with_context(where);
-  if (!std::ranges::equal(record.key, shape->hash())) {
-    return Error{Errc::undecodable, where + ": the key is not the hash of the shape", record.offset};
+  if (shape && std::ranges::equal(record.key, shape->hash())) {
+    bad_.erase(shape->hash());
+    shapes_.emplace(shape->hash(), std::make_shared<const Shape>(std::move(*shape)));
+    return;
   }
-  shapes_.emplace(shape->hash(), std::make_shared<const Shape>(std::move(*shape)));
-  return {};
+  // The row is passed over: those behind it are as good as ever.
+  const std::string why = shape ? "the key is not the hash of the shape" : std::string(shape.error().text());
+  const Error error{Errc::undecodable,
+                    std::string(kShapesTopic) + " at offset " + std::to_string(record.offset.value()) + ": " + why,
+                    record.offset};
+  log_text("framework", Severity::error, to_string(error));
+  ShapeHash hash{};
+  if (record.key.size() != hash.size()) return;
+  std::ranges::copy(record.key, hash.begin());
+  if (!shapes_.contains(hash)) bad_.insert_or_assign(hash, error);
 }
 
 }  // namespace lungo

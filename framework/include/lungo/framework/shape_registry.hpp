@@ -29,8 +29,8 @@ class ShapeRegistry {
   /// timed_out; as EventLog::append().
   Result<void> publish(std::span<const Shape* const> shapes);
 
-  /// Reads the rest of the topic once when the hash is not known yet. Errors: unknown_shape; undecodable for a row whose bytes
-  /// do not match its key; as EventLog::read().
+  /// Reads the rest of the topic once when the hash is not known yet. Errors: unknown_shape; undecodable when the hash's own
+  /// row can't be used, which is logged once; as EventLog::read().
   Result<std::shared_ptr<const Shape>> find(const ShapeHash& hash);
 
  private:
@@ -39,12 +39,13 @@ class ShapeRegistry {
   };
 
   Result<void> read_to_end_locked();
-  Result<void> take_row_locked(const RecordView& record);
+  void take_row_locked(const RecordView& record);
 
   const std::shared_ptr<EventLog> log_;
   std::mutex mutex_;
   Offset next_{0};
   std::unordered_map<ShapeHash, std::shared_ptr<const Shape>, HashOfHash> shapes_;
+  std::unordered_map<ShapeHash, Error, HashOfHash> bad_;  // rows under this hash that can't be used
 };
 
 }  // namespace lungo
