@@ -32,33 +32,42 @@ std::size_t ShapeRegistry::HashOfHash::operator()(const ShapeHash& hash) const n
 ShapeRegistry::ShapeRegistry(std::shared_ptr<EventLog> log) : log_(std::move(log)) {}
 
 Result<void> ShapeRegistry::publish(std::span<const Shape* const> shapes) {
-  const std::lock_guard lock(mutex_);
-  const auto is_known = [this](const Shape* shape) { return shapes_.contains(shape->hash()); };
-  if (std::ranges::all_of(shapes, is_known)) return {};
+  if (unknown_of(shapes).empty()) return {};
   if (!log_->read_only()) {
     Result<TopicInfo> topic = log_->create_topic(shapes_spec());
     if (!topic) return topic.error();
   }
-  Result<void> read = read_to_end_locked();
-  if (!read) return read;
-
+  {
+    const std::lock_guard lock(mutex_);
+    Result<void> read = read_to_end_locked();
+    if (!read) return read;
+  }
+  // No lock while they are on their way, which may take long. Others may write the same ones meanwhile; that is harmless.
   AppendRequest request{.to = shapes_partition(), .records = {}, .condition = {}, .since = {}};
-  std::vector<const Shape*> added;
-  for (const Shape* shape : shapes) {
-    if (is_known(shape) || std::ranges::find(added, shape) != added.end()) continue;
+  const std::vector<const Shape*> added = unknown_of(shapes);
+  for (const Shape* shape : added) {
     if (log_->read_only()) {
       return Error{Errc::unsupported, "a read-only log lacks the shape of " + std::string(shape->name())};
     }
     const RecordFields row{log_->ports().clock.now(), BytesView{shape->hash()}, shape->canonical(), {}};
     Result<void> encoded = request.records.add(row);
     if (!encoded) return encoded;
-    added.push_back(shape);
   }
   if (added.empty()) return {};
   Result<Appended> appended = append_wait(*log_, std::move(request));
   if (!appended) return appended.error().with_context("publishing shapes");
+  const std::lock_guard lock(mutex_);
   for (const Shape* shape : added) shapes_.emplace(shape->hash(), std::make_shared<const Shape>(*shape));
   return {};
+}
+
+std::vector<const Shape*> ShapeRegistry::unknown_of(std::span<const Shape* const> shapes) {
+  const std::lock_guard lock(mutex_);
+  std::vector<const Shape*> unknown;
+  for (const Shape* shape : shapes) {
+    if (!shapes_.contains(shape->hash()) && std::ranges::find(unknown, shape) == unknown.end()) unknown.push_back(shape);
+  }
+  return unknown;
 }
 
 Result<std::shared_ptr<const Shape>> ShapeRegistry::find(const ShapeHash& hash) {

@@ -71,4 +71,16 @@ class AskingLog : public test::MemoryEventLog {
   bool answered = false;
 };
 
+TEST(ShapeRegistry, NobodyWaitsForAnothersShapeToBeCommitted) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<AskingLog>(simulation.ports());
+  ShapeRegistry registry{log};
+  ASSERT_TRUE(publish(registry, shape_of<First>()));
+  log->registry = &registry;
+  ASSERT_TRUE(publish(registry, shape_of<Second>()));
+  EXPECT_TRUE(log->answered);
+  EXPECT_TRUE(log->found.get());
+  EXPECT_TRUE(registry.find(shape_of<Second>().hash()));
+}
+
 }  // namespace shape_registry_tests

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include <lungo/framework/shape.hpp>
 #include <lungo/log/event_log.hpp>
@@ -38,6 +39,8 @@ class ShapeRegistry {
     std::size_t operator()(const ShapeHash& hash) const noexcept;
   };
 
+  /// Each once.
+  std::vector<const Shape*> unknown_of(std::span<const Shape* const> shapes);
   Result<void> read_to_end_locked();
   void take_row_locked(const RecordView& record);
 
