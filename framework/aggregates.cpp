@@ -5,6 +5,8 @@
 #include <deque>
 #include <set>
 
+#include <lungo/framework/errors.hpp>
+
 #include "broken_invariant.hpp"
 
 namespace lungo::detail {
@@ -52,6 +54,7 @@ Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, i
 Result<std::optional<Snapshot>> usable_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key,
                                                 std::string_view topic, const ShapeHash& shape) {
   Result<std::optional<Snapshot>> snapshot = snapshots.load(key);
+  if (!snapshot && (snapshot.error() == Errc::corrupt || is_about_event(snapshot.error()))) return std::optional<Snapshot>{};
   if (!snapshot || !*snapshot) return snapshot;
   // Without an epoch nothing tells whether the log still has what is in it.
   if ((*snapshot)->shape != shape || (*snapshot)->position.epoch == kNoEpoch) return std::optional<Snapshot>{};

@@ -205,6 +205,36 @@ TEST_F(AggregatesTest, SnapshotsShortenLoadsAndChangeNothing) {
   ASSERT_FALSE(fast.execute("ada", Withdraw{6}));
 }
 
+TEST_F(AggregatesTest, CommandsThatSearchTheWholeStreamWriteNoSnapshotEach) {
+  Aggregates<SnapshotAccount> fast{store};
+  const auto rows = [&] { return log->ends({std::string(kSnapshotsTopic), PartitionId{0}}).value().written.value(); };
+  for (int count = 0; count < 40; ++count) {
+    ExecuteOptions options;
+    const std::string id = "command-" + std::to_string(count);
+    options.meta.id = id;
+    options.since = Offset{0};
+    ASSERT_TRUE(fast.execute("ada", Deposit{1}, options));
+  }
+  EXPECT_EQ(rows(), 3) << "one for each ten events behind the one before";
+  EXPECT_EQ(fast.load("ada").value().state.cents, 40);
+}
+
+TEST_F(AggregatesTest, ASnapshotThatCantBeDecodedIsNotUsed) {
+  for (int count = 0; count < 25; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{1}));
+  Aggregates<SnapshotAccount> fast{store};
+  ASSERT_EQ(fast.load("ada").value().events, 25);
+  Snapshots snapshots{store};
+  const std::string key = "decider/Account/Account-ada";
+  Snapshot bad = snapshots.load(key).value().value();
+  bad.state.push_back(std::byte{7});
+  ASSERT_TRUE(snapshots.save_wait(key, bad));
+  const auto loaded = fast.load("ada");
+  ASSERT_TRUE(loaded) << loaded.error();
+  EXPECT_EQ(loaded->state.cents, 25);
+  EXPECT_EQ(loaded->events, 25);
+  EXPECT_EQ(fast.load("ada").value().events, 0) << "a good one has been written";
+}
+
 TEST_F(AggregatesTest, ASnapshotOfEventsThatTheLogLostIsNotUsed) {
   for (int count = 0; count < 25; ++count) ASSERT_TRUE(accounts.execute("ada", Deposit{1}));
   Aggregates<SnapshotAccount> fast{store};

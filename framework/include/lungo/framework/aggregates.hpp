@@ -65,7 +65,8 @@ using AttemptFunction = std::function<Result<Attempt>()>;
 Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, int attempts, Duration timeout);
 
 /// The snapshot under `key` if its State has this shape and the log has all the events in it: a cut may have taken some of
-/// them back. Nothing: the whole stream is to be folded. Errors: as Snapshots::load() and EventLog::validate().
+/// them back. Nothing, also for one that does not read back: the whole stream is to be folded. Errors: as Snapshots::load()
+/// and EventLog::validate().
 Result<std::optional<Snapshot>> usable_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key,
                                                 std::string_view topic, const ShapeHash& shape);
 /// Stores `snapshot` as the state at `as_of`. It may fail: later loads take longer.
@@ -166,7 +167,9 @@ class Aggregates {
   template <class C>
   Result<detail::Attempt> attempt(const StreamId& stream, const C& command, const EventMeta& meta, std::optional<Offset> since);
   Result<Loaded<F>> load_stream(const StreamId& stream, std::string_view command_id, std::optional<Offset> since);
-  Result<void> fold(StreamEvents& events, Loader& loader, std::string_view command_id, Loaded<F>& loaded);
+  /// Returns how many of the events lie at or above `snapshot_end`.
+  Result<std::int64_t> fold(StreamEvents& events, Loader& loader, std::string_view command_id, Offset snapshot_end,
+                            Loaded<F>& loaded);
   Result<void> prepare();
   std::unique_ptr<Loader> take_loader();
   void give_back(std::unique_ptr<Loader> loader);
@@ -217,30 +220,33 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   if (!prepared) return prepared.error();
   Loaded<F> loaded;
   Offset begin{0};
+  Offset snapshot_end{0};  // of the newest one, used or not
   std::string snapshot_key;
   if constexpr (requires { F::snapshot_every; }) {
     snapshot_key = "decider/" + std::string(category_name<F>()) + "/" + stream.text();
     Result<std::optional<Snapshot>> snapshot =
         detail::usable_snapshot(store_, snapshots_, snapshot_key, topic_of<F>(), shape_of<State>().hash());
     if (!snapshot) return snapshot.error();
+    if (*snapshot) snapshot_end = (*snapshot)->position.offset;
     // A command's id may lie inside the snapshot: then the whole stream is folded.
-    if (*snapshot && (!since || *since >= (*snapshot)->position.offset)) {
-      Result<DecodePlan<State>> plan = DecodePlan<State>::make(shape_of<State>());
-      if (!plan) return plan.error();
-      Result<void> decoded = plan->decode((*snapshot)->state, loaded.state);
-      if (!decoded) return decoded.error().with_context("snapshot " + snapshot_key);
-      begin = (*snapshot)->position.offset;
+    if (*snapshot && (!since || *since >= snapshot_end)) {
+      if (decode((*snapshot)->state, loaded.state)) {
+        begin = snapshot_end;
+      } else {  // it is a cache: the stream has it all
+        loaded.state = State{};
+        snapshot_end = Offset{0};
+      }
     }
   }
   Result<StreamEvents> events = store_.read_stream(topic_of<F>(), stream, begin);
   if (!events) return events.error();
   loaded.as_of = events->as_of();
   std::unique_ptr<Loader> loader = take_loader();
-  Result<void> folded = fold(*events, *loader, command_id, loaded);
+  Result<std::int64_t> behind_snapshot = fold(*events, *loader, command_id, snapshot_end, loaded);
   give_back(std::move(loader));
-  if (!folded) return folded.error();
+  if (!behind_snapshot) return behind_snapshot.error();
   if constexpr (requires { F::snapshot_every; }) {
-    if (loaded.events > 0 && loaded.events >= F::snapshot_every && !store_.log().read_only()) {
+    if (*behind_snapshot > 0 && *behind_snapshot >= F::snapshot_every && !store_.log().read_only()) {
       Bytes state;
       encode(loaded.state, state);
       detail::save_snapshot(store_, snapshots_, snapshot_key, events->partition(), loaded.as_of,
@@ -251,11 +257,13 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
 }
 
 template <Fold F>
-Result<void> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::string_view command_id, Loaded<F>& loaded) {
+Result<std::int64_t> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::string_view command_id, Offset snapshot_end,
+                                         Loaded<F>& loaded) {
+  std::int64_t behind_snapshot = 0;
   while (true) {
     Result<const StreamEvent*> next = events.next();
     if (!next) return next.error();
-    if (*next == nullptr) return {};
+    if (*next == nullptr) return behind_snapshot;
     const Envelope& envelope = (*next)->envelope;
     if (!command_id.empty() && envelope.id == command_id) loaded.repeated = envelope.offset;
     Result<Decoded> decoded = loader.decoder.decode(envelope);
@@ -273,6 +281,7 @@ Result<void> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::stri
                    envelope.offset};
     }
     ++loaded.events;
+    if (envelope.offset >= snapshot_end) ++behind_snapshot;
   }
 }
 
