@@ -51,6 +51,10 @@ class Subscription::Loop final : public Activity {
   enum class Progress { more, at_end, later, failed };
   /// What became of the last write of positions.
   enum class Storing { done, in_flight, failed };
+  struct LastWrite {
+    std::atomic<Storing> storing{Storing::done};
+    Error error;  // written before `failed`, read behind it
+  };
 
   Instant step_sources(Instant now);
   Result<Source> open(const TopicInfo& topic, PartitionId partition, const PositionMap& stored);
@@ -64,6 +68,7 @@ class Subscription::Loop final : public Activity {
   void store_positions(Instant now);
   PositionMap positions() const;
   void publish();
+  [[nodiscard]] Storing storing() const { return last_write_->storing.load(std::memory_order_acquire); }
 
   EventStore store_;
   const std::string reader_;
@@ -72,7 +77,9 @@ class Subscription::Loop final : public Activity {
   PositionMap stored_;
   Instant next_store_{};
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
-  const std::shared_ptr<std::atomic<Storing>> storing_ = std::make_shared<std::atomic<Storing>>(Storing::done);
+  const std::shared_ptr<LastWrite> last_write_ = std::make_shared<LastWrite>();
+  bool is_unencodable_ = false;
+  std::optional<Error> positions_error_;  // why they can't be written at present
   std::unique_ptr<RunningActivity> running_;
   SubscriptionStatus mine_;  // step()'s own; status_ is what others see
   std::mutex mutex_;
@@ -142,7 +149,7 @@ Result<void> Subscription::Loop::stop(Duration timeout) {
   store_.log().ports().executor.notify();
   const PositionMap now = positions();
   // A write in flight may still be refused, by a log that closes; the one here comes behind it.
-  if (now == stored_ && storing_->load(std::memory_order_acquire) == Storing::done) return {};
+  if (now == stored_ && storing() == Storing::done) return {};
   Result<AppendRequest> request = positions_append(store_, reader_, now);
   if (!request) return request.error();
   Result<Appended> appended = append_wait(store_.log(), std::move(*request), timeout);
@@ -219,9 +226,9 @@ Instant Subscription::Loop::step_sources(Instant now) {
   }
   if (!mine_.running) return Instant::max();
   store_positions(now);
-  const Storing storing = storing_->load(std::memory_order_acquire);
-  if (storing == Storing::in_flight) return next;  // its completion wakes
-  return storing == Storing::done && positions() == stored_ ? next : std::min(next, std::max(now, next_store_));
+  const Storing last = storing();
+  if (last == Storing::in_flight) return next;  // its completion wakes
+  return last == Storing::done && positions() == stored_ ? next : std::min(next, std::max(now, next_store_));
 }
 
 auto Subscription::Loop::advance(Source& source, Instant now) -> Progress {
@@ -330,17 +337,24 @@ auto Subscription::Loop::fail(Error error) -> Progress {
 }
 
 void Subscription::Loop::store_positions(Instant now) {
-  const Storing last = storing_->load(std::memory_order_acquire);
+  const Storing last = storing();
+  if (last == Storing::failed) positions_error_ = last_write_->error;
+  if (last == Storing::done && !is_unencodable_) positions_error_.reset();
   if (now < next_store_ || last == Storing::in_flight) return;
   PositionMap wanted = positions();
   if (last == Storing::done && wanted == stored_) return;
   Result<AppendRequest> request = positions_append(store_, reader_, wanted);
-  if (!request) return;
   next_store_ = now + options_.position_interval;
+  is_unencodable_ = !request;
+  if (!request) {
+    positions_error_ = request.error();
+    return;
+  }
   stored_ = std::move(wanted);
-  storing_->store(Storing::in_flight, std::memory_order_release);
-  store_.log().append(std::move(*request), [storing = storing_, waker = waker_](const Result<Appended>& appended) {
-    storing->store(appended ? Storing::done : Storing::failed, std::memory_order_release);
+  last_write_->storing.store(Storing::in_flight, std::memory_order_release);
+  store_.log().append(std::move(*request), [write = last_write_, waker = waker_](const Result<Appended>& appended) {
+    if (!appended) write->error = appended.error();
+    write->storing.store(appended ? Storing::done : Storing::failed, std::memory_order_release);
     waker->wake();
   });
 }
@@ -358,6 +372,7 @@ void Subscription::Loop::publish() {
   }
   const std::lock_guard lock(mutex_);
   status_ = mine_;
+  if (mine_.running && positions_error_) status_.error = positions_error_;
 }
 
 Subscription::Subscription(EventStore store, std::string name, SubscriptionOptions options)

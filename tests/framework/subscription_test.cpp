@@ -278,4 +278,28 @@ TEST(SubscriptionReads, ShapesThatCantBeReadForAMomentParkNothing) {
   }
 }
 
+TEST_F(SubscriptionTest, PositionsThatCantBeWrittenAreReportedUntilTheyAre) {
+  sign_up(0, 100);
+  const auto mails = subscribe();
+  ASSERT_TRUE(mails->start());
+  log->fail_appends(2, Error{Errc::no_space, "full"});
+  simulation.executor.run_for(500ms);
+  ASSERT_TRUE(mails->status().error);
+  EXPECT_EQ(*mails->status().error, Errc::no_space);
+  simulation.executor.run_for(5s);
+  EXPECT_FALSE(mails->status().error);
+  EXPECT_TRUE(mails->status().running);
+}
+
+TEST_F(SubscriptionTest, PositionsThatCantBeEncodedAreReportedAndAreNoBusyLoop) {
+  sign_up(0, 1);
+  Subscription mails{store, std::string(std::size_t{33} << 20, 'm')};  // no record has room for its name
+  mails.on<SignedUp>([](const Envelope&, const SignedUp&) {});
+  ASSERT_TRUE(mails.start());
+  int steps = 0;
+  while (steps < 100 && simulation.executor.step_one()) ++steps;
+  EXPECT_LT(steps, 100);
+  EXPECT_EQ(mails.status().error, Errc::too_large);
+}
+
 }  // namespace subscription_tests

@@ -45,7 +45,7 @@ struct PartitionLag {
 
 struct SubscriptionStatus {
   bool running = false;
-  std::optional<Error> error;  // why it stopped by itself, or what it is trying again
+  std::optional<Error> error;  // why it stopped by itself, or what it is trying again: also to write its positions
   std::int64_t handled = 0;    // since start()
   std::int64_t skipped = 0;    // events that no handler asked for
   std::int64_t parked = 0;
