@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "broken_invariant.hpp"
 #include "process_partition.hpp"
@@ -40,6 +41,7 @@ class ProcessRunner::Loop final : public Activity {
 
   ProcessContext context_;
   std::vector<ProcessPartition> partitions_;
+  std::set<PartitionId> unanswered_;  // whose append the last run left in flight
   std::unique_ptr<RunningActivity> running_;
   bool over_ = false;  // stopped by itself, or drained
   std::mutex mutex_;
@@ -73,9 +75,8 @@ Result<void> ProcessRunner::Loop::start() {
   Result<void> ready = prepare();
   if (!ready) return ready.error().with_context("process " + context_.setup.name);
   partitions_.clear();
-  context_.mailbox = std::make_shared<ProcessMailbox>();  // outcomes of an earlier run are nobody's
   for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
-    ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id});
+    ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id}, unanswered_.contains(PartitionId{id}));
     Result<void> prepared = partition.prepare();
     if (!prepared) return prepared.error().with_context("process " + context_.setup.name);
   }
@@ -103,6 +104,10 @@ Result<void> ProcessRunner::Loop::stop(Duration timeout) {
   context_.mailbox->waker.disarm();
   running_.reset();
   context_.aggregates.clear();  // commands in flight end as canceled
+  unanswered_.clear();
+  for (std::size_t id = 0; id < partitions_.size(); ++id) {
+    if (partitions_[id].has_append_in_flight()) unanswered_.insert(PartitionId{static_cast<std::int32_t>(id)});
+  }
   partitions_.clear();
   {
     const std::lock_guard lock(mutex_);

@@ -47,7 +47,12 @@ std::vector<ProcessOutcome> ProcessMailbox::take() {
   return std::exchange(outcomes_, {});
 }
 
-ProcessPartition::ProcessPartition(ProcessContext& context, PartitionId id) : context_(&context), id_(id) {}
+ProcessPartition::ProcessPartition(ProcessContext& context, PartitionId id, bool append_in_flight)
+    : context_(&context),
+      id_(id),
+      first_generation_(context.next_generation++),
+      generation_(first_generation_),
+      append_in_flight_(append_in_flight) {}
 
 std::string ProcessPartition::checkpoint_key() const {
   return "process/" + context_->setup.name + "/" + context_->setup.topic + "/" + std::to_string(id_.value());
@@ -284,7 +289,7 @@ void ProcessPartition::start_over(const Error& error, Instant at) {
   error_ = error;
   not_before_ = at;
   loaded_ = false;
-  ++generation_;
+  generation_ = context_->next_generation++;
   effects_ = {};
   commands_in_flight_ = 0;
   draft_.reset();
@@ -343,7 +348,7 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
       if (draft_ && draft_->appends_left > 0) --draft_->appends_left;
       return {};
     case ProcessOutcome::checkpoint:
-      saving_ = false;
+      if (outcome.generation >= first_generation_) saving_ = false;
       if (outcome.error && !is_stale) {
         error_ = outcome.error;
         if (!context_->stopping) saved_.offset = Offset{-1};  // the next one is due, whatever it says

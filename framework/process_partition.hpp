@@ -68,6 +68,7 @@ struct ProcessContext {
   std::shared_ptr<ProcessMailbox> mailbox;
   std::map<std::string, std::shared_ptr<void>> aggregates;  // by category
   bool stopping = false;
+  std::uint64_t next_generation = 1;  // of a partition's memory; never used twice, whatever is stopped and started again
 };
 
 /// A checkpoint that was taken and waits until what came before it is done.
@@ -79,7 +80,8 @@ struct CheckpointDraft {
 
 class ProcessPartition {
  public:
-  ProcessPartition(ProcessContext& context, PartitionId id);
+  /// `append_in_flight`: an earlier run has left one, whose outcome comes yet.
+  ProcessPartition(ProcessContext& context, PartitionId id, bool append_in_flight);
 
   /// Makes the first checkpoint of a process that has none, and checks the one it has. Blocks.
   Result<void> prepare();
@@ -93,6 +95,7 @@ class ProcessPartition {
   [[nodiscard]] bool is_idle() const;
   /// After stopping was set: idle and its last checkpoint is written.
   [[nodiscard]] bool is_stopped() const { return stopped_; }
+  [[nodiscard]] bool has_append_in_flight() const { return append_in_flight_; }
   [[nodiscard]] PartitionLag lag() const;
   void add_to(ProcessStatus& status) const;
 
@@ -121,11 +124,12 @@ class ProcessPartition {
   const PartitionId id_;
   bool loaded_ = false;
   bool stopped_ = false;
-  std::uint64_t generation_ = 0;
+  const std::uint64_t first_generation_;
+  std::uint64_t generation_;
   std::unique_ptr<ProcessCore> core_;
   std::optional<PartitionReader> reader_;
   ProcessEffects effects_;  // computed and not yet submitted
-  bool append_in_flight_ = false;
+  bool append_in_flight_;
   int commands_in_flight_ = 0;
   Offset output_end_;    // of the last append, or of the log when it was loaded
   bool at_end_ = false;  // of the committed inputs, at the last look

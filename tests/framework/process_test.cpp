@@ -90,39 +90,6 @@ struct StoredUndeclared : StoredSessions {
   using Emits = lungo::events<SessionEnded>;
 };
 
-/// A log whose appends to `sessions` wait in a queue of their own, not written yet, while it is told so.
-class QueueingLog : public test::MemoryEventLog {
- public:
-  using MemoryEventLog::MemoryEventLog;
-  void append(AppendRequest request, Completion completion) override {
-    if (!queueing || request.to.topic != "sessions") return MemoryEventLog::append(std::move(request), std::move(completion));
-    queue.emplace_back(std::move(request), std::move(completion));
-  }
-  void write_queued() {
-    queueing = false;
-    for (auto& [request, completion] : std::exchange(queue, {})) {
-      MemoryEventLog::append(std::move(request), std::move(completion));
-    }
-  }
-  bool queueing = false;
-  std::vector<std::pair<AppendRequest, Completion>> queue;
-};
-
-/// A log whose reads of one topic can be made to fail.
-class FailingReads : public test::MemoryEventLog {
- public:
-  using MemoryEventLog::MemoryEventLog;
-  Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override {
-    if (partition.topic == kShapesTopic && failures > 0) {
-      --failures;
-      return Error{code, "the disk is away"};
-    }
-    return MemoryEventLog::read(partition, from, bytes_max);
-  }
-  int failures = 0;
-  Errc code = Errc::timed_out;
-};
-
 /// Decider and process in one topic, so that what the commands became lies among the process's own outputs.
 struct SharedBill : Bill {
   static constexpr std::string_view topic = "hits";
@@ -457,23 +424,6 @@ TEST_F(ProcessTest, AnInputWhoseReactionEmitsWhatIsNotDeclaredIsParked) {
   const Result<void> caught_up = process.catch_up(60s);
   ASSERT_TRUE(caught_up) << caught_up.error();
   EXPECT_EQ(parked_events(store, "StoredUndeclared").value().size(), 1u);
-}
-
-TEST(ProcessReads, ShapesThatCantBeReadForAMomentParkNothing) {
-  test::Simulation simulation{1};
-  simulation.clock.set_wall(at(0min));
-  const auto log = std::make_shared<FailingReads>(simulation.ports());
-  EventStore writer{log};
-  EventStore store{log};
-  ASSERT_TRUE(writer.stream_topic("hits", 1));
-  Process<StoredSessions> process{store};
-  ASSERT_TRUE(process.start());
-  simulation.executor.run_due();
-  ASSERT_TRUE(writer.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/"}));
-  log->failures = 3;
-  ASSERT_TRUE(process.catch_up(60s));
-  EXPECT_EQ(process.status().parked, 0);
-  EXPECT_EQ(process.status().counts.outputs, 1);
 }
 
 TEST_F(ProcessTest, TopicsOfDifferentWidthAreRefused) {
