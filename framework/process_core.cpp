@@ -6,6 +6,8 @@
 
 #include <lungo/log/check.hpp>
 
+#include "saturated.hpp"
+
 namespace lungo {
 
 namespace {
@@ -197,7 +199,7 @@ Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const voi
   input_ = envelope.offset;
   ++counts_.inputs;
   if (envelope.time < lane.watermark) ++counts_.late;
-  Result<void> advanced = advance(lane, envelope.time - options_.lateness, effects);
+  Result<void> advanced = advance(lane, add_saturated(envelope.time, -options_.lateness), effects);
   if (!advanced) return advanced;
 
   std::size_t slot = 0;
@@ -335,9 +337,9 @@ Result<void> ProcessCore::set_timers(Lane& lane, std::size_t slot, const Cause& 
       --lane.timer_count;
       continue;
     }
-    Timestamp due = change.due.value_or(cause.time + change.delay.value_or(std::chrono::milliseconds{0}));
+    Timestamp due = change.due.value_or(add_saturated(cause.time, change.delay.value_or(std::chrono::milliseconds{0})));
     // A timer that sets itself again at its own time would fire for ever.
-    if (cause.fired) due = std::max(due, *cause.fired + std::chrono::milliseconds{1});
+    if (cause.fired) due = std::max(due, add_saturated(*cause.fired, std::chrono::milliseconds{1}));
     const bool is_new = timer == key.timers.end();
     if (is_new) {
       key.timers.push_back({type, due, next_timer_++, {}});

@@ -4,6 +4,8 @@
 
 #include <lungo/log/check.hpp>
 
+#include "saturated.hpp"
+
 namespace lungo {
 
 namespace {
@@ -11,7 +13,7 @@ namespace {
 constexpr std::size_t kChunkBytes = 1u << 20;
 constexpr std::size_t kCheckpointBytesPerSecond = 8u
                                                   << 20;  // big states are written less often: the topic is not compacted yet
-constexpr Duration kClockGranularity = std::chrono::milliseconds{10};
+constexpr std::chrono::milliseconds kClockGranularity{10};
 
 /// What the snapshot of a process's partition holds.
 struct ProcessCheckpoint {
@@ -150,6 +152,7 @@ Result<bool> ProcessPartition::load(Instant now) {
   output_end_ = goal;
   saved_ = (*stored)->position;
   saved_outputs_ = outputs_ = 0;
+  save_failed_ = false;
   next_checkpoint_ = now + context_->options.checkpoint_interval;
   loaded_ = true;
   return true;
@@ -351,7 +354,7 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
       if (outcome.generation >= first_generation_) saving_ = false;
       if (outcome.error && !is_stale) {
         error_ = outcome.error;
-        if (!context_->stopping) saved_.offset = Offset{-1};  // the next one is due, whatever it says
+        if (!context_->stopping) save_failed_ = true;
       }
       if (!outcome.error && !is_stale && !failing_) error_.reset();  // it is past what it was trying again
       return {};
@@ -391,7 +394,9 @@ bool ProcessPartition::is_idle() const {
   return nothing_waits && !append_in_flight_ && commands_in_flight_ == 0;
 }
 
-bool ProcessPartition::has_changed() const { return reader_->position() != saved_ || outputs_ != saved_outputs_; }
+bool ProcessPartition::has_changed() const {
+  return save_failed_ || reader_->position() != saved_ || outputs_ != saved_outputs_;
+}
 
 void ProcessPartition::checkpoint(Instant now) {
   if (draft_) {
@@ -420,6 +425,7 @@ void ProcessPartition::save_draft() {
   snapshot.state = checkpoint_bytes(output_end_, draft_->core);
   saved_ = snapshot.position;
   saved_outputs_ = outputs_;
+  save_failed_ = false;
   saving_ = true;
   context_->snapshots.save(
       checkpoint_key(), snapshot,
@@ -436,8 +442,9 @@ Instant ProcessPartition::next_step(Instant now) const {
   if (!at_end_) return next;
   if (const std::optional<Timestamp> due = core_->next_due()) {
     // The wall clock may jump: it is looked at again after a second at the latest.
-    const Duration wait = *due + context_->options.lateness - context_->store.log().ports().clock.now();
-    next = std::min(next, now + std::clamp<Duration>(wait, kClockGranularity, std::chrono::seconds{1}));
+    const Timestamp wall = context_->store.log().ports().clock.now();
+    const Timestamp then = add_saturated(*due, context_->options.lateness);
+    next = std::min(next, now + (std::clamp<Timestamp>(then, wall + kClockGranularity, wall + std::chrono::seconds{1}) - wall));
   }
   return next;
 }

@@ -135,7 +135,8 @@ class ProcessPartition {
   bool at_end_ = false;  // of the committed inputs, at the last look
   std::optional<CheckpointDraft> draft_;
   bool saving_ = false;
-  Position saved_;  // input position of the newest checkpoint
+  Position saved_;            // input position of the newest checkpoint
+  bool save_failed_ = false;  // the next one is due, whatever it says
   std::uint64_t saved_outputs_ = 0;
   std::uint64_t outputs_ = 0;  // appends made since loading
   Instant next_checkpoint_{};

@@ -115,6 +115,34 @@ TEST(ProcessCore, ACheckpointGoesOnExactly) {
   }
 }
 
+/// Its timer is never due.
+struct Never {
+  using Events = lungo::events<Hit>;
+  struct Ring {};
+  using Timers = lungo::events<Ring>;
+  using Emits = lungo::events<SessionStarted>;
+  struct State {
+    std::int32_t hits = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State& s, const Hit&) { ++s.hits; }
+  static void react(const State&, const Hit& hit, Actions& actions) {
+    if (hit.page == "/at") actions.at<Ring>(Timestamp::max());
+    if (hit.page == "/after") actions.after<Ring>(std::chrono::milliseconds::max());
+  }
+  static void react(const State&, const Ring&, Actions& actions) { actions.emit(SessionStarted{"never", ""}); }
+};
+
+TEST(ProcessCore, TimesAtTheEndsOfTheRangeOverflowNothing) {
+  test::ProcessScript<Never> script;
+  script.input(at(0min), Hit{"ada", "/at"}).input(at(1min), Hit{"bob", "/after"});
+  script.input(Timestamp::min(), Hit{"eve", "/"}).input(Timestamp::min() + 1s, Hit{"eve", "/"});
+  script.clock(at(99min)).then();
+  EXPECT_EQ(script.counts().late, 2);
+  EXPECT_EQ(script.counts().fired, 0);
+}
+
 /// Keeps nothing: every key is done at once.
 struct Echo {
   using Events = lungo::events<Hit>;
