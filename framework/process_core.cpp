@@ -195,12 +195,15 @@ void ProcessCore::forget_idle_lanes() {
 }
 
 Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
+  Result<void> before = go_on(effects);
+  if (!before || is_firing()) return before;
   Lane& lane = lane_of(envelope.lane);
   input_ = envelope.offset;
-  ++counts_.inputs;
-  if (envelope.time < lane.watermark) ++counts_.late;
+  const bool is_late = envelope.time < lane.watermark;  // the same when it is asked again: the lateness is not negative
   Result<void> advanced = advance(lane, add_saturated(envelope.time, -options_.lateness), effects);
-  if (!advanced) return advanced;
+  if (!advanced || is_firing()) return advanced;
+  ++counts_.inputs;
+  if (is_late) ++counts_.late;
 
   std::size_t slot = 0;
   try {
@@ -229,6 +232,7 @@ std::optional<Timestamp> ProcessCore::next_due() const {
 }
 
 Result<void> ProcessCore::on_clock(Timestamp now, Offset next_input, ProcessEffects& effects) {
+  if (is_firing()) return go_on(effects);
   Lane& live = *lanes_.front();
   const Timestamp watermark = now - options_.lateness;
   if (watermark <= live.watermark) return {};
@@ -254,11 +258,20 @@ Result<void> ProcessCore::on_clock(Timestamp now, Offset next_input, ProcessEffe
 
 Result<void> ProcessCore::advance(Lane& lane, Timestamp watermark, ProcessEffects& effects) {
   lane.watermark = std::max(lane.watermark, watermark);
+  firing_ = nullptr;
   while (const std::optional<QueueEntry> due = lane.pop_due(lane.watermark)) {
     Result<void> fired = fire(lane, due->slot, due->number, effects);
     if (!fired) return fired;
+    if (effects.size_bytes() <= options_.pending_bytes_max) continue;
+    firing_ = &lane;
+    return {};
   }
   return {};
+}
+
+/// Goes on where advance() stopped.
+Result<void> ProcessCore::go_on(ProcessEffects& effects) {
+  return firing_ == nullptr ? Result<void>{} : advance(*firing_, firing_->watermark, effects);
 }
 
 Result<void> ProcessCore::fire(Lane& lane, std::size_t slot, std::uint64_t number, ProcessEffects& effects) {
@@ -372,6 +385,7 @@ Result<void> ProcessCore::load(BytesView checkpoint, const Shape& writer) {
   SavedCore saved;
   Result<void> decoded = decode(checkpoint, saved);
   if (!decoded) return decoded.error().with_context("checkpoint of " + options_.name);
+  firing_ = nullptr;
   lanes_.clear();
   lanes_.push_back(std::make_unique<Lane>());  // the live one, which every checkpoint has
   next_timer_ = saved.next_timer;
@@ -442,10 +456,12 @@ Result<void> ProcessCore::take_recorded(const Envelope& envelope) {
 }
 
 Result<void> ProcessCore::apply_recorded(Offset offset, ProcessEffects& effects) {
+  Result<void> before = go_on(effects);
+  if (!before || is_firing()) return before;
   for (; next_advance_ < advances_.size() && advances_[next_advance_].before <= offset; ++next_advance_) {
     input_ = advances_[next_advance_].before;
     Result<void> advanced = advance(*lanes_.front(), advances_[next_advance_].watermark, effects);
-    if (!advanced) return advanced;
+    if (!advanced || is_firing()) return advanced;
   }
   return {};
 }

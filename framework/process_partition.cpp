@@ -133,8 +133,9 @@ Result<bool> ProcessPartition::load(Instant now) {
                  Offset{checkpoint.output_end}};
   }
 
-  core_ = std::make_unique<ProcessCore>(*context_->setup.fold,
-                                        ProcessCoreOptions{context_->setup.name, id_, context_->options.lateness});
+  core_ = std::make_unique<ProcessCore>(
+      *context_->setup.fold,
+      ProcessCoreOptions{context_->setup.name, id_, context_->options.lateness, context_->options.pending_bytes_max});
   Result<void> restored = core_->load(as_bytes(checkpoint.core), **shape);
   if (restored) restored = note_recorded(Offset{checkpoint.output_end}, goal);
   if (!restored) return restored.error();
@@ -202,6 +203,10 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
     if (decoded->type < 0) continue;
     Result<bool> handled = handle(**next, *decoded, now);
     if (!handled || !*handled) return handled;
+    if (core_->is_firing()) {  // the same input again when there is room; its append's outcome wakes us
+      reader_->seek(before);
+      return false;
+    }
   }
   return true;
 }
@@ -216,9 +221,9 @@ Result<bool> ProcessPartition::read_failed(const Error& error, Instant now) {
 
 Result<bool> ProcessPartition::handle(const Envelope& envelope, const Decoded& decoded, Instant now) {
   Result<void> handled = core_->apply_recorded(envelope.offset, effects_);
-  if (handled) handled = core_->on_input(envelope, decoded.type, decoded.event, effects_);
+  if (handled && !core_->is_firing()) handled = core_->on_input(envelope, decoded.type, decoded.event, effects_);
   if (!handled) return input_failed(handled.error(), envelope, now);
-  if (failing_ == envelope.offset) {
+  if (failing_ == envelope.offset && !core_->is_firing()) {
     failing_.reset();
     failures_ = 0;
   }
@@ -229,6 +234,7 @@ Result<bool> ProcessPartition::at_end() {
   const Position position = reader_->position();
   Result<void> applied = core_->apply_recorded(position.offset, effects_);
   if (!applied) return applied.error();
+  if (core_->is_firing()) return false;
   unmatched_ += static_cast<std::int64_t>(core_->end_recovery());
   at_end_ = true;
   Result<void> advanced = core_->on_clock(context_->store.log().ports().clock.now(), position.offset, effects_);
@@ -404,7 +410,7 @@ void ProcessPartition::checkpoint(Instant now) {
     return;
   }
   const bool is_due = context_->stopping ? is_idle() : now >= next_checkpoint_;
-  if (!is_due || saving_ || core_->is_recovering() || !has_changed()) return;
+  if (!is_due || saving_ || core_->is_recovering() || core_->is_firing() || !has_changed()) return;
 
   CheckpointDraft& draft = draft_.emplace();
   draft.snapshot.position = reader_->position();
@@ -438,7 +444,8 @@ void ProcessPartition::save_draft() {
 Instant ProcessPartition::next_step(Instant now) const {
   if (context_->stopping) return Instant::max();  // outcomes wake us
   if (now < not_before_) return not_before_;
-  Instant next = has_changed() && !draft_ && !saving_ ? std::max(now, next_checkpoint_) : Instant::max();
+  const bool may_checkpoint = !draft_ && !saving_ && !core_->is_recovering() && !core_->is_firing();
+  Instant next = has_changed() && may_checkpoint ? std::max(now, next_checkpoint_) : Instant::max();
   if (!at_end_) return next;
   if (const std::optional<Timestamp> due = core_->next_due()) {
     // The wall clock may jump: it is looked at again after a second at the latest.

@@ -143,6 +143,56 @@ TEST(ProcessCore, TimesAtTheEndsOfTheRangeOverflowNothing) {
   EXPECT_EQ(script.counts().fired, 0);
 }
 
+TEST(ProcessCore, TimersDueTogetherFireAsRoomAllows) {
+  const ProcessFoldOf<Sessions> fold;
+  const auto run = [&](std::size_t pending_bytes_max, bool by_clock) {
+    ProcessCore core{fold, {"Sessions", PartitionId{0}, 60s, pending_bytes_max}};
+    ProcessEffects effects;
+    std::string all;
+    std::int64_t calls = 0;
+    const auto drain = [&] {
+      EXPECT_LE(effects.size_bytes(), pending_bytes_max + 1000);
+      for (const EncodedRecords& batch : effects.batches) {
+        for (std::size_t index = 0; index < batch.count(); ++index) all += as_text(batch.body(index));
+      }
+      effects = {};
+      ++calls;
+    };
+    Envelope envelope;
+    envelope.stream = "Input-1";
+    const auto input = [&](const Hit& hit, std::string_view lane = {}) {
+      envelope.lane = lane;
+      do {
+        EXPECT_TRUE(core.on_input(envelope, 0, &hit, effects));
+        drain();
+      } while (core.is_firing());
+      envelope.offset = envelope.offset.next();
+    };
+    envelope.time = at(0min);
+    for (int visitor = 0; visitor < 500; ++visitor) input(Hit{"v" + std::to_string(visitor), "/"});
+    if (by_clock) {
+      EXPECT_TRUE(core.on_clock(at(60min), envelope.offset, effects));
+      drain();
+      input(Hit{"imported", "/"}, "import");  // another lane's input waits for what is left
+    } else {
+      envelope.time = at(60min);
+      input(Hit{"last", "/"});
+    }
+    EXPECT_EQ(core.counts().inputs, 501);
+    EXPECT_EQ(core.counts().fired, 500);
+    Bytes saved;
+    core.save(saved);
+    return std::tuple{all, saved, calls};
+  };
+  for (const bool by_clock : {false, true}) {
+    const auto [whole, whole_saved, few] = run(std::numeric_limits<std::size_t>::max() / 2, by_clock);
+    const auto [parts, parts_saved, many] = run(1000, by_clock);
+    EXPECT_EQ(whole, parts);
+    EXPECT_EQ(whole_saved, parts_saved);
+    EXPECT_GT(many, few + 20);
+  }
+}
+
 /// Keeps nothing: every key is done at once.
 struct Echo {
   using Events = lungo::events<Hit>;

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -104,6 +105,7 @@ struct ProcessCoreOptions {
   std::string name;  // of the process: without '/'
   PartitionId partition;
   std::chrono::milliseconds lateness{60'000};
+  std::size_t pending_bytes_max = std::numeric_limits<std::size_t>::max();  // of outputs, before no further timer fires
 };
 
 class ProcessCore {
@@ -119,6 +121,10 @@ class ProcessCore {
   /// from a checkpoint. The error has the event's offset when it is this event's, and none when it is a timer's that was due
   /// before.
   Result<void> on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects);
+
+  /// True when on_input(), on_clock() or apply_recorded() stopped because `effects` is full while more timers are due: call it
+  /// again, with the same arguments, when there is room. The input was not handled yet. No checkpoint meanwhile.
+  [[nodiscard]] bool is_firing() const { return firing_ != nullptr; }
 
   /// The earliest due time of a timer in the live lane.
   [[nodiscard]] std::optional<Timestamp> next_due() const;
@@ -160,6 +166,7 @@ class ProcessCore {
   Lane& lane_of(std::string_view name);
   void forget_idle_lanes();
   Result<void> advance(Lane& lane, Timestamp watermark, ProcessEffects& effects);
+  Result<void> go_on(ProcessEffects& effects);
   Result<void> fire(Lane& lane, std::size_t slot, std::uint64_t number, ProcessEffects& effects);
   Result<void> carry_out(Lane& lane, std::size_t slot, const Cause& cause, ProcessEffects& effects);
   Result<void> emit(const Lane& lane, const Key& key, const Cause& cause, ProcessEffects& effects);
@@ -171,7 +178,8 @@ class ProcessCore {
   std::string id_prefix_;                     // PROCESS/PARTITION/
   std::vector<std::unique_ptr<Lane>> lanes_;  // the live lane first, then the latest used
   std::uint64_t next_timer_ = 1;
-  Offset input_;  // in hand, or the next one
+  Offset input_;            // in hand, or the next one
+  Lane* firing_ = nullptr;  // has timers that are due and must fire before anything else
   ProcessCounts counts_;
   std::unordered_set<std::string> recorded_ids_;
   std::vector<Advance> advances_;
