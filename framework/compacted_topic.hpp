@@ -32,8 +32,9 @@ Result<void> add_row(EventLog& log, std::string_view key, const T& row, EncodedR
   return add_record(fields, out);
 }
 
-/// Calls `visit` for the records of `topic` from the newest chunk of records to the oldest, ascending inside a chunk, until it
-/// answers false after a chunk. A topic that does not exist has none. Errors: as EventLog::read(), and what `take` answers.
+/// Calls `take` for the records of `topic` from the newest chunk of records to the oldest, ascending inside a chunk, as long as
+/// `wants_more` answers true before a chunk. A topic that does not exist has none. Errors: as EventLog::read(), and what `take`
+/// answers.
 Result<void> scan_backwards(EventLog& log, std::string_view topic, const std::function<Result<void>(const Envelope&)>& take,
                             const std::function<bool()>& wants_more);
 

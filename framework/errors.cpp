@@ -27,32 +27,14 @@ Result<void> prepare_parking(EventStore& store) {
   return store.declare(events<ParkedEvent>{});
 }
 
-namespace {
-
-Result<AppendRequest> park_request(EventStore& store, const ParkedEvent& event) {
+Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout) {
   AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
   std::string key =
       event.reader + "/" + event.topic + "/" + std::to_string(event.partition) + "/" + std::to_string(event.offset);
   if (!event.command.empty()) key += "/" + event.command;
   Result<void> added = add_row(store.log(), key, event, request.records);
-  if (!added) return added.error();
-  return request;
-}
-
-}  // namespace
-
-void park(EventStore& store, const ParkedEvent& event, std::function<void(Result<void>)> done) {
-  Result<AppendRequest> request = park_request(store, event);
-  if (!request) return done(request.error());
-  store.log().append(std::move(*request), [done = std::move(done)](const Result<Appended>& appended) {
-    done(appended ? Result<void>{} : Result<void>{appended.error()});
-  });
-}
-
-Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout) {
-  Result<AppendRequest> request = park_request(store, event);
-  if (!request) return request.error();
-  Result<Appended> appended = append_wait(store.log(), std::move(*request), timeout);
+  if (!added) return added;
+  Result<Appended> appended = append_wait(store.log(), std::move(request), timeout);
   if (!appended) return appended.error();
   return {};
 }

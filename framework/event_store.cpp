@@ -134,10 +134,6 @@ std::size_t EventBatch::size_bytes() const {
   return bytes;
 }
 
-std::size_t EventBatch::count(PartitionId partition) const {
-  return parts_->partitions.at(static_cast<std::size_t>(partition.value())).records.count();
-}
-
 PartitionId EventBatch::partition_of(std::string_view stream) const {
   return partition_of_stream(stream, parts_->topic.spec.partitions);
 }

@@ -9,7 +9,6 @@ Result<const Envelope*> PartitionReader::next() {
   while (true) {
     if (cursor_) {
       if (const RecordView* record = cursor_->next()) {
-        skipped_ += record->offset - position_.offset;
         position_.offset = record->offset.next();
         position_.epoch = record->epoch;
         Result<void> parsed = parse_envelope_into(partition_.topic, partition_.partition, *record, envelope_);
@@ -21,7 +20,6 @@ Result<const Envelope*> PartitionReader::next() {
         cursor_.reset();  // the next call reads again from position_
         return error.with_context(to_string(partition_));
       }
-      skipped_ += chunk_->next().offset - position_.offset;
       position_ = chunk_->next();
       cursor_.reset();
     }

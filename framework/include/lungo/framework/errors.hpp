@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,13 +57,10 @@ struct ParkedEvent {
 
 inline constexpr std::string_view kParkedTopic = "__lungo_parked";
 
-/// Makes the topic and declares its rows, which park() must not wait for. Errors: as EventStore::declare().
+/// Makes the topic and declares its rows, which park_wait() shall not have to wait for. Errors: as EventStore::declare().
 Result<void> prepare_parking(EventStore& store);
 
-/// Notes a parked event; `done` runs as a Completion does. Errors: as EventLog::append().
-void park(EventStore& store, const ParkedEvent& event, std::function<void(Result<void>)> done);
-
-/// The same, and waits until it is committed. Errors: also timed_out.
+/// Notes a parked event and waits until it is committed. Errors: as EventLog::append(); timed_out.
 Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout = std::chrono::seconds{30});
 
 /// All parked events of `reader`, in the order they were parked. Errors: as EventLog::read().

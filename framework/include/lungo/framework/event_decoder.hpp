@@ -40,8 +40,6 @@ class EventDecoder {
   /// shape that was not met before also as EventLog::read(), which say nothing about it.
   Result<Decoded> decode(const Envelope& envelope);
 
-  [[nodiscard]] int type_count() const { return static_cast<int>(slots_.size()); }
-
  private:
   /// One added event type, with its object and its plans.
   class Slot {

@@ -106,7 +106,6 @@ class EventBatch {
 
   [[nodiscard]] std::size_t count() const;
   [[nodiscard]] std::size_t size_bytes() const;
-  [[nodiscard]] std::size_t count(PartitionId partition) const;
   [[nodiscard]] PartitionId partition_of(std::string_view stream) const;
   /// Forgets the events and keeps the memory.
   void clear();

@@ -26,8 +26,6 @@ class PartitionReader {
   [[nodiscard]] const Position& position() const { return position_; }
   /// As of the last chunk that was read.
   [[nodiscard]] Offset committed_end() const { return committed_end_; }
-  /// Offsets that hold no record because they were compacted away or were control records, so far.
-  [[nodiscard]] std::int64_t skipped_offsets() const { return skipped_; }
   [[nodiscard]] const TopicPartition& partition() const { return partition_; }
   /// Goes on from another offset.
   void seek(const Position& position);
@@ -42,7 +40,6 @@ class PartitionReader {
   std::optional<Fetched> chunk_;
   std::optional<RecordCursor> cursor_;
   Offset committed_end_;
-  std::int64_t skipped_ = 0;
   Envelope envelope_;
 };
 

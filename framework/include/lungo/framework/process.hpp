@@ -21,7 +21,8 @@
 //
 // Promise: the outputs, with their ids, are the same whatever crashes: none is lost, none is written twice. react is never
 // called for a replay of projections. Event time drives the timers; see process_core.hpp and docs/internals/process.md.
-// Threads: start(), stop() and the status from any thread; the fold's functions run on the process's own activity.
+// Threads: start() and stop() one at a time, catch_up() and the status from any thread; the fold's functions run on the
+// process's own activity.
 #pragma once
 
 #include <memory>
@@ -78,8 +79,11 @@ class ProcessRunner {
   ~ProcessRunner();
   ProcessRunner(const ProcessRunner&) = delete;
   ProcessRunner& operator=(const ProcessRunner&) = delete;
+  /// Errors: as Process::start().
   Result<void> start();
+  /// Errors: timed_out, as Process::stop().
   Result<void> stop(Duration timeout);
+  /// Errors: timed_out; what stopped the process; closed when it does not run; as EventLog::ends().
   Result<void> catch_up(Duration timeout);
   [[nodiscard]] ProcessStatus status() const;
 

@@ -7,7 +7,8 @@
 // Promise: every event from the start position on reaches its handler at least once, in the order of its partition, until it is
 // parked. The position is durable about once a second and at a clean stop, so the last second is handled again after a crash:
 // a handler that must not do a thing twice keeps {topic, partition, offset} beside its effect.
-// Threads: start(), stop() and the status from any thread; handlers run on the subscription's own activity, one at a time.
+// Threads: start() and stop() one at a time, catch_up() and the status from any thread; handlers run on the subscription's own
+// activity, one at a time.
 #pragma once
 
 #include <functional>
