@@ -47,8 +47,10 @@ std::optional<Error> AppendQueue::refusal(const AppendRequest& request) const {
   if (failed_) return failed_;
   if (request.records.empty()) return refused(Errc::invalid_argument, "an append without records");
   if (request.condition && !options_.streams) return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
-  if (!queued_.empty() && queued_bytes_ + request.records.size_bytes() > options_.queued_bytes_max) {
-    return refused(Errc::busy, std::to_string(queued_bytes_) + " bytes wait to be written");
+  // What is written counts until it is completed: while a sync stalls, appenders write and the queue alone stays short.
+  const std::size_t pending_bytes = queued_bytes_ + written_bytes_;
+  if (has_work() && pending_bytes + request.records.size_bytes() > options_.queued_bytes_max) {
+    return refused(Errc::busy, std::to_string(pending_bytes) + " bytes wait to be completed");
   }
   return std::nullopt;
 }
@@ -214,10 +216,12 @@ std::size_t AppendQueue::write_group() {
   for (GroupItem& item : group_) {
     Queued& queued = queued_.front();
     Result<Appended> outcome = broken ? Result<Appended>(*broken) : std::move(*item.outcome);
-    written_.push_back({std::move(outcome), std::move(queued.completion), queued.caller});
+    const std::size_t size = queued.request.records.size_bytes();
+    written_.push_back({std::move(outcome), std::move(queued.completion), queued.caller, size});
     queued_.pop_front();
   }
   queued_bytes_ -= bytes;
+  written_bytes_ += bytes;
   if (broken) {
     refuse_all(*broken);
     return bytes;
@@ -256,6 +260,7 @@ void AppendQueue::complete_ready() {
     const std::lock_guard lock(mutex_);
     const Offset committed = partition_->committed();
     while (!written_.empty() && (!written_.front().outcome || written_.front().outcome->end <= committed)) {
+      written_bytes_ -= written_.front().bytes;
       ready.push_back(std::move(written_.front()));
       written_.pop_front();
     }
@@ -290,7 +295,7 @@ void AppendQueue::fail(const Error& cause) {
     for (Queued& item : queued_) all.push_back({*failed_, std::move(item.completion), item.caller});
     written_.clear();
     queued_.clear();
-    queued_bytes_ = 0;
+    queued_bytes_ = written_bytes_ = 0;
     unsynced_since_.reset();
   }
   complete(std::move(all));

@@ -28,8 +28,8 @@ class AppendQueue {
   struct Options {
     AckLevel ack_level = AckLevel::isr_sync;
     Duration flush_interval = std::chrono::milliseconds{5};
-    std::size_t queued_bytes_max = 16u << 20;
-    bool streams = false;  // takes conditions
+    std::size_t queued_bytes_max = 64u << 20;  // appended and not completed
+    bool streams = false;                      // takes conditions
     LeaderEpoch epoch;
   };
   /// What the queue tells its surroundings. Both are called without the queue's mutex.
@@ -69,6 +69,7 @@ class AppendQueue {
     Result<Appended> outcome;
     Completion completion;
     Caller* caller = nullptr;
+    std::size_t bytes = 0;
   };
 
   [[nodiscard]] std::optional<Error> refusal(const AppendRequest& request) const;
@@ -99,6 +100,7 @@ class AppendQueue {
   std::deque<Queued> queued_;
   std::size_t queued_bytes_ = 0;
   std::deque<Written> written_;  // in the order of the appends, refused ones too
+  std::size_t written_bytes_ = 0;
   std::vector<GroupItem> group_;
   bool led_ = false;
   int callers_waiting_ = 0;                // for the lead or for their completion

@@ -343,6 +343,23 @@ TEST_F(LocalEventLogFaults, FullQueueAnswersBusyAndRecovers) {
   EXPECT_EQ(outcomes, (std::vector<std::string>{"busy", "ok", "ok"}));
 }
 
+TEST_F(LocalEventLogFaults, WhatIsWrittenAndNotSyncedCountsAsQueued) {
+  // An appender writes by itself from 64 KiB on, so the queue alone never fills up. Nothing syncs here until run_due().
+  open(1'000'000);
+  for (int i = 0; i < 20; ++i) submit(std::string(100'000, 'x'));
+  EXPECT_GT(log->ends(kPartition).value().written, Offset{0});
+  EXPECT_EQ(outcomes, std::vector<std::string>(11, "busy"));
+  machine.executor.run_due();
+  EXPECT_EQ(std::ranges::count(outcomes, "ok"), 9);
+  outcomes.clear();
+  submit(std::string(900'000, 'y'));
+  submit(std::string(2'000'000, 'y'));
+  machine.executor.run_due();
+  submit(std::string(2'000'000, 'y'));
+  machine.executor.run_due();
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"busy", "ok", "ok"})) << "one append alone is never too much";
+}
+
 TEST_F(LocalEventLogFaults, CloseCompletesWhatIsNotWrittenWithClosed) {
   open();
   submit("a");

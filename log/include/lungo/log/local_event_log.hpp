@@ -17,8 +17,9 @@ struct LocalOptions {
   /// Open without the writer's lock, beside a live writer or on a stopped directory; follows the tail page.
   /// Appending and creating topics answer `unsupported`.
   bool read_only = false;
-  /// Bytes queued and not yet written per partition before append answers `busy`.
-  std::size_t queued_bytes_max = 16u << 20;
+  /// Bytes of records per partition that are appended and not completed yet, above which append answers `busy` (retriable):
+  /// what holds memory while a sync takes its time. One append alone is never too much for it.
+  std::size_t queued_bytes_max = 64u << 20;
 };
 
 /// Opens or creates the data directory, recovering what a crash left behind.
