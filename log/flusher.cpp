@@ -6,11 +6,18 @@ namespace lungo {
 
 void Flusher::Slot::mark() {
   if (marked_.exchange(true)) return;
-  {
-    const std::lock_guard lock(flusher_.mutex_);
-    flusher_.marked_.push_back(this);
-  }
+  const std::lock_guard lock(flusher_.mutex_);
+  flusher_.marked_.push_back(this);
   if (flusher_.running_) flusher_.running_->wake();
+}
+
+void Flusher::stop() {
+  std::unique_ptr<RunningActivity> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running = std::move(running_);
+  }
+  // Without the mutex: the step that is waited for may mark slots.
 }
 
 Flusher::Slot& Flusher::add_slot() {

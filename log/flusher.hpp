@@ -1,7 +1,8 @@
 // The activity that leads the append queues which no caller leads, and syncs tails that nobody waits for.
 //
 // Only queues that asked for it are looked at, so thousands of idle partitions cost nothing.
-// Threads: Slot::mark() from any; the rest as an Activity, and add() before the queue is used.
+// Threads: Slot::mark() from any, also while stop() runs; step() as an Activity; add_slot() from any, set_queue() before the
+// slot's first mark().
 #pragma once
 
 #include <atomic>
@@ -36,7 +37,7 @@ class Flusher : public Activity {
   Slot& add_slot();
   static void set_queue(Slot& slot, AppendQueue& queue) { slot.queue_ = &queue; }
   /// No flush() runs or begins after it returns.
-  void stop() { running_.reset(); }
+  void stop();
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-flusher"; }
@@ -46,7 +47,7 @@ class Flusher : public Activity {
   std::deque<Slot> slots_;                    // under mutex_; a deque keeps their addresses
   std::vector<Slot*> marked_;                 // under mutex_
   std::vector<Slot*> waiting_;                // the flusher's own: those with a time to come
-  std::unique_ptr<RunningActivity> running_;  // last: starts to step at once
+  std::unique_ptr<RunningActivity> running_;  // under mutex_; last: starts to step at once
 };
 
 }  // namespace lungo
