@@ -58,12 +58,33 @@ Verdict AppendChecks::repeated(Offset first, std::size_t count, bool in_group) c
           .rests_on_group = in_group};
 }
 
-// Ids name whole appends: one that has more records than what was written under its id is another append with a used id, and
+/// True when both begin with records of the same keys and ids, for all of `records`.
+bool begins_like(const EncodedRecords& written, const EncodedRecords& records) {
+  if (written.count() < records.count()) return false;
+  for (std::size_t i = 0; i < records.count(); ++i) {
+    if (written.key(i) != records.key(i) || written.id(i) != records.id(i)) return false;
+  }
+  return true;
+}
+
+// Whether the log has all of `records` from `first` on, as far as keys and ids tell. `first` was loaded last. All records of an
+// append share a batch, but a batch holds several appends: what follows a smaller one under this id is another's.
+Result<bool> AppendChecks::is_written(const EncodedRecords& records, Offset first) {
+  if (lookup_.loaded_batch_end() - first < static_cast<std::int64_t>(records.count())) return false;
+  for (std::size_t i = 1; i < records.count(); ++i) {
+    const Result<const RecordView*> record = lookup_.load(first.plus(static_cast<std::int64_t>(i)));
+    if (!record) return record.error();
+    if (key_of(**record) != records.key(i) || id_of(**record) != records.id(i)) return false;
+  }
+  return true;
+}
+
+// Ids name whole appends: one that has other records than what was written under its id is another append with a used id, and
 // must not pass for written.
 Verdict AppendChecks::reused(std::string_view id, Offset first) const {
   return {.outcome =
               Error{Errc::invalid_argument,
-                    "the id " + std::string(id) + " names a smaller append at offset " + std::to_string(first.value()), first}};
+                    "the id " + std::string(id) + " names another append, at offset " + std::to_string(first.value()), first}};
 }
 
 // A retry carries the id of the first try on its first record, under the same key. Two keys may use one id: each names its own
@@ -75,16 +96,16 @@ Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
   for (const Pending& pending : pending_) {
     if (pending.records->id(0) != id || pending.records->key(0) != key) continue;
     const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin));
-    return pending.records->count() < count ? reused(id, first) : repeated(first, count, true);
+    return begins_like(*pending.records, *item.records) ? repeated(first, count, true) : reused(id, first);
   }
   const Result<std::optional<Offset>> found =
       from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })
                   : recent(key, id, from.value_or(log_.start));
   if (!found) return {.outcome = found.error()};
   if (!*found) return {};
-  // All records of an append share a batch, and the record found was the last that was loaded.
-  const bool fits = lookup_.loaded_batch_end() - **found >= static_cast<std::int64_t>(count);
-  return fits ? repeated(**found, count, false) : reused(id, **found);
+  const Result<bool> written = is_written(*item.records, **found);
+  if (!written) return {.outcome = written.error()};
+  return *written ? repeated(**found, count, false) : reused(id, **found);
 }
 
 Result<std::optional<Offset>> AppendChecks::recent(std::optional<std::string_view> key, std::string_view id, Offset begin) {

@@ -48,6 +48,7 @@ class AppendChecks {
   Verdict judge_condition(const Condition& condition);
   [[nodiscard]] std::optional<Offset> latest_pending(std::string_view key) const;
   Result<std::optional<Offset>> recent(std::optional<std::string_view> key, std::string_view id, Offset begin);
+  Result<bool> is_written(const EncodedRecords& records, Offset first);
   [[nodiscard]] Verdict repeated(Offset first, std::size_t count, bool in_group) const;
   [[nodiscard]] Verdict reused(std::string_view id, Offset first) const;
 

@@ -392,5 +392,36 @@ TEST(Idempotence, AnIdOfASmallerAppendIsRefused) {
   EXPECT_EQ(log->written_end(), Offset{1});
 }
 
+// Appends share a batch: what lies behind a smaller append under the id is another one's, and must not pass for written.
+TEST(Idempotence, AnIdOfASmallerAppendIsRefusedInsideAFullBatchToo) {
+  PartitionFixture fixture;
+  const auto log = open_streams(fixture);
+  const TestRecord used{.key = "a", .value = "1", .time = 1, .id = "used"};
+  const EncodedRecords one = encode({used});
+  const EncodedRecords other_key = encode({{.key = "b", .value = "2", .time = 1}});
+  const EncodedRecords other_id = encode({{.key = "a", .value = "3", .time = 1, .id = "other"}});
+  const EncodedRecords two = encode({used, {.key = "a", .value = "lost?", .time = 1}});
+  GroupItem in_group[] = {{.records = &one}, {.records = &two}};
+  log->append(in_group, LeaderEpoch{5});
+  EXPECT_EQ(in_group[1].outcome->error().code(), Errc::invalid_argument);
+
+  for (const EncodedRecords* neighbour : {&other_key, &other_id}) {
+    const Offset first = log->written_end();
+    const std::string id = "used-" + std::to_string(first.value());
+    const TestRecord named{.key = "a", .value = "1", .time = 1, .id = id};
+    const EncodedRecords small = encode({named});
+    GroupItem group[] = {{.records = &small}, {.records = neighbour}};
+    log->append(group, LeaderEpoch{5});
+    ASSERT_EQ((*group[1].outcome)->end, first.plus(2)) << "one batch";
+    for (const std::optional<Offset> since : {std::optional<Offset>{}, std::optional{Offset{0}}}) {
+      const Result<Appended> more = append(*log, {named, {.key = "a", .value = "lost?", .time = 1}}, LeaderEpoch{5}, {}, since);
+      ASSERT_FALSE(more);
+      EXPECT_EQ(more.error().code(), Errc::invalid_argument);
+      EXPECT_EQ(more.error().offset(), first);
+    }
+    EXPECT_TRUE(append(*log, {named})->repeated);
+  }
+}
+
 }  // namespace
 }  // namespace lungo
