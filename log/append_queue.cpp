@@ -328,7 +328,7 @@ Result<CleanEnd> AppendQueue::close() {
     queued_.clear();
     queued_bytes_ = 0;
   }
-  if (!failed()) round();  // nothing is queued: syncs and completes what is written
+  round();  // nothing is queued: syncs and completes what is written, or completes it with the failure
   complete(std::move(refused));
   partition_->close();
   if (failed()) return Error{Errc::partition_failed, to_string(partition_->name()) + " had failed"};

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include <lungo/log/check.hpp>
+
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -366,6 +368,18 @@ TEST_F(LocalEventLogFaults, CloseCompletesWhatIsNotWrittenWithClosed) {
   submit("b");
   log.reset();
   EXPECT_EQ(outcomes, (std::vector<std::string>{"closed", "closed"}));
+}
+
+TEST_F(LocalEventLogFaults, CloseCompletesWhatABrokenInvariantLeft) {
+  open();
+  machine.disk.on_step([](const test::DiskStep& step) {
+    if (step.operation == "write" && step.path.ends_with(".log")) throw invariant_broken("on purpose");
+  });
+  submit(std::string(100'000, 'x'));  // written by the appender; the flusher would complete it
+  machine.disk.on_step(nullptr);
+  EXPECT_EQ(outcomes, std::vector<std::string>{});
+  log.reset();
+  EXPECT_EQ(outcomes, std::vector<std::string>{"io"});
 }
 
 TEST_F(LocalEventLogFaults, FailedSyncRefusesEverythingUntilReopened) {
