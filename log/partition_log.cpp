@@ -113,9 +113,12 @@ std::optional<Error> PartitionLog::Parts::refusal() const {
   return failure.get();
 }
 
-Error PartitionLog::Parts::failed(const Error& cause) const {
-  return Error{Errc::partition_failed,
-               "writes to " + directory + " are refused until it is opened again: " + std::string(cause.text())};
+// Nothing may be written from now on; says so once. Returns what further calls are answered.
+Error PartitionLog::Parts::fail(const Error& cause) {
+  const Error error{Errc::partition_failed,
+                    "writes to " + directory + " are refused until it is opened again: " + std::string(cause.text())};
+  if (failure.set(error)) logger()->error("{}", error.text());
+  return error;
 }
 
 // Writes one finished batch: rolls if it is time, then segment, ends. Nothing changes on failure.
@@ -128,8 +131,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
   if (Result<void> written = active().append(batch, last, builder.max_timestamp()); !written) {
-    if (written.error() == Errc::partition_failed) failure.set(failed(written.error()));
-    return written;
+    return written.error() == Errc::partition_failed ? fail(written.error()) : written;
   }
   epochs.note(epoch, base);
   last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + kCrcAt);
@@ -160,7 +162,7 @@ Result<void> PartitionLog::truncate_to(Offset end) {
 
   parts_->sync_turn.take();
   Result<void> done = parts_->cut(*list, index, *position, end);
-  if (!done) parts_->failure.set(parts_->failed(done.error()));
+  if (!done) static_cast<void>(parts_->fail(done.error()));
   parts_->sync_turn.give_back();
   return done;
 }

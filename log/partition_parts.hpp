@@ -21,10 +21,13 @@ namespace lungo {
 /// The first failure after which nothing may be written; stays set.
 class FailureLatch {
  public:
-  void set(const Error& error) {
+  /// False when an earlier one stands.
+  bool set(const Error& error) {
     const std::lock_guard lock(mutex_);
-    if (!error_) error_ = error;
+    const bool is_first = !error_;
+    if (is_first) error_ = error;
     is_set_.store(true, std::memory_order_release);
+    return is_first;
   }
   [[nodiscard]] std::optional<Error> get() const {
     if (!is_set_.load(std::memory_order_acquire)) return std::nullopt;
@@ -94,7 +97,7 @@ struct PartitionLog::Parts {
   Offset first_unindexed_segment;    // base of the first segment whose stream index may not be on disk
 
   [[nodiscard]] Segment& active() const { return *segments.snapshot()->back(); }
-  [[nodiscard]] Error failed(const Error& cause) const;
+  Error fail(const Error& cause);
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);

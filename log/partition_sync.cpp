@@ -1,6 +1,5 @@
 // PartitionLog's way to the disk: what a sync covers, in which order, and what a failed one means.
 
-#include "base/logger.hpp"
 #include "partition_parts.hpp"
 
 namespace lungo {
@@ -23,9 +22,7 @@ Result<Offset> PartitionLog::sync() {
       parts.write_stream_runs();
     } else {
       // The page cache may have dropped what it could not write, and a second sync would not say so again.
-      done = parts.failed(done.error());
-      parts.failure.set(done.error());
-      logger()->error("sync failed, {}", done.error().text());
+      done = parts.fail(done.error());
     }
   }
   parts.sync_turn.give_back();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/log/partition_fixture.hpp"
+#include "tests/support/log_lines.hpp"
 
 namespace lungo {
 namespace {
@@ -237,6 +238,26 @@ TEST(PartitionLog, AfterAFailedSyncEverythingIsRefusedUntilReopened) {
   const auto reopened = fixture.opened();
   ASSERT_GE(reopened->written_end(), Offset{5});
   EXPECT_TRUE(append(*reopened, numbered(6, 7)));
+}
+
+TEST(PartitionLog, AFailedPartitionIsLoggedOnceWhateverMadeItFail) {
+  for (const std::string fails : {"write", "cut", "sync"}) {
+    SCOPED_TRACE(fails);
+    PartitionFixture fixture;
+    const auto log = fixture.opened();
+    ASSERT_TRUE(append(*log, numbered(0, 1)));
+    ASSERT_TRUE(append(*log, numbered(1, 2)));
+    const LogLines lines;
+    fixture.simulation->disk.fail_step(fixture.simulation->disk.steps() + 1, Errc::io, true);
+    const auto break_it = [&] {
+      if (fails == "write") return append(*log, numbered(2, 3)).has_value();
+      return fails == "cut" ? log->truncate_to(Offset{1}).has_value() : log->sync().has_value();
+    };
+    EXPECT_FALSE(break_it());
+    EXPECT_EQ(append(*log, numbered(2, 3)).error(), Errc::partition_failed);
+    EXPECT_EQ(log->sync().error(), Errc::partition_failed);
+    EXPECT_EQ(lines.count("error", "refused until it is opened again"), 1);
+  }
 }
 
 TEST(PartitionLog, ReadersBesideAWriterSeeWhatItAddedAcrossSegments) {

@@ -1,0 +1,25 @@
+// What the library logs while a test looks.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+namespace lungo::test {
+
+/// Takes the lines of the logger "log" for as long as it lives; they appear nowhere else.
+class LogLines {
+ public:
+  LogLines();
+  ~LogLines();
+  LogLines(const LogLines&) = delete;
+  LogLines& operator=(const LogLines&) = delete;
+
+  /// Lines of this level, e.g. "error", with `text` in them.
+  [[nodiscard]] int count(std::string_view level, std::string_view text) const;
+
+ private:
+  struct Parts;
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lungo::test
