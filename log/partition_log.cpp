@@ -127,7 +127,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);
   if (active().is_full_for(batch.size(), last, options.segment_bytes)) {
-    active().finish_indexes();
+    active().seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
   if (Result<void> written = active().append(batch, last, builder.max_timestamp()); !written) {
@@ -199,13 +199,11 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
 
 Result<CleanEnd> PartitionLog::close() {
   if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
-  parts_->active().finish_indexes();
+  parts_->active().seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();
   parts_->closed = true;
   Segment& active = parts_->active();
-  // Gives back the room that was reserved behind the end.
-  if (Result<void> trimmed = active.cut(active.size()); !trimmed) return trimmed.error();
   if (Result<void> durable = active.sync(true); !durable) return durable.error();
   if (active.streams() != nullptr && parts_->written_bytes > 0) {
     if (Result<void> saved = active.streams()->save(written_end()); !saved) {

@@ -207,6 +207,13 @@ void Segment::finish_indexes() {
   if (times_->append(*largest_time_)) last_indexed_time_ = largest_time_->timestamp;
 }
 
+void Segment::seal() {
+  finish_indexes();
+  // The file keeps its size, so no crash can make of it anything but what it is. Not being able to is no failure.
+  static_cast<void>(file_->truncate(size()).has_value());
+  reserved_ = size();
+}
+
 Result<void> Segment::cut(std::uint64_t position) {
   if (Result<void> done = file_->truncate(position); !done) return done.error().with_context(path_);
   size_.store(position, std::memory_order_release);

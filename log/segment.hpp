@@ -86,8 +86,9 @@ class Segment {
   Result<void> append(BytesView batch, Offset last_offset, Timestamp max_timestamp);
   /// True when the batch belongs into the next segment.
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
-  /// Closes the indexes as Kafka does when a segment rolls or closes: the time index ends with the largest time.
-  void finish_indexes();
+  /// For a segment that rolls or closes: closes the indexes as Kafka does (the time index ends with the largest time), and
+  /// gives back the room behind the end.
+  void seal();
   /// Cuts the log file; the indexes are made anew by rebuild(). Errors: io.
   Result<void> cut(std::uint64_t position);
 
@@ -132,6 +133,7 @@ class Segment {
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
   void reserve_room(std::size_t batch_bytes);
+  void finish_indexes();
   void index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position);
   [[nodiscard]] std::int32_t relative(Offset offset) const { return static_cast<std::int32_t>(offset - base_); }
 

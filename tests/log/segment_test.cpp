@@ -3,8 +3,10 @@
 #include "segment.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/log/partition_fixture.hpp"
+#include "tests/support/temp_directory.hpp"
 
 namespace lungo {
 namespace {
@@ -92,6 +94,27 @@ TEST(SegmentAppend, WhenCuttingBackFailsTooThePartitionFails) {
   EXPECT_EQ(append(*log, {{.key = "b", .value = "2"}}).error(), Errc::partition_failed);
   EXPECT_EQ(append(*log, {{.key = "c", .value = "3"}}).error(), Errc::partition_failed);
   EXPECT_EQ(contents(*log).size(), 1u);
+}
+
+// Room is reserved behind the end while a segment is written: a sealed one must not keep it.
+TEST(SegmentRoom, ASealedSegmentTakesNoMoreBlocksThanItsBytes) {
+  const TempDirectory directory;
+  const PosixPorts real;
+  PartitionOptions options;
+  options.segment_bytes = 1u << 20;
+  const auto log = PartitionLog::open(real.ports(), directory / "topic-0", options, {}, Offset{0}).value();
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(*log, {{.key = "k", .value = std::string(100'000, 'v')}}));
+  ASSERT_TRUE(log->sync());  // a file system may give blocks only now
+  int sealed = 0;
+  for (const Offset base : {Offset{0}, Offset{10}}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((directory / "topic-0/" + segment_file_name(base, kLogSuffix)).c_str(), &status), 0);
+    EXPECT_GT(status.st_size, 1'000'000);
+    EXPECT_LE(status.st_blocks * 512, status.st_size + 8192);
+    ++sealed;
+  }
+  EXPECT_EQ(sealed, 2);
+  EXPECT_EQ(contents(*log).size(), 30u);
 }
 
 TEST(EpochHistory, TextIsCheckedLineByLine) {
