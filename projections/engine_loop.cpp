@@ -105,26 +105,28 @@ Instant EngineLoop::step(Instant now) {
     if (stopped_) return Instant::max();
     stopping = stopping_;
   }
-  if (stopping) {
-    finish_stop(now);
-    return Instant::max();
-  }
   try {
-    return step_feeds(now);
+    if (!stopping) return step_feeds(now);
+    finish_stop(now);
   } catch (...) {
-    // Our own bug, or no memory. Nothing of the transaction in hand may stay; the application goes on without its projections.
     const std::string said = current_exception_text();
-    rows_.rollback();
-    log_error("projections stopped: " + said);
-    for (Slot& slot : slots_) {
-      slot.failure = Error{Errc::closed, "the engine stopped on a broken invariant: " + said};
-      publish(slot, nullptr);
-    }
-    feeds_.clear();
-    if (run_) end_rebuild(Error{Errc::closed, "the engine stopped on a broken invariant"});
-    log_.ports().executor.notify();
-    return Instant::max();
+    give_up(said);
+    if (stopping) set_stopped(Error{Errc::closed, "the engine stopped on a broken invariant: " + said});
   }
+  return Instant::max();
+}
+
+/// Our own bug, or no memory. Nothing of the transaction in hand may stay; the application goes on without its projections.
+void EngineLoop::give_up(const std::string& said) {
+  rows_.rollback();
+  log_error("projections stopped: " + said);
+  for (Slot& slot : slots_) {
+    slot.failure = Error{Errc::closed, "the engine stopped on a broken invariant: " + said};
+    publish(slot, nullptr);
+  }
+  feeds_.clear();
+  end_rebuilds(Error{Errc::closed, "the engine stopped on a broken invariant"});
+  log_.ports().executor.notify();
 }
 
 Instant EngineLoop::step_feeds(Instant now) {
@@ -354,14 +356,17 @@ void EngineLoop::finish_stop(Instant now) {
     if (feed->has_news()) commit(*feed, now);
     if (feed->stall && outcome) outcome = *feed->stall;
   }
-  while (run_ || take_request())
-    end_rebuild(Error{Errc::canceled, "the engine was stopped; the next rebuild goes on where this one is"});
+  end_rebuilds(Error{Errc::canceled, "the engine was stopped; the next rebuild goes on where this one is"});
   feeds_.clear();
   for (Slot& slot : slots_) {
     ProjectionStatus status = slot.projection->status();
     if (status.phase != ProjectionPhase::failed) status.phase = ProjectionPhase::stopped;
     slot.projection->publish(std::move(status));
   }
+  set_stopped(std::move(outcome));
+}
+
+void EngineLoop::set_stopped(Result<void> outcome) {
   {
     const std::lock_guard lock{mutex_};
     stopped_ = std::move(outcome);

@@ -110,11 +110,14 @@ class EngineLoop final : public Activity {
   void publish(Slot& slot, const Feed* feed);
   void arm(Feed& feed);
   void finish_stop(Instant now);
+  void set_stopped(Result<void> outcome);
+  void give_up(const std::string& said);
   [[nodiscard]] Slot* slot_of(const std::string& projection);
 
   // engine_rebuild.cpp
   void serve_rebuild();
   bool take_request();
+  void end_rebuilds(const Error& why);
   void begin_rebuild();
   void detach_shadows();
   Result<void> begin_shadow(Slot& slot, const ReplayFrom& from);

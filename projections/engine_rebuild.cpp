@@ -231,6 +231,11 @@ void EngineLoop::finish_rebuild() {
   end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});
 }
 
+/// Ends the one in progress, and one that was asked for meanwhile.
+void EngineLoop::end_rebuilds(const Error& why) {
+  while (run_ || take_request()) end_rebuild(why);
+}
+
 void EngineLoop::end_rebuild(Result<void> outcome) {
   run_->finish(std::move(outcome));
   run_.reset();
