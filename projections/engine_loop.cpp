@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include <lungo/log/check.hpp>
 
@@ -35,6 +36,9 @@ std::vector<Position> later_of(const Feed& a, const Feed& b) {
     if (later[partition].offset < other[partition].offset) later[partition] = other[partition];
   return later;
 }
+
+/// True for refusals that end without anyone's help, or whose end can't be told from their beginning.
+bool may_pass(const Error& error) { return is_retriable(error.code()) || error == Errc::io; }
 
 }  // namespace
 
@@ -125,6 +129,7 @@ void EngineLoop::give_up(const std::string& said) {
     publish(slot, nullptr);
   }
   feeds_.clear();
+  interrupted_.clear();
   end_rebuilds(Error{Errc::closed, "the engine stopped on a broken invariant"});
   log_.ports().executor.notify();
 }
@@ -135,11 +140,15 @@ Instant EngineLoop::step_feeds(Instant now) {
   Instant next = Instant::max();
   for (const std::unique_ptr<Feed>& feed : feeds_) next = std::min(next, step_feed(*feed, now));
   join_feeds(now);
+  take_up_interrupted(now);
   swap_shadows(now);
   std::erase_if(feeds_, [](const std::unique_ptr<Feed>& feed) { return feed->members().empty(); });
   finish_rebuild();
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    if (feed->stall) next = std::min(next, feed->stalled_until);
   if (next > now)
-    for (const std::unique_ptr<Feed>& feed : feeds_) arm(*feed);
+    for (const std::unique_ptr<Feed>& feed : feeds_)
+      if (!feed->stall) arm(*feed);  // news would wake a stalled one at once, again and again
   return next;
 }
 
@@ -207,6 +216,7 @@ void EngineLoop::after_commit(Feed& feed) {
   std::vector<std::string> undecodable;
   for (const std::unique_ptr<Member>& member : feed.members()) {
     Slot* slot = slot_of(member->projection);
+    slot->interrupted = false;
     if (member->role == Role::shadow) {
       slot->shadow->positions = now;
       continue;
@@ -236,13 +246,6 @@ void EngineLoop::after_commit(Feed& feed) {
   log_.ports().executor.notify();
 }
 
-namespace {
-
-/// True for refusals that end without anyone's help, or whose end can't be told from their beginning.
-bool may_pass(const Error& error) { return is_retriable(error.code()) || error == Errc::io; }
-
-}  // namespace
-
 void EngineLoop::stall(Feed& feed, Error error, Instant now) {
   if (!feed.stall) log_warn("projections wait: " + to_string(error));
   // Live projections go on when somebody has mended what is broken; whoever asked for a rebuild is told at once.
@@ -257,9 +260,13 @@ void EngineLoop::stall(Feed& feed, Error error, Instant now) {
 }
 
 void EngineLoop::note_failures(Feed& feed) {
-  for (const std::unique_ptr<Member>& member : feed.take_failed()) {
+  for (std::unique_ptr<Member>& member : feed.take_failed()) {
     Slot* slot = slot_of(member->projection);
     const Error& error = *member->worker->error();
+    if (may_pass(error)) {
+      interrupted_.push_back({std::move(member), feed.topic()});
+      continue;
+    }
     log_error("projection " + member->projection + " stopped: " + to_string(error));
     if (member->role == Role::shadow) {
       fail_shadow(*slot, error);
@@ -268,6 +275,25 @@ void EngineLoop::note_failures(Feed& feed) {
       publish(*slot, nullptr);
     }
     log_.ports().executor.notify();
+  }
+}
+
+/// A row that could not be read may be readable later. Others of the feed have applied the event, this projection has not: it
+/// goes back to its last commit, without the rows it holds, and waits in a feed of its own.
+void EngineLoop::take_up_interrupted(Instant now) {
+  for (Interrupted& interrupted : std::exchange(interrupted_, {})) {
+    std::unique_ptr<Member>& member = interrupted.member;
+    Slot* slot = slot_of(member->projection);
+    Error error = *member->worker->error();
+    const TableId table = member->worker->table();
+    member->worker = slot->projection->make_worker();
+    member->worker->attach(rows_, table, false);
+    member->parked.clear();
+    const std::vector<Position>& committed = member->role == Role::shadow ? slot->shadow->positions : slot->live.positions;
+    feeds_.push_back(std::make_unique<Feed>(log_, store_.shapes(), interrupted.topic, committed));
+    feeds_.back()->add(std::move(member));
+    if (std::exchange(slot->interrupted, true)) feeds_.back()->stall = error;  // as was logged
+    stall(*feeds_.back(), std::move(error), now);
   }
 }
 

@@ -79,6 +79,7 @@ class EngineLoop final : public Activity {
     std::optional<ProjectionEntry> shadow;  // of a rebuild in progress
     std::optional<Error> failure;
     std::int64_t parked = 0;
+    bool interrupted = false;           // a row could not be read since the last commit
     std::vector<Position> shadow_from;  // where this run of the rebuild began
     std::vector<Offset> rebuild_until;  // rows that were dropped at the start are complete from here on
   };
@@ -102,6 +103,7 @@ class EngineLoop final : public Activity {
   void after_commit(Feed& feed);
   void stall(Feed& feed, Error error, Instant now);
   void note_failures(Feed& feed);
+  void take_up_interrupted(Instant now);
   [[nodiscard]] bool is_awaited(const Feed& feed) const;
   [[nodiscard]] std::size_t cached_bytes() const;
   void evict();
@@ -150,6 +152,11 @@ class EngineLoop final : public Activity {
   std::optional<Catalogue> catalogue_;
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Feed>> feeds_;
+  struct Interrupted {
+    std::unique_ptr<Member> member;
+    TopicInfo topic;
+  };
+  std::vector<Interrupted> interrupted_;       // in this step
   std::vector<EventLog::NotifyToken> tokens_;  // armed while all feeds are at their ends
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Awaited> awaited_ = std::make_shared<Awaited>();

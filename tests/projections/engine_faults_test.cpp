@@ -80,5 +80,78 @@ TEST_F(EngineFaults, ARebuildEndsWithAStopThatThrows) {
   EXPECT_LT(sim.clock.monotonic() - begin, 10s);
 }
 
+TEST_F(EngineFaults, ARowThatCannotBeReadForNowIsWaitedFor) {
+  for (const Errc code : {Errc::busy, Errc::io}) {
+    open();
+    const std::int64_t before = top->get("/x").value().value_or(TopPages::State{}).views;
+    const std::int64_t counted_before = counted();
+    const Commit first = view(store, "a", "/x").value();
+    ASSERT_TRUE(top->get("/x", at_least(first, 5s)));
+    open();  // no row is held: each has to be read first
+    int refused = 0;
+    faults.on_get = [&]() -> std::optional<Error> {
+      ++refused;
+      return Error{code, "not now"};
+    };
+    view(store, "a", "/x").value();
+    const Commit last = view(store, "b", "/x").value();
+    sim.executor.run_for(3s);
+    EXPECT_GE(refused, 4) << "both projections try again every second";
+    EXPECT_EQ(top->status().phase, ProjectionPhase::stalled);
+    ASSERT_TRUE(top->status().error);
+    EXPECT_EQ(*top->status().error, code);
+    faults.on_get = [] { return std::nullopt; };
+    ASSERT_TRUE(engine->catch_up(10s));
+    EXPECT_EQ(top->get("/x", at_least(last, 5s)).value()->views, before + 3);
+    EXPECT_EQ(counted(), counted_before + 3);
+    EXPECT_EQ(top->status().phase, ProjectionPhase::live);
+    EXPECT_FALSE(top->status().error);
+  }
+}
+
+// The first rows are changed and not committed when the read of a later one fails: they must not count their events twice.
+TEST_F(EngineFaults, NoEventCountsTwiceWhenReadsFailNowAndThen) {
+  Random random{2};
+  append_random(store, random, 2000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s));
+  open();
+  int reads = 0;
+  faults.on_get = [&]() -> std::optional<Error> {
+    return ++reads % 17 == 0 && reads < 200 ? std::optional{Error{Errc::busy, "not now"}} : std::nullopt;
+  };
+  append_random(store, random, 2000);
+  ASSERT_TRUE(engine->catch_up(600s)) << engine->status().front().error.value_or(Error{Errc::closed, ""});
+  EXPECT_GT(reads, 34);
+  Engine other{store, memory()};
+  auto& other_top = other.add<TopPages>();
+  auto& other_counts = other.add<EventCounts>();
+  other.start().value();
+  ASSERT_TRUE(other.catch_up(60s));
+  EXPECT_EQ(top->fingerprint().value(), other_top.fingerprint().value());
+  EXPECT_EQ(counts->fingerprint().value(), other_counts.fingerprint().value());
+}
+
+// Rows of a rebuild are read again once they were evicted.
+TEST_F(EngineFaults, ARebuildSurvivesReadsThatFailNowAndThen) {
+  Random random{3};
+  append_random(store, random, 5000);
+  engine.emplace(store, std::make_unique<FaultyStore>(sqlite(directory / "views.db"), faults), EngineOptions{.cache_bytes = 1});
+  top = &engine->add<TopPages>();
+  counts = &engine->add<EventCounts>();
+  engine->start().value();
+  ASSERT_TRUE(engine->catch_up(60s));
+  const std::string before = top->fingerprint().value();
+  int reads = 0;
+  faults.on_get = [&]() -> std::optional<Error> {
+    return ++reads % 50 == 0 && reads < 500 ? std::optional{Error{Errc::busy, "not now"}} : std::nullopt;
+  };
+  const Result<RebuildReport> rebuilt = engine->rebuild();
+  ASSERT_TRUE(rebuilt) << rebuilt.error();
+  EXPECT_GT(reads, 50);
+  EXPECT_EQ(top->fingerprint().value(), before);
+  EXPECT_EQ(top->status().generation, 2);
+}
+
 }  // namespace
 }  // namespace lungo::test
