@@ -105,8 +105,6 @@ Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness
 Result<std::unique_ptr<LogDir>> LogDir::open_reader(Storage& storage, const std::string& path) {
   std::unique_ptr<LogDir> dir(new LogDir(storage, path));
   if (Result<bool> read = dir->reload(); !read) return read.error();
-  if (Result<void> read = dir->read_recovery_points(); !read) return read.error();
-  if (Result<void> read = dir->read_clean_stop(); !read) return read.error();
   return dir;
 }
 
@@ -115,6 +113,8 @@ Result<bool> LogDir::reload() {
   const std::size_t topics_before = topics_.size();
   if (Result<void> read = read_meta(); !read) return read.error();
   if (Result<void> read = read_topics(); !read) return read.error();
+  if (Result<void> read = read_recovery_points(); !read) return read.error();
+  if (Result<void> read = read_clean_stop(); !read) return read.error();
   return epoch_ != epoch_before || topics_.size() != topics_before;
 }
 
@@ -210,6 +210,7 @@ Result<void> LogDir::read_recovery_points() {
 }
 
 Result<void> LogDir::read_clean_stop() {
+  clean_ends_.reset();
   const std::string path = file(kCleanStopFile);
   const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
   if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();

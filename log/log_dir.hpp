@@ -61,7 +61,7 @@ class LogDir {
 
   // A reader's.
 
-  /// Reads epoch and topics again; true when a topic was added or the epoch has changed. Errors: as open_reader().
+  /// Reads everything again; true when a topic was added or the epoch has changed. Errors: as open_reader().
   Result<bool> reload();
 
  private:
