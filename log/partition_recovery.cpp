@@ -72,19 +72,21 @@ class Recovery {
     if (last) log_.last_batch_crc = last->crc;
     log_.end = clean.end;
     epochs_.trim_to(log_.end);
-    if (last && epochs_.last() != last->epoch) return relearn_epochs();
-    return true;
+    if (!last || epochs_.last() == last->epoch) return true;
+    const Result<void> learnt = relearn_epochs(log_.segments.size());
+    if (!learnt && learnt.error() == Errc::corrupt) return false;
+    return learnt ? Result<bool>{true} : learnt.error();
   }
 
-  Result<bool> relearn_epochs() {
+  // Of the first `count` segments. Errors: corrupt: the history of what is behind the damage can't be known; io.
+  Result<void> relearn_epochs(std::size_t count) {
     epochs_.assign({});
-    for (const std::shared_ptr<Segment>& segment : log_.segments) {
+    for (std::size_t i = 0; i < count; ++i) {
       const Result<SegmentScan> walked =
-          segment->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
-      if (!walked && walked.error() == Errc::corrupt) return false;
+          log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
       if (!walked) return walked.error();
     }
-    return true;
+    return {};
   }
 
   Result<void> scan(Offset recovery_point) {
@@ -96,7 +98,8 @@ class Recovery {
       if (!scanned) return scanned.error();
       if (scanned->last) log_.last_batch_crc = scanned->last->crc;
       if (i < first && scanned->last && epochs_.epoch_at(scanned->last->base_offset) != scanned->last->epoch) {
-        if (const Result<bool> learnt = relearn_epochs(); !learnt) return learnt.error();
+        // Of those that are not read in full: the others teach what they hold, and may end in a torn tail.
+        if (Result<void> learnt = relearn_epochs(first); !learnt) return learnt;
       }
       log_.end = scanned->end;
       const bool gap = i + 1 < log_.segments.size() && log_.segments[i + 1]->base() != scanned->end;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tests/log/partition_fixture.hpp"
@@ -42,6 +43,11 @@ struct CrashedLog : PartitionFixture {
 
   std::vector<std::uint64_t> borders;  // where each batch begins, and the end
 };
+
+/// Bytes of a file's first batch.
+std::uint64_t batch_size(PartitionFixture& fixture, const std::string& name) {
+  return parse_batch_header(*read_file(fixture.simulation->disk, fixture.path(name), 1 << 20))->size_bytes();
+}
 
 using Tear = std::function<void(CrashedLog&)>;
 
@@ -230,6 +236,44 @@ TEST(SegmentRecovery, NoFlippedByteIsServed) {
       }
     }
   }
+}
+
+// The history is learnt from the batches when its file is lost. Where they are damaged it can't be, and reading on as if they
+// had no epochs would refuse the good ones.
+TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsNamed) {
+  PartitionFixture fixture;
+  fixture.options.segment_bytes = 600;
+  fixture.options.index_interval_bytes = 50;  // tails are found without a look at what lies before
+  std::vector<TestRecord> records = numbered(0, 60);
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 60; ++i) {
+      records[static_cast<std::size_t>(i)].time = 1000 + i;
+      ASSERT_TRUE(append(*log, {records[static_cast<std::size_t>(i)]}, LeaderEpoch{i / 20}));
+    }
+    ASSERT_TRUE(log->sync());
+  }
+  const std::uint64_t second_batch = batch_size(fixture, kFirstLog);
+  fixture.flip(kFirstLog, second_batch + 16);  // its magic
+  ASSERT_TRUE(fixture.opened({}, Offset{60})) << "damage behind the recovery point shows when it is read";
+  ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path("leader-epoch-checkpoint")));
+  const auto refused = fixture.open({}, Offset{60});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::corrupt);
+  EXPECT_NE(refused.error().text().find(std::string(kFirstLog) + ", byte " + std::to_string(second_batch)),
+            std::string_view::npos)
+      << refused.error();
+
+  fixture.flip(kFirstLog, second_batch + 16);
+  const std::string last_log = std::ranges::max(
+      fixture.names(), {}, [](const std::string& name) { return name.ends_with(".log") ? name : std::string{}; });
+  ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path("synced-end")));
+  fixture.truncate(last_log, fixture.file_size(last_log) - 1);  // a torn tail is no damage in the way
+  const auto log = fixture.opened({}, Offset{30});
+  ASSERT_NE(log, nullptr);
+  records.resize(static_cast<std::size_t>(log->written_end().value()));
+  EXPECT_EQ(records.size(), 59u);
+  EXPECT_EQ(contents(*log), records);
 }
 
 }  // namespace
