@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 
 #include <lungo/log/text.hpp>
 
@@ -148,18 +149,28 @@ Result<void> LogDir::read_meta() {
   if (!bytes) return bytes.error();
   const Result<Properties> properties = parse_property_file(kMetaKind, kMajor, path, *bytes);
   if (!properties) return properties.error();
+  std::string id;
+  std::optional<std::int64_t> epoch;
   unknown_meta_.clear();
   for (const Property& property : *properties) {
     if (property.key == "directory.id") {
-      id_ = property.value;
+      id = property.value;
     } else if (property.key == "epoch") {
       const Result<std::int64_t> number = number_of(property, path);
       if (!number) return number.error();
-      epoch_ = LeaderEpoch{static_cast<std::int32_t>(*number)};
+      epoch = *number;
     } else {
       unknown_meta_.push_back(property);
     }
   }
+  if (id.empty()) return Error{Errc::corrupt, path + " names no directory.id"};
+  if (!epoch) return Error{Errc::corrupt, path + " names no epoch"};
+  // The next writer's is one more.
+  if (*epoch < 0 || *epoch >= std::numeric_limits<std::int32_t>::max()) {
+    return Error{Errc::corrupt, path + ": epoch " + std::to_string(*epoch) + " can't be"};
+  }
+  id_ = std::move(id);
+  epoch_ = LeaderEpoch{static_cast<std::int32_t>(*epoch)};
   return {};
 }
 

@@ -145,6 +145,19 @@ TEST(LogDir, UnknownSettingsOfANewerMinorVersionAreKept) {
   EXPECT_NE(contents(machine, "lungo.topics").find("retention.ms=99\ntopic=u\n"), std::string::npos);
 }
 
+TEST(LogDir, AMetaFileWithoutIdOrEpochOrWithOneThatCannotBeIsDamage) {
+  Simulation machine(1);
+  open(machine)->begin_writing().value();
+  for (const Properties& properties :
+       {Properties{{"directory.id", "abc"}}, Properties{{"epoch", "1"}}, Properties{{"directory.id", "abc"}, {"epoch", "-1"}},
+        Properties{{"directory.id", "abc"}, {"epoch", "2147483647"}}, Properties{{"directory.id", ""}, {"epoch", "1"}},
+        Properties{{"directory.id", "abc"}, {"epoch", "4294967297"}}}) {
+    write(machine, "lungo.meta", format_property_file("meta", 1, properties));
+    EXPECT_EQ(LogDir::open_writer(machine.disk, machine.random, kPath).error(), Errc::corrupt);
+    EXPECT_EQ(LogDir::open_reader(machine.disk, kPath).error(), Errc::corrupt);
+  }
+}
+
 TEST(LogDir, EveryFlippedByteOfItsFilesIsNoticedOrHarmless) {
   Simulation machine(1);
   {
