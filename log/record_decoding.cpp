@@ -16,6 +16,9 @@ constexpr std::size_t kCrcCoversFrom = 21;
 constexpr std::size_t kRecordBytesMin = 7;
 constexpr std::size_t kHeaderBytesMin = 2;
 constexpr int kNoCompression = 0;
+// Readers make room for a whole batch before they can check it. No batch of ours comes near (appends of 64 MiB of bodies, of
+// which the smallest take seven times their size with framing), and Kafka's brokers take 1 MB unless told otherwise.
+constexpr std::int32_t kBatchLengthMax = 512 << 20;
 
 Error corrupt(std::string text) { return Error{Errc::corrupt, std::move(text)}; }
 
@@ -26,6 +29,9 @@ std::string fault_in(const BatchHeader& header, std::int8_t magic) {
   if (magic != 2) return "batch has magic " + std::to_string(magic) + ", expected 2";
   if (header.batch_length < static_cast<std::int32_t>(kBatchHeaderBytes - kBatchPrefixBytes)) {
     return "batch length " + std::to_string(header.batch_length) + " is shorter than a batch header";
+  }
+  if (header.batch_length > kBatchLengthMax) {
+    return "batch length " + std::to_string(header.batch_length) + " is above " + std::to_string(kBatchLengthMax);
   }
   if (header.base_offset.value() < 0) return "base offset " + std::to_string(header.base_offset.value()) + " is negative";
   if (header.last_offset_delta < 0 ||

@@ -256,6 +256,23 @@ TEST(RecordBatch, HeadersThatCannotBeAreRefused) {
   }
 }
 
+// Readers make room for the whole batch: what its header claims is limited before.
+TEST(RecordBatch, ALengthAboveAnyBatchIsDamage) {
+  BatchBuilder builder;
+  EncodedRecords records;
+  ASSERT_TRUE(records.add({.timestamp = Timestamp{}, .key = {}, .value = as_bytes("v"), .headers = {}}));
+  builder.add(records);
+  const BytesView batch = builder.finish(Offset{0}, LeaderEpoch{0});
+  Bytes bytes(batch.begin(), batch.end());
+  const auto with_length = [&bytes](std::uint32_t length) {
+    for (int i = 0; i < 4; ++i) bytes[static_cast<std::size_t>(8 + i)] = static_cast<std::byte>(length >> (24 - 8 * i));
+    return parse_batch_header(bytes);
+  };
+  EXPECT_TRUE(with_length(512u << 20));
+  EXPECT_EQ(with_length((512u << 20) + 1).error(), Errc::corrupt);
+  EXPECT_EQ(with_length(0x7fffffff).error(), Errc::corrupt);
+}
+
 TEST(RecordBatch, RandomBytesAreNeverABatch) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
