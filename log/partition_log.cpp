@@ -183,6 +183,9 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   const Result<SegmentScan> rebuilt = (*segment)->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
   if (!rebuilt) return rebuilt.error();
   if (rebuilt->damage) return *rebuilt->damage;
+  // A power cut must not bring back what was cut: what is appended next would lie behind it, or beside it.
+  if (Result<void> durable = (*segment)->sync(true); !durable) return durable;
+  if (Result<void> durable = ports.storage.sync_directory(directory); !durable) return durable;
   last_batch_crc = rebuilt->last ? rebuilt->last->crc : 0;
   Segments kept(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(index));
   kept.push_back(*segment);

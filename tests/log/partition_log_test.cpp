@@ -181,6 +181,27 @@ TEST(PartitionLog, TruncationKeepsWholeBatchesAndSurvivesReopening) {
   EXPECT_EQ(contents(*fixture.opened()), numbered(0, 40));
 }
 
+TEST(PartitionLog, WhatWasTruncatedDoesNotComeBackAfterAPowerCut) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    PartitionFixture fixture{seed};
+    fixture.options.segment_bytes = 1000;
+    fixture.options.streams = true;
+    const auto log = fixture.opened();
+    for (int i = 0; i < 100; i += 5) ASSERT_TRUE(append(*log, numbered(i, i + 5)));
+    if (seed % 2 == 0) {
+      ASSERT_TRUE(log->sync());
+    }
+    ASSERT_TRUE(log->truncate_to(Offset{35}));
+    PartitionFixture found = fixture.after_power_cut(seed);
+    const auto reopened = found.opened();
+    ASSERT_NE(reopened, nullptr);
+    ASSERT_LE(reopened->written_end(), Offset{35});
+    ASSERT_GE(reopened->written_end(), log->synced_end());
+    ASSERT_EQ(contents(*reopened), numbered(0, static_cast<int>(reopened->written_end().value())));
+  }
+}
+
 TEST(PartitionLog, OffsetAtFindsTheFirstRecordNotOlder) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 3000;
