@@ -112,8 +112,16 @@ Result<std::unique_ptr<LogDir>> LogDir::open_reader(Storage& storage, const std:
 Result<bool> LogDir::reload() {
   const LeaderEpoch epoch_before = epoch_;
   const std::size_t topics_before = topics_.size();
-  if (Result<void> read = read_meta(); !read) return read.error();
+  Result<void> meta = read_meta();
+  if (!meta && meta.error() == Errc::not_found) {
+    const Result<void> checked = check_is_new();
+    if (checked) return meta.error();
+    meta = read_meta();  // a writer beside this reader may have made both meanwhile
+    if (!meta && meta.error() == Errc::not_found) return checked.error();
+  }
+  if (!meta) return meta.error();
   if (Result<void> read = read_topics(); !read) return read.error();
+  if (Result<void> checked = check_partition_directories(); !checked) return checked.error();
   if (Result<void> read = read_recovery_points(); !read) return read.error();
   if (Result<void> read = read_clean_stop(); !read) return read.error();
   return epoch_ != epoch_before || topics_.size() != topics_before;
@@ -135,10 +143,16 @@ Offset LogDir::recovery_point(const TopicPartition& partition) const {
 
 // ---- reading ----
 
-Result<void> LogDir::make_id(Randomness& random) {
+/// Whether the directory may lack `lungo.meta`.
+Result<void> LogDir::check_is_new() const {
   const Result<bool> has_topics = storage_.exists(file(kTopicsFile));
   if (!has_topics) return has_topics.error();
   if (*has_topics) return Error{Errc::corrupt, file(kMetaFile) + " is missing while " + std::string(kTopicsFile) + " is there"};
+  return {};
+}
+
+Result<void> LogDir::make_id(Randomness& random) {
+  if (Result<void> checked = check_is_new(); !checked) return checked;
   id_ = to_string(random_id(random));
   return {};
 }

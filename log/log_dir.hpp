@@ -68,6 +68,7 @@ class LogDir {
   LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}
 
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+  [[nodiscard]] Result<void> check_is_new() const;
   Result<void> make_id(Randomness& random);
   Result<void> read_meta();
   Result<std::optional<std::string>> find_used_partition() const;

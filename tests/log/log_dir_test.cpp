@@ -193,6 +193,25 @@ TEST(LogDir, MissingPartitionDirectoryIsDamageNotAnEmptyPartition) {
 }
 
 // Otherwise a log whose list of topics was lost would look like a new one, and be written over.
+TEST(LogDir, ReadersNoticeMissingFilesAsWritersDo) {
+  const auto error_without = [](const std::string& name) {
+    Simulation machine(1);
+    {
+      const auto dir = open(machine);
+      dir->begin_writing().value();
+      dir->create_topic(two_partitions("t")).value();
+    }
+    EXPECT_TRUE(machine.disk.remove(std::string(kPath) + "/" + name));
+    return LogDir::open_reader(machine.disk, kPath).error();
+  };
+  for (const std::string name : {"t-1/partition.metadata", "lungo.meta"}) {
+    EXPECT_EQ(error_without(name), Errc::corrupt) << name;
+    EXPECT_NE(error_without(name).text().find(name), std::string_view::npos) << error_without(name);
+  }
+  Simulation empty(1);
+  EXPECT_EQ(LogDir::open_reader(empty.disk, kPath).error(), Errc::not_found);
+}
+
 TEST(LogDir, RecordsWithoutTheListOfTopicsAreDamageNotAnEmptyLog) {
   Simulation machine(1);
   {
