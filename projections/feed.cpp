@@ -119,7 +119,6 @@ Result<bool> Feed::apply_next(PartitionReader& reader) {
     }
   }
   has_news_ = true;
-  ++events_read_;
   return true;
 }
 

@@ -68,7 +68,6 @@ class Feed {
   [[nodiscard]] const TopicInfo& topic() const { return topic_; }
   [[nodiscard]] std::vector<Position> positions() const;
   [[nodiscard]] std::vector<Offset> committed_ends() const;
-  [[nodiscard]] std::int64_t events_read() const { return events_read_; }
   [[nodiscard]] std::size_t cached_bytes() const;
 
   /// When the oldest event that is not committed was applied; the engine's to set.
@@ -100,7 +99,6 @@ class Feed {
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Member>> failed_;
   bool has_news_ = false;
-  std::int64_t events_read_ = 0;
 };
 
 }  // namespace lungo

@@ -334,11 +334,7 @@ Result<std::unique_ptr<RowReader>> SqliteStore::reader() {
 }
 
 Result<void> SqliteStore::commit() {
-  Result<void> done = connection_->execute("COMMIT");
-  if (!done) {
-    rollback();
-    return done.error();
-  }
+  if (Result<void> done = connection_->execute("COMMIT"); !done) return done;
   before_.reset();
   return {};
 }

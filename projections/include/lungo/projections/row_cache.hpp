@@ -68,7 +68,6 @@ class RowCache {
 
   /// Rows to be written, in no order.
   const std::vector<Row*>& dirty() const { return dirty_; }
-  [[nodiscard]] std::size_t dirty_count() const { return dirty_.size(); }
 
   /// After the dirty rows were committed.
   void written() {

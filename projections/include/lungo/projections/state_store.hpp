@@ -96,23 +96,24 @@ class StateStore {
 
   /// Begins the one transaction; everything below until commit() belongs to it. Errors: no_space, io.
   virtual Result<void> begin() = 0;
-  /// Makes all of it visible at once. After an error nothing of it is. Errors: no_space, io.
+  /// Makes all of it visible at once. After an error nothing of it is; rollback() ends it. Errors: no_space, locked, io.
   virtual Result<void> commit() = 0;
   /// Forgets the transaction, if one is open.
   virtual void rollback() = 0;
 
   /// Opens the table, made when absent. Inside or outside of a transaction. Errors: already_exists with other columns; io.
   virtual Result<TableId> open_table(const TableSpec& spec) = 0;
-  /// Drops the table, if there is one; its handles are void.
+  /// Drops the table, if there is one; its handles are void. Errors: no_space, locked, io.
   virtual Result<void> drop_table(const std::string& name) = 0;
   /// Handles go on naming the same table. Errors: not_found, already_exists.
   virtual Result<void> rename_table(const std::string& name, const std::string& new_name) = 0;
 
-  /// Reads a row, those of the open transaction included.
+  /// Visits the row with this key, if there is one; tells whether there was. Sees the open transaction. Errors: corrupt,
+  /// locked, io.
   virtual Result<bool> get(TableId table, Cells key, const RowVisitor& visit) = 0;
-  /// Inserts or replaces a row: key cells, then value cells. Ascending keys are the fast order.
+  /// Inserts or replaces a row: key cells, then value cells. Ascending keys are the fast order. Errors: no_space, locked, io.
   virtual Result<void> put(TableId table, Cells row) = 0;
-  /// Removes the row, if there is one.
+  /// Removes the row, if there is one. Errors: no_space, locked, io.
   virtual Result<void> erase(TableId table, Cells key) = 0;
 };
 

@@ -52,7 +52,6 @@ class Worker {
   /// Drops rows that need no writing until about `bytes_max` are held.
   virtual void evict(std::size_t bytes_max) = 0;
   [[nodiscard]] virtual std::size_t bytes() const = 0;
-  [[nodiscard]] virtual std::size_t dirty_rows() const = 0;
   /// handler_failed, or why a row could not be read.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   void fail(Error error) { error_ = std::move(error); }
@@ -102,7 +101,6 @@ class WorkerOf final : public Worker {
     if (rows_.evict(bytes_max)) complete_ = false;
   }
   std::size_t bytes() const override { return rows_.bytes(); }
-  std::size_t dirty_rows() const override { return rows_.dirty_count(); }
 
  private:
   using Row = typename RowCache<Key, State>::Row;
