@@ -5,9 +5,9 @@
 //   0 0          epoch and its first offset, both ascending
 //   3 1042
 //
-// Promise: the file is a cache of what the batches say. It is written before the batches of a new epoch count as synced, and
-// entries at or above the log's end are dropped when the log opens.
-// Threads: the owner changes it; any thread asks.
+// Promise: the file is a cache of what the batches say. A sync tries to write it before the batches of a new epoch count as
+// synced, and again with the next sync when it could not; opening learns from the batches what the file lacks, and drops
+// entries at or above the log's end. Threads: the owner changes it; any thread asks.
 #pragma once
 
 #include <mutex>
