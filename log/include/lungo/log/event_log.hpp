@@ -57,9 +57,13 @@ struct AppendRequest {
   /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the ids
   /// of the partition's last 10,000 records are known. A conditional append with an id looks in [as_of, end). In each case an
   /// id belongs to its record's key: two keys that use one id do not meet.
+  /// A retry is known by the keys and ids of all its records. What that can't tell apart: an append that is larger than what
+  /// was written under its id, when the records that follow there have the same keys and ids (none, say) by chance; it passes
+  /// for written. Who uses an id for one append only never meets this.
   std::optional<Offset> since;
   /// The call itself writes and syncs unless another thread does so already, and returns after its completion ran.
-  /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it.
+  /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it. There is no deadline: on a disk that
+  /// hangs the call hangs with it.
   bool caller_waits = false;
 };
 
@@ -120,11 +124,13 @@ class EventLog {
   virtual Result<TopicInfo> create_topic(const TopicSpec& spec) = 0;
   /// Errors: not_found.
   virtual Result<TopicInfo> topic(std::string_view name) = 0;
+  /// All that are known now, in the order in which they were made; what another process makes is seen a little later. Errors:
+  /// io where the home has to ask; the embedded log never fails.
   virtual Result<std::vector<TopicInfo>> topics() = 0;
 
   /// Submits; see AppendRequest and Completion. All errors go to the completion: conflict (offset() = the record in the way),
   /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed;
-  /// invalid_argument, also for an `l.id` under which a smaller append was written (offset() = its first record).
+  /// invalid_argument, also for an `l.id` under which another append was written (offset() = its first record).
   virtual void append(AppendRequest request, Completion completion) = 0;
 
   /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
@@ -136,9 +142,11 @@ class EventLog {
   virtual Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
                                       std::size_t records_max) = 0;
 
+  /// As of now; of a log opened read-only `synced` and `written` are what it has followed its writer to. Errors: not_found.
   virtual Result<Ends> ends(const TopicPartition& partition) = 0;
 
-  /// First committed offset whose record has a timestamp >= `time`; nothing when there is none.
+  /// First committed offset whose record has a timestamp >= `time`; nothing when there is none. Errors: corrupt, unsupported
+  /// codec, not_found, io.
   virtual Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) = 0;
 
   /// Ok when the position still lies in this log's history. Errors: position_diverged (another topic id, or the epoch ended
@@ -157,7 +165,9 @@ class EventLog {
   virtual bool read_only() const = 0;
 };
 
-/// append() and wait for its completion. Errors: as append(); timed_out.
+/// append() and wait for its completion. Errors: as append(); timed_out: it may still be committed. `timeout` bounds the wait
+/// for a completion that comes from elsewhere, not the writing and syncing that the embedded log does on this thread: a disk
+/// that hangs holds the caller.
 Result<Appended> append_wait(EventLog& log, AppendRequest request, Duration timeout = std::chrono::seconds{30});
 
 /// Kafka's default partitioner: murmur2 of the key, sign bit cleared, modulo the count.

@@ -63,10 +63,12 @@ class PartitionLog {
   /// batch. Errors: conflict, history_trimmed, invalid_argument (`as_of` or `since` above the end), too_large, unsupported
   /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io.
   void append(std::span<GroupItem> group, LeaderEpoch epoch);
-  /// Cuts the log so that `end`, a batch border, becomes its end. Errors: invalid_argument when `end` lies inside a batch or
-  /// outside the log; no_space, io: then the partition has failed.
+  /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. Errors: invalid_argument when `end`
+  /// lies inside a batch or outside the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has
+  /// failed.
   Result<void> truncate_to(Offset end);
-  /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs.
+  /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs. Errors:
+  /// closed (before, or read-only); partition_failed; no_space, io.
   Result<CleanEnd> close();
 
   // Any thread.
@@ -81,13 +83,19 @@ class PartitionLog {
   /// Bytes written and not yet synced.
   [[nodiscard]] std::uint64_t unsynced_bytes() const;
   /// First batch that holds or follows `from`, and as many more as fit `bytes_max`, all below `end` (a batch border).
-  /// `topic` and `partition` only fill the position that is returned.
+  /// `topic` and `partition` only fill the position that is returned. Errors: offset_out_of_range (below the start, above
+  /// `end`); corrupt (file and byte); io.
   Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
+  /// Records with this key in [begin, end), by the stream index. Errors: unsupported without one; history_trimmed when `begin`
+  /// lies below the start; corrupt, io.
   Result<KeyRecords> read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max);
+  /// First record below `end` whose timestamp is at least `time`; nothing when there is none. Errors: corrupt, unsupported
+  /// codec, io.
   Result<std::optional<Offset>> offset_at(Timestamp time, Offset end);
   /// End offset of `epoch` in this log: the start of the next one, or the written end. Nothing when the epoch is unknown.
   std::optional<Offset> end_of_epoch(LeaderEpoch epoch) const;
   /// Read-only logs: looks for what the writer added up to `end`, including new segments. Does nothing on a writer's log.
+  /// Errors: corrupt, not_found (a segment that went meanwhile), io.
   Result<void> refresh(Offset end);
   [[nodiscard]] RecoveryReport recovery() const;
 
