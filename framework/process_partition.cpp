@@ -188,7 +188,7 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
       continue;
     }
     if (!next) return read_failed(next.error(), now);
-    if (*next == nullptr) return at_end();
+    if (*next == nullptr) return at_end(now);
     if (!parked_.empty() && parked_.contains((*next)->offset)) continue;
     const Result<Decoded> decoded = context_->setup.decoder->decode(**next);
     if (!decoded && !is_about_event(decoded.error())) {  // it reads the shapes
@@ -230,17 +230,29 @@ Result<bool> ProcessPartition::handle(const Envelope& envelope, const Decoded& d
   return true;
 }
 
-Result<bool> ProcessPartition::at_end() {
+Result<bool> ProcessPartition::at_end(Instant now) {
   const Position position = reader_->position();
   Result<void> applied = core_->apply_recorded(position.offset, effects_);
   if (!applied) return applied.error();
   if (core_->is_firing()) return false;
   unmatched_ += static_cast<std::int64_t>(core_->end_recovery());
+  EventLog& log = context_->store.log();
+  const auto& live_time = context_->options.live_time;
+  const std::optional<Timestamp> time = live_time ? live_time() : log.ports().clock.now();
+  if (live_time && time) {
+    // What happened before that time was committed when it was told: it lies below the end as of now, and must be handled
+    // first.
+    Result<Ends> ends = log.ends({context_->setup.topic, id_});
+    if (!ends) return read_failed(ends.error(), now);
+    if (ends->committed > position.offset) return true;
+  }
   at_end_ = true;
-  Result<void> advanced = core_->on_clock(context_->store.log().ports().clock.now(), position.offset, effects_);
-  if (!advanced) return advanced.error();
-  token_ = context_->store.log().notify_above({context_->setup.topic, id_}, position.offset,
-                                              [mailbox = context_->mailbox] { mailbox->waker.wake(); });
+  if (time) {
+    Result<void> advanced = core_->on_clock(*time, position.offset, effects_);
+    if (!advanced) return advanced.error();
+  }
+  token_ =
+      log.notify_above({context_->setup.topic, id_}, position.offset, [mailbox = context_->mailbox] { mailbox->waker.wake(); });
   return false;
 }
 
@@ -448,10 +460,13 @@ Instant ProcessPartition::next_step(Instant now) const {
   Instant next = has_changed() && may_checkpoint ? std::max(now, next_checkpoint_) : Instant::max();
   if (!at_end_) return next;
   if (const std::optional<Timestamp> due = core_->next_due()) {
-    // The wall clock may jump: it is looked at again after a second at the latest.
+    // The wall clock may jump: it is looked at again after a second at the latest. A live time of the application's own may
+    // stand still for long.
+    constexpr std::chrono::seconds kLookAgain{1};
     const Timestamp wall = context_->store.log().ports().clock.now();
     const Timestamp then = add_saturated(*due, context_->options.lateness);
-    next = std::min(next, now + (std::clamp<Timestamp>(then, wall + kClockGranularity, wall + std::chrono::seconds{1}) - wall));
+    const Duration wait = std::clamp<Timestamp>(then, wall + kClockGranularity, wall + kLookAgain) - wall;
+    next = std::min(next, now + (context_->options.live_time ? Duration{kLookAgain} : wait));
   }
   return next;
 }

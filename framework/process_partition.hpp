@@ -106,7 +106,7 @@ class ProcessPartition {
   Result<bool> read_inputs(Instant now);
   Result<bool> read_failed(const Error& error, Instant now);
   Result<bool> handle(const Envelope& envelope, const Decoded& decoded, Instant now);
-  Result<bool> at_end();
+  Result<bool> at_end(Instant now);
   Result<bool> input_failed(const Error& error, const Envelope& envelope, Instant now);
   Result<void> command_done(const ProcessOutcome& outcome, Instant now);
   Result<void> park(const Error& error, Offset offset, std::string_view type, int attempts);

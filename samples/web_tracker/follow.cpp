@@ -26,19 +26,24 @@ void LogFollower::give_up_for_now() {
 }
 
 Result<std::size_t> LogFollower::take(std::size_t lines_max) {
+  const lungo::Timestamp asked = site_.store.log().ports().clock.now();
   if (!import_) {
     Result<std::unique_ptr<LogImport>> opened = LogImport::open(site_, path_, ImportMode::follow);
-    if (!opened && opened.error().code() == Errc::not_found) return std::size_t{0};
+    if (!opened && opened.error().code() == Errc::not_found) return nothing_before(asked);
     if (!opened) return opened.error();
     import_ = std::move(*opened);
     opened_ = now();
     replaced_since_.reset();
-    if (!import_) return std::size_t{0};
+    if (!import_) return nothing_before(asked);
   }
   Result<LogImport::Step> step = import_->step(lines_max);
   if (!step) return step.error();
   if (step->lines > 0) {
     replaced_since_.reset();
+    if (!step->at_end || !step->committed) return step->lines;
+    Result<bool> other = is_another_file();
+    if (!other) return other.error();
+    if (!*other) complete_until_ = asked;
     return step->lines;
   }
 
@@ -51,16 +56,30 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
     if (!finished) return finished.error();
     left_behind_ = import_->report().waiting;
     import_.reset();
+    return std::size_t{0};
   }
+  if (step->committed && !replaced_since_) complete_until_ = asked;
   return std::size_t{0};
+}
+
+std::size_t LogFollower::nothing_before(lungo::Timestamp time) {
+  complete_until_ = time;
+  return 0;
+}
+
+// True when the path names another file than the one that is open.
+Result<bool> LogFollower::is_another_file() {
+  Result<FileIdentity> identity = identity_of(path_);
+  if (!identity && identity.error().code() == Errc::not_found) return false;  // renamed; its successor is still to come
+  if (!identity) return identity.error();
+  return *identity != import_->source().identity();
 }
 
 // True when the path names another file and the one that we have has been silent for the time of grace.
 Result<bool> LogFollower::was_replaced() {
-  Result<FileIdentity> identity = identity_of(path_);
-  if (!identity && identity.error().code() == Errc::not_found) return false;  // renamed; its successor is still to come
-  if (!identity) return identity.error();
-  if (*identity == import_->source().identity()) {
+  Result<bool> other = is_another_file();
+  if (!other) return other;
+  if (!*other) {
     replaced_since_.reset();
     return false;
   }

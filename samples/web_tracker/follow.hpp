@@ -21,6 +21,9 @@ class LogFollower {
   /// After an error of the log or the disk the file is opened anew after a RetryPause and goes on where it stopped.
   /// Errors: as LogImport; during the pause the one before.
   lungo::Result<std::size_t> poll(std::size_t lines_max);
+  /// All that was in the file before this time is committed, so that time may go on up to there; nothing when that is not
+  /// known yet. Stands still while lines are behind, also those of a file that has taken the place of the one that is open.
+  [[nodiscard]] std::optional<lungo::Timestamp> complete_until() const { return complete_until_; }
   /// Commits and marks everything that was taken.
   lungo::Result<void> finish();
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -32,7 +35,9 @@ class LogFollower {
  private:
   lungo::Result<std::size_t> take(std::size_t lines_max);
   lungo::Result<bool> was_replaced();
+  lungo::Result<bool> is_another_file();
   void give_up_for_now();
+  std::size_t nothing_before(lungo::Timestamp time);
   [[nodiscard]] lungo::Instant now() const { return site_.store.log().ports().clock.monotonic(); }
 
   ImportSite site_;
@@ -43,6 +48,7 @@ class LogFollower {
   RetryPause pause_;
   lungo::Instant next_try_{};
   std::optional<lungo::Instant> replaced_since_;
+  std::optional<lungo::Timestamp> complete_until_;
   std::optional<WaitingLine> left_behind_;
 };
 

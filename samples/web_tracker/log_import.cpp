@@ -210,7 +210,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
 }
 
 Result<LogImport::Step> LogImport::step(std::size_t lines_max) {
-  if (parts_->is_empty) return Step{.at_end = true};
+  if (parts_->is_empty) return Step{.at_end = true, .committed = true};
   Step step;
   const bool may_be_slow = !source().can_rewind();
   for (; step.lines < lines_max; ++step.lines) {
@@ -227,6 +227,7 @@ Result<LogImport::Step> LogImport::step(std::size_t lines_max) {
     Result<void> marked = parts_->write_mark();
     if (!marked) return marked.error();
   }
+  step.committed = parts_->marked == parts_->start.reader->mark();
   return step;
 }
 

@@ -67,7 +67,8 @@ class LogImport {
   /// What a step came to.
   struct Step {
     std::size_t lines = 0;
-    bool at_end = false;  // of what there is; a pipe that is only silent is not at its end
+    bool at_end = false;     // of what there is; a pipe that is only silent is not at its end
+    bool committed = false;  // all lines handled so far
   };
   /// Handles up to `lines_max` lines; ends early at the end of what there is and when a pipe makes it wait. Commits everything
   /// and writes a mark each second. Errors: as ByteSource::read() (the lines before were handled) and EventLog::append().

@@ -138,9 +138,21 @@ void Run::follow_until_stopped() {
         tell_waiting(follower.path() + " before it was rotated", *left);
       if (!lines && !trouble) trouble = lines.error();
     }
+    let_live_time_go_on();
     report_trouble(trouble ? trouble : tracker_trouble());
     if (taken == 0) wait(kTick);
   }
+}
+
+// Up to where no follower has lines behind: what is in the files already must not be late because the clock has gone on.
+void Run::let_live_time_go_on() {
+  std::optional<lungo::Timestamp> all;
+  for (const LogFollower& follower : followers_) {
+    const std::optional<lungo::Timestamp> one = follower.complete_until();
+    if (!one) return;
+    all = std::min(all.value_or(*one), *one);
+  }
+  if (all) tracker_.live_until(*all);
 }
 
 // In ticks: a signal wakes nobody who waits.

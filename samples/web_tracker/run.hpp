@@ -46,6 +46,7 @@ class Run {
   std::optional<lungo::Error> import_once(const std::string& path);
   void take_what_is_there();
   void follow_until_stopped();
+  void let_live_time_go_on();
   void finish_followers();
   bool catch_up();
   void print_summary();

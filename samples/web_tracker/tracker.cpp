@@ -65,7 +65,17 @@ Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret)
       secret_(secret),
       engine_(store_, lungo::sqlite("views.db")),
       rows_(engine_),
-      sessions_(store_) {}
+      sessions_(store_, session_options()) {}
+
+lungo::ProcessOptions Tracker::session_options() const {
+  lungo::ProcessOptions options;
+  options.live_time = [this]() -> std::optional<lungo::Timestamp> {
+    const lungo::Timestamp time = live_until_;
+    if (time == lungo::Timestamp::min()) return std::nullopt;
+    return time;
+  };
+  return options;
+}
 
 Tracker::~Tracker() {
   // An error was either seen by whoever called stop(), or there is nobody to tell: the log has everything.

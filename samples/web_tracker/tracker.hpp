@@ -3,6 +3,7 @@
 // Threads: one at a time, apart from the reads of the projections.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,10 @@ class Tracker {
   /// Makes the rows of another list of funnel steps from all sessions. Does nothing when they are there.
   lungo::Result<void> refresh_funnel();
 
+  /// All that happened before `time` in what is followed is committed: the live lane's clock may go on up to there. Until it
+  /// is called the clock stands still. Any thread.
+  void live_until(lungo::Timestamp time) { live_until_ = time; }
+
   [[nodiscard]] ImportSite import_site();
   [[nodiscard]] ProgressBook& book() { return *book_; }
   [[nodiscard]] lungo::Ports ports() { return store_.log().ports(); }
@@ -66,12 +71,14 @@ class Tracker {
 
  private:
   Tracker(lungo::EventStore store, const std::optional<Secret>& secret);
+  [[nodiscard]] lungo::ProcessOptions session_options() const;
 
   lungo::EventStore store_;
   std::optional<Secret> secret_;
   std::unique_ptr<ProgressBook> book_;
   lungo::Engine engine_;
   AddedProjections rows_;
+  std::atomic<lungo::Timestamp> live_until_{lungo::Timestamp::min()};  // min: the clock stands still
   lungo::Process<Sessions> sessions_;
   bool running_ = false;
 };

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,22 @@ constexpr sys_days kSecondOfMarch = std::chrono::year{2024} / 3 / 2;
 // `time` is "01/Mar/2024:23:59:58 +0200".
 std::string line_of(const std::string& address, const std::string& time, const std::string& page) {
   return address + " - - [" + time + "] \"GET " + page + " HTTP/1.1\" 200 1 \"-\" \"Firefox\"\n";
+}
+
+// Visitors who come back now and then, in all for two days, of which the last second is `end`.
+std::string two_days_until(std::chrono::sys_seconds end) {
+  constexpr int kLines = 40'000;
+  std::string lines;
+  std::uint32_t random = 1;
+  for (int i = 0; i < kLines; ++i) {
+    random = random * 1'664'525 + 1'013'904'223;
+    const std::time_t time = std::chrono::system_clock::to_time_t(end - (kLines - 1 - i) * 4s);
+    char text[40];
+    std::tm parts{};
+    std::strftime(text, sizeof text, "%d/%b/%Y:%H:%M:%S +0000", ::gmtime_r(&time, &parts));
+    lines += line_of("10.0.0." + std::to_string(random >> 24), text, "/page");
+  }
+  return lines;
 }
 
 // Time goes on in every partition: enough visitors later than all others, each of whom leaves a session that stays open.
@@ -116,6 +133,29 @@ TEST_F(TrackerSessions, EntryAndExitPagesCountPeoplesSuccessfulPages) {
   EXPECT_EQ(rows("EntryPages"), "/in|2|\n/open|1|\n");
   EXPECT_EQ(rows("ExitPages"), "/in|1|\n/out|1|\n");
   EXPECT_EQ(rows("SessionsPerDay"), "2024-03-01|3|2|1|4|180|\n");
+}
+
+// What is in a file when it is followed is history: a clock that ran ahead of it would make all of it late.
+TEST_F(TrackerSessions, FollowedFileHasTheSessionsOfAnImportedOne) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  write(log(), two_days_until(now - 2h));
+  const boost::json::object sessions = import_json(directory_ / "imported", {log()}).at("sessions").as_object();
+  const std::int64_t started = number(sessions, "started");
+  ASSERT_GT(started, 1'000);
+  ASSERT_LT(number(sessions, "ended"), started);
+
+  Program program{tracker_command(data(), {"--follow", log()})};
+  std::shared_ptr<EventLog> beside;
+  EXPECT_TRUE(eventually([&] {
+    if (!beside) beside = look_into(data());
+    return beside && records_in(*beside, "events") == 40'000 && ended().size() >= static_cast<std::size_t>(started);
+  })) << "the clock ends what is open: "
+      << ended().size();
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait(), 0) << program.err();
+  const boost::json::object followed = boost::json::parse(run_tracker(data(), {"--exit", "--json"}).out).as_object();
+  EXPECT_EQ(number(followed.at("sessions").as_object(), "started"), started);
+  EXPECT_EQ(number(followed.at("sessions").as_object(), "ended"), started);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 // process's own activity.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,12 @@ struct ProcessOptions {
   Duration checkpoint_interval = std::chrono::seconds{1};
   std::size_t pending_bytes_max = 2u << 20;  // of outputs not yet committed, per partition, before it reads no further
   ErrorPolicy errors;
+  /// How far the live lane's clock has come, for an application whose inputs may lag behind the world, as when it reads a file
+  /// that has grown for hours. Whoever answers T promises: what happened before T is committed already, or is never appended.
+  /// Nothing: the clock stands still. Asked whenever all inputs are handled, and about once a second while timers wait; called
+  /// on the process's activity, so it must not block, and whatever it reads must outlive the process. Absent: the system's
+  /// clock.
+  std::function<std::optional<Timestamp>()> live_time;
 };
 
 struct ProcessStatus {
