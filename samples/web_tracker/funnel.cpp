@@ -1,5 +1,8 @@
 #include "funnel.hpp"
 
+#include <xxhash.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace tracker {
@@ -35,6 +38,12 @@ int FunnelSteps::reached(const std::vector<std::string>& path) const {
     if (step < steps_.size() && matches(steps_[step], page)) ++step;
   }
   return static_cast<int>(step);
+}
+
+std::int64_t FunnelSteps::version() const {
+  std::string list;  // a step has no comma in it
+  for (const std::string& step : steps_) list += step + ",";
+  return static_cast<std::int64_t>(XXH3_64bits(list.data(), list.size()) >> 1);
 }
 
 void set_funnel(FunnelSteps steps) { current() = std::move(steps); }

@@ -4,6 +4,7 @@
 // Threads: set_funnel() before anything is started; everything else any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,10 @@ class FunnelSteps {
   /// How many steps the path takes, one after the other.
   [[nodiscard]] int reached(const std::vector<std::string>& path) const;
   [[nodiscard]] const std::vector<std::string>& steps() const { return steps_; }
-  /// "/ > /shop* > /checkout": names the funnel in its rows, so that another list of steps never adds to this one's counts.
+  /// "/ > /shop* > /checkout": names the funnel in its rows.
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// A hash of the steps, not negative: rows of other steps are made anew.
+  [[nodiscard]] std::int64_t version() const;
 
  private:
   std::vector<std::string> steps_;

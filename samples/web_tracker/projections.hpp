@@ -204,6 +204,7 @@ struct Funnel {
     friend bool operator==(const Key&, const Key&) = default;
   };
   using State = SessionCount;
+  static std::int64_t version() { return funnel().version(); }
   static Key key(const lungo::Envelope&, const SessionEnded& e) { return {funnel().name(), funnel().reached(e.path)}; }
   static void evolve(State& s, const SessionEnded&) { ++s.sessions; }
 };

@@ -209,8 +209,6 @@ bool Run::catch_up() {
 
 void Run::print_summary() {
   if (!catch_up()) return;
-  Result<void> refreshed = tracker_.refresh_funnel();
-  if (!refreshed) return fail(refreshed.error());
   Result<Summary> summary = summarize(tracker_);
   if (!summary) return fail(summary.error());
   errno = 0;

@@ -152,20 +152,4 @@ std::int64_t Tracker::lag() const {
   return most;
 }
 
-Result<void> Tracker::refresh_funnel() {
-  bool other_rows = false;
-  bool own_rows = false;
-  Result<void> read = rows_.funnel.for_each([&](const Funnel::Key& key, const SessionCount&) {
-    (key.funnel == tracker::funnel().name() ? own_rows : other_rows) = true;
-  });
-  if (!read) return read;
-  if (own_rows || !other_rows) return {};
-  lungo::RebuildOptions options;
-  options.projections = {"Funnel"};
-  options.resume = false;  // one that was cut off may have counted other steps
-  Result<lungo::RebuildReport> rebuilt = engine_.rebuild(options);
-  if (!rebuilt) return rebuilt.error();
-  return {};
-}
-
 }  // namespace tracker

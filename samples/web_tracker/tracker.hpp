@@ -56,8 +56,6 @@ class Tracker {
   [[nodiscard]] std::optional<lungo::Error> trouble() const;
   /// Events that sessions and projections have not seen yet.
   [[nodiscard]] std::int64_t lag() const;
-  /// Makes the rows of another list of funnel steps from all sessions. Does nothing when they are there.
-  lungo::Result<void> refresh_funnel();
 
   /// All that happened before `time` in what is followed is committed: the live lane's clock may go on up to there. Until it
   /// is called the clock stands still. Any thread.

@@ -298,6 +298,12 @@ struct TopPagesVersionTwo : TopPages {
   static constexpr int version = 2;
 };
 
+struct TopPagesToldAtRunTime : TopPages {
+  static constexpr std::string_view projection_name = "TopPages";
+  static inline std::int64_t told = 0;
+  static std::int64_t version() { return told; }
+};
+
 TEST_F(EngineTest, ChangedStateOrVersionIsRebuiltFromTheBeginningAndSaysSo) {
   for (int number = 0; number < 100; ++number) view(store, "v" + std::to_string(number % 7), "/a").value();
   const auto run = [this]<class P>(std::type_identity<P>) {
@@ -316,6 +322,11 @@ TEST_F(EngineTest, ChangedStateOrVersionIsRebuiltFromTheBeginningAndSaysSo) {
   EXPECT_EQ(run(std::type_identity<TopPagesWithVisitors>{}), "its State has changed");
   EXPECT_EQ(run(std::type_identity<TopPages>{}), "its State has changed");
   EXPECT_EQ(run(std::type_identity<TopPagesVersionTwo>{}), "its version is 2 now, not 0");
+  TopPagesToldAtRunTime::told = 7;
+  EXPECT_EQ(run(std::type_identity<TopPagesToldAtRunTime>{}), "its version is 7 now, not 2");
+  EXPECT_EQ(run(std::type_identity<TopPagesToldAtRunTime>{}), "");
+  TopPagesToldAtRunTime::told = 8;
+  EXPECT_EQ(run(std::type_identity<TopPagesToldAtRunTime>{}), "its version is 8 now, not 7");
 }
 
 TEST_F(EngineTest, TwoProjectionsOfOneNameAreRefused) {

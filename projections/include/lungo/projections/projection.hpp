@@ -10,8 +10,9 @@
 //
 // `key` may return std::optional<Key> to skip an event, or a std::string_view where Key is std::string. Further, all optional:
 // `topic` (default "events"), `projection_name` (default the struct's), `version` (an integer; change it when `evolve` or `key`
-// change their meaning, and the rows are rebuilt), `merge(State, const State&)` (combines the states of several rows).
-// A changed State or Key rebuilds the rows by itself.
+// change their meaning, and the rows are rebuilt; a static function where the program is told at run time what they mean: it is
+// called when the engine starts and gives the same number until it stops), `merge(State, const State&)` (combines the states of
+// several rows). A changed State or Key rebuilds the rows by itself.
 //
 // Promise: reads see committed rows only, rows and position of one moment, never an event that the log can still lose.
 // Threads: a Projection may be read from any thread.
@@ -198,7 +199,9 @@ class Projection final : public ProjectionBase {
   std::string state_shape() const override { return detail::shape_text<State>(); }
   std::string key_shape() const override { return detail::shape_text<Key>(); }
   std::int64_t version() const override {
-    if constexpr (requires { std::int64_t{P::version}; }) {
+    if constexpr (requires { std::int64_t{P::version()}; }) {
+      return P::version();
+    } else if constexpr (requires { std::int64_t{P::version}; }) {
       return P::version;
     } else {
       return 0;
