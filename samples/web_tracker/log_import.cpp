@@ -147,6 +147,7 @@ struct LogImport::Parts {
   std::optional<LogMark> marked;
   lungo::Instant next_mark{};
   ImportReport report;
+  OpenFiles::Hold hold;
   Draft draft;
   std::string id;
 };
@@ -159,6 +160,11 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   if (!source) return source.error();
   if (mode == ImportMode::follow && !(*source)->can_grow()) {
     return Error{Errc::unsupported, path + " can't be followed: it is compressed or no regular file; import it instead"};
+  }
+  const FileIdentity identity = (*source)->identity();
+  if ((*source)->can_rewind() && site.open_files.has(identity)) {
+    if (mode == ImportMode::follow) return std::unique_ptr<LogImport>{};
+    return Error{Errc::locked, path + " is being imported already, maybe under another name"};
   }
   auto parts = std::make_unique<Parts>(site, path, mode);
   Result<std::unique_ptr<BatchedAppends>> appends =
@@ -177,10 +183,11 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
       parts->start.reader = std::make_unique<LineReader>(std::move(*source), mark_hash(site.secret), LogMark{});
       return std::unique_ptr<LogImport>{new LogImport{std::move(parts)}};
     }
-    Result<StartingPoint> start =
-        find_starting_point(site.store, site.book, site.secret, *parts->appends, *look->line, std::move(*source));
+    Result<StartingPoint> start = find_starting_point(site.store, site.book, site.open_files, site.secret, *parts->appends,
+                                                      *look->line, std::move(*source));
     if (!start) return start.error();
     parts->start = std::move(*start);
+    parts->hold = site.open_files.hold(identity, parts->start.file);
   } else {
     std::array<std::byte, 8> random;
     site.store.log().ports().random.fill(random);

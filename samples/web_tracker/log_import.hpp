@@ -21,6 +21,7 @@
 #include "import_progress.hpp"
 #include "ingest.hpp"
 #include "line_reader.hpp"
+#include "open_files.hpp"
 
 namespace tracker {
 
@@ -47,6 +48,7 @@ struct ImportSite {
   lungo::EventStore store;
   ProgressBook& book;
   const Secret& secret;
+  OpenFiles& open_files;
 };
 
 enum class ImportMode {
@@ -56,8 +58,9 @@ enum class ImportMode {
 
 class LogImport {
  public:
-  /// Opens `path` and finds its place. Nothing when a followed file has no whole line yet.
-  /// Errors: as open_source(), ByteSource::read() and EventLog.
+  /// Opens `path` and finds its place. Nothing when a followed file has no whole line yet, or is open in this process under
+  /// whatever name: it counts once.
+  /// Errors: locked when a file to be imported is open; as open_source(), ByteSource::read() and EventLog.
   static lungo::Result<std::unique_ptr<LogImport>> open(ImportSite site, const std::string& path, ImportMode mode);
   /// Waits for what is in flight; a mark that was not written costs a longer resume, nothing else.
   ~LogImport();

@@ -132,14 +132,19 @@ std::string fingerprint_of(std::string_view first_line, const Secret& secret) {
   return hex(secret.hash64("first-line", first_line));
 }
 
+// A file of which the log has nothing but its name could be any that begins so, and is taken when no other one fits.
+enum class Likeness { proven, first_line };
+
 // The starting point when the source is the known file `file`, otherwise nothing; `source` is kept in that case.
 Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
-                                            const BatchedAppends& appends, const std::string& file,
+                                            const BatchedAppends& appends, const std::string& file, Likeness likeness,
                                             std::unique_ptr<ByteSource>& source) {
   const std::vector<ImportProgress> records = book.of(file);
   std::vector<LogMark> marks;
   for (const ImportProgress& record : records) marks.push_back(record.mark());
   std::sort(marks.begin(), marks.end(), [](const LogMark& a, const LogMark& b) { return a.bytes < b.bytes; });
+  const bool only_begun = marks.front().bytes == 0;
+  if (likeness == Likeness::first_line && !only_begun) return std::optional<StartingPoint>{};
   RollingHash hash = mark_hash(secret);
   Result<bool> met = meets_marks(*source, marks, hash);
   if (!met) return met.error();
@@ -147,6 +152,7 @@ Result<std::optional<StartingPoint>> resume(lungo::EventStore store, const Progr
 
   Result<Tail> tail = scan_tail(store, file, records, appends);
   if (!tail) return tail.error();
+  if (likeness == Likeness::proven && only_begun && tail->by_line.empty()) return std::optional<StartingPoint>{};
   if (tail->last_line > marks.front().lines) {
     Result<std::unique_ptr<LineReader>> rehearsal = reader_at(std::move(source), hash, marks.front());
     if (!rehearsal) return rehearsal.error();
@@ -177,8 +183,8 @@ std::uint64_t who_and_when(std::string_view stream, lungo::Timestamp time) {
   return XXH3_64bits_withSeed(stream.data(), stream.size(), static_cast<XXH64_hash_t>(time.time_since_epoch().count()));
 }
 
-Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
-                                          const BatchedAppends& appends, const FirstLine& first,
+Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const OpenFiles& open_files,
+                                          const Secret& secret, const BatchedAppends& appends, const FirstLine& first,
                                           std::unique_ptr<ByteSource> source) {
   const std::string fingerprint = fingerprint_of(first.text, secret);
   const std::vector<std::string> known = book.files_like(fingerprint);
@@ -187,10 +193,13 @@ Result<StartingPoint> find_starting_point(lungo::EventStore store, const Progres
     if (bytes < first.text.size() && file.starts_with(fingerprint_of(std::string_view{first.text}.substr(0, bytes), secret)))
       candidates.push_back(file);
   }
-  for (const std::string& file : candidates) {
-    Result<std::optional<StartingPoint>> resumed = resume(store, book, secret, appends, file, source);
-    if (!resumed) return resumed.error();
-    if (*resumed) return std::move(**resumed);
+  std::erase_if(candidates, [&](const std::string& file) { return open_files.has(file); });
+  for (const Likeness likeness : {Likeness::proven, Likeness::first_line}) {
+    for (const std::string& file : candidates) {
+      Result<std::optional<StartingPoint>> resumed = resume(store, book, secret, appends, file, likeness, source);
+      if (!resumed) return resumed.error();
+      if (*resumed) return std::move(**resumed);
+    }
   }
   StartingPoint start;
   start.file = fingerprint;

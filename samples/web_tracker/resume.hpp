@@ -12,6 +12,7 @@
 #include "batched_appends.hpp"
 #include "import_progress.hpp"
 #include "line_reader.hpp"
+#include "open_files.hpp"
 #include "visitor_ids.hpp"
 
 namespace tracker {
@@ -35,10 +36,10 @@ struct FirstLine {
 };
 
 /// The starting point of `source`, which begins with `first`; a new file's id where no known one is this file. A file whose
-/// first line had no end when it was imported is found by the bytes that it had then. Errors: as ByteSource::read() and
-/// EventLog::read().
-lungo::Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const Secret& secret,
-                                                 const BatchedAppends& appends, const FirstLine& first,
+/// first line had no end when it was imported is found by the bytes that it had then; one that is open is another file. Errors:
+/// as ByteSource::read() and EventLog::read().
+lungo::Result<StartingPoint> find_starting_point(lungo::EventStore store, const ProgressBook& book, const OpenFiles& open_files,
+                                                 const Secret& secret, const BatchedAppends& appends, const FirstLine& first,
                                                  std::unique_ptr<ByteSource> source);
 
 /// The hash that marks are made with.

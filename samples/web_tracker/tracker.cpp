@@ -106,7 +106,7 @@ Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, Pur
 
 ImportSite Tracker::import_site() {
   lungo::check(secret_.has_value(), "a tracker that was opened to look does not import");
-  return {.store = store_, .book = *book_, .secret = *secret_};
+  return {.store = store_, .book = *book_, .secret = *secret_, .open_files = open_files_};
 }
 
 Result<void> Tracker::catch_up(lungo::Duration timeout) {

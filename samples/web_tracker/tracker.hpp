@@ -74,6 +74,7 @@ class Tracker {
   lungo::EventStore store_;
   std::optional<Secret> secret_;
   std::unique_ptr<ProgressBook> book_;
+  OpenFiles open_files_;
   lungo::Engine engine_;
   AddedProjections rows_;
   std::atomic<lungo::Timestamp> live_until_{lungo::Timestamp::min()};  // min: the clock stands still

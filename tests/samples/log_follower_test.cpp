@@ -34,7 +34,8 @@ class Follower : public TrackerTest {
   PosixPorts posix_;
   tracker::Secret secret_ =
       tracker::Secret::load_or_create(posix_.ports().storage, directory_.path(), simulation_.random).value();
-  tracker::LogFollower follower_{{.store = store_, .book = book_, .secret = secret_}, log()};
+  tracker::OpenFiles open_files_;
+  tracker::LogFollower follower_{{.store = store_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
 };
 
 TEST_F(Follower, FileThatCannotBeReadIsTriedAgainAfterPausesThatGrow) {
