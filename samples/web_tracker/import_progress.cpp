@@ -31,6 +31,7 @@ Result<void> ProgressBook::load() {
   if (!topic) return topic.error();
   lungo::EventDecoder decoder{store_.shapes()};
   decoder.add<ImportProgress>();
+  decoder.add<SecretCheck>();
   Result<lungo::Ends> ends = store_.log().ends({topic->spec.name, lungo::PartitionId{0}});
   if (!ends) return ends.error();
   lungo::PartitionReader reader{store_.log(), *topic, {topic->id, lungo::PartitionId{0}, ends->start, lungo::kNoEpoch}};
@@ -41,6 +42,10 @@ Result<void> ProgressBook::load() {
     Result<lungo::Decoded> decoded = decoder.decode(**next);
     if (!decoded) return decoded.error();
     if (decoded->event == nullptr) continue;
+    if ((*next)->type == lungo::event_name<SecretCheck>()) {
+      secret_check_ = *static_cast<const SecretCheck*>(decoded->event);
+      continue;
+    }
     const auto& record = *static_cast<const ImportProgress*>(decoded->event);
     files_[record.file][partition_name(record)] = record;
   }
@@ -81,6 +86,17 @@ Result<void> ProgressBook::write(const std::vector<ImportProgress>& records) {
   Result<std::vector<lungo::Commit>> written = store_.append_wait(std::move(*batch));
   if (!written) return written.error();
   for (const ImportProgress& record : records) files_[record.file][partition_name(record)] = record;
+  return {};
+}
+
+Result<void> ProgressBook::write(SecretCheck check) {
+  Result<lungo::EventBatch> batch = store_.batch(kProgressTopic);
+  if (!batch) return batch.error();
+  Result<void> added = batch->add("secret-check", check);
+  if (!added) return added;
+  Result<std::vector<lungo::Commit>> written = store_.append_wait(std::move(*batch));
+  if (!written) return written.error();
+  secret_check_ = check;
   return {};
 }
 

@@ -1,4 +1,5 @@
-// How far each log file was imported: one record per (file, partition) in a compacted topic, written each second.
+// How far each log file was imported: one record per (file, partition) in a compacted topic, written each second. Beside them
+// one record by which a changed secret is known.
 //
 // A record says: all lines before `mark` whose events lie in this partition are committed, and behind `next_offset` may be
 // events of later lines, which a restart looks for by their l.id = FILE:LINE.
@@ -8,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +42,11 @@ struct ImportProgress {
   [[nodiscard]] LogMark mark() const { return {.lines = lines, .bytes = bytes, .hash = hash, .inside_line = inside_line}; }
 };
 
+/// Tells another secret from the one that the directory's imports were made with. Key: secret-check.
+struct SecretCheck {
+  std::uint64_t hash = 0;  // Secret::check_value()
+};
+
 /// All records, the newest of each key.
 class ProgressBook {
  public:
@@ -55,6 +62,11 @@ class ProgressBook {
   /// Writes the records as one batch and waits until it is committed.
   lungo::Result<void> write(const std::vector<ImportProgress>& records);
 
+  /// Nothing in a directory that was last written by a version without it.
+  [[nodiscard]] std::optional<SecretCheck> secret_check() const { return secret_check_; }
+  /// Writes it and waits until it is committed.
+  lungo::Result<void> write(SecretCheck check);
+
   /// Lines and drops of all files together.
   struct Totals {
     std::uint64_t lines = 0;
@@ -67,6 +79,7 @@ class ProgressBook {
   lungo::Result<void> load();
 
   lungo::EventStore store_;
+  std::optional<SecretCheck> secret_check_;
   std::map<std::string, std::map<std::string, ImportProgress>> files_;  // file -> topic-partition -> record
 };
 

@@ -18,7 +18,15 @@ Result<void> make_topics(lungo::EventStore& store) {
     Result<lungo::TopicInfo> topic = store.stream_topic(name, partitions);
     if (!topic) return topic.error();
   }
-  return store.declare<Request, SessionStarted, SessionEnded, FailedLine, ImportProgress>();
+  return store.declare<Request, SessionStarted, SessionEnded, FailedLine, ImportProgress, SecretCheck>();
+}
+
+// What is wrong with the secret, what comes of it, what to do.
+std::string secret_trouble(const std::string& directory, const std::string& what) {
+  return directory + "/tracker-secret " + what +
+         ". With another secret every visitor and every file would look new, and files that were imported would count twice. "
+         "Put it back from a backup of the directory, or import everything into another one (--data DIR); what is here can "
+         "still be looked at with --exit alone and with replay";
 }
 
 // The secret of a directory is made before the first topic; one that has topics and no secret has lost it.
@@ -31,13 +39,16 @@ Result<std::optional<Secret>> secret_for(lungo::EventLog& log, const std::string
   if (secret) return std::optional<Secret>{*secret};
   if (!events || secret.error().code() != Errc::not_found) return secret.error();
   if (purpose == Purpose::look) return std::optional<Secret>{};
-  return Error{
-      Errc::not_found,
-      directory +
-          "/tracker-secret is missing, and this directory holds imports that were made with it. With another secret every "
-          "visitor and every file would look new, and files that were imported would count twice. Put it back from a "
-          "backup of the directory, or import everything into another one (--data DIR); what is here can still be "
-          "looked at with --exit alone and with replay"};
+  return Error{Errc::not_found,
+               secret_trouble(directory, "is missing, and this directory holds imports that were made with it")};
+}
+
+// A directory whose imports were made before there was a check value gets it now.
+Result<void> check_secret(ProgressBook& book, const Secret& secret, const std::string& directory) {
+  const SecretCheck check{.hash = secret.check_value()};
+  if (!book.secret_check()) return book.write(check);
+  if (book.secret_check()->hash == check.hash) return {};
+  return Error{Errc::corrupt, secret_trouble(directory, "is not the one that this directory's imports were made with")};
 }
 
 }  // namespace
@@ -93,6 +104,10 @@ Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, Pur
   if (!made) return made.error();
   Result<ProgressBook> book = ProgressBook::open(store);
   if (!book) return book.error();
+  if (purpose == Purpose::import) {
+    Result<void> checked = check_secret(*book, **secret, directory);
+    if (!checked) return checked.error();
+  }
 
   std::unique_ptr<Tracker> tracker{new Tracker{std::move(store), *secret}};
   tracker->book_ = std::make_unique<ProgressBook>(std::move(*book));

@@ -41,7 +41,7 @@ class Tracker {
  public:
   /// Opens or makes the data directory and starts everything. Errors: locked, naming the holder; newer_format; corrupt, naming
   /// file and byte; not_found: the directory was used and its secret, without which nothing can be imported, is gone;
-  /// no_space, io.
+  /// corrupt: it is another one; no_space, io.
   static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory, Purpose purpose = Purpose::import);
   ~Tracker();
   Tracker(const Tracker&) = delete;
