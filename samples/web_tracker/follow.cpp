@@ -28,6 +28,7 @@ void LogFollower::give_up_for_now() {
 Result<std::size_t> LogFollower::take(std::size_t lines_max) {
   const lungo::Timestamp asked = site_.store.log().ports().clock.now();
   if (!import_) {
+    const std::optional<std::string> before = site_.book.last_file_of(path_);
     Result<std::unique_ptr<LogImport>> opened = LogImport::open(site_, path_, ImportMode::follow);
     if (!opened && opened.error().code() == Errc::not_found) return nothing_before(asked);
     if (!opened) return opened.error();
@@ -35,6 +36,12 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
     opened_ = now();
     replaced_since_.reset();
     if (!import_) return nothing_before(asked);
+    if (before && *before != import_->file() && !has_rotated_) {
+      notes_.push_back(path_ +
+                       " is another file than the one that was followed last: lines from before its rotation may be "
+                       "missing, unless it was read to its end; --import the rotated file to add them");
+    }
+    has_rotated_ = false;
   }
   Result<LogImport::Step> step = import_->step(lines_max);
   if (!step) return step.error();
@@ -56,6 +63,7 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
     if (!finished) return finished.error();
     left_behind_ = import_->report().waiting;
     import_.reset();
+    has_rotated_ = true;
     return std::size_t{0};
   }
   if (step->committed && !replaced_since_) complete_until_ = asked;

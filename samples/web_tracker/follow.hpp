@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "log_import.hpp"
 #include "retry_pause.hpp"
@@ -29,6 +30,8 @@ class LogFollower {
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Of the file that is open now; nothing while there is none.
   [[nodiscard]] const LogImport* import() const { return import_.get(); }
+  /// What a user should know of the file, each told once.
+  [[nodiscard]] std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
   /// The begun line at the end of a file that was rotated away, told once.
   [[nodiscard]] std::optional<WaitingLine> take_left_behind() { return std::exchange(left_behind_, std::nullopt); }
 
@@ -50,6 +53,8 @@ class LogFollower {
   std::optional<lungo::Instant> replaced_since_;
   std::optional<lungo::Timestamp> complete_until_;
   std::optional<WaitingLine> left_behind_;
+  std::vector<std::string> notes_;
+  bool has_rotated_ = false;  // the file before was read to its end
 };
 
 }  // namespace tracker

@@ -48,7 +48,19 @@ Result<void> ProgressBook::load() {
     }
     const auto& record = *static_cast<const ImportProgress*>(decoded->event);
     files_[record.file][partition_name(record)] = record;
+    set_path(record.file, record.path);
   }
+}
+
+void ProgressBook::set_path(const std::string& file, const std::string& path) {
+  path_of_[file] = path;
+  file_of_[path] = file;
+}
+
+std::optional<std::string> ProgressBook::last_file_of(const std::string& path) const {
+  const auto file = file_of_.find(path);
+  if (file == file_of_.end() || path_of_.at(file->second) != path) return std::nullopt;
+  return file->second;
 }
 
 std::vector<std::string> ProgressBook::files_like(std::string_view fingerprint) const {

@@ -59,6 +59,10 @@ class ProgressBook {
   [[nodiscard]] std::map<std::string, std::uint64_t> files_begun_in_first_line() const;
   /// The file's records; empty when it is not known.
   [[nodiscard]] std::vector<ImportProgress> of(const std::string& file) const;
+  /// The file that was last imported or followed as `path`; nothing when that file has been given under another name since.
+  [[nodiscard]] std::optional<std::string> last_file_of(const std::string& path) const;
+  /// The file goes by this name now; for last_file_of(), as long as this object lives.
+  void set_path(const std::string& file, const std::string& path);
   /// Writes the records as one batch and waits until it is committed.
   lungo::Result<void> write(const std::vector<ImportProgress>& records);
 
@@ -81,6 +85,8 @@ class ProgressBook {
   lungo::EventStore store_;
   std::optional<SecretCheck> secret_check_;
   std::map<std::string, std::map<std::string, ImportProgress>> files_;  // file -> topic-partition -> record
+  std::map<std::string, std::string> path_of_;                          // file -> the name it was given by last
+  std::map<std::string, std::string> file_of_;                          // path -> the file that was given by it last
 };
 
 }  // namespace tracker

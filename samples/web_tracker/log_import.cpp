@@ -198,6 +198,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
     parts->start.tail.assign(parts->appends->lanes(), lungo::Offset{});
   }
 
+  site.book.set_path(parts->start.file, path);
   parts->failed_stream = lungo::StreamId{"failed", parts->start.file}.text();
   if (mode == ImportMode::whole) parts->import_lane = "import-" + parts->start.file;
   parts->id = parts->start.file + ":";
@@ -253,6 +254,7 @@ Result<void> LogImport::finish(bool at_end) {
 
 const ImportReport& LogImport::report() const { return parts_->report; }
 const std::string& LogImport::path() const { return parts_->path; }
+const std::string& LogImport::file() const { return parts_->start.file; }
 ByteSource& LogImport::source() { return parts_->start.reader->source(); }
 std::array<StepCount, 4> LogImport::steps() const { return parts_->chain.counts(); }
 

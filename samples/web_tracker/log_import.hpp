@@ -83,6 +83,8 @@ class LogImport {
 
   [[nodiscard]] const ImportReport& report() const;
   [[nodiscard]] const std::string& path() const;
+  /// The id that the file is known by; empty for one without a first line.
+  [[nodiscard]] const std::string& file() const;
   [[nodiscard]] ByteSource& source();
   [[nodiscard]] std::array<StepCount, 4> steps() const;
 

@@ -125,7 +125,9 @@ int main(int argc, char** argv) {
          "off waits until it is whole; - can't resume when it is a pipe: given again, its lines count again")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  app.add_option("--follow", arguments.follows, "access log to follow as it grows, like tail -F, through rotation; repeatable")
+  app.add_option("--follow", arguments.follows,
+                 "access log to follow as it grows, like tail -F, through rotation; repeatable. A file that was rotated while "
+                 "nobody followed it is not looked for: --import it")
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_flag("--exit", arguments.exit, "import, print a summary and stop");

@@ -120,6 +120,7 @@ void Run::take_what_is_there() {
     while (!is_over()) {
       if (const std::optional<Error> trouble = tracker_trouble()) return fail(*trouble);
       Result<std::size_t> lines = follower.poll(kLinesPerStep);
+      tell_news_of(follower);
       if (!lines) fail(lines.error());
       if (!lines || *lines == 0) break;
     }
@@ -134,14 +135,19 @@ void Run::follow_until_stopped() {
     for (LogFollower& follower : followers_) {
       Result<std::size_t> lines = follower.poll(kLinesPerStep);
       taken += lines ? *lines : 0;
-      if (const std::optional<WaitingLine> left = follower.take_left_behind())
-        tell_waiting(follower.path() + " before it was rotated", *left);
+      tell_news_of(follower);
       if (!lines && !trouble) trouble = lines.error();
     }
     let_live_time_go_on();
     report_trouble(trouble ? trouble : tracker_trouble());
     if (taken == 0) wait(kTick);
   }
+}
+
+void Run::tell_news_of(LogFollower& follower) {
+  for (const std::string& note : follower.take_notes()) std::cerr << "web-tracker: " << note << '\n';
+  if (const std::optional<WaitingLine> left = follower.take_left_behind())
+    tell_waiting(follower.path() + " before it was rotated", *left);
 }
 
 // Up to where no follower has lines behind: what is in the files already must not be late because the clock has gone on.

@@ -47,6 +47,7 @@ class Run {
   void take_what_is_there();
   void follow_until_stopped();
   void let_live_time_go_on();
+  void tell_news_of(LogFollower& follower);
   void finish_followers();
   bool catch_up();
   void print_summary();

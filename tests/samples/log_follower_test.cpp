@@ -72,5 +72,68 @@ TEST_F(Follower, FullDiskIsTriedRarelyThoughItTakesLinesBeforeItRefusesThem) {
   EXPECT_EQ(records_in(*log_, "events"), 1);
 }
 
+std::string told(tracker::LogFollower& follower) {
+  std::string all;
+  for (const std::string& note : follower.take_notes()) all += note + "\n";
+  return all;
+}
+
+TEST_F(Follower, RotationWhileNothingRanIsTold) {
+  const std::string rotated = log() + ".1";
+  const auto follower = [&] {
+    return tracker::LogFollower{{.store = store_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
+  };
+  const auto reopened_book = [&] { book_ = tracker::ProgressBook::open(store_).value(); };
+  write(log(), kLine);
+  {
+    tracker::LogFollower first = follower();
+    EXPECT_EQ(first.poll(kLines).value(), 1U);
+    ASSERT_TRUE(first.finish());
+    EXPECT_EQ(told(first), "");
+  }
+  write(log(), line_at(1, "/missed"), std::ios::app);
+  std::filesystem::rename(log(), rotated);
+  write(log(), line_at(2, "/new"));
+  reopened_book();
+  {
+    tracker::LogFollower second = follower();
+    EXPECT_EQ(second.poll(kLines).value(), 1U);
+    const std::string note = told(second);
+    EXPECT_NE(note.find("rotation may be missing"), std::string::npos) << note;
+    EXPECT_NE(note.find("--import"), std::string::npos) << note;
+    ASSERT_TRUE(second.finish());
+    EXPECT_EQ(second.poll(kLines).value(), 0U);
+    EXPECT_EQ(told(second), "") << "once";
+  }
+  reopened_book();
+  {
+    tracker::LogFollower third = follower();
+    EXPECT_EQ(third.poll(kLines).value(), 0U);
+    EXPECT_EQ(told(third), "") << "the same file as before";
+    // A rotation that it sees is none that it misses.
+    std::filesystem::rename(log(), rotated + "x");
+    write(log(), line_at(3, "/newer"));
+    EXPECT_EQ(third.poll(kLines).value(), 0U);
+    simulation_.clock.advance(std::chrono::seconds{3});
+    EXPECT_EQ(third.poll(kLines).value(), 0U);
+    EXPECT_EQ(third.poll(kLines).value(), 1U);
+    EXPECT_EQ(told(third), "");
+    ASSERT_TRUE(third.finish());
+  }
+  // Whoever imports what was rotated before following need not be told.
+  std::filesystem::rename(log(), rotated + "y");
+  write(log(), line_at(4, "/newest"));
+  reopened_book();
+  {
+    const auto import = tracker::LogImport::open({.store = store_, .book = book_, .secret = secret_, .open_files = open_files_},
+                                                 rotated + "y", tracker::ImportMode::whole);
+    EXPECT_EQ((*import)->step(kLines)->lines, 0U);
+    ASSERT_TRUE((*import)->finish(true));
+  }
+  tracker::LogFollower last = follower();
+  EXPECT_EQ(last.poll(kLines).value(), 1U);
+  EXPECT_EQ(told(last), "");
+}
+
 }  // namespace
 }  // namespace lungo::test
