@@ -302,6 +302,16 @@ Result<std::unique_ptr<ByteSource>> open_source(const std::string& path) {
   return std::unique_ptr<ByteSource>{std::make_unique<PlainSource>(std::move(*file))};
 }
 
+Result<void> check_can_be_followed(const std::string& path) {
+  const std::string refusal = path + " can't be followed: it is ";
+  if (path == "-") return Error{Errc::unsupported, refusal + "standard input; import it instead"};
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return system_error(path);
+  if (S_ISDIR(status.st_mode)) return Error{Errc::unsupported, refusal + "a directory; name a log file in it"};
+  if (!S_ISREG(status.st_mode)) return Error{Errc::unsupported, refusal + "no regular file; import it instead"};
+  return {};
+}
+
 Result<FileIdentity> identity_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return system_error(path);

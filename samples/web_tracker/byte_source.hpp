@@ -50,6 +50,10 @@ class ByteSource {
 /// like a log's.
 lungo::Result<std::unique_ptr<ByteSource>> open_source(const std::string& path);
 
+/// Refuses what never grows as a log does, before opening it: a pipe would make its reader wait for a writer. Errors:
+/// not_found, io; unsupported for anything but a regular file.
+lungo::Result<void> check_can_be_followed(const std::string& path);
+
 /// Identity of the file that `path` names now. Errors: not_found, io.
 lungo::Result<FileIdentity> identity_of(const std::string& path);
 

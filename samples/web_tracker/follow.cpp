@@ -30,8 +30,14 @@ Result<std::size_t> LogFollower::take(std::size_t lines_max) {
   if (!import_) {
     const std::optional<std::string> before = site_.book.last_file_of(path_);
     Result<std::unique_ptr<LogImport>> opened = LogImport::open(site_, path_, ImportMode::follow);
-    if (!opened && opened.error().code() == Errc::not_found) return nothing_before(asked);
+    if (!opened && opened.error().code() == Errc::not_found) {
+      if (!missing_ && !has_begun_) notes_.push_back("waiting for " + path_ + ", which does not exist yet");
+      missing_ = opened.error();
+      return nothing_before(asked);
+    }
     if (!opened) return opened.error();
+    missing_.reset();
+    has_begun_ = true;
     import_ = std::move(*opened);
     opened_ = now();
     replaced_since_.reset();

@@ -30,6 +30,10 @@ class LogFollower {
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Of the file that is open now; nothing while there is none.
   [[nodiscard]] const LogImport* import() const { return import_.get(); }
+  /// Why there is no file, as of the last look; nothing when there is one.
+  [[nodiscard]] const std::optional<lungo::Error>& missing() const { return missing_; }
+  /// False until a file was opened: what is refused until then is the wrong file, not trouble that may pass.
+  [[nodiscard]] bool has_begun() const { return has_begun_; }
   /// What a user should know of the file, each told once.
   [[nodiscard]] std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
   /// The begun line at the end of a file that was rotated away, told once.
@@ -54,6 +58,8 @@ class LogFollower {
   std::optional<lungo::Timestamp> complete_until_;
   std::optional<WaitingLine> left_behind_;
   std::vector<std::string> notes_;
+  std::optional<lungo::Error> missing_;
+  bool has_begun_ = false;
   bool has_rotated_ = false;  // the file before was read to its end
 };
 

@@ -156,10 +156,14 @@ LogImport::LogImport(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 LogImport::~LogImport() = default;
 
 Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::string& path, ImportMode mode) {
+  if (mode == ImportMode::follow) {
+    Result<void> possible = check_can_be_followed(path);
+    if (!possible) return possible.error();
+  }
   Result<std::unique_ptr<ByteSource>> source = open_source(path);
   if (!source) return source.error();
   if (mode == ImportMode::follow && !(*source)->can_grow()) {
-    return Error{Errc::unsupported, path + " can't be followed: it is compressed or no regular file; import it instead"};
+    return Error{Errc::unsupported, path + " can't be followed: it is compressed; import it instead"};
   }
   const FileIdentity identity = (*source)->identity();
   if ((*source)->can_rewind() && site.open_files.has(identity)) {

@@ -60,7 +60,8 @@ class LogImport {
  public:
   /// Opens `path` and finds its place. Nothing when a followed file has no whole line yet, or is open in this process under
   /// whatever name: it counts once.
-  /// Errors: locked when a file to be imported is open; as open_source(), ByteSource::read() and EventLog.
+  /// Errors: unsupported for what can't be followed; locked when a file to be imported is open; as open_source(),
+  /// ByteSource::read() and EventLog.
   static lungo::Result<std::unique_ptr<LogImport>> open(ImportSite site, const std::string& path, ImportMode mode);
   /// Waits for what is in flight; a mark that was not written costs a longer resume, nothing else.
   ~LogImport();

@@ -120,10 +120,11 @@ void Run::take_what_is_there() {
     while (!is_over()) {
       if (const std::optional<Error> trouble = tracker_trouble()) return fail(*trouble);
       Result<std::size_t> lines = follower.poll(kLinesPerStep);
-      tell_news_of(follower);
+      if (!follower.missing()) tell_news_of(follower);
       if (!lines) fail(lines.error());
       if (!lines || *lines == 0) break;
     }
+    if (follower.missing() && !is_over()) fail(*follower.missing());
   }
 }
 
@@ -136,6 +137,7 @@ void Run::follow_until_stopped() {
       Result<std::size_t> lines = follower.poll(kLinesPerStep);
       taken += lines ? *lines : 0;
       tell_news_of(follower);
+      if (!lines && lines.error().code() == Errc::unsupported && !follower.has_begun()) return fail(lines.error());
       if (!lines && !trouble) trouble = lines.error();
     }
     let_live_time_go_on();

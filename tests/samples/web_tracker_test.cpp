@@ -324,9 +324,8 @@ TEST_F(WebTracker, FollowsThroughRotationAndTruncation) {
 }
 
 TEST_F(WebTracker, TroubleWithOneOfTwoFollowedFilesIsToldOnceAndHoldsUpNothing) {
-  const std::string no_log = directory_ / "no log";
-  std::filesystem::create_directory(no_log);
   write(log(), "");
+  const std::string no_log = log() + "/inside";
   Program program{tracker_command(data(), {"--follow", no_log, "--follow", log()})};
   std::shared_ptr<EventLog> beside;
   for (int lines = 1; lines <= 3; ++lines) {
@@ -339,7 +338,8 @@ TEST_F(WebTracker, TroubleWithOneOfTwoFollowedFilesIsToldOnceAndHoldsUpNothing) 
   program.send(SIGTERM);
   EXPECT_EQ(program.wait(), 0) << program.err();
   const std::string told = program.err();
-  EXPECT_EQ(told.find("is a directory"), told.rfind("is a directory")) << told;
+  EXPECT_NE(told.find("Not a directory"), std::string::npos) << told;
+  EXPECT_EQ(told.find("Not a directory"), told.rfind("Not a directory")) << told;
   EXPECT_EQ(told.find("tracker: going on\n"), std::string::npos) << told;
 }
 
