@@ -138,9 +138,9 @@ int main(int argc, char** argv) {
       ->type_name("PAGES")
       ->check(is_funnel);
   app.footer(
+      "`web-tracker replay --help`: look at the events and at the read models of a data directory, and make those anew.\n"
       "Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped; 128 + N "
-      "stopped "
-      "by signal N before the work was done.");
+      "stopped by signal N before the work was done.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -440,6 +440,7 @@ TEST_F(WebTracker, WithoutInputItSaysWhatToGive) {
   EXPECT_EQ(help.status, 0);
   EXPECT_NE(help.out.find("can't resume"), std::string::npos) << help.out;
   EXPECT_NE(help.out.find("128 + N"), std::string::npos) << help.out;
+  EXPECT_NE(help.out.find("web-tracker replay"), std::string::npos) << help.out;
   EXPECT_EQ(run_tracker(data(), {"--nonsense"}).status, 2);
   for (const char* no_steps : {"", ",", "/a\n/b"}) {
     EXPECT_EQ(run_tracker(data(), {"--exit", "--funnel", no_steps}).status, 2) << no_steps;
