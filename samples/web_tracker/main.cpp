@@ -131,9 +131,10 @@ int main(int argc, char** argv) {
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_flag("--exit", arguments.exit, "import, print a summary and stop");
-  app.add_flag("--json", arguments.json, "the summary as one JSON object");
+  app.add_flag("--json", arguments.json, "the summary of --exit as one JSON object");
   app.add_option("--data", arguments.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
-  app.add_flag("--verbose", arguments.verbose, "tell on stderr what the log does");
+  app.add_flag("--verbose", arguments.verbose,
+               "tell on stderr what the log does, and in the summary what each step of the imports did");
   app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
       ->type_name("PAGES")
       ->check(is_funnel);

@@ -111,7 +111,7 @@ std::optional<Error> Run::import_once(const std::string& path) {
     trouble = finished.error();
   }
   if (file.report().waiting) tell_waiting(path, *file.report().waiting);
-  files_.push_back({path, file.report()});
+  files_.push_back({path, file.report(), file.steps()});
   return trouble;
 }
 
@@ -130,6 +130,7 @@ void Run::take_what_is_there() {
 
 void Run::follow_until_stopped() {
   std::cerr << "web-tracker: " << (followers_.empty() ? "imported; " : "following; ") << "stop with Ctrl-C\n";
+  if (arguments_.json) std::cerr << "web-tracker: --json prints its summary at the end of a run with --exit only\n";
   while (stop_signal() == 0) {
     std::size_t taken = 0;
     std::optional<Error> trouble;
@@ -190,7 +191,8 @@ void Run::finish_followers() {
   for (LogFollower& follower : followers_) {
     Result<void> finished = follower.finish();
     if (!finished) fail(finished.error());
-    if (follower.import() != nullptr) files_.push_back({follower.path(), follower.import()->report()});
+    if (follower.import() != nullptr)
+      files_.push_back({follower.path(), follower.import()->report(), follower.import()->steps()});
   }
 }
 
@@ -223,7 +225,7 @@ void Run::print_summary() {
   if (arguments_.json) {
     print_json(std::cout, *summary, files_);
   } else {
-    print_text(std::cout, *summary, files_);
+    print_text(std::cout, *summary, files_, arguments_.verbose);
   }
   std::cout.flush();
   if (!std::cout) fail({Errc::io, std::string{"the summary could not be written to standard output: "} + std::strerror(errno)});

@@ -49,11 +49,15 @@ json::object import_of(const FileReport& file) {
     for (const std::uint64_t line : file.report.positions[i]) first.emplace_back(line);
     drops[to_string(static_cast<DropReason>(i))] = json::object{{"lines", file.report.drops[i]}, {"first", std::move(first)}};
   }
+  json::array steps;
+  for (const StepCount& step : file.steps)
+    steps.push_back(json::object{{"step", step.name}, {"lines", step.lines}, {"dropped", step.dropped}});
   return {{"path", valid_utf8(file.path)},
           {"lines", file.report.lines},
           {"events", file.report.events},
           {"drops", std::move(drops)},
-          {"waiting_bytes", file.report.waiting ? file.report.waiting->bytes : 0}};
+          {"waiting_bytes", file.report.waiting ? file.report.waiting->bytes : 0},
+          {"steps", std::move(steps)}};
 }
 
 Result<void> count_rows(Tracker& tracker, Summary& summary) {
@@ -104,6 +108,7 @@ Result<void> count_funnel(Tracker& tracker, Summary& summary) {
 
 Result<Summary> summarize(Tracker& tracker) {
   Summary summary;
+  summary.late = tracker.late();
   const ProgressBook::Totals totals = tracker.book().totals();
   summary.lines = totals.lines;
   summary.drops = totals.drops;
@@ -145,12 +150,13 @@ void print_json(std::ostream& out, const Summary& summary, const std::vector<Fil
                                                       {"bounces", summary.sessions.bounces},
                                                       {"pages", summary.sessions.pages},
                                                       {"duration_seconds", summary.sessions.duration_seconds}}},
+                            {"late_in_this_run", summary.late},
                             {"funnel", std::move(steps)},
                             {"imports", std::move(imports)}};
   out << json::serialize(object) << '\n';
 }
 
-void print_text(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files) {
+void print_text(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files, bool verbose) {
   for (const FileReport& file : files) {
     out << file.path << ": " << file.report.lines << " lines read, " << file.report.events << " events added\n";
     for (std::size_t i = 0; i < kDropReasons; ++i) {
@@ -158,6 +164,9 @@ void print_text(std::ostream& out, const Summary& summary, const std::vector<Fil
       out << "  dropped " << file.report.drops[i] << ": " << to_string(static_cast<DropReason>(i)) << ", first in line";
       for (const std::uint64_t line : file.report.positions[i]) out << ' ' << line;
       out << '\n';
+    }
+    for (const StepCount& step : file.steps) {
+      if (verbose) out << "  step " << step.name << ": " << step.lines << " lines, " << step.dropped << " dropped\n";
     }
   }
   out << "\nIn all " << summary.lines << " lines, " << summary.events << " events";
@@ -184,6 +193,7 @@ void print_text(std::ostream& out, const Summary& summary, const std::vector<Fil
         << static_cast<double>(sessions.pages) / static_cast<double>(sessions.ended) << " pages and "
         << sessions.duration_seconds / sessions.ended << " s on average";
   }
+  if (summary.late > 0) out << "\nLate in this run: " << summary.late << " events, older than what sessions wait for";
   out << "\nFunnel:";
   for (const auto& [step, count] : summary.funnel) out << "  " << step << " " << count;
   out << '\n';

@@ -24,6 +24,7 @@ struct Summary {
   std::uint64_t lines = 0;
   std::uint64_t events = 0;
   std::array<std::uint64_t, kDropReasons> drops{};
+  std::int64_t late = 0;  // of this run: events older than the allowed lateness when the sessions saw them
   std::map<std::string, std::int64_t> hits_per_day;
   std::map<std::int32_t, std::int64_t> hits_per_status;
   std::vector<std::pair<std::string, std::int64_t>> top_pages;  // 20, ties by name
@@ -38,16 +39,18 @@ struct Summary {
 struct FileReport {
   std::string path;
   ImportReport report;
+  std::array<StepCount, 4> steps;  // of the chain that its lines went through
 };
 
-/// Errors: as Projection::scan().
+/// `late` is of this run. Errors: as Projection::scan().
 lungo::Result<Summary> summarize(Tracker& tracker);
 
-void print_text(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files);
+/// `verbose`: with the steps' counts.
+void print_text(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files, bool verbose);
 /// Keys: lines, events, drops {reason: n}, hits_per_day {day: n}, hits_per_status {code: n}, top_pages [{page, hits}],
 /// distinct_visitors, distinct_visitors_per_day {day: n}, distinct_visitors_estimate, sessions {...}, funnel [{step,
-/// sessions}], imports [{path, lines, events, drops {reason: {lines, first}}, waiting_bytes}] (bytes of a begun last line that
-/// was left until it is whole). Bytes that are no UTF-8 are given as \xNN.
+/// sessions}], imports [{path, lines, events, drops {reason: {lines, first}}, waiting_bytes, steps [{step, lines, dropped}]}]
+/// (bytes of a begun last line that was left until it is whole). Bytes that are no UTF-8 are given as \xNN.
 void print_json(std::ostream& out, const Summary& summary, const std::vector<FileReport>& files);
 
 }  // namespace tracker

@@ -54,6 +54,8 @@ class Tracker {
   lungo::Result<void> stop();
   /// Why the process or a projection can't go on, or waits for the disk; nothing while all is well.
   [[nodiscard]] std::optional<lungo::Error> trouble() const;
+  /// Events that came to the sessions late, since it was opened.
+  [[nodiscard]] std::int64_t late() const { return sessions_.status().counts.late; }
   /// Events that sessions and projections have not seen yet.
   [[nodiscard]] std::int64_t lag() const;
 
