@@ -424,7 +424,7 @@ TEST_F(WebTracker, SignalEndsTheReadingOfASilentPipeInGoodOrder) {
   std::shared_ptr<EventLog> beside;
   ASSERT_TRUE(eventually([&] {
     if (!beside) beside = look_into(data());
-    return beside && records_in(*beside, "__lungo_import_progress") > 0;
+    return beside && records_in(*beside, "events") > 0;
   }));
   program.send(SIGTERM);
   EXPECT_EQ(program.wait(), 128 + SIGTERM) << program.err();
