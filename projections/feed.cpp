@@ -132,7 +132,7 @@ Result<void> Feed::dispatch(const Envelope& envelope) {
   if (decoded->type < 0) return {};
   bool failed = false;
   for (const Handler& handler : handlers_[static_cast<std::size_t>(decoded->type)]) {
-    if (handler.member->undecodable != 0 && handler.member->strict) continue;
+    if (handler.member->is_spoilt()) continue;
     if (!handler.apply(*handler.member->worker, envelope, decoded->event)) failed = true;
   }
   if (failed) drop_failed();
@@ -175,6 +175,7 @@ std::vector<std::unique_ptr<Member>> Feed::take_failed() { return std::exchange(
 Result<void> Feed::write(Catalogue& catalogue) {
   const std::vector<Position> now = positions();
   for (const std::unique_ptr<Member>& member : members_) {
+    if (member->is_spoilt()) continue;
     Result<void> written = member->worker->write();
     if (!written) return written.error();
     for (const ParkedRow& event : member->parked) {
@@ -189,6 +190,7 @@ Result<void> Feed::write(Catalogue& catalogue) {
 
 void Feed::written() {
   for (const std::unique_ptr<Member>& member : members_) {
+    if (member->is_spoilt()) continue;
     member->worker->written();
     member->parked.clear();
   }

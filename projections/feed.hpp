@@ -28,6 +28,10 @@ struct Member {
   bool strict = false;
   std::int64_t undecodable = 0;
   std::optional<Error> first_undecodable;
+
+  /// It will fail in the end, and only counts until then: applies and writes nothing more, so that its positions stay below
+  /// what it could not decode and whoever goes on with it meets that again.
+  [[nodiscard]] bool is_spoilt() const { return strict && undecodable > 0; }
   std::vector<ParkedRow> parked;  // passed over since the last commit
 };
 

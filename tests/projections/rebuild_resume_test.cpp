@@ -106,6 +106,31 @@ TEST_F(RebuildResumeTest, RestWhoseHistoryWasTrimmedDoesNotStandInTheWay) {
   EXPECT_TRUE(counts->get(0).value());
 }
 
+TEST_F(RebuildResumeTest, AnEventThatCannotBeDecodedIsMetAgainByTheNextOne) {
+  append_random(store, random, 6000);
+  EncodedRecords records;
+  EnvelopeFields fields;
+  fields.stream = "visit-a";
+  fields.type = "PageViewed";
+  fields.shape = shape_of<PageViewed>().hash();
+  const Bytes garbage = to_bytes("\xff\xff\xff");
+  fields.payload = garbage;
+  add_record(fields, records).value();
+  append_wait(*log, {{"events", PartitionId{0}}, records, {}, {}, true}).value();
+  append_random(store, random, 30000);
+  open();
+  ASSERT_TRUE(engine->catch_up(60s).has_value());
+  const std::vector<std::string> live = fingerprints();
+  for (const int at : {3, 4}) {
+    cut_rebuild(at);
+    const auto rebuilt = engine->rebuild();
+    ASSERT_FALSE(rebuilt.has_value()) << at;
+    EXPECT_EQ(rebuilt.error(), Errc::undecodable);
+    EXPECT_NE(rebuilt.error().text().find("1 event can't be decoded"), std::string_view::npos) << rebuilt.error();
+    EXPECT_EQ(fingerprints(), live);
+  }
+}
+
 TEST_F(RebuildResumeTest, EventsAppendedMeanwhileAreInTheNewRows) {
   append_random(store, random, 20000);
   open();
