@@ -129,7 +129,7 @@ def tracker(folders):
     report("tracker.import", round(summary["lines"] / imported.seconds), "lines/s", at_least(150_000))
     report("tracker.import.memory", round(imported.memory_mb), "MB", at_most(200))
 
-    started = min((timed([program, "--data", data, "--exit", "--json"]) for _ in range(5)), key=lambda run: run.seconds)
+    started = max((timed([program, "--data", data, "--exit", "--json"]) for _ in range(5)), key=lambda run: run.seconds)
     report("tracker.start", round(started.seconds * 1000), "ms", at_most(300))
 
     rebuilt = timed([program, "--data", data, "replay", "rebuild"])
