@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 
 #include <lungo/framework/event_decoder.hpp>
 #include <lungo/log/answer.hpp>
@@ -48,41 +47,30 @@ SnapshotRow row_of(const Snapshot& snapshot) {
   return row;
 }
 
-/// A snapshot whose chunks are on their way; the last one to be committed sends the row that lists them.
+/// A snapshot whose chunks are on their way; behind the last goes the row that lists them.
 class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
  public:
   ChunkedSave(EventLog& log, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
-      : log_(&log), key_(std::move(key)), row_(row_of(snapshot)), done_(std::move(done)) {}
+      : log_(&log), key_(std::move(key)), row_(row_of(snapshot)), state_(snapshot.state), done_(std::move(done)) {}
 
-  void start(BytesView state) {
-    std::vector<AppendRequest> requests;
-    for (std::size_t begin = 0; begin < state.size(); begin += kChunkBytesMax) {
-      const BytesView bytes = state.subspan(begin, std::min(kChunkBytesMax, state.size() - begin));
-      requests.push_back(request_to_snapshots());
-      const std::string chunk_key = key_ + "#" + std::to_string(requests.size());
-      Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, requests.back().records);
-      if (!added) return done_(added);
-    }
-    left_ = requests.size();
-    row_.chunk_offsets.resize(requests.size());
-    for (std::size_t index = 0; index < requests.size(); ++index) {
-      log_->append(std::move(requests[index]),
-                   [self = shared_from_this(), index](const Result<Appended>& appended) { self->chunk_done(index, appended); });
-    }
+  /// One chunk at a time, whose completion sends the next: all at once might be more than the log lets wait.
+  void send_next() {
+    const std::size_t begin = row_.chunk_offsets.size() * kChunkBytesMax;
+    if (begin >= state_.size()) return send_row();
+    const BytesView bytes = BytesView{state_}.subspan(begin, std::min(kChunkBytesMax, state_.size() - begin));
+    AppendRequest request = request_to_snapshots();
+    const std::string chunk_key = key_ + "#" + std::to_string(row_.chunk_offsets.size() + 1);
+    Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, request.records);
+    if (!added) return done_(added);
+    log_->append(std::move(request), [self = shared_from_this()](const Result<Appended>& appended) {
+      if (!appended) return self->done_(appended.error());
+      self->row_.chunk_offsets.push_back(appended->first.value());
+      self->send_next();
+    });
   }
 
  private:
-  void chunk_done(std::size_t index, const Result<Appended>& appended) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (appended) {
-        row_.chunk_offsets[index] = appended->first.value();
-      } else if (!error_) {
-        error_ = appended.error();
-      }
-      if (--left_ > 0) return;
-    }
-    if (error_) return done_(*error_);
+  void send_row() {
     AppendRequest request = request_to_snapshots();
     Result<void> added = add_row(*log_, key_, row_, request.records);
     if (!added) return done_(added);
@@ -93,10 +81,8 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
 
   EventLog* const log_;  // not owned: the log runs our completions, and must not end on its own thread
   const std::string key_;
-  std::mutex mutex_;
   SnapshotRow row_;
-  std::size_t left_ = 0;
-  std::optional<Error> error_;
+  const Bytes state_;
   std::function<void(Result<void>)> done_;
 };
 
@@ -136,7 +122,7 @@ Result<void> Snapshots::prepare() {
 
 void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done) {
   if (snapshot.state.size() > kChunkBytesMax) {
-    std::make_shared<ChunkedSave>(store_.log(), std::string(key), snapshot, std::move(done))->start(snapshot.state);
+    std::make_shared<ChunkedSave>(store_.log(), std::string(key), snapshot, std::move(done))->send_next();
     return;
   }
   SnapshotRow row = row_of(snapshot);

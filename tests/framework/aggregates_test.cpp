@@ -343,6 +343,18 @@ TEST(Snapshots, BigStatesAreCutIntoChunks) {
   EXPECT_FALSE(snapshots.load("c").value());
 }
 
+TEST(Snapshots, OneChunkAtATimeWaitsInTheLog) {
+  test::Simulation simulation{1};
+  const Ports ports = simulation.ports();
+  EventStore store{open_local("data", {.ports = &ports, .queued_bytes_max = 1 << 20}).value()};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(5'000'000)};
+  const Result<void> saved = snapshots.save_wait("a", big);
+  ASSERT_TRUE(saved) << saved.error();
+  EXPECT_EQ(snapshots.load("a").value().value().state.size(), big.state.size());
+}
+
 TEST(Snapshots, AnOldRowIsFoundBehindManyNewOnes) {
   test::Simulation simulation{1};
   EventStore store{std::make_shared<test::MemoryEventLog>(simulation.ports())};
