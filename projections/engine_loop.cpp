@@ -65,7 +65,8 @@ bool EngineLoop::is_awaited(const Feed& feed) const {
   if (awaited_->all.empty()) return false;
   const std::vector<Position> positions = feed.positions();
   return std::any_of(awaited_->all.begin(), awaited_->all.end(), [&](const auto& entry) {
-    const auto& [partition, end] = entry.second;
+    const TopicPartition& partition = entry.second.first;
+    const Offset end = entry.second.second;
     return partition.topic == feed.topic().spec.name &&
            std::any_of(positions.begin(), positions.end(), [&](const Position& position) {
              return position.partition == partition.partition && position.offset >= end;
@@ -217,11 +218,12 @@ void EngineLoop::after_commit(Feed& feed) {
   for (const std::unique_ptr<Member>& member : feed.members()) {
     Slot* slot = slot_of(member->projection);
     slot->interrupted = false;
+    const bool is_written = !member->is_spoilt();
     if (member->role == Role::shadow) {
-      slot->shadow->positions = now;
+      if (is_written) slot->shadow->positions = now;
       continue;
     }
-    slot->live.positions = now;
+    if (is_written) slot->live.positions = now;
     slot->parked += static_cast<std::int64_t>(member->parked.size());
     if (slot->live.rebuild.empty() || !reaches(now, slot->rebuild_until)) continue;
     if (member->undecodable > 0) {

@@ -20,6 +20,17 @@ class RebuildResumeTest : public RebuildTest {
     EXPECT_EQ(engine->rebuild(options).error(), Errc::canceled);
     open();
   }
+  void append_undecodable() {
+    EncodedRecords records;
+    EnvelopeFields fields;
+    fields.stream = "visit-a";
+    fields.type = "PageViewed";
+    fields.shape = shape_of<PageViewed>().hash();
+    const Bytes garbage = to_bytes("\xff\xff\xff");
+    fields.payload = garbage;
+    add_record(fields, records).value();
+    append_wait(*log, {{"events", PartitionId{0}}, records, {}, {}, true}).value();
+  }
 };
 
 // A copy of the store's files between two steps is what a kill there leaves.
@@ -108,15 +119,7 @@ TEST_F(RebuildResumeTest, RestWhoseHistoryWasTrimmedDoesNotStandInTheWay) {
 
 TEST_F(RebuildResumeTest, AnEventThatCannotBeDecodedIsMetAgainByTheNextOne) {
   append_random(store, random, 6000);
-  EncodedRecords records;
-  EnvelopeFields fields;
-  fields.stream = "visit-a";
-  fields.type = "PageViewed";
-  fields.shape = shape_of<PageViewed>().hash();
-  const Bytes garbage = to_bytes("\xff\xff\xff");
-  fields.payload = garbage;
-  add_record(fields, records).value();
-  append_wait(*log, {{"events", PartitionId{0}}, records, {}, {}, true}).value();
+  append_undecodable();
   append_random(store, random, 30000);
   open();
   ASSERT_TRUE(engine->catch_up(60s).has_value());
