@@ -21,6 +21,7 @@ Result<std::shared_ptr<EventLog>> TailingEventLog::open(Ports ports, const std::
   if (!dir) return dir.error();
   const std::shared_ptr<TailingEventLog> log(new TailingEventLog(ports, std::move(*dir)));
   if (Result<void> opened = log->open_new_topics(); !opened) return opened.error();
+  log->logs_epoch_ = log->dir_->epoch();
   if (Result<bool> followed = log->follow(); !followed) return followed.error();
   log->running_ = ports.executor.start(*log);
   logger()->info("{} opened read-only epoch={} topics={}", directory, log->dir_->epoch().value(), log->dir_->topics().size());
@@ -61,13 +62,14 @@ Result<bool> TailingEventLog::follow() {
   if (!tail) return tail.error();
   if (!tail->incarnation) return show(TailState{});  // a writer is starting
 
-  const LeaderEpoch known = dir_->epoch();
+  // What is open decides, not what dir_ says: any step of an earlier look may have failed.
   std::size_t partitions = 0;
-  for (const TopicEntry& topic : dir_->topics()) partitions += static_cast<std::size_t>(topic.info.spec.partitions);
-  if (*tail->incarnation != known || tail->ends.size() > partitions) {
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) partitions += topic->partitions.size();
+  if (*tail->incarnation != logs_epoch_ || tail->ends.size() > partitions) {
     if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
-    if (dir_->epoch() != known) {
+    if (dir_->epoch() != logs_epoch_) {
       if (Result<void> reopened = reopen_logs(); !reopened) return reopened.error();
+      logs_epoch_ = dir_->epoch();
     }
     if (Result<void> opened = open_new_topics(); !opened) return opened.error();
   }

@@ -37,6 +37,7 @@ class TailingEventLog : public LogReads, private Activity {
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 
   const std::unique_ptr<LogDir> dir_;  // the activity's own, after open()
+  LeaderEpoch logs_epoch_ = kNoEpoch;  // the incarnation that the open logs are of
   Duration pause_{};
   bool failure_logged_ = false;
   std::unique_ptr<RunningActivity> running_;  // last: steps at once

@@ -63,9 +63,9 @@ class PartitionLog {
   /// batch. Errors: conflict, history_trimmed, invalid_argument (`as_of` or `since` above the end), too_large, unsupported
   /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io.
   void append(std::span<GroupItem> group, LeaderEpoch epoch);
-  /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. Errors: invalid_argument when `end`
-  /// lies inside a batch or outside the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has
-  /// failed.
+  /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. A recovery point above `end` must be
+  /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
+  /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
   Result<void> truncate_to(Offset end);
   /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs. Errors:
   /// closed (before, or read-only); partition_failed; no_space, io.
