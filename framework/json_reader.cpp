@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 // An event nests at most kStructDepthMax structs; each may stand in a list and in an alternative.
-constexpr std::size_t kDepthMax = 4 * kStructDepthMax;
+constexpr std::size_t kDepthMax = std::size_t{4} * kStructDepthMax;
 
 const json::value& in(const void* value) { return *static_cast<const json::value*>(value); }
 

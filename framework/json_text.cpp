@@ -124,7 +124,9 @@ std::optional<std::int64_t> from_iso8601(std::string_view text, std::uint64_t nu
                                     chrono::day{static_cast<unsigned>(day)}};
   if (!date.ok()) return {};
   const std::int64_t seconds =
-      chrono::sys_seconds{chrono::sys_days{date}}.time_since_epoch().count() + hour * 3600 + minute * 60 + second;
+      (chrono::sys_days{date} + chrono::hours{hour} + chrono::minutes{minute} + chrono::seconds{second})
+          .time_since_epoch()
+          .count();
   // Towards zero, so that the last second before the smallest time does not overflow on its way.
   const bool borrow = seconds < 0 && fraction > 0;
   std::int64_t ticks = 0;
