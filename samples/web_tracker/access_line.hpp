@@ -19,7 +19,7 @@
 namespace tracker {
 
 /// Longer lines are dropped; without this bound one file without line ends would fill the memory.
-inline constexpr std::size_t kLineBytesMax = 64 * 1024;
+inline constexpr std::size_t kLineBytesMax = 64u << 10;
 
 /// Why a line was dropped. Fixed numbers: they are stored in progress records.
 enum class DropReason : std::uint8_t {

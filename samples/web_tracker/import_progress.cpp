@@ -8,8 +8,6 @@
 namespace tracker {
 namespace {
 
-using lungo::Errc;
-using lungo::Error;
 using lungo::Result;
 
 std::string partition_name(const ImportProgress& record) { return record.topic + "-" + std::to_string(record.partition); }

@@ -43,7 +43,7 @@ RequestKind kind_of(std::string_view method, std::string_view target) {
   if (is_one_of(ending, kAssetEndings)) return RequestKind::asset;
   if (method != "GET") return RequestKind::other;
   // "/v1.2" and "/what.is.it?" have a dot and no ending: an ending has letters, and few.
-  const bool has_ending = ending.size() >= 1 && ending.size() <= 5 && std::any_of(ending.begin(), ending.end(), is_letter);
+  const bool has_ending = !ending.empty() && ending.size() <= 5 && std::any_of(ending.begin(), ending.end(), is_letter);
   if (!has_ending) return RequestKind::page;
   return is_one_of(ending, kPageEndings) ? RequestKind::page : RequestKind::other;
 }

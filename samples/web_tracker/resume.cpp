@@ -14,7 +14,6 @@
 namespace tracker {
 namespace {
 
-using lungo::Error;
 using lungo::Result;
 
 // What the log has of a file behind its marks.
