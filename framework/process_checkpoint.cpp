@@ -136,6 +136,9 @@ void ProcessPartition::checkpoint(Instant now) {
   core_->save(draft.core);
   std::erase_if(effects_.batches, [](const EncodedRecords& batch) { return batch.empty(); });
   draft.appends_left = effects_.batches.size() + (append_in_flight_ ? 1 : 0);
+  draft.commands_left = commands_in_flight_;
+  draft.output_end = output_end_;
+  draft.outputs = outputs_;
   if (!effects_.batches.empty()) effects_.batches.emplace_back();  // later outputs do not join what the draft waits for
   const auto seconds = static_cast<double>(draft.core.size()) / static_cast<double>(kCheckpointBytesPerSecond);
   next_checkpoint_ = now + std::max(context_->options.checkpoint_interval,
@@ -144,11 +147,11 @@ void ProcessPartition::checkpoint(Instant now) {
 }
 
 void ProcessPartition::save_draft() {
-  if (draft_->appends_left > 0 || commands_in_flight_ > 0 || saving_) return;
+  if (draft_->appends_left > 0 || draft_->commands_left > 0 || saving_) return;
   Snapshot& snapshot = draft_->snapshot;
-  snapshot.state = checkpoint_bytes(output_end_, draft_->core);
+  snapshot.state = checkpoint_bytes(draft_->output_end, draft_->core);
   saved_ = snapshot.position;
-  saved_outputs_ = outputs_;
+  saved_outputs_ = draft_->outputs;
   save_failed_ = false;
   saving_ = true;
   context_->snapshots.save(

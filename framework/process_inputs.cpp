@@ -7,8 +7,8 @@ namespace lungo {
 Result<bool> ProcessPartition::read_inputs(Instant now) {
   constexpr int kInputsPerStep = 2048;
   at_end_ = false;
-  // A draft that waits for commands waits for those before it only; with none added it is over soon.
-  if (draft_ && commands_in_flight_ > 0) return false;
+  // A draft waits for the commands before it; none is added meanwhile, so it is over soon.
+  if (draft_ && draft_->commands_left > 0) return false;
   for (int count = 0; count < kInputsPerStep; ++count) {
     if (effects_.size_bytes() > context_->options.pending_bytes_max) return false;  // its append's outcome wakes us
     const Position before = reader_->position();

@@ -125,7 +125,11 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
       }
       if (!failing_) failures_ = 0;
       output_end_ = outcome.end;
-      if (draft_ && draft_->appends_left > 0) --draft_->appends_left;
+      if (draft_ && draft_->appends_left > 0) {
+        --draft_->appends_left;
+        draft_->output_end = outcome.end;
+        draft_->outputs = outputs_;
+      }
       return {};
     case ProcessOutcome::checkpoint:
       if (outcome.generation >= first_generation_) saving_ = false;
@@ -143,6 +147,7 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
 
 Result<void> ProcessPartition::command_done(const ProcessOutcome& outcome, Instant now) {
   --commands_in_flight_;
+  if (draft_ && draft_->commands_left > 0) --draft_->commands_left;
   if (!outcome.error) {
     failing_commands_.erase(outcome.id);
     return {};

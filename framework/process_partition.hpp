@@ -73,9 +73,13 @@ struct ProcessContext {
 
 /// A checkpoint that was taken and waits until what came before it is done.
 struct CheckpointDraft {
-  Snapshot snapshot;             // without its state yet
-  std::size_t appends_left = 0;  // before its outputs are committed
+  Snapshot snapshot;  // without its state yet
   Bytes core;
+  std::size_t appends_left = 0;  // before its outputs are committed
+  int commands_left = 0;         // of those before it; none is added while there are any
+  // As of the last append before it: later ones may complete while it waits.
+  Offset output_end;
+  std::uint64_t outputs = 0;
 };
 
 class ProcessPartition {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "tests/framework/process_outputs.hpp"
 #include "tests/framework/sessions.hpp"
 #include "tests/support/memory_event_log.hpp"
@@ -10,21 +13,29 @@
 
 namespace process_tests {
 
-/// A log whose appends to `sessions` wait in a queue of their own, not written yet, while it is told so.
+/// A log whose appends to some topics wait in a queue of their own, not written yet, while it is told so.
 class QueueingLog : public test::MemoryEventLog {
  public:
   using MemoryEventLog::MemoryEventLog;
   void append(AppendRequest request, Completion completion) override {
-    if (!queueing || request.to.topic != "sessions") return MemoryEventLog::append(std::move(request), std::move(completion));
+    if (!queueing.contains(request.to.topic)) return MemoryEventLog::append(std::move(request), std::move(completion));
     queue.emplace_back(std::move(request), std::move(completion));
   }
+  /// Writes the first append to `topic` that waits, and goes on queueing.
+  void write_first(std::string_view topic) {
+    const auto found = std::ranges::find_if(queue, [topic](const auto& queued) { return queued.first.to.topic == topic; });
+    ASSERT_NE(found, queue.end()) << topic;
+    auto [request, completion] = std::move(*found);
+    queue.erase(found);
+    MemoryEventLog::append(std::move(request), std::move(completion));
+  }
   void write_queued() {
-    queueing = false;
+    queueing.clear();
     for (auto& [request, completion] : std::exchange(queue, {})) {
       MemoryEventLog::append(std::move(request), std::move(completion));
     }
   }
-  bool queueing = false;
+  std::set<std::string> queueing;
   std::vector<std::pair<AppendRequest, Completion>> queue;
 };
 
@@ -69,7 +80,7 @@ TEST(ProcessRestart, AnAppendOfTheEarlierRunIsAwaited) {
   Process<StoredSessions> process{store};
   ASSERT_TRUE(process.start());
   simulation.executor.run_due();
-  log->queueing = true;
+  log->queueing = {"sessions"};
   ASSERT_TRUE(store.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/"}));
   simulation.executor.run_due();
   ASSERT_EQ(log->queue.size(), 1u);
@@ -85,6 +96,75 @@ TEST(ProcessRestart, AnAppendOfTheEarlierRunIsAwaited) {
   log->write_queued();
   ASSERT_TRUE(process.catch_up(60s));
   EXPECT_EQ(outputs_in<StoredSessions>(*log, 0).size(), 1u);
+}
+
+/// What a gate takes from its visitors.
+struct Paid {
+  std::int64_t cents = 0;
+};
+struct Pay {
+  std::int64_t cents = 0;
+};
+struct Purse {
+  using Events = lungo::events<Paid>;
+  static constexpr std::string_view topic = "purses";
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static void evolve(State& s, const Paid& e) { s.cents += e.cents; }
+  static Paid decide(const State&, const Pay& c) { return {c.cents}; }
+};
+/// Answers every hit; only "/toll" costs something.
+struct Gate {
+  using Events = lungo::events<Hit>;
+  static constexpr std::string_view topic = "hits";
+  static constexpr std::string_view output_topic = "sessions";
+  using Emits = lungo::events<SessionStarted>;
+  struct State {};
+  static std::string key(const Envelope&, const Hit& hit) { return hit.visitor; }
+  static void evolve(State&, const Hit&) {}
+  static void react(const State&, const Hit& hit, Actions& actions) {
+    actions.emit(SessionStarted{hit.visitor, hit.page});
+    if (hit.page == "/toll") actions.send<Purse>(hit.visitor, Pay{10});
+  }
+};
+
+TEST(ProcessCheckpoint, WhatWasWrittenBehindItIsNotBelowItsOutputEnd) {
+  test::Simulation simulation{1};
+  simulation.clock.set_wall(at(0min));
+  const auto log = std::make_shared<QueueingLog>(simulation.ports());
+  EventStore store{log};
+  ASSERT_TRUE(store.stream_topic("hits", 1));
+  {
+    Process<Gate> process{store};
+    ASSERT_TRUE(process.start());
+    simulation.executor.run_due();
+    simulation.clock.advance(2s);  // a checkpoint is due with the next input
+    log->queueing = {"sessions", "purses"};
+    ASSERT_TRUE(store.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/"}));
+    simulation.executor.run_due();
+    ASSERT_TRUE(store.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/toll"}));
+    simulation.executor.run_due();
+    for (const std::string_view topic : {"sessions", "sessions", "purses"}) {
+      log->write_first(topic);
+      simulation.executor.run_due();
+    }
+    log->write_queued();
+    ASSERT_TRUE(store.append("hits", StreamId("Visitor", "ada"), Hit{"ada", "/"}));
+    simulation.executor.run_due();
+    log->hold_commits();  // the next checkpoint is lost
+    static_cast<void>(process.stop(1s));
+    log->crash();
+    log->commit_held();
+  }
+  Process<Gate> process{store};
+  ASSERT_TRUE(process.start());
+  const Result<void> caught_up = process.catch_up(60s);
+  ASSERT_TRUE(caught_up) << caught_up.error();
+  EXPECT_EQ(process.status().counts.inputs, 2) << "the checkpoint lies behind the first of three";
+  EXPECT_EQ(process.status().counts.repeated, 2);
+  EXPECT_EQ(outputs_in<Gate>(*log, 0), recomputed<Gate>(*log, 0));
+  EXPECT_EQ(Aggregates<Purse>{store}.load("ada").value().state.cents, 10);
 }
 
 }  // namespace process_tests
