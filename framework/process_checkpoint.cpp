@@ -90,7 +90,7 @@ Result<bool> ProcessPartition::load(Instant now) {
   for (const ParkedEvent& event : *parked) {
     if (event.topic != context_->setup.topic || event.partition != id_.value()) continue;
     if (event.command.empty()) {
-      parked_.insert(Offset{event.offset});
+      parked_.emplace(Offset{event.offset}, !is_about_event(Error{static_cast<Errc>(event.error), {}}));
     } else {
       parked_commands_.insert(event.command);
     }

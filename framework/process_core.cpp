@@ -195,15 +195,11 @@ void ProcessCore::forget_idle_lanes() {
 }
 
 Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
-  Result<void> before = go_on(effects);
+  Result<void> before = pass_over(envelope, effects);
   if (!before || is_firing()) return before;
   Lane& lane = lane_of(envelope.lane);
-  input_ = envelope.offset;
-  const bool is_late = envelope.time < lane.watermark;  // the same when it is asked again: the lateness is not negative
-  Result<void> advanced = advance(lane, add_saturated(envelope.time, -options_.lateness), effects);
-  if (!advanced || is_firing()) return advanced;
   ++counts_.inputs;
-  if (is_late) ++counts_.late;
+  if (envelope.time < lane.watermark) ++counts_.late;  // its own time has not moved it above: the lateness is not negative
 
   std::size_t slot = 0;
   try {
@@ -222,6 +218,13 @@ Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const voi
   Result<void> done = carry_out(lane, slot, {id_text_, envelope.time, envelope.correlation, std::nullopt}, effects);
   if (!done) return Error{done.error().code(), std::string(done.error().text()), envelope.offset};
   return done;
+}
+
+Result<void> ProcessCore::pass_over(const Envelope& envelope, ProcessEffects& effects) {
+  Result<void> before = go_on(effects);
+  if (!before || is_firing()) return before;
+  input_ = envelope.offset;
+  return advance(lane_of(envelope.lane), add_saturated(envelope.time, -options_.lateness), effects);
 }
 
 std::optional<Timestamp> ProcessCore::next_due() const {

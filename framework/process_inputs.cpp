@@ -21,7 +21,14 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
     }
     if (!next) return read_failed(next.error(), now);
     if (*next == nullptr) return at_end(now);
-    if (!parked_.empty() && parked_.contains((*next)->offset)) continue;
+    if (const auto parked = parked_.find((*next)->offset); parked != parked_.end()) {
+      if (!parked->second) continue;
+      Result<void> passed = pass_over(**next);
+      if (!passed) return passed.error();
+      if (!core_->is_firing()) continue;
+      reader_->seek(before);
+      return false;
+    }
     const Result<Decoded> decoded = context_->setup.decoder->decode(**next);
     if (!decoded && !is_about_event(decoded.error())) {  // it reads the shapes
       reader_->seek(before);
@@ -60,6 +67,14 @@ Result<bool> ProcessPartition::handle(const Envelope& envelope, const Decoded& d
     failures_ = 0;
   }
   return true;
+}
+
+/// The timers that a parked input made due may have fired, and their outputs be written, before its reaction failed: they must
+/// fire here again, whatever comes behind it.
+Result<void> ProcessPartition::pass_over(const Envelope& envelope) {
+  Result<void> passed = core_->apply_recorded(envelope.offset, effects_);
+  if (passed && !core_->is_firing()) passed = core_->pass_over(envelope, effects_);
+  return passed;
 }
 
 Result<bool> ProcessPartition::at_end(Instant now) {
@@ -109,7 +124,7 @@ Result<void> ProcessPartition::park(const Error& error, Offset offset, std::stri
   event.event_type = type;
   event.attempts = attempts;
   Result<void> noted = note_parked(std::move(event), error);
-  if (noted) parked_.insert(offset);
+  if (noted) parked_.emplace(offset, !is_about_event(error));
   return noted;
 }
 

@@ -110,6 +110,7 @@ class ProcessPartition {
   Result<bool> read_inputs(Instant now);
   Result<bool> read_failed(const Error& error, Instant now);
   Result<bool> handle(const Envelope& envelope, const Decoded& decoded, Instant now);
+  Result<void> pass_over(const Envelope& envelope);
   Result<bool> at_end(Instant now);
   Result<bool> input_failed(const Error& error, const Envelope& envelope, Instant now);
   Result<void> command_done(const ProcessOutcome& outcome, Instant now);
@@ -146,8 +147,8 @@ class ProcessPartition {
   Instant next_checkpoint_{};
   Instant not_before_{};  // after a failure
   int failures_ = 0;
-  std::optional<Offset> failing_;  // the input that the application threw for
-  std::set<Offset> parked_;
+  std::optional<Offset> failing_;                // the input that the application threw for
+  std::map<Offset, bool> parked_;                // true: the core has met it, so its time counts
   std::map<std::string, int> failing_commands_;  // id -> attempts that failed since a checkpoint was behind it
   std::set<std::string> parked_commands_;        // by id: not sent, as if they were refused
   EventLog::NotifyToken token_;

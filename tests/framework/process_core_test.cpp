@@ -193,6 +193,31 @@ TEST(ProcessCore, TimersDueTogetherFireAsRoomAllows) {
   }
 }
 
+TEST(ProcessCore, AnInputThatIsPassedOverLeavesItsTimeOnly) {
+  const ProcessFoldOf<Sessions> fold;
+  for (const std::size_t pending_bytes_max : {std::size_t{1} << 20, std::size_t{1}}) {
+    ProcessCore core{fold, {"Sessions", PartitionId{0}, 60s, pending_bytes_max}};
+    ProcessEffects effects;
+    Envelope envelope;
+    envelope.stream = "Input-1";
+    envelope.time = at(0min);
+    for (const std::string_view visitor : {"ada", "bob"}) {
+      const Hit hit{std::string(visitor), "/"};
+      ASSERT_TRUE(core.on_input(envelope, 0, &hit, effects));
+      envelope.offset = envelope.offset.next();
+    }
+    envelope.time = at(60min);
+    do {
+      effects = {};
+      ASSERT_TRUE(core.pass_over(envelope, effects));
+    } while (core.is_firing());
+    EXPECT_EQ(core.counts().fired, 2);
+    EXPECT_EQ(core.counts().inputs, 2);
+    EXPECT_EQ(core.open_keys(), 0u);
+    EXPECT_EQ(core.watermark({}), at(59min));
+  }
+}
+
 /// Keeps nothing: every key is done at once.
 struct Echo {
   using Events = lungo::events<Hit>;

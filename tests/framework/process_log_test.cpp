@@ -167,4 +167,60 @@ TEST(ProcessCheckpoint, WhatWasWrittenBehindItIsNotBelowItsOutputEnd) {
   EXPECT_EQ(Aggregates<Purse>{store}.load("ada").value().state.cents, 10);
 }
 
+/// Throws for the page "/throws", behind the timers that such a hit made due.
+struct Throwing : StoredSessions {
+  static void react(const State& s, const Hit& hit, Actions& actions) {
+    if (hit.page == "/throws") throw std::runtime_error("no session for /throws");
+    Sessions::react(s, hit, actions);
+  }
+  static void react(const State& s, const Timeout& timeout, Actions& actions) { Sessions::react(s, timeout, actions); }
+};
+
+TEST(ProcessParking, TimersThatAParkedInputMadeDueFireOnce) {
+  constexpr int kVisitors = 50;
+  test::Simulation simulation{1};
+  simulation.clock.set_wall(at(0min));
+  const auto log = std::make_shared<test::MemoryEventLog>(simulation.ports());
+  EventStore store{log};
+  ASSERT_TRUE(store.stream_topic("hits", 1));
+  const auto hit = [&](const std::string& visitor, std::string_view page, Timestamp time) {
+    AppendOptions options;
+    options.meta.time = time;
+    options.meta.lane = "import";  // no clock fires its timers
+    ASSERT_TRUE(store.append("hits", StreamId("Visitor", visitor), Hit{visitor, std::string(page)}, options));
+  };
+  for (int visitor = 0; visitor < kVisitors; ++visitor) hit("v" + std::to_string(visitor), "/", at(0min));
+  hit("eve", "/throws", at(60min));
+  const auto expect_all_ended_once = [&] {
+    std::set<std::string> ids;
+    int ended = 0;
+    for (const Output& output : outputs_in<Throwing>(*log, 0)) {
+      EXPECT_TRUE(ids.insert(output.id).second) << output.id;
+      if (output.type == event_name<SessionEnded>()) ++ended;
+    }
+    EXPECT_EQ(ended, kVisitors);
+  };
+  {
+    Process<Throwing> process{store, {.checkpoint_interval = 1h, .pending_bytes_max = 1000}};
+    ASSERT_TRUE(process.start());
+    ASSERT_TRUE(process.catch_up(60s));
+    EXPECT_EQ(process.status().parked, 1);
+    EXPECT_EQ(process.status().unmatched, 0);
+    expect_all_ended_once();
+    hit("zoe", "/", at(61min));
+    ASSERT_TRUE(process.catch_up(60s));
+    expect_all_ended_once();
+    log->hold_commits();  // its last checkpoint is lost
+    static_cast<void>(process.stop(1s));
+    log->crash();
+    log->commit_held();
+  }
+  Process<Throwing> process{store, {.pending_bytes_max = 1000}};
+  ASSERT_TRUE(process.start());
+  ASSERT_TRUE(process.catch_up(60s));
+  EXPECT_EQ(process.status().unmatched, 0) << "a restart that skips it from the first computes the same";
+  EXPECT_EQ(process.status().counts.late, 0);
+  expect_all_ended_once();
+}
+
 }  // namespace process_tests

@@ -10,6 +10,7 @@
 //   1. late if t < watermark (counted)      2. watermark = max(watermark, t - lateness)
 //   3. every timer due <= watermark fires, by (due, timer number)
 //   4. evolve, react, actions               5. the key is dropped when its State equals State{} and it has no timer
+//   Of an input that is left out because 4 failed for it, 2 and 3 stay: what fired before it may be written already.
 // Clock, live lane only: advance(w) = watermark w, then 3. It is the one input that is not in the log, so it first writes a
 //   ClockAdvanced record that says before which input offset it happened; after a restart that record is applied instead of
 //   the clock.
@@ -121,9 +122,12 @@ class ProcessCore {
   /// from a checkpoint. The error has the event's offset when it is this event's, and none when it is a timer's that was due
   /// before.
   Result<void> on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects);
+  /// What on_input() does before the input itself: its time moves the watermark, and due timers fire. For an input that
+  /// on_input() failed for and that is left out. Errors: a timer's.
+  Result<void> pass_over(const Envelope& envelope, ProcessEffects& effects);
 
-  /// True when on_input(), on_clock() or apply_recorded() stopped because `effects` is full while more timers are due: call it
-  /// again, with the same arguments, when there is room. The input was not handled yet. No checkpoint meanwhile.
+  /// True when on_input(), pass_over(), on_clock() or apply_recorded() stopped because `effects` is full while more timers are
+  /// due: call it again, with the same arguments, when there is room. The input was not handled yet. No checkpoint meanwhile.
   [[nodiscard]] bool is_firing() const { return firing_ != nullptr; }
 
   /// The earliest due time of a timer in the live lane.
