@@ -12,10 +12,11 @@ namespace lungo {
 
 class Waker {
  public:
-  /// `activity` must live until disarm().
+  /// Wakes it too: whoever came between its first step and this found nothing to wake. `activity` must live until disarm().
   void arm(RunningActivity& activity) {
     const std::lock_guard lock(mutex_);
     activity_ = &activity;
+    activity_->wake();
   }
   void disarm() {
     const std::lock_guard lock(mutex_);
