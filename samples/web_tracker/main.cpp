@@ -15,8 +15,8 @@
 #include <lungo/log/ports.hpp>
 #include <lungo/projections/replay.hpp>
 
-#include "funnel.hpp"
-#include "funnel_file.hpp"
+#include "model/funnel.hpp"
+#include "model/funnel_file.hpp"
 #include "run.hpp"
 #include "stop_signal.hpp"
 #include "tracker.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "follow.hpp"
+#include "import/follow.hpp"
 #include "summary.hpp"
 #include "tracker.hpp"
 

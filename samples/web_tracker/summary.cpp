@@ -5,7 +5,7 @@
 #include <cmath>
 #include <iomanip>
 
-#include "valid_utf8.hpp"
+#include "import/valid_utf8.hpp"
 
 namespace tracker {
 namespace {

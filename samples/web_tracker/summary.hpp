@@ -13,8 +13,8 @@
 
 #include <lungo/log/result.hpp>
 
-#include "access_line.hpp"
-#include "log_import.hpp"
+#include "import/access_line.hpp"
+#include "import/log_import.hpp"
 #include "tracker.hpp"
 
 namespace tracker {

@@ -12,11 +12,11 @@
 #include <lungo/framework/process.hpp>
 #include <lungo/projections/engine.hpp>
 
-#include "import_progress.hpp"
-#include "log_import.hpp"
-#include "projections.hpp"
-#include "sessions.hpp"
-#include "visitor_ids.hpp"
+#include "import/import_progress.hpp"
+#include "import/log_import.hpp"
+#include "ingest/visitor_ids.hpp"
+#include "model/projections.hpp"
+#include "model/sessions.hpp"
 
 namespace tracker {
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <string>
 
-#include "access_line.hpp"
-#include "user_agent.hpp"
+#include "import/access_line.hpp"
+#include "ingest/user_agent.hpp"
 
 namespace lungo::test {
 namespace {

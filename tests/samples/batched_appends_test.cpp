@@ -1,9 +1,9 @@
 // What an append's completion may touch: the appends can be destroyed on another thread as soon as nothing is in flight.
-#include "batched_appends.hpp"
+#include "import/batched_appends.hpp"
 
 #include <gtest/gtest.h>
 
-#include "events.hpp"
+#include "model/events.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 

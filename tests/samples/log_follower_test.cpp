@@ -1,5 +1,5 @@
 // How a follower takes what fails for long: each try opens the file anew and reads it up to its mark, so tries must be few.
-#include "follow.hpp"
+#include "import/follow.hpp"
 
 #include <gtest/gtest.h>
 

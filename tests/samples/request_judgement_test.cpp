@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "request_target.hpp"
-#include "user_agent.hpp"
+#include "ingest/request_target.hpp"
+#include "ingest/user_agent.hpp"
 
 namespace tracker {
 namespace {

@@ -9,7 +9,7 @@
 #include <lungo/framework/event_decoder.hpp>
 #include <lungo/framework/event_store.hpp>
 
-#include "events.hpp"
+#include "model/events.hpp"
 #include "tests/samples/tracker_fixture.hpp"
 
 namespace lungo::test {

@@ -1,4 +1,4 @@
-#include "visitor_ids.hpp"
+#include "ingest/visitor_ids.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

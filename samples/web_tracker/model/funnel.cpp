@@ -1,4 +1,4 @@
-#include "funnel.hpp"
+#include "model/funnel.hpp"
 
 #include <xxhash.h>
 

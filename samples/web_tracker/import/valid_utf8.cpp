@@ -1,4 +1,4 @@
-#include "valid_utf8.hpp"
+#include "import/valid_utf8.hpp"
 
 #include <cstdint>
 

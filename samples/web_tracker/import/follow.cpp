@@ -1,4 +1,4 @@
-#include "follow.hpp"
+#include "import/follow.hpp"
 
 namespace tracker {
 

@@ -1,4 +1,4 @@
-#include "sessions.hpp"
+#include "model/sessions.hpp"
 
 #include <algorithm>
 

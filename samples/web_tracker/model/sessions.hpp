@@ -10,7 +10,7 @@
 
 #include <lungo/framework/process.hpp>
 
-#include "events.hpp"
+#include "model/events.hpp"
 
 namespace tracker {
 

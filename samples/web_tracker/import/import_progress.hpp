@@ -16,8 +16,8 @@
 
 #include <lungo/framework/event_store.hpp>
 
-#include "access_line.hpp"
-#include "line_reader.hpp"
+#include "import/access_line.hpp"
+#include "import/line_reader.hpp"
 
 namespace tracker {
 

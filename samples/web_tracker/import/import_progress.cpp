@@ -1,4 +1,4 @@
-#include "import_progress.hpp"
+#include "import/import_progress.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "hyperloglog.hpp"
+#include "model/hyperloglog.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "byte_source.hpp"
+#include "import/byte_source.hpp"
 
 namespace tracker {
 

@@ -1,4 +1,4 @@
-#include "request_target.hpp"
+#include "ingest/request_target.hpp"
 
 #include <algorithm>
 #include <array>

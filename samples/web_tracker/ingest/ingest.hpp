@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "access_line.hpp"
-#include "events.hpp"
-#include "visitor_ids.hpp"
+#include "import/access_line.hpp"
+#include "ingest/visitor_ids.hpp"
+#include "model/events.hpp"
 
 namespace tracker {
 

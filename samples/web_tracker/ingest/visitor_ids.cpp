@@ -1,4 +1,4 @@
-#include "visitor_ids.hpp"
+#include "ingest/visitor_ids.hpp"
 
 #include <openssl/evp.h>
 #include <openssl/params.h>

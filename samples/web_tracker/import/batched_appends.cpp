@@ -1,4 +1,4 @@
-#include "batched_appends.hpp"
+#include "import/batched_appends.hpp"
 
 #include <atomic>
 #include <mutex>

@@ -1,4 +1,4 @@
-#include "line_reader.hpp"
+#include "import/line_reader.hpp"
 
 #include <xxhash.h>
 

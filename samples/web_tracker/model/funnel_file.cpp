@@ -1,4 +1,4 @@
-#include "funnel_file.hpp"
+#include "model/funnel_file.hpp"
 
 #include <lungo/log/text.hpp>
 

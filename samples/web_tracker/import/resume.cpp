@@ -1,4 +1,4 @@
-#include "resume.hpp"
+#include "import/resume.hpp"
 
 #include <xxhash.h>
 
@@ -9,7 +9,7 @@
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/text.hpp>
 
-#include "ingest.hpp"
+#include "ingest/ingest.hpp"
 
 namespace tracker {
 namespace {

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "batched_appends.hpp"
-#include "import_progress.hpp"
-#include "line_reader.hpp"
-#include "open_files.hpp"
-#include "visitor_ids.hpp"
+#include "import/batched_appends.hpp"
+#include "import/import_progress.hpp"
+#include "import/line_reader.hpp"
+#include "import/open_files.hpp"
+#include "ingest/visitor_ids.hpp"
 
 namespace tracker {
 

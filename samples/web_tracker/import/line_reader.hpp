@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "byte_source.hpp"
+#include "import/byte_source.hpp"
 
 struct XXH3_state_s;  // of xxhash.h
 

@@ -15,10 +15,10 @@
 
 #include <lungo/projections/projection.hpp>
 
-#include "events.hpp"
-#include "funnel.hpp"
-#include "hyperloglog.hpp"
-#include "time_text.hpp"
+#include "model/events.hpp"
+#include "model/funnel.hpp"
+#include "model/hyperloglog.hpp"
+#include "model/time_text.hpp"
 
 namespace tracker {
 

@@ -1,4 +1,4 @@
-#include "user_agent.hpp"
+#include "ingest/user_agent.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
-#include "log_import.hpp"
+#include "import/log_import.hpp"
 
 #include <charconv>
 
 #include <lungo/log/text.hpp>
 
-#include "resume.hpp"
+#include "import/resume.hpp"
 
 namespace tracker {
 namespace {

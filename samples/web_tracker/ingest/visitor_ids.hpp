@@ -19,7 +19,7 @@
 #include <lungo/log/result.hpp>
 #include <lungo/log/storage.hpp>
 
-#include "user_agent.hpp"
+#include "ingest/user_agent.hpp"
 
 namespace tracker {
 

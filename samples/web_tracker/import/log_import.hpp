@@ -17,11 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "batched_appends.hpp"
-#include "import_progress.hpp"
-#include "ingest.hpp"
-#include "line_reader.hpp"
-#include "open_files.hpp"
+#include "import/batched_appends.hpp"
+#include "import/import_progress.hpp"
+#include "import/line_reader.hpp"
+#include "import/open_files.hpp"
+#include "ingest/ingest.hpp"
 
 namespace tracker {
 

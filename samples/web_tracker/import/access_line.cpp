@@ -1,4 +1,4 @@
-#include "access_line.hpp"
+#include "import/access_line.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "byte_source.hpp"
+#include "import/byte_source.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 
 #include <lungo/log/check.hpp>
 
-#include "access_line.hpp"
+#include "import/access_line.hpp"
 
 namespace tracker {
 namespace {

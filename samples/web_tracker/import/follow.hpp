@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "log_import.hpp"
+#include "import/log_import.hpp"
 #include "retry_pause.hpp"
 
 namespace tracker {
