@@ -173,6 +173,8 @@ Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
   return RebuildReport{run->projections, run->events, ports.clock.monotonic() - begin, run->resumed};
 }
 
+std::uint64_t Engine::change_sequence() const { return core_->loop.change_sequence(); }
+
 std::vector<std::string> Engine::names() const { return core_->names({}).value(); }
 
 std::vector<ProjectionStatus> Engine::status() const {

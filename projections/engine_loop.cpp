@@ -137,6 +137,7 @@ void EngineLoop::give_up(const std::string& said) {
 
 Instant EngineLoop::step_feeds(Instant now) {
   tokens_.clear();
+  tell_dropped();
   serve_rebuild();
   Instant next = Instant::max();
   for (const std::unique_ptr<Feed>& feed : feeds_) next = std::min(next, step_feed(*feed, now));
@@ -234,6 +235,7 @@ void EngineLoop::after_commit(Feed& feed) {
     slot->live.rebuild.clear();
     log_info("projection " + slot->live.projection + " rebuilt generation=" + std::to_string(slot->live.generation));
   }
+  const Changes changes = take_changes(feed);
   feed.written();
   feed.stall.reset();
   for (const std::string& projection : undecodable) {
@@ -246,6 +248,7 @@ void EngineLoop::after_commit(Feed& feed) {
   evict();
   publish(feed);
   log_.ports().executor.notify();
+  tell(changes);
 }
 
 void EngineLoop::stall(Feed& feed, Error error, Instant now) {
@@ -379,6 +382,7 @@ void EngineLoop::publish(Slot& slot, const Feed* feed) {
 
 void EngineLoop::finish_stop(Instant now) {
   tokens_.clear();
+  tell_dropped();
   Result<void> outcome;
   for (const std::unique_ptr<Feed>& feed : feeds_) {
     if (feed->has_news()) commit(*feed, now);

@@ -47,6 +47,8 @@ class EngineLoop final : public Activity {
   /// Asks for the last commit; stopped() answers when it was made or has failed.
   void stop();
   [[nodiscard]] std::optional<Result<void>> stopped() const;
+  /// See Engine::change_sequence().
+  [[nodiscard]] std::uint64_t change_sequence() const { return change_sequence_.load(); }
 
  private:
   /// Outlives the activity's handle, as a notification may run while that is being destroyed.
@@ -80,8 +82,19 @@ class EngineLoop final : public Activity {
     std::optional<Error> failure;
     std::int64_t parked = 0;
     bool interrupted = false;           // a row could not be read since the last commit
+    bool replaced = false;              // all live rows were, and watchers are not told yet
     std::vector<Position> shadow_from;  // where this run of the rebuild began
     std::vector<Offset> rebuild_until;  // rows that were dropped at the start are complete from here on
+  };
+
+  /// What one commit changed, and those who were watching when it was made.
+  struct Changes {
+    struct Told {
+      std::vector<std::shared_ptr<detail::Watcher>> watchers;
+      std::shared_ptr<const void> rows;  // null: replaced
+    };
+    std::uint64_t sequence = 0;
+    std::vector<Told> told;
   };
 
   // engine_open.cpp
@@ -115,6 +128,12 @@ class EngineLoop final : public Activity {
   void set_stopped(Result<void> outcome);
   void give_up(const std::string& said);
   [[nodiscard]] Slot* slot_of(const std::string& projection);
+
+  // engine_changes.cpp
+  [[nodiscard]] Changes take_changes(const Feed& feed);
+  void tell_dropped();
+  void number(Changes& changes);
+  static void tell(const Changes& changes);
 
   // engine_rebuild.cpp
   void serve_rebuild();
@@ -160,6 +179,8 @@ class EngineLoop final : public Activity {
   std::vector<EventLog::NotifyToken> tokens_;  // armed while all feeds are at their ends
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Awaited> awaited_ = std::make_shared<Awaited>();
+
+  std::atomic<std::uint64_t> change_sequence_{0};
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<RebuildRun> requested_;

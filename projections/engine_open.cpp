@@ -68,6 +68,7 @@ Result<void> EngineLoop::open_slot(Slot& slot, const std::vector<ProjectionEntry
     log_warn("projection " + slot.projection->name() + " is rebuilt from the beginning: " + **reason);
     Result<void> made = start_over(slot, *topic, found->generation + 1, **reason);
     if (!made) return made.error();
+    slot.replaced = true;
     return add_member(slot, Role::live, slot.live, *topic, true);
   }
   slot.live = *found;

@@ -170,6 +170,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
     slot.shadow.reset();
     slot.failure.reset();
     slot.parked = 0;
+    slot.replaced = true;
     log_info("projection " + slot.live.projection + " rebuilt generation=" + std::to_string(slot.live.generation));
   }
   after_commit(feed);

@@ -5,19 +5,21 @@
 
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace lungo::test {
 
 struct LogLines::Parts {
+  const std::string folder;
   std::ostringstream out;
 };
 
-LogLines::LogLines() : parts_(std::make_unique<Parts>()) {
+LogLines::LogLines(std::string folder) : parts_(new Parts{std::move(folder), {}}) {
   const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(parts_->out);
-  spdlog::register_logger(std::make_shared<spdlog::logger>("log", sink));
+  spdlog::register_logger(std::make_shared<spdlog::logger>(parts_->folder, sink));
 }
 
-LogLines::~LogLines() { spdlog::drop("log"); }
+LogLines::~LogLines() { spdlog::drop(parts_->folder); }
 
 int LogLines::count(std::string_view level, std::string_view text) const {
   const std::string level_mark = "[" + std::string(level) + "]";

@@ -2,14 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace lungo::test {
 
-/// Takes the lines of the logger "log" for as long as it lives; they appear nowhere else.
+/// Takes the lines of a folder's logger for as long as it lives; they appear nowhere else.
 class LogLines {
  public:
-  LogLines();
+  explicit LogLines(std::string folder = "log");
   ~LogLines();
   LogLines(const LogLines&) = delete;
   LogLines& operator=(const LogLines&) = delete;

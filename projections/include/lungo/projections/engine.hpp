@@ -109,6 +109,10 @@ class Engine {
   /// canceled; timed_out; busy when another rebuild runs; history_trimmed; no_space, io; closed.
   Result<RebuildReport> rebuild(const RebuildOptions& options = {});
 
+  /// Counts the commits that changed rows of a watched projection, from 0 for each Engine. Reads that begin afterwards see all
+  /// commits up to the returned one; see Projection::watch().
+  [[nodiscard]] std::uint64_t change_sequence() const;
+
   [[nodiscard]] std::vector<ProjectionStatus> status() const;
   /// Of the projections, in the order of add().
   [[nodiscard]] std::vector<std::string> names() const;

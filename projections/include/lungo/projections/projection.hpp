@@ -19,10 +19,12 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,7 @@
 #include <lungo/framework/fold.hpp>
 #include <lungo/projections/row.hpp>
 #include <lungo/projections/state_store.hpp>
+#include <lungo/projections/watch.hpp>
 #include <lungo/projections/worker.hpp>
 
 namespace lungo {
@@ -115,6 +118,7 @@ class ProjectionBase {
   ProjectionBase(std::string name, std::string topic) : name_(std::move(name)), topic_(std::move(topic)) {}
   Result<bool> read_row(Cells key, const RowVisitor& visit);
   Result<void> scan_rows(const KeyRange& range, const RowVisitor& visit);
+  WatchToken add_watcher(detail::TellChanges callback) { return watchers_.add(name_, std::move(callback)); }
 
  private:
   friend class EngineCore;
@@ -144,6 +148,7 @@ class ProjectionBase {
   ProjectionStatus status_;
   std::mutex reading_;  // guards link_.reader
   Link link_;
+  detail::Watchers watchers_;
 };
 
 template <class P>
@@ -151,9 +156,18 @@ class Projection final : public ProjectionBase {
  public:
   using Key = typename P::Key;
   using State = typename P::State;
-  struct Row {
-    Key key{};
-    State state{};
+  using Row = RowOf<P>;
+
+  /// What one commit changed.
+  struct Changes {
+    /// The engine's counter of commits that changed rows of a watched projection, the same for all projections that the commit
+    /// changed. It grows; a projection does not get every number.
+    std::uint64_t sequence = 0;
+    /// Each row that the commit changed, its whole new state, in key order; valid during the call. A row is never removed.
+    std::span<const Row> rows;
+    /// All rows were replaced: a rebuild was swapped in, or they were dropped at the start to be made anew (or memory was short
+    /// of copying what changed). `rows` is empty; read everything again.
+    bool replaced = false;
   };
 
   Projection() : ProjectionBase(std::string(projection_name<P>()), std::string(topic_of<P>())) {}
@@ -182,6 +196,27 @@ class Projection final : public ProjectionBase {
   /// The states of the rows with from <= key < to combined by P::merge; a fresh State when there is none.
   Result<State> merged(const Key& from, const Key& to)
     requires MergesStates<P>;
+
+  /// Calls `on_change` after each commit that changed rows of this projection, in the order of the commits, until the token is
+  /// destroyed. From any thread, before or after Engine::start().
+  ///
+  /// Invariant: a scan that begins after Engine::change_sequence() has returned s sees every commit up to s; and a commit that
+  /// a scan does not see is told to whoever watched before that scan. So this misses nothing:
+  ///   (a) watch and keep what is told   (b) s = engine.change_sequence()   (c) scan   (d) apply what was and is told, sequence
+  ///   > s
+  /// The scan may hold such a change already. States are absolute, so applying it once more is harmless; a row may be older
+  /// than in the scan until the next change is applied. After `replaced` come (b) to (d) again.
+  ///
+  /// A commit that fails is told once, when it succeeds at last. While catching up one commit may change as many rows as
+  /// EngineOptions::cache_bytes hold; they are copied for the call. The sequence has advanced when at_least() has waited for
+  /// the commit; the call comes soon after. Before the start nothing is told; rows that the start dropped, because code or log
+  /// had changed, are told as `replaced` after it.
+  ///
+  /// The engine's thread calls, without a lock that reading needs: `on_change` may read projections, and begin and end to
+  /// watch, but has to be quick and must not wait for the engine. What it throws is logged once, and it is called on.
+  /// When the token is gone, no call is in progress and none begins: destroying it waits for a call, unless that call does it
+  /// itself. So hold no lock then that the call takes, and do it outside of `visit` of for_each().
+  [[nodiscard]] WatchToken watch(std::function<void(const Changes&)> on_change);
 
  private:
   /// Cells of two keys, kept alive for a scan.

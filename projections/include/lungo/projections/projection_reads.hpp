@@ -1,4 +1,4 @@
-// The reading members of Projection<P>. Included by projection.hpp; not to be included by itself.
+// The reading and watching members of Projection<P>. Included by projection.hpp; not to be included by itself.
 #pragma once
 
 #include <algorithm>
@@ -140,6 +140,14 @@ Result<typename P::State> Projection<P>::merged(const Key& from, const Key& to)
   Result<void> read = visit_rows(range.key_range(), [&all](Row&& row) { all = P::merge(std::move(all), row.state); });
   if (!read) return read.error();
   return all;
+}
+
+template <class P>
+WatchToken Projection<P>::watch(std::function<void(const Changes&)> on_change) {
+  return add_watcher([on_change = std::move(on_change)](std::uint64_t sequence, const void* rows) {
+    const auto* changed = static_cast<const std::vector<Row>*>(rows);
+    on_change({sequence, changed != nullptr ? std::span<const Row>{*changed} : std::span<const Row>{}, changed == nullptr});
+  });
 }
 
 }  // namespace lungo

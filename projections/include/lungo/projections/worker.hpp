@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,17 @@
 #include <lungo/projections/row.hpp>
 #include <lungo/projections/row_cache.hpp>
 #include <lungo/projections/state_store.hpp>
+
+namespace lungo {
+
+/// A row as applications see it.
+template <class P>
+struct RowOf {
+  typename P::Key key{};
+  typename P::State state{};
+};
+
+}  // namespace lungo
 
 namespace lungo::detail {
 
@@ -49,6 +61,10 @@ class Worker {
   virtual Result<void> write() = 0;
   /// The transaction was committed.
   virtual void written() = 0;
+  /// True when write() has written rows; until written().
+  [[nodiscard]] virtual bool has_written_rows() const = 0;
+  /// Copies of them: a std::vector<RowOf<P>> in key order.
+  [[nodiscard]] virtual std::shared_ptr<const void> written_rows() const = 0;
   /// Drops rows that need no writing until about `bytes_max` are held.
   virtual void evict(std::size_t bytes_max) = 0;
   [[nodiscard]] virtual std::size_t bytes() const = 0;
@@ -96,7 +112,17 @@ class WorkerOf final : public Worker {
 
   Result<void> write() override;
 
-  void written() override { rows_.written(); }
+  void written() override {
+    rows_.written();
+    order_.clear();
+  }
+  bool has_written_rows() const override { return !order_.empty(); }
+  std::shared_ptr<const void> written_rows() const override {
+    auto rows = std::make_shared<std::vector<RowOf<P>>>();
+    rows->reserve(order_.size());
+    for (const Ordered& entry : order_) rows->push_back({entry.row->key, entry.row->state});
+    return rows;
+  }
   void evict(std::size_t bytes_max) override {
     if (rows_.evict(bytes_max)) complete_ = false;
   }
@@ -182,7 +208,7 @@ class WorkerOf final : public Worker {
     std::size_t size;
     Row* row;
   };
-  std::vector<Ordered> order_;
+  std::vector<Ordered> order_;  // what write() wrote, until written()
 };
 
 template <class P>
