@@ -141,36 +141,29 @@ Result<void> Engine::catch_up(Duration timeout) {
   return {};
 }
 
-Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
+Result<Rebuild> Engine::begin_rebuild(const RebuildOptions& options) {
   Result<std::vector<std::string>> names = core_->names(options.projections);
   if (!names) return names.error();
-  const auto run = std::make_shared<RebuildRun>(*names, options.from, options.resume);
-  Result<void> requested = core_->loop.request(run);
-  if (!requested) return requested.error();
+  Result<std::shared_ptr<RebuildRun>> run = core_->loop.request(std::move(*names), options);
+  if (!run) return run.error();
+  return Rebuild{std::move(*run)};
+}
+
+Result<RebuildReport> Engine::rebuild(const RebuildOptions& options) {
+  Result<Rebuild> begun = begin_rebuild(options);
+  if (!begun) return begun.error();
+  RebuildRun& run = *begun->run_;
   const Ports ports = core_->log->ports();
-  const Instant begin = ports.clock.monotonic();
-  const auto is_over = [&run] { return run->outcome().has_value(); };
-  RebuildProgress progress;
-  while (!ports.executor.wait_until(is_over, ports.clock.monotonic() + kProgressInterval)) {
-    progress.events = run->events;
-    progress.total = std::max<std::uint64_t>(run->total, progress.events);
-    progress.elapsed = ports.clock.monotonic() - begin;
-    const double seconds = std::chrono::duration<double>(progress.elapsed).count();
-    progress.events_per_second = seconds > 0 ? static_cast<double>(progress.events) / seconds : 0;
-    if (progress.events_per_second > 0) {
-      const double left = static_cast<double>(progress.total - progress.events) / progress.events_per_second;
-      progress.left = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(left));
-    }
-    if (options.progress && !options.progress(progress)) core_->loop.cancel(*run);
-    if (progress.elapsed > options.timeout && !run->canceled) {
-      core_->loop.cancel(*run);
-      run->finish(Error{Errc::timed_out, "the rebuild has read " + std::to_string(progress.events) + " of " +
-                                             std::to_string(progress.total) + " events; the next one goes on from there"});
+  while (!ports.executor.wait_until([&run] { return run.is_over(); }, ports.clock.monotonic() + kProgressInterval)) {
+    const RebuildProgress progress = run.progress();
+    if (options.progress && !options.progress(progress)) run.cancel();
+    if (progress.elapsed > options.timeout && !run.is_canceled()) {
+      run.cancel();
+      run.finish(Error{Errc::timed_out, "the rebuild has read " + std::to_string(progress.events) + " of " +
+                                            std::to_string(progress.total) + " events; the next one goes on from there"});
     }
   }
-  const Result<void> outcome = *run->outcome();
-  if (!outcome) return outcome.error();
-  return RebuildReport{run->projections, run->events, ports.clock.monotonic() - begin, run->resumed};
+  return *run.outcome();
 }
 
 std::uint64_t Engine::change_sequence() const { return core_->loop.change_sequence(); }

@@ -45,6 +45,8 @@ bool may_pass(const Error& error) { return is_retriable(error.code()) || error =
 EngineLoop::EngineLoop(EventStore store, StateStore& rows, EngineOptions options)
     : store_(std::move(store)), rows_(rows), options_(options), log_(store_.log()) {}
 
+EngineLoop::~EngineLoop() { end_rebuilds(Error{Errc::closed, "the engine is gone"}); }
+
 std::shared_ptr<void> EngineLoop::await(const TopicPartition& partition, Offset end) {
   const auto forget = [awaited = awaited_](const char* token) {
     const std::lock_guard lock{awaited->mutex};
@@ -74,20 +76,17 @@ bool EngineLoop::is_awaited(const Feed& feed) const {
   });
 }
 
-Result<void> EngineLoop::request(std::shared_ptr<RebuildRun> run) {
+Result<std::shared_ptr<RebuildRun>> EngineLoop::request(std::vector<std::string> projections, const RebuildOptions& options) {
+  const auto wake = [waker = waker_] { waker->wake(); };
+  auto run = std::make_shared<RebuildRun>(std::move(projections), options, log_.ports().clock, wake);
   {
     const std::lock_guard lock{mutex_};
     if (!open_ || stopping_) return Error{Errc::closed, "the engine does not run"};
-    if (requested_ && !requested_->outcome()) return Error{Errc::busy, "another rebuild is running"};
-    requested_ = std::move(run);
+    if (requested_ && !requested_->is_over()) return Error{Errc::busy, "another rebuild is running"};
+    requested_ = run;
   }
   waker_->wake();
-  return {};
-}
-
-void EngineLoop::cancel(RebuildRun& run) {
-  run.canceled = true;
-  waker_->wake();
+  return run;
 }
 
 void EngineLoop::stop() {
@@ -361,6 +360,7 @@ void EngineLoop::publish(Slot& slot, const Feed* feed) {
   status.origin = slot.live.origin;
   status.note = slot.live.rebuild;
   status.error = slot.failure;
+  status.rebuilt_beside = slot.rebuilt_beside;
   if (feed != nullptr) {
     status.ends = feed->committed_ends();
     for (std::size_t partition = 0; partition < status.ends.size(); ++partition)

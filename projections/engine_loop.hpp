@@ -25,6 +25,8 @@ namespace lungo {
 class EngineLoop final : public Activity {
  public:
   EngineLoop(EventStore store, StateStore& rows, EngineOptions options);
+  /// A rebuild that still goes on ends here: nobody would do it any more.
+  ~EngineLoop() override;
 
   void add(ProjectionBase& projection) { slots_.emplace_back().projection = &projection; }
 
@@ -40,10 +42,8 @@ class EngineLoop final : public Activity {
 
   /// Somebody waits for rows up to `end` until the token is gone: they are committed as soon as they are applied.
   std::shared_ptr<void> await(const TopicPartition& partition, Offset end);
-  /// Hands a rebuild over. Errors: busy when one is running; closed before open() and after stop().
-  Result<void> request(std::shared_ptr<RebuildRun> run);
-  /// Stops a rebuild; what it has committed stays for the next one.
-  void cancel(RebuildRun& run);
+  /// Asks for a rebuild. Errors: busy when one is running; closed before open() and after stop().
+  Result<std::shared_ptr<RebuildRun>> request(std::vector<std::string> projections, const RebuildOptions& options);
   /// Asks for the last commit; stopped() answers when it was made or has failed.
   void stop();
   [[nodiscard]] std::optional<Result<void>> stopped() const;
@@ -82,6 +82,7 @@ class EngineLoop final : public Activity {
     std::optional<Error> failure;
     std::int64_t parked = 0;
     bool interrupted = false;           // a row could not be read since the last commit
+    bool rebuilt_beside = false;        // as the status says
     bool replaced = false;              // all live rows were, and watchers are not told yet
     std::vector<Position> shadow_from;  // where this run of the rebuild began
     std::vector<Offset> rebuild_until;  // rows that were dropped at the start are complete from here on
@@ -148,6 +149,7 @@ class EngineLoop final : public Activity {
   void swap(Feed& feed, const std::vector<Slot*>& ready, Instant now);
   Result<void> write_swap(const ProjectionEntry& shadow, const ProjectionEntry& entry, const std::vector<ParkedRow>& parked);
   void fail_shadow(Slot& slot, const Error& error);
+  static void show_rebuild(Slot& slot, bool goes_on);
   void count_rebuild();
   void finish_rebuild();
   void end_rebuild(Result<void> outcome);

@@ -4,6 +4,7 @@
 //   meet:   join_feeds() brings both feeds to the same positions and makes one of them
 //   swap:   one transaction writes what both still hold, drops the old table, renames the new one, replaces the entry
 #include <algorithm>
+#include <utility>
 
 #include <lungo/log/check.hpp>
 
@@ -14,7 +15,7 @@ namespace lungo {
 void EngineLoop::serve_rebuild() {
   // One that timed out is over for its caller before its shadows are gone: only then comes the next one's turn.
   while (run_ || take_request()) {
-    if (!run_->canceled.load()) break;
+    if (!run_->is_canceled()) break;
     detach_shadows();
     end_rebuild(Error{Errc::canceled, "the rebuild was stopped; the next one goes on from its last commit"});
   }
@@ -23,7 +24,7 @@ void EngineLoop::serve_rebuild() {
 
 bool EngineLoop::take_request() {
   const std::lock_guard lock{mutex_};
-  if (!requested_ || requested_->outcome()) return false;
+  if (!requested_ || requested_->is_over()) return false;
   run_ = requested_;
   run_begun_ = false;
   return true;
@@ -44,6 +45,7 @@ void EngineLoop::begin_rebuild() {
       detach_shadows();
       return end_rebuild(begun.error().with_context("projection " + name));
     }
+    show_rebuild(slot, true);
     log_info("projection " + name + " is rebuilt from=" + run_->from.text());
   }
   count_rebuild();
@@ -170,6 +172,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
     slot.shadow.reset();
     slot.failure.reset();
     slot.parked = 0;
+    slot.rebuilt_beside = false;
     slot.replaced = true;
     log_info("projection " + slot.live.projection + " rebuilt generation=" + std::to_string(slot.live.generation));
   }
@@ -190,6 +193,7 @@ Result<void> EngineLoop::write_swap(const ProjectionEntry& shadow, const Project
 }
 
 void EngineLoop::fail_shadow(Slot& slot, const Error& error) {
+  show_rebuild(slot, false);
   if (!run_error_) run_error_ = error.with_context("projection " + slot.projection->name());
   log_error("rebuild of projection " + slot.projection->name() + " stopped: " + to_string(error));
   if (!slot.shadow) return;
@@ -200,6 +204,13 @@ void EngineLoop::fail_shadow(Slot& slot, const Error& error) {
   });
   if (!dropped) log_warn("shadow of projection " + slot.projection->name() + " stays: " + to_string(dropped.error()));
   slot.shadow.reset();
+}
+
+void EngineLoop::show_rebuild(Slot& slot, bool goes_on) {
+  if (std::exchange(slot.rebuilt_beside, goes_on) == goes_on) return;
+  ProjectionStatus status = slot.projection->status();
+  status.rebuilt_beside = goes_on;
+  slot.projection->publish(std::move(status));
 }
 
 void EngineLoop::count_rebuild() {
@@ -238,6 +249,7 @@ void EngineLoop::end_rebuilds(const Error& why) {
 }
 
 void EngineLoop::end_rebuild(Result<void> outcome) {
+  for (Slot& slot : slots_) show_rebuild(slot, false);
   run_->finish(std::move(outcome));
   run_.reset();
   run_error_.reset();

@@ -1,9 +1,10 @@
-// One call of Engine::rebuild(), shared between the caller, who waits, and the loop, which works.
+// One rebuild that was asked for, shared between whoever holds its handle and the loop, which works.
 //
-// Threads: the atomics and outcome() belong to both sides; the rest is set before the loop sees it.
+// Threads: the atomics and the functions belong to both sides; the rest is set before the loop sees it.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,8 +16,15 @@ namespace lungo {
 
 class RebuildRun {
  public:
-  RebuildRun(std::vector<std::string> names, ReplayFrom begin, bool resumes)
-      : projections(std::move(names)), from(begin), resume(resumes) {}
+  /// `clock` is asked until the run is finished, which it is at the latest when the loop goes. `wake` asks the loop for a step
+  /// and may be called when there is none any more.
+  RebuildRun(std::vector<std::string> names, const RebuildOptions& options, Clock& clock, std::function<void()> wake)
+      : projections(std::move(names)),
+        from(options.from),
+        resume(options.resume),
+        clock_(clock),
+        begun_(clock.monotonic()),
+        wake_(std::move(wake)) {}
 
   const std::vector<std::string> projections;
   const ReplayFrom from;
@@ -25,22 +33,30 @@ class RebuildRun {
   std::atomic<std::uint64_t> events{0};
   std::atomic<std::uint64_t> total{0};
   std::atomic<bool> resumed{false};
-  std::atomic<bool> canceled{false};  // set by the caller
+
+  /// What it has committed stays for the next one.
+  void cancel() {
+    canceled_ = true;
+    wake_();
+  }
+  [[nodiscard]] bool is_canceled() const { return canceled_; }
 
   /// Ends the run; the first outcome counts.
-  void finish(Result<void> outcome) {
-    const std::lock_guard lock{mutex_};
-    if (!outcome_) outcome_ = std::move(outcome);
-  }
+  void finish(Result<void> outcome);
   /// Nothing while it goes on.
-  [[nodiscard]] std::optional<Result<void>> outcome() const {
-    const std::lock_guard lock{mutex_};
-    return outcome_;
-  }
+  [[nodiscard]] std::optional<Result<RebuildReport>> outcome() const;
+  [[nodiscard]] bool is_over() const;
+  [[nodiscard]] RebuildProgress progress() const;
 
  private:
-  mutable std::mutex mutex_;
+  Clock& clock_;
+  const Instant begun_;
+  const std::function<void()> wake_;
+  std::atomic<bool> canceled_{false};
+
+  mutable std::mutex mutex_;  // guards what follows
   std::optional<Result<void>> outcome_;
+  Duration took_{};
 };
 
 }  // namespace lungo

@@ -64,9 +64,10 @@ struct RebuildProgress {
 struct RebuildOptions {
   std::vector<std::string> projections;  // empty: all
   ReplayFrom from = ReplayFrom::beginning();
-  /// Called about five times a second on the calling thread; false stops the rebuild, which the next one resumes.
+  /// For Engine::rebuild(): called about five times a second on the calling thread; false stops the rebuild, which the next one
+  /// resumes.
   std::function<bool(const RebuildProgress&)> progress;
-  Duration timeout{std::chrono::hours{24}};
+  Duration timeout{std::chrono::hours{24}};  // for Engine::rebuild()
   /// Go on with a rebuild that was cut off, if it began at the same place. False begins anew: for whoever has changed `key` or
   /// `evolve` since and not the projection's version, which would tell.
   bool resume = true;
@@ -77,6 +78,29 @@ struct RebuildReport {
   std::uint64_t events = 0;
   Duration elapsed{};
   bool resumed = false;  // went on where an earlier one stopped
+};
+
+/// A rebuild that goes on by itself. To destroy the handle does not cancel it; the handle may outlive the engine.
+/// Threads: any. One that was moved from can only be assigned to and destroyed.
+class Rebuild {
+ public:
+  Rebuild(Rebuild&&) noexcept = default;
+  Rebuild& operator=(Rebuild&&) noexcept = default;
+  ~Rebuild() = default;
+
+  /// As of now; how it was in the end when that has come.
+  [[nodiscard]] RebuildProgress progress() const;
+  /// Stops it soon, unless it ends by itself before: outcome() tells. The next rebuild resumes it.
+  void cancel();
+  /// How it ended; nothing while it goes on. A wait for it: `executor.wait_until` of the log's ports.
+  /// Errors: as Engine::rebuild(), timed_out apart.
+  [[nodiscard]] std::optional<Result<RebuildReport>> outcome() const;
+
+ private:
+  friend class Engine;
+  explicit Rebuild(std::shared_ptr<class RebuildRun> run) : run_(std::move(run)) {}
+
+  std::shared_ptr<class RebuildRun> run_;
 };
 
 class Engine {
@@ -108,6 +132,10 @@ class Engine {
   /// Errors: not_found (projection); handler_failed, undecodable (offset, type, shape and count; live rows stay as they are);
   /// canceled; timed_out; busy when another rebuild runs; history_trimmed; no_space, io; closed.
   Result<RebuildReport> rebuild(const RebuildOptions& options = {});
+  /// The same without waiting for it; of the options `progress` and `timeout` do not matter. One that was canceled is busy
+  /// until its outcome is there. Errors: not_found (projection); busy when another rebuild runs; closed. All others are the
+  /// handle's outcome().
+  Result<Rebuild> begin_rebuild(const RebuildOptions& options = {});
 
   /// Counts the commits that changed rows of a watched projection, from 0 for each Engine. Reads that begin afterwards see all
   /// commits up to the returned one; see Projection::watch().

@@ -72,6 +72,7 @@ struct ProjectionStatus {
   std::string origin;               // where its history begins
   std::size_t cached_bytes = 0;     // rows held decoded
   std::optional<Error> error;
+  bool rebuilt_beside = false;  // a rebuild that was asked for makes its rows anew, these are served and go on meanwhile
 };
 
 /// Name of a projection and of its table: `P::projection_name`, otherwise the struct's own name.
