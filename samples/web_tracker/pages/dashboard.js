@@ -1,0 +1,205 @@
+// The dashboard: which filter is chosen, its view from the API, and what the socket says about it since.
+import { LiveSocket, requestJson, serverNow, setText, showConnection, untrusted } from "./common.js";
+import { FunnelView, ListsView, LiveView, TilesView } from "./dashboard_parts.js";
+import { keyOf, SeriesView } from "./dashboard_series.js";
+
+const byId = (id) => document.getElementById(id);
+const kDefault = "30d";
+const kPeriods = ["30m", "today", "7d", "30d", "12mo", "all"];
+
+const tiles = new TilesView();
+const live = new LiveView();
+const lists = new ListsView((page) => choose({ ...filter, page }));
+const funnel = new FunnelView();
+const series = new SeriesView();
+
+let filter = filterOf(location.search); // what the address says: {period} or {from, to}, and perhaps {page}
+let view = null; // what is shown; the socket's changes are merged into it
+let following = false; // whether changes that come belong to `filter`
+let request = null;
+
+// ---- the filter and the address
+
+function filterOf(search) {
+  const query = new URLSearchParams(search);
+  const page = query.get("page");
+  const [from, to, period] = ["from", "to", "period"].map((name) => query.get(name));
+  const time = from && to ? { from, to } : { period: kPeriods.includes(period) ? period : kDefault };
+  return page === null ? time : { ...time, page };
+}
+
+const queryOf = (chosen) => new URLSearchParams(Object.entries(chosen).filter(([, value]) => value !== undefined)).toString();
+
+function choose(chosen) {
+  if (queryOf(chosen) === queryOf(filter)) return;
+  filter = chosen;
+  history.pushState(null, "", `?${queryOf(chosen)}`);
+  filterChanged();
+}
+
+function filterChanged() {
+  showFilter();
+  following = false;
+  if (view !== null) setState("stale");
+  load();
+  socket.send({ type: "watch", ...filter });
+}
+
+function showFilter() {
+  const period = filter.period ?? "custom";
+  for (const radio of byId("filter").elements.period) radio.checked = radio.value === period;
+  byId("custom").hidden = period !== "custom";
+  const today = keyOf(serverNow(), "day");
+  byId("from").value = filter.from ?? (byId("from").value || today);
+  byId("to").value = filter.to ?? (byId("to").value || today);
+  byId("chips").hidden = filter.page === undefined;
+  if (filter.page !== undefined) untrusted(byId("page-name"), filter.page);
+  byId("page-chip").title = byId("page-name").title;
+}
+
+// A view of another filter may still be on its way: both sides name theirs.
+function isOfFilter(candidate) {
+  const { period, from, to, page } = candidate.filter;
+  if ((page ?? undefined) !== filter.page) return false;
+  return filter.period ? period === filter.period : from === filter.from && to === filter.to;
+}
+
+byId("filter").addEventListener("change", ({ target }) => {
+  if (target.name !== "period") return;
+  const page = filter.page === undefined ? {} : { page: filter.page };
+  if (target.value !== "custom") {
+    choose({ period: target.value, ...page });
+    return;
+  }
+  byId("custom").hidden = false;
+  if (view?.filter.from) [byId("from").value, byId("to").value] = [view.filter.from, view.filter.to];
+});
+byId("filter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  let [from, to] = [byId("from").value, byId("to").value];
+  if (from > to) [from, to] = [to, from];
+  choose({ from, to, ...(filter.page === undefined ? {} : { page: filter.page }) });
+});
+function removePage() {
+  const { page, ...time } = filter;
+  choose(time);
+  byId("filter").querySelector("input:checked").focus();
+}
+byId("page-chip").addEventListener("click", removePage);
+byId("all-pages").addEventListener("click", removePage);
+byId("all-time").addEventListener("click", () => choose({ ...filter, period: "all", from: undefined, to: undefined }));
+addEventListener("popstate", () => {
+  filter = filterOf(location.search);
+  filterChanged();
+});
+
+// ---- the data
+
+async function load() {
+  request?.abort();
+  request = new AbortController();
+  const { signal } = request;
+  try {
+    const loaded = await requestJson(`/api/stats?${queryOf(filter)}`, { signal });
+    // The socket may have been faster, and knows more by now.
+    if (!signal.aborted && !following) show(loaded);
+  } catch (error) {
+    if (error.name !== "AbortError" && !following) showFailure(error);
+  }
+}
+
+const socket = new LiveSocket({
+  hello: () => [{ type: "watch", ...filter }],
+  message: (message) => {
+    if (message.type === "view" && isOfFilter(message.view)) {
+      following = true;
+      show(message.view);
+    } else if (message.type === "view") {
+      following = false;
+    } else if (message.type === "change" && following) {
+      merge(message);
+    } else if (message.type === "error") {
+      showFailure(new Error(message.error));
+    }
+  },
+  state: (state) => {
+    showConnection(state);
+    if (state === "closed") following = false;
+    setText(byId("lost"), state === "closed" ? "The connection to the server is lost. Reconnecting; the figures below may be old." : "");
+    if (view !== null) setState(state === "closed" ? "lost" : "shown");
+  },
+});
+
+function merge(change) {
+  const points = new Map([...view.series.points, ...(change.points ?? [])].map((point) => [point.at, point]));
+  const merged = { ...view, series: { ...view.series, points: [...points.values()].sort((a, b) => (a.at < b.at ? -1 : 1)) } };
+  for (const part of ["totals", "before", "funnel", "live"]) if (part in change) merged[part] = change[part];
+  merged.lists = { ...view.lists, ...change.lists };
+  show(merged, false);
+}
+
+// ---- what is seen
+
+function setState(state) {
+  document.body.dataset.state = state;
+}
+
+function show(shown, calm = true) {
+  view = shown;
+  byId("failed").hidden = true;
+  byId("main").setAttribute("aria-busy", "false");
+  setState(socket.last === "closed" ? "lost" : "shown");
+  tiles.show(shown.totals, shown.before, calm);
+  live.show(shown.live);
+  lists.show(shown.lists, calm);
+  funnel.show(shown.funnel);
+  series.show(shown.filter, shown.series);
+  showEmpty();
+  byId("lists-note").hidden = shown.filter.period !== "30m";
+  setText(byId("lists-note"), "The lists are those of today.");
+  document.documentElement.dataset.ready = "true";
+}
+
+function showEmpty() {
+  const { totals, series: { points }, lists: { events } } = view;
+  const nothing = !totals.hits && !totals.views && !totals.sessions && points.length === 0 && !events?.rows.length;
+  byId("empty").hidden = !nothing;
+  byId("figures").hidden = nothing;
+  if (!nothing) return;
+  const whole = filter.period === "all" && filter.page === undefined;
+  setText(byId("empty-title"), whole ? "No visits yet" : "Nothing to show for this choice");
+  setText(
+    byId("empty-text"),
+    whole
+      ? "This page fills by itself as soon as the first event arrives. Click through the demo shop in another tab and watch your own visit:"
+      : "There may be visits at other times or on other pages. If this server is new: click through the demo shop in another tab and watch your own visit arrive here.",
+  );
+  byId("all-time").hidden = filter.period === "all";
+  byId("all-pages").hidden = filter.page === undefined;
+}
+
+function showFailure(error) {
+  setText(byId("failed-text"), error.message);
+  byId("failed").hidden = false;
+  if (view === null) byId("main").setAttribute("aria-busy", "false");
+  document.documentElement.dataset.ready = "true"; // the controls work: another period can be chosen
+}
+
+byId("retry").addEventListener("click", load);
+byId("snippet").textContent = `<script defer src="${location.origin}/js/script.js"></script>`;
+byId("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(byId("snippet").textContent);
+    setText(byId("copy"), "Copied");
+  } catch {
+    getSelection().selectAllChildren(byId("snippet")); // no clipboard without https: Ctrl+C does it
+    setText(byId("copy"), "Press Ctrl+C");
+  }
+});
+
+// The axis goes on with the clock, without an event.
+setInterval(() => view && series.show(view.filter, view.series), 15000);
+
+setState("loading");
+showFilter();
+load();
