@@ -95,7 +95,7 @@ export class SeriesView {
     const hits = this.points.reduce((sum, p) => sum + p.hits, 0);
     const views = this.points.reduce((sum, p) => sum + p.views, 0);
     const peak = this.points.reduce((best, p) => (p.hits > best.hits ? p : best), { hits: 0 });
-    const most = peak.hits > 0 ? `; most in ${longLabel(peak.at, this.unit)} with ${number(peak.hits)}` : "";
+    const most = peak.hits > 0 ? `; peak: ${number(peak.hits)} on ${longLabel(peak.at, this.unit)}` : "";
     setText(this.note, `By ${this.unit}, UTC: ${plural(hits, "hit")}, ${plural(views, "page view")}${most}`);
     this.canvas.setAttribute("aria-label", "Chart of hits and page views over time; the same as a table follows");
     this.draw();
@@ -124,7 +124,7 @@ export class SeriesView {
       data: {
         labels: [],
         datasets: [
-          { type: "line", label: "Page views", data: [], tension: 0.25, borderWidth: 2, pointRadius: 0, pointHitRadius: 12, pointHoverRadius: 4 },
+          { type: "line", label: "Page views", data: [], cubicInterpolationMode: "monotone", borderWidth: 2, pointRadius: 0, pointHitRadius: 12, pointHoverRadius: 4 },
           { type: "bar", label: "Hits", data: [], borderRadius: 4, maxBarThickness: 36, categoryPercentage: 0.85, barPercentage: 0.9 },
         ],
       },
