@@ -151,7 +151,7 @@ function show(shown, calm = true) {
   setState(socket.last === "closed" ? "lost" : "shown");
   tiles.show(shown.totals, shown.before, calm);
   live.show(shown.live);
-  lists.show(shown.lists, calm);
+  lists.show(shown.lists, filter.page !== undefined, calm);
   funnel.show(shown.funnel);
   series.show(shown.filter, shown.series);
   showEmpty();

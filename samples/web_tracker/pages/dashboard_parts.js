@@ -87,7 +87,7 @@ const kLists = [
   { name: "exit_pages", title: "Exit pages", of: "Page", counts: "Sessions", filters: true },
   { name: "referrers", title: "Referrers", of: "Site", counts: "Views", empty: "Direct" },
   { name: "events", title: "Custom events", of: "Event", counts: "Events" },
-  { name: "status_codes", title: "Status codes", of: "Status", counts: "Requests" },
+  { name: "status_codes", title: "Status codes", of: "Status", counts: "Requests", noneText: "No access logs in this period" },
   { name: "browsers", title: "Browsers", of: "Browser", counts: "Views", empty: "Unknown" },
   { name: "systems", title: "Systems", of: "System", counts: "Views", empty: "Unknown" },
   { name: "devices", title: "Devices", of: "Device", counts: "Views", empty: "Unknown" },
@@ -101,7 +101,7 @@ export class ListsView {
     const place = document.getElementById("lists");
     for (const list of kLists) {
       const body = element("tbody");
-      const none = element("p", { class: "none" }, "Nothing in this period");
+      const none = element("p", { class: "none" });
       none.hidden = true;
       const more = element("p", { class: "more" });
       const head = element("tr", {}, element("th", { scope: "col" }, list.of), element("th", { scope: "col", class: "number" }, list.counts));
@@ -111,14 +111,15 @@ export class ListsView {
     }
   }
 
-  show(lists, calm) {
+  /** `ofPage`: the lists are those of one page. */
+  show(lists, ofPage, calm) {
     for (const [name, state] of Object.entries(lists)) {
       const list = this.lists.get(name);
-      if (list) this.showList(list, state, calm);
+      if (list) this.showList(list, state, ofPage, calm);
     }
   }
 
-  showList(list, { rows, names }, calm) {
+  showList(list, { rows, names }, ofPage, calm) {
     const most = Math.max(1, ...rows.map((row) => row.count));
     const kept = new Set(rows.map((row) => row.name));
     for (const [name, row] of list.rows) {
@@ -140,6 +141,7 @@ export class ListsView {
       return row;
     });
     arrange(list.body, ordered);
+    setText(list.none, ofPage && list.name === "exit_pages" ? "Not counted for one page alone" : (list.noneText ?? "Nothing in this period"));
     list.none.hidden = rows.length > 0;
     setText(list.more, names > rows.length ? `${number(rows.length)} of ${number(names)}` : "");
   }

@@ -120,48 +120,36 @@ export class SeriesView {
   }
 
   made() {
-    const chart = new Chart(this.canvas, {
-      data: {
-        labels: [],
-        datasets: [
-          { type: "line", label: "Page views", data: [], cubicInterpolationMode: "monotone", borderWidth: 2, pointRadius: 0, pointHitRadius: 12, pointHoverRadius: 4 },
-          { type: "bar", label: "Hits", data: [], borderRadius: 4, maxBarThickness: 36, categoryPercentage: 0.85, barPercentage: 0.9 },
-        ],
-      },
-      options: {
-        animation: false,
-        maintainAspectRatio: false,
-        interaction: { mode: "index", intersect: false },
-        scales: {
-          x: { grid: { display: false }, ticks: { maxRotation: 0, autoSkip: true, autoSkipPadding: 14 } },
-          y: { beginAtZero: true, suggestedMax: 4, ticks: { precision: 0, maxTicksLimit: 6, callback: shortNumber }, grid: { drawBorder: false } },
-        },
-        plugins: {
-          legend: { align: "end", labels: { boxWidth: 12, boxHeight: 12 } },
-          tooltip: { callbacks: { title: (items) => longLabel(this.points[items[0].dataIndex].at, this.unit) } },
-        },
-      },
-    });
-    this.paint(chart);
-    return chart;
-  }
-
-  paint(chart) {
     const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const [views, hits] = chart.data.datasets;
-    Object.assign(views, { borderColor: colour("--chart-views"), backgroundColor: colour("--chart-views") });
-    Object.assign(hits, { backgroundColor: colour("--chart-hits"), hoverBackgroundColor: colour("--chart-hits") });
-    const { scales, plugins } = chart.options;
-    scales.x.ticks.color = scales.y.ticks.color = plugins.legend.labels.color = colour("--quiet");
-    scales.y.grid.color = colour("--line");
-    chart.options.font = { family: style.fontFamily, size: 12 };
+    const [views, hits, text, line] = ["--chart-views", "--chart-hits", "--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
+    const datasets = [
+      { type: "line", label: "Page views", data: [], cubicInterpolationMode: "monotone", borderWidth: 2, pointRadius: 0, pointHitRadius: 12,
+        pointHoverRadius: 4, borderColor: views, backgroundColor: views },
+      { type: "bar", label: "Hits", data: [], borderRadius: 4, maxBarThickness: 36, categoryPercentage: 0.85, barPercentage: 0.9,
+        backgroundColor: hits },
+    ];
+    const options = {
+      animation: false,
+      maintainAspectRatio: false,
+      font: { family: style.fontFamily, size: 12 },
+      interaction: { mode: "index", intersect: false },
+      scales: {
+        x: { grid: { display: false }, ticks: { color: text, maxRotation: 0, autoSkip: true, autoSkipPadding: 14 } },
+        y: { beginAtZero: true, suggestedMax: 4, ticks: { color: text, precision: 0, maxTicksLimit: 6, callback: shortNumber },
+          grid: { color: line, drawBorder: false } },
+      },
+      plugins: {
+        legend: { align: "end", labels: { color: text, boxWidth: 12, boxHeight: 12 } },
+        tooltip: { callbacks: { title: ([item]) => longLabel(this.points[item.dataIndex].at, this.unit) } },
+      },
+    };
+    return new Chart(this.canvas, { data: { labels: [], datasets }, options });
   }
 
   recolour() {
-    if (!this.chart) return;
-    this.paint(this.chart);
-    this.chart.update("none");
+    this.chart?.destroy();
+    this.chart = null;
+    if (this.points) this.draw();
   }
 
   // Built only while it is open: a year of days need not be kept in the page for nobody.
