@@ -1,0 +1,175 @@
+"""A web tracker that a test started, and the headless Chromium that looks at it."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service as DriverService
+
+# The program's options, in one place: how a test gets sessions that end while it waits.
+OPTIONS = ["--funnel", "/demo/,/demo/menu.html,/demo/cart.html"]
+SHORT_SESSIONS = ["--session-timeout", "4s", "--lateness", "0s"]
+
+WAIT_SECONDS = 30
+_SERVES = re.compile(r"web-tracker: (http://127\.0\.0\.1:(\d+)/)")
+
+# Runs before the page's own scripts: what must not happen is written down, and when the page said that it is ready.
+_WITNESS = """
+  window.witness = {alerts: [], violations: [], ready: null};
+  for (const name of ["alert", "confirm", "prompt"]) window[name] = (text) => { witness.alerts.push(String(text)); };
+  addEventListener("securitypolicyviolation", (e) => witness.violations.push(e.violatedDirective + " " + e.blockedURI));
+  new MutationObserver(() => {
+    if (witness.ready === null && document.documentElement.dataset.ready) witness.ready = performance.now();
+  }).observe(document, {attributes: true, subtree: true, attributeFilter: ["data-ready"]});
+"""
+
+
+def eventually(condition, what, seconds=WAIT_SECONDS):
+    """Asks until `condition()` is true. Fails with `what` and the last answer."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+
+
+class Tracker:
+    """The program on a data directory of its own; it can be stopped and started again on the same port."""
+
+    def __init__(self, program, *options):
+        self.program = program
+        self.options = options
+        self.folder = tempfile.TemporaryDirectory(prefix="tracker-")
+        self.port = 0
+        self.process = None
+        self.start()
+
+    def start(self):
+        command = [self.program, "--data", os.path.join(self.folder.name, "data"), "--port", str(self.port), *OPTIONS, *self.options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self.reader.start()
+        eventually(lambda: self._address() or self.process.poll() is not None, lambda: f"the service is up: {self.lines}")
+        if self._address() is None:
+            raise AssertionError(f"the program ended with {self.process.returncode}: {self.lines}")
+        self.url, self.port = self._address()
+
+    def _read(self, process):
+        for line in process.stderr:
+            self.lines.append(line)
+
+    def _address(self):
+        for line in list(self.lines):
+            match = _SERVES.search(line)
+            if match:
+                return match.group(1), int(match.group(2))
+        return None
+
+    def stop(self):
+        self.process.terminate()
+        status = self.process.wait(timeout=WAIT_SECONDS)
+        self.reader.join()
+        self.process.stderr.close()
+        return status
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
+        self.folder.cleanup()
+
+    def post(self, path, name="pageview", referrer=None, props=None):
+        """One event, as a program sends it. Returns when it is durable."""
+        event = {"name": name, "url": self.url.rstrip("/") + path, "referrer": referrer}
+        if props is not None:
+            event["props"] = props
+        self.post_batch([event])
+
+    def post_batch(self, events):
+        request = urllib.request.Request(self.url + "api/event", json.dumps(events).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            assert answer.status in (200, 202, 204), answer.status
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path.lstrip("/"), timeout=WAIT_SECONDS) as answer:
+            return answer.headers, answer.read()
+
+
+class Chromium:
+    """One headless browser; each test opens its tabs anew."""
+
+    def __init__(self):
+        self.profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en")
+        for flag in (*flags, f"--user-data-dir={self.profile.name}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=DriverService("/usr/bin/chromedriver"))
+
+    def quit(self):
+        self.driver.quit()
+        self.profile.cleanup()
+
+    def tab(self):
+        """A new tab, in front."""
+        self.driver.switch_to.new_window("tab")
+        self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WITNESS})
+        self.size(1280, 900)
+        return self.driver.current_window_handle
+
+    def close_tabs(self):
+        """All but the first, which stays empty: without a tab the browser would end."""
+        for handle in self.driver.window_handles[1:]:
+            self.driver.switch_to.window(handle)
+            self.driver.close()
+        self.driver.switch_to.window(self.driver.window_handles[0])
+
+    def open(self, url):
+        """Opens a page in the tab and waits until it says that it is ready."""
+        self.driver.get(url)
+        self.ready()
+
+    def ready(self):
+        eventually(lambda: self.js("return document.documentElement.dataset.ready === 'true'"), "the page is ready")
+
+    def show(self, handle):
+        self.driver.switch_to.window(handle)
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def size(self, width, height):
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def dark(self, on):
+        value = "dark" if on else "light"
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": value}]})
+
+    def screenshot(self, path):
+        """The whole page, below the fold too."""
+        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(shot["data"]))
+
+    def complaints(self):
+        """What the console said since the last call and is a fault: errors, and reports of the content security policy."""
+        entries = self.driver.get_log("browser")
+        return [e["message"] for e in entries if e["level"] == "SEVERE" or "Content Security Policy" in e["message"]]

@@ -1,0 +1,424 @@
+"""A real browser at the web tracker: the demo shop is visited, and the dashboard, the replay and the event browser are looked at.
+
+usage: dashboard_test.py [PROGRAM] [unittest's own arguments]; or the program in LUNGO_WEB_TRACKER
+LUNGO_SCREENSHOTS names a directory that keeps the screenshots.
+"""
+
+import os
+import sys
+import tempfile
+import unittest
+
+from selenium.webdriver.common.keys import Keys
+
+from browser import SHORT_SESSIONS, Chromium, Tracker, eventually
+
+PROGRAM = os.environ.get("LUNGO_WEB_TRACKER", "")
+SCREENSHOTS = os.environ.get("LUNGO_SCREENSHOTS", "")
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
+HOSTILE_PROP = "</script><script>alert(2)</script>"
+HOSTILE_PAGE = "/<svg onload=alert(3)>"
+
+chromium = None
+
+
+def setUpModule():
+    global chromium
+    chromium = Chromium()
+
+
+def tearDownModule():
+    chromium.quit()
+
+
+class BrowserTest(unittest.TestCase):
+    OPTIONS = ()
+    EXPECTED_COMPLAINTS = ()  # parts of console messages that the test itself provokes
+
+    def setUp(self):
+        self.tracker = Tracker(PROGRAM, *self.OPTIONS)
+        self.addCleanup(self.tracker.close)
+        self.addCleanup(chromium.close_tabs)
+        self.dashboard = chromium.tab()
+        chromium.complaints()
+
+    def tearDown(self):
+        for handle in chromium.driver.window_handles[1:]:
+            chromium.show(handle)
+            witness = chromium.js("return window.witness ?? {alerts: [], violations: []}")  # none: nothing was opened
+            self.assertEqual(witness["alerts"], [])
+            self.assertEqual(witness["violations"], [])
+            complaints = [c for c in chromium.complaints() if not any(part in c for part in self.EXPECTED_COMPLAINTS)]
+            self.assertEqual(complaints, [])
+
+    def open(self, path):
+        chromium.open(self.tracker.url + path.lstrip("/"))
+
+    def tile(self, name):
+        return chromium.js("return document.querySelector(`[data-tile=${arguments[0]}]`).textContent", name)
+
+    def rows(self, name):
+        """{what a list shows: its count}"""
+        script = """return Object.fromEntries([...document.querySelectorAll(`[data-list=${arguments[0]}] tbody tr`)]
+            .map((row) => [row.querySelector(".name").textContent, row.lastChild.textContent]))"""
+        return chromium.js(script, name)
+
+    def wait_for_tile(self, name, text):
+        eventually(lambda: self.tile(name) == text, lambda: f"{name} is {text}; it is {self.tile(name)}")
+
+    def wait_for_rows(self, name, rows):
+        eventually(lambda: self.rows(name) == rows, lambda: f"{name} are {rows}; they are {self.rows(name)}")
+
+    def click(self, selector):
+        eventually(lambda: chromium.js("return document.querySelector(arguments[0]) !== null", selector), f"there is {selector}")
+        chromium.driver.find_element("css selector", selector).click()
+
+    def text(self, selector):
+        return chromium.js("return document.querySelector(arguments[0]).innerText", selector)
+
+
+class Visit(BrowserTest):
+    OPTIONS = SHORT_SESSIONS
+
+    def test_arrives_on_the_open_dashboard_and_its_session_ends(self):
+        self.open("/?period=today")
+        self.assertTrue(chromium.js("return !document.getElementById('empty').hidden"))
+        chromium.js("window.notReloaded = true")
+
+        chromium.tab()
+        chromium.driver.get(self.tracker.url + "demo/")
+        self.click("main a[href='menu.html']")
+        self.click(".coffee a[href='guji.html']")
+        self.click("[data-coffee]")
+
+        chromium.show(self.dashboard)
+        self.wait_for_tile("views", "3")
+        self.wait_for_rows("pages", {"/demo/": "1", "/demo/menu.html": "1", "/demo/guji.html": "1"})
+        self.wait_for_rows("events", {"Add to cart": "1"})
+        self.wait_for_rows("entry_pages", {"/demo/": "1"})
+        self.wait_for_tile("visitors", "1")
+        self.assertEqual(self.text("#live"), "1 live visitor")
+        # The session's end comes by itself, when its time is over.
+        self.wait_for_rows("exit_pages", {"/demo/guji.html": "1"})
+        self.wait_for_tile("sessions", "1")
+        self.wait_for_tile("bounce", "0 %")
+        self.wait_for_tile("pages", "3.0")
+        self.assertTrue(chromium.js("return window.notReloaded === true"))
+        self.assertTrue(chromium.js("return document.getElementById('empty').hidden"))
+
+
+class Beacon(BrowserTest):
+    def wait_for_barrier(self):
+        """Events of one visitor keep their order: when this one is counted, all before it are."""
+        chromium.js("window.lungo('Barrier')")
+        chromium.show(self.dashboard)
+        eventually(lambda: "Barrier" in self.rows("events"), "the barrier is counted")
+
+    def test_follows_single_page_navigation_once_per_path(self):
+        self.open("/?period=today")
+        chromium.tab()
+        chromium.driver.get(self.tracker.url + "demo/guide.html")
+        chromium.js("window.notReloaded = true")
+        for name in ("guide-filter.html", "guide-espresso.html"):
+            self.click(f".tabs a[href='{name}']")
+            eventually(lambda: chromium.driver.current_url.endswith(name), f"the address is {name}")
+        chromium.driver.back()
+        eventually(lambda: self.text("#guide h2") == "Pour-over", "the text before is back")
+        chromium.js("history.replaceState(null, '', '?the=same')")
+        chromium.js("history.pushState(null, '', '#place')")
+        self.assertTrue(chromium.js("return window.notReloaded === true"))
+        self.wait_for_barrier()
+        self.wait_for_rows("pages", {"/demo/guide.html": "1", "/demo/guide-filter.html": "2", "/demo/guide-espresso.html": "1"})
+        self.assertEqual(self.tile("views"), "4")
+
+    def test_sends_what_was_queued_before_it_was_loaded(self):
+        self.open("/?period=today")
+        chromium.tab()
+        script = "window.lungo = function () { (lungo.q = lungo.q || []).push(arguments); }; lungo('Early', {props: {size: 3}});"
+        chromium.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        chromium.driver.get(self.tracker.url + "demo/")
+        chromium.show(self.dashboard)
+        self.wait_for_rows("events", {"Early": "1"})
+
+    def test_is_silent_when_privacy_is_asked_for(self):
+        self.open("/?period=today")
+        for property in ("doNotTrack", "globalPrivacyControl"):
+            chromium.tab()
+            script = f"Object.defineProperty(Navigator.prototype, '{property}', {{get: () => '1'}})"
+            chromium.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+            chromium.driver.get(self.tracker.url + "demo/menu.html")
+            self.click("[data-coffee]")
+            eventually(lambda: self.text("[data-cart-said]") != "", "the shop works all the same")
+        self.tracker.post("/barrier")
+        chromium.show(self.dashboard)
+        self.wait_for_rows("pages", {"/barrier": "1"})
+        self.assertEqual(self.rows("events"), {})
+
+    def test_is_about_a_kilobyte(self):
+        _, body = self.tracker.get("/js/script.js")
+        self.assertLessEqual(len(body), 1200)
+
+
+class Dashboard(BrowserTest):
+    def test_says_how_to_begin_while_it_is_empty(self):
+        self.open("/?period=all")
+        self.assertEqual(self.text("#empty-title"), "No visits yet")
+        self.assertEqual(self.text("#snippet"), f'<script defer src="{self.tracker.url}js/script.js"></script>')
+        self.assertEqual(chromium.js("return document.querySelector('#empty a.button').pathname"), "/demo/")
+        self.tracker.post("/first")
+        self.wait_for_rows("pages", {"/first": "1"})
+
+    def test_is_interactive_within_a_second(self):
+        for n in range(20):
+            self.tracker.post_batch([{"name": "pageview", "url": f"{self.tracker.url}page-{n}"}] * 20)
+        times = []
+        for _ in range(3):
+            self.open("/?period=today")
+            times.append(eventually(lambda: chromium.js("return witness.ready"), "the time is known"))
+        print(f"interactive after {', '.join(f'{t:.0f}' for t in times)} ms", file=sys.stderr)
+        self.assertLess(sorted(times)[1], 1000)
+
+    def test_keeps_its_filter_in_the_address(self):
+        self.tracker.post("/here")
+        self.tracker.post("/there")
+        self.open("/?period=today")
+        self.wait_for_rows("pages", {"/here": "1", "/there": "1"})
+        chromium.js("document.querySelectorAll('[data-list=pages] button').forEach((b) => b.textContent === '/there' && b.click())")
+        self.wait_for_rows("pages", {"/there": "1"})
+        self.assertEqual(self.text("#page-name"), "/there")
+        chromium.driver.refresh()
+        chromium.ready()
+        self.wait_for_rows("pages", {"/there": "1"})
+        chromium.driver.back()
+        self.wait_for_rows("pages", {"/here": "1", "/there": "1"})
+        self.assertTrue(chromium.js("return document.getElementById('chips').hidden"))
+
+    def test_is_used_by_the_keyboard_alone(self):
+        self.tracker.post("/only")
+        self.open("/?period=7d")
+        self.wait_for_rows("pages", {"/only": "1"})
+        self.tab_to("input[name=period]")
+        self.press(Keys.ARROW_LEFT)
+        eventually(lambda: "period=today" in chromium.driver.current_url, "the period left of it is chosen")
+        self.wait_for_rows("pages", {"/only": "1"})
+        self.tab_to("[data-list=pages] button")
+        self.assertNotEqual(chromium.js("return getComputedStyle(document.activeElement).outlineStyle"), "none")
+        self.press(Keys.ENTER)
+        eventually(lambda: "page=%2Fonly" in chromium.driver.current_url, "the page is the filter")
+        # A change that arrives meanwhile does not take the focus away.
+        self.wait_for_rows("pages", {"/only": "1"})
+        self.tracker.post("/only")
+        self.wait_for_rows("pages", {"/only": "2"})
+        self.assertTrue(chromium.js("return document.activeElement.matches('[data-list=pages] button')"))
+        self.tab_to("#page-chip", Keys.SHIFT + Keys.TAB)
+        self.press(Keys.ENTER)
+        eventually(lambda: "page=" not in chromium.driver.current_url, "the filter is gone")
+
+    def press(self, keys):
+        chromium.driver.switch_to.active_element.send_keys(keys)
+
+    def tab_to(self, selector, key=Keys.TAB):
+        for _ in range(60):
+            if chromium.js("return document.activeElement.matches(arguments[0])", selector):
+                return
+            self.press(key)
+        self.fail(f"{selector} is not reached by Tab")
+
+
+class Restart(BrowserTest):
+    EXPECTED_COMPLAINTS = ("ERR_CONNECTION_REFUSED", "WebSocket connection", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+
+    def test_of_the_server_loses_nothing_on_an_open_dashboard(self):
+        self.tracker.post("/before")
+        self.open("/?period=today")
+        self.wait_for_rows("pages", {"/before": "1"})
+        chromium.js("window.notReloaded = true")
+        self.tracker.stop()
+        eventually(lambda: "Reconnecting" in self.text("#lost"), "the page says that it is not connected")
+        self.assertEqual(self.rows("pages"), {"/before": "1"})
+        self.tracker.start()
+        for _ in range(5):
+            self.tracker.post("/after")
+        self.wait_for_rows("pages", {"/after": "5", "/before": "1"})
+        eventually(lambda: self.text("#lost") == "", "the banner is gone")
+        self.tracker.post("/live-again")
+        self.wait_for_rows("pages", {"/after": "5", "/before": "1", "/live-again": "1"})
+        self.assertTrue(chromium.js("return window.notReloaded === true"))
+
+
+class Replay(BrowserTest):
+    def test_finishes_and_the_numbers_stay(self):
+        for n in range(30):
+            self.tracker.post_batch([{"name": "pageview", "url": f"{self.tracker.url}page-{n % 7}"}] * 50)
+        self.open("/?period=today")
+        self.wait_for_tile("views", "1,500")
+        pages = self.rows("pages")
+        chromium.js("window.notReloaded = true")
+
+        replay = chromium.tab()
+        self.open("/replay")
+        self.click("#start")
+        eventually(lambda: self.text("#rebuild-state") == "done", lambda: f"the rebuild is done: {self.text('#rebuild')}")
+        self.assertIn("readers see the new rows", self.text("#rebuild-outcome"))
+        self.assertEqual(chromium.js("return document.getElementById('rebuild-bar').value"), 1)
+
+        chromium.show(self.dashboard)
+        self.assertTrue(chromium.js("return window.notReloaded === true"))
+        self.assertEqual((self.tile("views"), self.rows("pages")), ("1,500", pages))
+        self.tracker.post("/page-0")
+        self.wait_for_tile("views", "1,501")
+        chromium.driver.refresh()
+        chromium.ready()
+        self.wait_for_tile("views", "1,501")
+        # The outcome stays for those who come later.
+        chromium.show(replay)
+        self.open("/replay")
+        self.assertIn("readers see the new rows", self.text("#rebuild-outcome"))
+
+    def test_rebuilds_what_was_chosen(self):
+        self.tracker.post("/one")
+        self.open("/replay")
+        name = self.text("#rows tr:nth-child(2) th")
+        self.click("#rows tr:nth-child(2) input")
+        self.assertEqual(self.text("#start"), "Rebuild 1 projection")
+        self.click("#start")
+        eventually(lambda: "Rebuilt 1 projection " in self.text("#rebuild-outcome"), "one projection is rebuilt")
+        self.assertEqual(self.text("#rebuild-names"), name)
+
+
+class Hostile(BrowserTest):
+    def test_texts_are_shown_as_texts(self):
+        self.tracker.post(HOSTILE_PAGE, referrer="https://evil.example/<script>alert(4)</script>")
+        self.tracker.post("/\u202egnp.exe?x=<b>")
+        self.tracker.post("/" + "long" * 400)
+        self.tracker.post("/x", name=HOSTILE_NAME, props={HOSTILE_NAME: HOSTILE_PROP, "rtl": "\u202eabc"})
+
+        self.open("/?period=today")
+        eventually(lambda: len(self.rows("pages")) == 3, lambda: f"three pages: {self.rows('pages')}")
+        self.wait_for_rows("events", {HOSTILE_NAME: "1"})
+        self.assert_nothing_was_injected()
+        self.assertNotIn("\u202e", chromium.js("return document.documentElement.textContent"))
+        self.assertLessEqual(chromium.js("return document.documentElement.scrollWidth"), 1280)
+
+        chromium.tab()
+        self.open("/events?topic=events")
+        eventually(lambda: chromium.js("return document.querySelectorAll('#events tr').length") >= 4, "four events are listed")
+        for row in range(1, 5):
+            self.click(f"#events tr:nth-child({row}) button")
+            eventually(lambda: chromium.js("return document.querySelector('#events tr:nth-child(%d)').ariaCurrent" % row) == "true", "it opens")
+            payload = self.text("#payload")
+            if HOSTILE_NAME in payload:
+                self.assertIn(HOSTILE_PROP, payload)
+                self.assertIn("\\u202e", payload)
+                break
+        else:
+            self.fail("no event has the hostile name in its payload")
+        self.assert_nothing_was_injected()
+        # An address leads to the same event.
+        address = chromium.driver.current_url
+        chromium.driver.get(address)
+        chromium.ready()
+        self.assertEqual(self.text("#payload"), payload)
+
+    def test_address_is_shown_as_text(self):
+        self.open("/?period=today&page=" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+        self.assertEqual(self.text("#page-name"), HOSTILE_NAME)
+        self.assert_nothing_was_injected()
+
+    def assert_nothing_was_injected(self):
+        foreign = """return [...document.querySelectorAll("img, svg, script, iframe, object, embed, base, b, a")]
+            .filter((e) => e.src && !e.src.startsWith(location.origin + "/assets/") || e.attributes.onload || e.attributes.onerror
+              || ["SVG", "IFRAME", "B", "OBJECT", "EMBED", "BASE"].includes(e.tagName.toUpperCase())
+              || e.protocol && e.protocol !== "http:").map((e) => e.outerHTML)"""
+        self.assertEqual(chromium.js(foreign), [])
+
+
+class Pages(BrowserTest):
+    PATHS = {"dashboard": "/?period=today", "replay": "/replay", "events": "/events", "demo": "/demo/menu.html"}
+
+    def setUp(self):
+        super().setUp()
+        for n, page in enumerate(("/demo/", "/demo/menu.html", "/demo/guji.html", "/a-very-long-address/" + "of-a-page-" * 20)):
+            for _ in range(5 - n):
+                self.tracker.post(page, referrer="https://news.example/" if n == 0 else None)
+        self.tracker.post("/demo/guji.html", name="Add to cart", props={"coffee": "Guji", "price": 14.5})
+
+    def look_at(self, path):
+        chromium.driver.get(self.tracker.url + path.lstrip("/"))
+        if "demo" not in path:
+            chromium.ready()
+        if path.startswith("/?"):
+            eventually(lambda: self.tile("views").isdigit() and int(self.tile("views")) >= 14, "what was sent is counted")
+        if path == "/events":
+            eventually(lambda: chromium.js("return document.querySelectorAll('#events button').length > 0"), "events are listed")
+            self.click("#events button")
+            eventually(lambda: chromium.js("return !document.getElementById('event').hidden"), "an event is shown")
+
+    def test_fit_their_window_in_light_and_dark(self):
+        folder = SCREENSHOTS or tempfile.mkdtemp(dir=self.tracker.folder.name)
+        os.makedirs(folder, exist_ok=True)
+        for layout, width, height in (("desktop", 1280, 900), ("phone", 390, 844), ("small", 360, 740)):
+            for mode in ("light", "dark"):
+                chromium.size(width, height)
+                chromium.dark(mode == "dark")
+                for name, path in self.PATHS.items():
+                    with self.subTest(layout=layout, mode=mode, page=name):
+                        self.look_at(path)
+                        self.assertLessEqual(chromium.js("return document.documentElement.scrollWidth"), width)
+                        self.assertEqual(chromium.js(LOW_CONTRAST), [])
+                        chromium.screenshot(os.path.join(folder, f"{name}-{layout}-{mode}.png"))
+
+    def test_have_landmarks_headings_in_order_and_named_controls(self):
+        for name, path in self.PATHS.items():
+            with self.subTest(page=name):
+                self.look_at(path)
+                self.assertEqual(chromium.js(OUTLINE_FAULTS), [])
+
+
+# Text below 4.5:1 on the nearest background that is painted; without visually hidden text, disabled controls and graphics.
+LOW_CONTRAST = """
+  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const found = [];
+  for (const node of document.body.querySelectorAll("*")) {
+    if (![...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    if (!node.checkVisibility() || node.closest(".hidden-visually, :disabled, .skip, option, noscript, canvas")) continue;
+    const style = getComputedStyle(node);
+    let back = node.closest(".name")?.previousSibling ?? node;
+    while (back && (rgb(getComputedStyle(back).backgroundColor)[3] ?? 1) < 1) back = back.parentElement;
+    const [a, b] = [light(rgb(style.color)), light(rgb(getComputedStyle(back ?? document.body).backgroundColor))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${node.tagName} ${node.textContent.slice(0, 40)}`);
+  }
+  return found;
+"""
+
+OUTLINE_FAULTS = """
+  const faults = [];
+  const one = (selector) => document.querySelectorAll(selector).length === 1 || faults.push(`not one ${selector}`);
+  ["html[lang]", "main", "h1", "nav a[aria-current=page]"].forEach(one);
+  if (!document.querySelector(".skip")) faults.push("no skip link");
+  let last = 0;
+  for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
+    if (!heading.checkVisibility()) continue;
+    const level = Number(heading.tagName[1]);
+    if (level > last + 1) faults.push(`${heading.tagName} after H${last}: ${heading.textContent}`);
+    last = level;
+  }
+  for (const control of document.querySelectorAll("button, input, select, a")) {
+    const name = control.textContent.trim() || control.ariaLabel || control.labels?.length || control.querySelector("img[alt]:not([alt=''])");
+    if (!name && control.checkVisibility()) faults.push(`no name: ${control.outerHTML}`);
+  }
+  for (const table of document.querySelectorAll("table")) if (!table.caption) faults.push("a table without caption");
+  return faults;
+"""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.access(sys.argv[1], os.X_OK):
+        PROGRAM = sys.argv.pop(1)
+    if not PROGRAM:
+        sys.exit(__doc__)
+    unittest.main()
