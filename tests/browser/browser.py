@@ -17,6 +17,10 @@ from selenium.webdriver.chrome.service import Service as DriverService
 OPTIONS = ["--funnel", "/demo/,/demo/menu.html,/demo/cart.html"]
 SHORT_SESSIONS = ["--session-timeout", "4s", "--lateness", "0s"]
 
+# The tracker takes headless browsers and scripts for bots, whose pages are no views.
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+OTHER_BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
 WAIT_SECONDS = 30
 _SERVES = re.compile(r"web-tracker: (http://127\.0\.0\.1:(\d+)/)")
 
@@ -99,9 +103,11 @@ class Tracker:
         self.post_batch([event])
 
     def post_batch(self, events):
-        request = urllib.request.Request(self.url + "api/event", json.dumps(events).encode(), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "User-Agent": OTHER_BROWSER}
+        request = urllib.request.Request(self.url + "api/event", json.dumps(events).encode(), headers)
         with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
-            assert answer.status in (200, 202, 204), answer.status
+            if answer.status != 204:
+                raise AssertionError(f"POST /api/event answered {answer.status}")
 
     def get(self, path):
         with urllib.request.urlopen(self.url + path.lstrip("/"), timeout=WAIT_SECONDS) as answer:
@@ -115,7 +121,8 @@ class Chromium:
         self.profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en")
+        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en",
+                 f"--user-agent={BROWSER}")
         for flag in (*flags, f"--user-data-dir={self.profile.name}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

@@ -153,7 +153,7 @@ class Beacon(BrowserTest):
         self.tracker.post("/barrier")
         chromium.show(self.dashboard)
         self.wait_for_rows("pages", {"/barrier": "1"})
-        self.assertEqual(self.rows("events"), {})
+        self.assertEqual((self.tile("views"), self.rows("events")), ("1", {}))
 
     def test_is_about_a_kilobyte(self):
         _, body = self.tracker.get("/js/script.js")
@@ -193,6 +193,42 @@ class Dashboard(BrowserTest):
         chromium.driver.back()
         self.wait_for_rows("pages", {"/here": "1", "/there": "1"})
         self.assertTrue(chromium.js("return document.getElementById('chips').hidden"))
+
+    def test_keeps_the_focus_on_a_row_that_moves(self):
+        self.tracker.post_batch([{"name": "pageview", "url": self.tracker.url + page} for page in ("a", "a", "b", "c")])
+        self.open("/?period=today")
+        self.wait_for_rows("pages", {"/a": "2", "/b": "1", "/c": "1"})
+        chromium.js("[...document.querySelectorAll('[data-list=pages] button')].find((b) => b.textContent === '/c').focus()")
+        for _ in range(2):
+            self.tracker.post("/c")
+        self.wait_for_rows("pages", {"/c": "3", "/a": "2", "/b": "1"})
+        names = chromium.js("return [...document.querySelectorAll('[data-list=pages] button')].map((b) => b.textContent)")
+        self.assertEqual(names, ["/c", "/a", "/b"])
+        self.assertEqual(chromium.js("return document.activeElement.textContent"), "/c")
+
+    def test_fills_the_gaps_of_a_series(self):
+        self.open("/")
+        chromium.driver.set_script_timeout(10)
+
+        def filled(filter, unit, *points):
+            script = """const [filter, unit, keys, done] = arguments;
+                import("/assets/dashboard_series.js").then(({filled}) => {
+                  const points = keys.map((at) => ({at, hits: 7, views: 5}));
+                  done(filled(filter, {unit, points}).map(({at, hits}) => `${at}=${hits}`));
+                });"""
+            return chromium.driver.execute_async_script(script, filter, unit, points)
+
+        past = {"period": None, "from": "2024-02-28", "to": "2024-03-01"}
+        self.assertEqual(filled(past, "day", "2024-02-29"), ["2024-02-28=0", "2024-02-29=7", "2024-03-01=0"])
+        hours = filled({**past, "to": "2024-02-28"}, "hour", "2024-02-28 23")
+        self.assertEqual((len(hours), hours[0], hours[-1]), (24, "2024-02-28 00=0", "2024-02-28 23=7"))
+        months = filled({"period": None, "from": "2023-11-20", "to": "2024-02-10"}, "month", "2024-01")
+        self.assertEqual(months, ["2023-11=0", "2023-12=0", "2024-01=7", "2024-02=0"])
+        self.assertEqual(len(filled({"period": "30m", "from": None, "to": None}, "minute")), 30)
+        # What lies outside of the period is shown too: a log's clock may be ahead of ours.
+        self.assertEqual(filled(past, "day", "2024-03-03")[-2:], ["2024-03-02=0", "2024-03-03=7"])
+        self.assertEqual(filled({"period": "all", "from": None, "to": "2024-01-03"}, "day", "2024-01-01"),
+                         ["2024-01-01=7", "2024-01-02=0", "2024-01-03=0"])
 
     def test_is_used_by_the_keyboard_alone(self):
         self.tracker.post("/only")

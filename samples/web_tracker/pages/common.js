@@ -115,7 +115,7 @@ export function duration(seconds) {
 
 const kFirstPause = 300;
 const kLongestPause = 10000;
-const kSilence = 10000;
+const kSilence = 30000; // a heavy view may take its time
 
 /**
  * A socket to /ws that comes back by itself. `hello()` gives the messages to send on each connection; `message(m)` gets what

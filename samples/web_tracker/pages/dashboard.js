@@ -149,7 +149,7 @@ function show(shown, calm = true) {
   byId("failed").hidden = true;
   byId("main").setAttribute("aria-busy", "false");
   setState(socket.last === "closed" ? "lost" : "shown");
-  tiles.show(shown.totals, shown.before, calm);
+  tiles.show(totalsOf(shown), shown.before, calm);
   live.show(shown.live);
   lists.show(shown.lists, filter.page !== undefined, calm);
   funnel.show(shown.funnel);
@@ -160,9 +160,16 @@ function show(shown, calm = true) {
   document.documentElement.dataset.ready = "true";
 }
 
+// What the server does not count for this filter is null; hits and views can be told from their points then.
+function totalsOf({ totals, series: { points } }) {
+  const known = Object.entries(totals ?? {}).filter(([, value]) => value !== null);
+  const sum = (key) => points.reduce((all, point) => all + point[key], 0);
+  return { hits: sum("hits"), views: sum("views"), ...Object.fromEntries(known) };
+}
+
 function showEmpty() {
-  const { totals, series: { points }, lists: { events } } = view;
-  const nothing = !totals.hits && !totals.views && !totals.sessions && points.length === 0 && !events?.rows.length;
+  const { hits, views, sessions } = totalsOf(view);
+  const nothing = !hits && !views && !sessions && !view.lists.events?.rows.length;
   byId("empty").hidden = !nothing;
   byId("figures").hidden = nothing;
   if (!nothing) return;
