@@ -162,11 +162,16 @@ class Beacon(BrowserTest):
 
 class Dashboard(BrowserTest):
     def test_says_how_to_begin_while_it_is_empty(self):
-        self.open("/?period=all")
-        self.assertEqual(self.text("#empty-title"), "No visits yet")
+        self.open("/")
+        eventually(lambda: self.text("#empty-title") == "No visits yet", "it knows that there is nothing at any time")
         self.assertEqual(self.text("#snippet"), f'<script defer src="{self.tracker.url}js/script.js"></script>')
         self.assertEqual(chromium.js("return document.querySelector('#empty a.button').pathname"), "/demo/")
         self.tracker.post("/first")
+        self.wait_for_rows("pages", {"/first": "1"})
+        # A quiet period is another thing: all time is offered.
+        self.open("/?from=2020-01-01&to=2020-01-31")
+        self.assertEqual(self.text("#empty-title"), "Nothing to show for this choice")
+        self.click("#all-time")
         self.wait_for_rows("pages", {"/first": "1"})
 
     def test_is_interactive_within_a_second(self):

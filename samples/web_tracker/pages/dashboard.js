@@ -17,6 +17,7 @@ let filter = filterOf(location.search); // what the address says: {period} or {f
 let view = null; // what is shown; the socket's changes are merged into it
 let following = false; // whether changes that come belong to `filter`
 let request = null;
+let neverAnything = null; // whether the server has no events at all; null: not known
 
 // ---- the filter and the address
 
@@ -167,22 +168,42 @@ function totalsOf({ totals, series: { points } }) {
   return { hits: sum("hits"), views: sum("views"), ...Object.fromEntries(known) };
 }
 
+function isEmpty(candidate) {
+  const { hits, views, sessions } = totalsOf(candidate);
+  return !hits && !views && !sessions && !candidate.lists.events?.rows.length;
+}
+
 function showEmpty() {
-  const { hits, views, sessions } = totalsOf(view);
-  const nothing = !hits && !views && !sessions && !view.lists.events?.rows.length;
+  const nothing = isEmpty(view);
   byId("empty").hidden = !nothing;
   byId("figures").hidden = nothing;
-  if (!nothing) return;
-  const whole = filter.period === "all" && filter.page === undefined;
-  setText(byId("empty-title"), whole ? "No visits yet" : "Nothing to show for this choice");
+  if (!nothing) {
+    neverAnything = false;
+    return;
+  }
+  if (filter.period === "all" && filter.page === undefined) neverAnything = true;
+  else if (neverAnything === null) askForAnything();
+  setText(byId("empty-title"), neverAnything ? "No visits yet" : "Nothing to show for this choice");
   setText(
     byId("empty-text"),
-    whole
+    neverAnything
       ? "This page fills by itself as soon as the first event arrives. Click through the demo shop in another tab and watch your own visit:"
-      : "There may be visits at other times or on other pages. If this server is new: click through the demo shop in another tab and watch your own visit arrive here.",
+      : "There may be visits at other times or on other pages. Or click through the demo shop in another tab and watch your own visit:",
   );
-  byId("all-time").hidden = filter.period === "all";
+  byId("all-time").hidden = filter.period === "all" || neverAnything;
   byId("all-pages").hidden = filter.page === undefined;
+}
+
+// A new server and a quiet month look alike: all time tells them apart, once.
+async function askForAnything() {
+  neverAnything = false;
+  try {
+    neverAnything = isEmpty(await requestJson("/api/stats?period=all"));
+  } catch {
+    neverAnything = null; // not known: the next empty view asks again
+    return;
+  }
+  if (isEmpty(view)) showEmpty();
 }
 
 function showFailure(error) {
