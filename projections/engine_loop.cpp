@@ -312,9 +312,18 @@ void EngineLoop::evict() {
     if (feed->at_end && !feed->has_news()) shrink(*feed, 0.1);
   const std::size_t bytes = cached_bytes();
   if (bytes <= options_.cache_bytes) return;
-  // To three quarters, each its share, so that the next events find room.
-  const double keep = 0.75 * static_cast<double>(options_.cache_bytes) / static_cast<double>(bytes);
-  for (const std::unique_ptr<Feed>& feed : feeds_) shrink(*feed, keep);
+  // To three quarters, so that the next events find room, and those that hold the most first: a projection that makes rows
+  // without end, one per day and page say, must not cost others the rows that they come back to.
+  std::vector<detail::Worker*> workers;
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    for (const std::unique_ptr<Member>& member : feed->members()) workers.push_back(member->worker.get());
+  std::sort(workers.begin(), workers.end(), [](const auto* a, const auto* b) { return a->bytes() < b->bytes(); });
+  std::size_t left = options_.cache_bytes / 4 * 3;
+  for (std::size_t index = 0; index < workers.size(); ++index) {
+    const std::size_t share = left / (workers.size() - index);
+    workers[index]->evict(share);  // one that holds less leaves the rest of its share to the larger ones
+    left -= std::min(left, workers[index]->bytes());
+  }
 }
 
 void EngineLoop::join_feeds(Instant now) {

@@ -76,16 +76,17 @@ void Feed::index_handlers() {
 Result<bool> Feed::advance(std::size_t events_max) {
   at_end = false;
   std::size_t left = events_max;
-  // Round robin, going on with the next partition where the last call stopped, so that none waits for another's end.
+  // Round robin, each call with the partition behind the one where the last call stopped: none waits for another's end, and
+  // history is read about as it happened, so that a row keyed by its time is whole before it is evicted.
   for (std::size_t turn = 0; turn < readers_.size(); ++turn) {
     PartitionReader& reader = readers_[next_reader_];
+    next_reader_ = (next_reader_ + 1) % readers_.size();
     for (;; --left) {
       if (left == 0) return true;
       Result<bool> applied = apply_next(reader);
       if (!applied) return applied.error();
       if (!*applied) break;
     }
-    next_reader_ = (next_reader_ + 1) % readers_.size();
   }
   at_end = true;
   return false;

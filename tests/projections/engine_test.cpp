@@ -329,6 +329,36 @@ TEST_F(EngineTest, ChangedStateOrVersionIsRebuiltFromTheBeginningAndSaysSo) {
   EXPECT_EQ(run(std::type_identity<TopPagesToldAtRunTime>{}), "its version is 8 now, not 7");
 }
 
+struct ReadingOrder {  // notes from which partition each event came
+  static constexpr std::string_view topic = "events";
+  using Events = events<PageViewed>;
+  using Key = std::int32_t;
+  struct State {
+    std::int64_t views = 0;
+  };
+  static inline std::vector<std::int32_t> partitions;
+  static Key key(const Envelope& envelope, const PageViewed&) {
+    partitions.push_back(envelope.partition.value());
+    return envelope.partition.value();
+  }
+  static void evolve(State& s, const PageViewed&) { ++s.views; }
+};
+
+TEST_F(EngineTest, HistoryIsReadFromAllPartitionsInTurn) {
+  for (int number = 0; number < 40'000; ++number) view(store, "v" + std::to_string(number % 64), "/a").value();
+  ReadingOrder::partitions.clear();
+  Engine engine{store, memory()};
+  engine.add<ReadingOrder>();
+  ASSERT_TRUE(engine.start().has_value());
+  ASSERT_TRUE(engine.catch_up(60s).has_value());
+  const std::vector<std::int32_t>& order = ReadingOrder::partitions;
+  ASSERT_EQ(order.size(), 40'000U);
+  for (std::int32_t partition = 0; partition < 4; ++partition) {
+    const auto first = std::find(order.begin(), order.end(), partition);
+    EXPECT_LT(first - order.begin(), 20'000) << "partition " << partition << " waited for the others' ends";
+  }
+}
+
 TEST_F(EngineTest, TwoProjectionsOfOneNameAreRefused) {
   Engine engine{store, memory()};
   engine.add<TopPages>();

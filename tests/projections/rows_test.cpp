@@ -5,6 +5,7 @@
 #include <compare>
 #include <limits>
 #include <map>
+#include <set>
 
 #include <lungo/log/ports.hpp>
 #include <lungo/projections/row.hpp>
@@ -227,12 +228,14 @@ TEST(RowCache, HoldsDirtyRowsWhateverIsEvicted) {
   SCOPED_TRACE(seed);
   test::Random random{seed};
   Cache cache;
+  std::set<std::string> seen;
   std::map<std::string, std::int64_t> unwritten;
   for (int round = 0; round < 20000; ++round) {
     const std::string key = "/page/" + std::to_string(random.below(3000));
     Cache::Row* row = find(cache, key);
     if (row == nullptr) {
       ASSERT_FALSE(unwritten.contains(key)) << key << " was lost before it was written";
+      ASSERT_TRUE(seen.insert(key).second || cache.may_have_dropped(detail::key_hash(key))) << key << " was dropped unseen";
       row = &cache.insert(detail::key_hash(key), key);
     }
     ASSERT_EQ(row->key, key);
@@ -246,6 +249,48 @@ TEST(RowCache, HoldsDirtyRowsWhateverIsEvicted) {
       unwritten.clear();
     }
     if (random.one_in(300)) cache.evict(random.below(200000));
+  }
+}
+
+TEST(DroppedKeys, KnowsWhatWasAddedAndLittleElse) {
+  const std::uint64_t seed = test::test_seed(8);
+  SCOPED_TRACE(seed);
+  test::Random random{seed};
+  detail::DroppedKeys keys;
+  std::vector<std::uint64_t> added;
+  for (int i = 0; i < 200'000; ++i) {
+    added.push_back(detail::key_hash(std::string_view{"key " + std::to_string(random.next())}));
+    keys.add(added.back());
+  }
+  for (const std::uint64_t hash : added) ASSERT_TRUE(keys.may_have(hash));
+  int wrong = 0;
+  for (int i = 0; i < 100'000; ++i) wrong += keys.may_have(detail::key_hash(std::string_view{"other " + std::to_string(i)}));
+  EXPECT_LT(wrong, 5'000);
+}
+
+struct PageOfDay {
+  std::string day;
+  std::string page;
+  std::int32_t number = 0;
+};
+struct PageOfDayView {
+  std::string_view day;
+  std::string_view page;
+  std::int32_t number = 0;
+  explicit operator PageOfDay() const { return {std::string{day}, std::string{page}, number}; }
+};
+
+TEST(RowCache, StructOfViewsFindsTheRowOfItsKey) {
+  static_assert(detail::views_key<PageOfDayView, PageOfDay>());
+  detail::RowCache<PageOfDay, Count> cache;
+  for (int number = 0; number < 100; ++number) {
+    const PageOfDayView view{"2024-03-01", "/a page whose name is long enough", number};
+    EXPECT_EQ(detail::key_hash(view), detail::key_hash(PageOfDay(view)));
+    EXPECT_EQ(cache.find(detail::key_hash(view), view), nullptr);
+    cache.insert(detail::key_hash(view), PageOfDay(view)).state.count = number;
+    const auto* row = cache.find(detail::key_hash(view), view);
+    ASSERT_NE(row, nullptr);
+    EXPECT_EQ(row->state.count, number);
   }
 }
 

@@ -146,14 +146,27 @@ std::uint64_t key_hash(const T& value, std::uint64_t seed = 0) {
   }
 }
 
+/// A struct with as many fields as the struct Key, which can be made of it: what key() may return in its place, with views
+/// where Key has text. It hashes and compares like the Key, so that a row that is held is found without making one.
+template <class K, class Key>
+consteval bool views_key() {
+  if constexpr (kFieldKind<K> == FieldKind::structure && kFieldKind<Key> == FieldKind::structure) {
+    return field_count<K> == field_count<Key> && std::is_constructible_v<Key, const K&>;
+  } else {
+    return false;
+  }
+}
+
 template <class A, class B>
 bool key_equal(const A& a, const B& b) {
-  if constexpr (requires {
-                  { a == b } -> std::convertible_to<bool>;
-                }) {
+  if constexpr (std::is_convertible_v<const A&, std::string_view> && std::is_convertible_v<const B&, std::string_view>) {
+    return std::string_view{a} == std::string_view{b};
+  } else if constexpr (requires {
+                         { a == b } -> std::convertible_to<bool>;
+                       }) {
     return a == b;
   } else {
-    static_assert(std::is_same_v<A, B>,
+    static_assert(std::is_same_v<A, B> || views_key<B, A>(),
                   "lungo: key() must return the projection's Key, or something that is comparable with it");
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto left = field_ties(a);

@@ -8,7 +8,8 @@
 //     static State evolve(State s, const PageViewed&) { ++s.views; return s; }
 //   };
 //
-// `key` may return std::optional<Key> to skip an event, or a std::string_view where Key is std::string. Further, all optional:
+// `key` may return std::optional<Key> to skip an event, and a std::string_view where Key is std::string; where Key is a struct
+// also one with the same fields as views, and a conversion to Key, which allocates for new rows only. Further, all optional:
 // `topic` (default "events"), `projection_name` (default the struct's), `version` (an integer; change it when `evolve` or `key`
 // change their meaning, and the rows are rebuilt; a static function where the program is told at run time what they mean: it is
 // called when the engine starts and gives the same number until it stops), `merge(State, const State&)` (combines the states of

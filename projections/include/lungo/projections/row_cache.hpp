@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <lungo/projections/dropped_keys.hpp>
 #include <lungo/projections/keys.hpp>
 
 namespace lungo::detail {
@@ -95,6 +96,9 @@ class RowCache {
 
   void clear() { *this = RowCache{}; }
 
+  /// False: no row with this hash was evicted.
+  [[nodiscard]] bool may_have_dropped(std::uint64_t hash) const { return dropped_.may_have(hash); }
+
   /// Memory that the rows in use take, about.
   [[nodiscard]] std::size_t bytes() const { return count_ * kRowBytes + heap_; }
   [[nodiscard]] std::size_t count() const { return count_; }
@@ -159,6 +163,7 @@ class RowCache {
     }
     slots_[gap] = Slot{};
     heap_ -= row.heap;
+    dropped_.add(row.hash);
     row = Row{};
     free_.push_back(index);
     --count_;
@@ -168,6 +173,7 @@ class RowCache {
   std::vector<std::unique_ptr<Row[]>> blocks_;
   std::vector<std::uint32_t> free_;
   std::vector<Row*> dirty_;
+  DroppedKeys dropped_;
   std::size_t rows_made_ = 0;
   std::size_t count_ = 0;
   std::size_t heap_ = 0;

@@ -47,11 +47,11 @@ class Worker {
   using Listen = std::function<void(int type, ApplyEvent apply)>;
 
   virtual ~Worker() = default;
-  /// Rows are in `table` from now on. `empty`: it has none, so a row that is not held does not exist.
+  /// Rows are in `table` from now on. `empty`: it has none, so a row that was never held does not exist.
   void attach(StateStore& store, TableId table, bool empty) {
     store_ = &store;
     table_ = table;
-    complete_ = empty;
+    knows_all_ = empty;
   }
   [[nodiscard]] TableId table() const { return table_; }
 
@@ -75,7 +75,7 @@ class Worker {
  protected:
   StateStore* store_ = nullptr;
   TableId table_;
-  bool complete_ = false;  // all rows of the table are held
+  bool knows_all_ = false;  // all rows of the table are held, or were
   std::optional<Error> error_;
 };
 
@@ -123,9 +123,7 @@ class WorkerOf final : public Worker {
     for (const Ordered& entry : order_) rows->push_back({entry.row->key, entry.row->state});
     return rows;
   }
-  void evict(std::size_t bytes_max) override {
-    if (rows_.evict(bytes_max)) complete_ = false;
-  }
+  void evict(std::size_t bytes_max) override { rows_.evict(bytes_max); }
   std::size_t bytes() const override { return rows_.bytes(); }
 
  private:
@@ -153,7 +151,7 @@ class WorkerOf final : public Worker {
   template <class K, class E>
   bool evolve_row(const K& key, const E& event) {
     Row* row = nullptr;
-    if constexpr (std::is_same_v<K, Key>) {
+    if constexpr (std::is_same_v<K, Key> || views_key<K, Key>()) {
       row = find_row(key);
     } else if constexpr (std::is_same_v<Key, std::string> && std::is_convertible_v<const K&, std::string_view>) {
       row = find_row(std::string_view{key});  // no std::string is made for a row that is held
@@ -172,7 +170,8 @@ class WorkerOf final : public Worker {
     const std::uint64_t hash = key_hash(key);
     if (Row* row = rows_.find(hash, key)) return row;
     Row& row = rows_.insert(hash, Key(key));
-    if (complete_ || read_row(row)) return &row;
+    const bool is_new = knows_all_ && !rows_.may_have_dropped(hash);
+    if (is_new || read_row(row)) return &row;
     return nullptr;
   }
 
