@@ -66,7 +66,7 @@ Result<void> count_rows(Tracker& tracker, Summary& summary) {
       rows.hits_per_day.for_each([&](const std::string& day, const Hits& row) { summary.hits_per_day[day] = row.hits; });
   if (!read) return read;
   read = rows.status_codes.for_each(
-      [&](const StatusCodes::Key& key, const Hits& row) { summary.hits_per_status[key.status] += row.hits; });
+      [&](const StatusCodes::Key& key, const Requests& row) { summary.hits_per_status[key.status] += row.hits; });
   if (!read) return read;
   read = rows.visitors.for_each([&](const Visitors::Key& key, const Visitors::State& row) {
     summary.visitors_per_day[key.day] += row.visitors;

@@ -18,7 +18,8 @@ Result<void> make_topics(lungo::EventStore& store) {
     Result<lungo::TopicInfo> topic = store.stream_topic(name, partitions);
     if (!topic) return topic.error();
   }
-  return store.declare<Request, SessionStarted, SessionEnded, FailedLine, ImportProgress, SecretCheck>();
+  return store
+      .declare<Request, PageViewed, CustomEvent, SessionStarted, SessionEnded, FailedLine, ImportProgress, SecretCheck>();
 }
 
 // What is wrong with the secret, what comes of it, what to do.
@@ -69,6 +70,11 @@ AddedProjections::AddedProjections(lungo::Engine& engine)
   engine.add<Devices>();
   engine.add<EntryPages>();
   engine.add<ExitPages>();
+  engine.add<PagesPerDay>();
+  engine.add<PageReferrers>();
+  engine.add<CustomEvents>();
+  engine.add<PageCustomEvents>();
+  engine.add<ActiveVisitors>();
 }
 
 Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret)

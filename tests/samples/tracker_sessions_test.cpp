@@ -130,8 +130,8 @@ TEST_F(TrackerSessions, EntryAndExitPagesCountPeoplesSuccessfulPages) {
                    line_at(60, "/in") +                                         // a bounce: entry and exit
                    line_at(120, "/open") + line_at(121, "/still open"));        // no exit yet
   import();
-  EXPECT_EQ(rows("EntryPages"), "/in|2|\n/open|1|\n");
-  EXPECT_EQ(rows("ExitPages"), "/in|1|\n/out|1|\n");
+  EXPECT_EQ(rows("EntryPages"), "2024-03-01|/in|2|2|1|4|180|\n2024-03-01|/open|1|0|0|0|0|\n");
+  EXPECT_EQ(rows("ExitPages"), "2024-03-01|/in|1|\n2024-03-01|/out|1|\n");
   EXPECT_EQ(rows("SessionsPerDay"), "2024-03-01|3|2|1|4|180|\n");
 }
 

@@ -1,13 +1,15 @@
 // The events of the web tracker: plain structs, and that is all.
 //
-// Topics: `events` (Request, stream visitor-ID), `sessions` (SessionStarted, SessionEnded), `failed-events` (FailedLine, stream
-// failed-FILE). Both stream topics have the same number of partitions, since the process's outputs lie beside its inputs.
+// Topics: `events` (Request, PageViewed, CustomEvent, stream visitor-ID), `sessions` (SessionStarted, SessionEnded),
+// `failed-events` (FailedLine, stream failed-FILE). Both stream topics have the same number of partitions, since the process's
+// outputs lie beside its inputs.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +46,45 @@ struct Request {
   [[nodiscard]] bool is_view() const { return !bot && kind == RequestKind::page && status >= 200 && status < 400; }
   /// By the line's own clock, which decides its day.
   [[nodiscard]] std::chrono::sys_seconds local_time() const { return time + std::chrono::minutes{zone_minutes}; }
+};
+
+/// A page that was looked at, as the beacon or a program tells it. Its clock is UTC.
+struct PageViewed {
+  static constexpr std::int32_t zone_minutes = 0;
+  std::array<std::byte, 16> visitor{};
+  std::chrono::sys_seconds time{};
+  std::string host;    // the site: the domain that was named, otherwise the url's host
+  std::string target;  // path and query
+  std::string referrer;
+  std::string referrer_host;
+  std::string browser;
+  std::string system;
+  Device device = Device::other;
+  bool bot = false;
+  std::map<std::string, std::string> props;
+
+  [[nodiscard]] bool is_view() const { return !bot; }
+  [[nodiscard]] std::chrono::sys_seconds local_time() const { return time; }
+};
+
+/// Anything else that happened on a page: a click, an order. No view, and no matter of sessions.
+struct CustomEvent {
+  static constexpr std::int32_t zone_minutes = 0;
+  std::string name;
+  std::array<std::byte, 16> visitor{};
+  std::chrono::sys_seconds time{};
+  std::string host;
+  std::string target;
+  std::string referrer;
+  std::string referrer_host;
+  std::string browser;
+  std::string system;
+  Device device = Device::other;
+  bool bot = false;
+  std::map<std::string, std::string> props;
+
+  [[nodiscard]] bool is_view() const { return false; }
+  [[nodiscard]] std::chrono::sys_seconds local_time() const { return time; }
 };
 
 /// A visitor's first page after half an hour without one, or on a new day.
