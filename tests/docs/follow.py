@@ -23,7 +23,8 @@ LEFT_OUT = (".*", "build*", "data", "docs", "samples", "tests")
 
 # Of the caller's environment: the rest could make a command work here that fails for the reader. The launcher is the compiler cache,
 # which has the library from another build of the same sources, and the reader's files from the last time.
-KEPT = ("PATH", "TMPDIR", "CMAKE_CXX_COMPILER_LAUNCHER")
+KEPT = ("TMPDIR", "CMAKE_CXX_COMPILER_LAUNCHER")
+PATH = "/usr/bin:/bin"  # Debian's own tools; a machine may have others in front of them
 
 
 class Follower:
@@ -114,7 +115,7 @@ def top_level_only(top, ignore):
 
 def environment_for(home):
     """A reader's environment, with the compiler cache of whoever runs this."""
-    kept = {name: os.environ[name] for name in KEPT if os.environ.get(name)}
+    kept = {"PATH": PATH} | {name: os.environ[name] for name in KEPT if os.environ.get(name)}
     if kept.get("CMAKE_CXX_COMPILER_LAUNCHER"):
         asked = subprocess.run(
             [kept["CMAKE_CXX_COMPILER_LAUNCHER"], "--get-config", "cache_dir"], capture_output=True, text=True, check=False

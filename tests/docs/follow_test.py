@@ -78,7 +78,7 @@ class Following(unittest.TestCase):
         home = tempfile.TemporaryDirectory()
         self.addCleanup(home.cleanup)
         self.home = home.name
-        self.follower = follow.Follower(self.home, {"PATH": os.environ["PATH"]}, timeout=20)
+        self.follower = follow.Follower(self.home, {"PATH": follow.PATH}, timeout=20)
 
     def fault(self, text):
         with self.assertRaises(PageError) as raised:
@@ -98,7 +98,7 @@ class Following(unittest.TestCase):
         self.assertIn("page.md:1: the command ended with status 1", self.fault("```sh\nexit 0\n```\n"))
 
     def test_a_command_that_does_not_end_is_reported(self):
-        self.follower = follow.Follower(self.home, {"PATH": os.environ["PATH"]}, timeout=0.5)
+        self.follower = follow.Follower(self.home, {"PATH": follow.PATH}, timeout=0.5)
         self.assertIn("page.md:1: the command took longer than 0.5 s", self.fault("```sh\ntail -f /dev/null\n```\n"))
 
     def test_a_page_goes_on_where_the_one_before_ended(self):
