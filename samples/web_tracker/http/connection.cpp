@@ -1,0 +1,237 @@
+#include "http/connection.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/span_body.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <optional>
+
+#include "http/use_result.hpp"
+#include "http/web_socket.hpp"
+
+namespace tracker::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+using Parser = beast::http::request_parser<beast::http::string_body>;
+
+constexpr std::size_t kFirstReadBytes = 1024;  // what an idle connection holds
+
+/// What the server answers to what is not a request; nothing where nobody listens any more.
+std::optional<std::pair<status, std::string_view>> refusal_of(error_code code) {
+  using beast::http::error;
+  if (code == error::header_limit) return {{status::request_header_fields_too_large, "the header is too long"}};
+  if (code == error::body_limit) return {{status::payload_too_large, "the body is too long"}};
+  if (code == beast::error::timeout) return {{status::request_timeout, "the request did not come to its end in time"}};
+  if (code == error::end_of_stream || code == error::partial_message) return std::nullopt;
+  if (code.category() == make_error_code(error::bad_method).category())
+    return {{status::bad_request, "this is no HTTP request"}};
+  return std::nullopt;
+}
+
+/// The application's answer, when it has come: it may come from any thread, and later than the connection's end.
+struct Awaited {
+  explicit Awaited(asio::io_context& context) : come(context, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer come;
+  std::optional<Reply> reply;
+};
+
+class Connection final : public OpenConnection {
+ public:
+  Connection(Shared& shared, asio::ip::tcp::socket socket)
+      : shared_(shared), stream_(std::move(socket)), idle_(shared.idle.end()) {
+    shared_.open.insert(this);
+  }
+  ~Connection() override {
+    set_busy();
+    shared_.open.erase(this);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  asio::awaitable<void> run() {
+    error_code ignored;
+    peer_ = stream_.socket().remote_endpoint(ignored).address();
+    stream_.socket().set_option(asio::ip::tcp::no_delay{true}, ignored);
+    while (!shared_.closing) {
+      const bool begun = co_await wait_for_byte();
+      if (!begun) break;
+      const bool goes_on = co_await one_request();
+      if (!goes_on) break;
+    }
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  }
+
+  void end() override {
+    if (socket_ != nullptr) return socket_->close();
+    if (idle_ != shared_.idle.end()) stream_.cancel();
+  }
+
+ private:
+  void set_busy() {
+    if (idle_ != shared_.idle.end()) shared_.idle.erase(std::exchange(idle_, shared_.idle.end()));
+  }
+
+  asio::awaitable<bool> wait_for_byte() {
+    if (buffer_.size() > 0) co_return true;  // the next request came with the last one
+    buffer_.shrink_to_fit();
+    stream_.expires_after(shared_.limits.idle_timeout);
+    idle_ = shared_.idle.insert(shared_.idle.end(), this);
+    const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
+    set_busy();
+    buffer_.commit(bytes);
+    co_return !error;
+  }
+
+  /// Reads, answers; whether the connection may go on.
+  asio::awaitable<bool> one_request() {
+    Parser parser;
+    parser.header_limit(shared_.limits.header_bytes_max);
+    parser.body_limit(shared_.limits.body_bytes_max);
+    const auto begun = std::chrono::steady_clock::now();
+    stream_.expires_after(shared_.limits.header_timeout);
+    error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
+    if (!error && !parser.is_done()) {
+      stream_.expires_at(begun + shared_.limits.request_timeout);
+      if (beast::iequals(parser.get()[field::expect], "100-continue")) error = co_await say_continue();
+      if (!error) error = std::get<0>(co_await beast::http::async_read(stream_, buffer_, parser, use_result));
+    }
+    if (error) {
+      co_await refuse(error);
+      co_return false;
+    }
+    ++shared_.counts.requests;
+    co_return co_await answer(parser.release());
+  }
+
+  asio::awaitable<error_code> say_continue() {
+    beast::http::response<beast::http::empty_body> go_on{status::continue_, 11};
+    co_return std::get<0>(co_await beast::http::async_write(stream_, go_on, use_result));
+  }
+
+  asio::awaitable<void> refuse(error_code error) {
+    const std::optional<std::pair<status, std::string_view>> refusal = refusal_of(error);
+    if (!refusal) co_return;
+    ++shared_.counts.refused;
+    const Reply reply = shared_.application.refuse(refusal->first, refusal->second);
+    co_await write(reply, 11, false, false);
+    co_await let_it_be_read();
+  }
+
+  /// Takes what the peer has still to say, for a moment: a close with unread bytes would reset the connection before the answer
+  /// is read.
+  asio::awaitable<void> let_it_be_read() {
+    error_code ignored;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    buffer_.clear();
+    stream_.expires_after(std::chrono::seconds{1});
+    for (std::size_t taken = 0; taken < (1u << 20);) {
+      const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
+      if (error) break;
+      taken += bytes;
+    }
+  }
+
+  asio::awaitable<bool> answer(Parser::value_type message) {
+    const bool keep_alive = message.keep_alive();
+    const unsigned version = message.version();
+    const bool only_head = message.method() == verb::head;
+    const bool is_upgrade = beast::websocket::is_upgrade(message);
+    Request request;
+    request.method = message.method();
+    request.target = message.target();
+    request.body = std::move(message.body());
+    request.fields = std::move(message.base());
+    request.peer = peer_;
+    if (is_upgrade) co_return co_await upgrade(std::move(request), version);
+
+    const auto awaited = std::make_shared<Awaited>(shared_.context);
+    shared_.application.handle(std::move(request), responder(awaited));
+    stream_.expires_never();  // how long an answer takes is the application's affair
+    if (!awaited->reply) co_await awaited->come.async_wait(use_result);
+    const Reply reply = std::move(*awaited->reply);
+    const bool goes_on = keep_alive && !shared_.closing;
+    co_return co_await write(reply, version, goes_on, only_head);
+  }
+
+  Responder responder(const std::shared_ptr<Awaited>& awaited) const {
+    // Weak: an answer that comes after the server's end must not be what keeps a timer of it alive.
+    return Responder{[weak = std::weak_ptr{awaited}, door = shared_.door](Reply reply) {
+      door->post([weak, reply = std::move(reply)]() mutable {
+        const std::shared_ptr<Awaited> waiting = weak.lock();
+        if (!waiting) return;
+        waiting->reply = std::move(reply);
+        waiting->come.cancel();
+      });
+    }};
+  }
+
+  /// Whether the connection may go on.
+  asio::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive, bool only_head) {
+    const std::string& body = reply.body();
+    beast::http::response<beast::http::span_body<const char>> message{reply.code(), version};
+    for (const auto& [name, value] : reply.fields()) message.insert(name, value);
+    if (!reply.media_type().empty()) message.set(field::content_type, reply.media_type());
+    message.keep_alive(keep_alive);
+    if (reply.code() != status::no_content && reply.code() != status::not_modified) message.content_length(body.size());
+    if (!only_head) message.body() = beast::span<const char>{body.data(), body.size()};
+    stream_.expires_after(shared_.limits.request_timeout);
+    beast::http::response_serializer<beast::http::span_body<const char>> serializer{message};
+    error_code error;
+    if (only_head) {
+      error = std::get<0>(co_await beast::http::async_write_header(stream_, serializer, use_result));
+    } else {
+      error = std::get<0>(co_await beast::http::async_write(stream_, serializer, use_result));
+    }
+    co_return !error && keep_alive;
+  }
+
+  /// Never goes on as an HTTP connection.
+  asio::awaitable<bool> upgrade(Request request, unsigned version) {
+    OpenSocket socket{shared_, stream_};
+    Upgrade decided = shared_.application.upgrade(request, socket);
+    if (decided.refusal) co_return co_await write(*decided.refusal, version, false, false);
+    socket_ = &socket;
+    co_await socket.run(std::move(request), version, std::move(decided.listener));
+    socket_ = nullptr;
+    co_return false;
+  }
+
+  Shared& shared_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  asio::ip::address peer_;
+  OpenSocket* socket_ = nullptr;               // once it is a WebSocket
+  std::list<OpenConnection*>::iterator idle_;  // end() while a request is in progress
+};
+
+}  // namespace
+
+asio::awaitable<void> serve(Shared& shared, asio::ip::tcp::socket socket) {
+  Connection connection{shared, std::move(socket)};
+  co_await connection.run();
+}
+
+asio::awaitable<void> turn_away(Shared& shared, asio::ip::tcp::socket socket) {
+  beast::tcp_stream stream{std::move(socket)};
+  const Reply reply = shared.application.refuse(status::service_unavailable, "too many connections");
+  beast::http::response<beast::http::string_body> message{reply.code(), 11};
+  for (const auto& [name, value] : reply.fields()) message.insert(name, value);
+  message.set(field::content_type, reply.media_type());
+  message.keep_alive(false);
+  message.body() = reply.body();
+  message.prepare_payload();
+  stream.expires_after(std::chrono::seconds{1});
+  co_await beast::http::async_write(stream, message, use_result);
+}
+
+}  // namespace tracker::http

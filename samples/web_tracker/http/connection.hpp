@@ -1,0 +1,68 @@
+// One connection of the server: requests one after the other, perhaps a WebSocket in the end.
+//
+//   wait for a byte -> header -> body -> application -> answer -+-> the next request, the close, or a WebSocket
+//
+// Threads: the server's.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+
+#include "http/server.hpp"
+
+namespace tracker::http {
+
+/// A connection as the server sees it.
+class OpenConnection {
+ public:
+  virtual ~OpenConnection() = default;
+  /// Ends it in good order: at once when it is idle, behind what is being answered or sent otherwise.
+  virtual void end() = 0;
+};
+
+/// The way to the server's thread for those who may outlive the server.
+class Door {
+ public:
+  explicit Door(boost::asio::io_context& context) : context_(&context) {}
+  /// Runs `work` there; drops it when the server is gone.
+  template <class Work>
+  void post(Work&& work) {
+    const std::lock_guard lock{mutex_};
+    if (context_ != nullptr) boost::asio::post(*context_, std::forward<Work>(work));
+  }
+  void close() {
+    const std::lock_guard lock{mutex_};
+    context_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  boost::asio::io_context* context_;
+};
+
+/// What the server and its connections share. Connections end before it does.
+struct Shared {
+  Shared(Application& served, Limits bounds) : application(served), limits(bounds) {}
+
+  Application& application;
+  const Limits limits;
+  Counts counts;
+  bool closing = false;
+  std::unordered_set<OpenConnection*> open;
+  std::list<OpenConnection*> idle;     // longest first
+  boost::asio::io_context context{1};  // goes first, and with it the coroutines that use the rest
+  const std::shared_ptr<Door> door = std::make_shared<Door>(context);
+};
+
+/// Serves the connection until it ends.
+boost::asio::awaitable<void> serve(Shared& shared, boost::asio::ip::tcp::socket socket);
+/// Answers 503 and closes: there are too many.
+boost::asio::awaitable<void> turn_away(Shared& shared, boost::asio::ip::tcp::socket socket);
+
+}  // namespace tracker::http

@@ -1,0 +1,129 @@
+#include "http/server.hpp"
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <lungo/log/log_text.hpp>
+
+#include "http/connection.hpp"
+#include "http/use_result.hpp"
+
+namespace tracker::http {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using lungo::Errc;
+using lungo::Error;
+using lungo::Result;
+
+constexpr std::chrono::milliseconds kStep{200};         // so long a step runs at most: what a stop may have to wait for
+constexpr std::chrono::milliseconds kAcceptPause{100};  // when no descriptor is left
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(Application& application, Limits limits) : shared(application, limits), acceptor(shared.context) {}
+
+  asio::awaitable<void> accept();
+  void close();
+
+  Shared shared;
+  asio::ip::tcp::acceptor acceptor;
+  std::uint16_t port = 0;
+  std::atomic<bool> is_empty{true};
+};
+
+asio::awaitable<void> Server::Parts::accept() {
+  while (!shared.closing) {
+    auto [error, socket] = co_await acceptor.async_accept(use_result);
+    if (shared.closing) break;
+    if (error) {  // no descriptor left, or the peer is gone already: others will end
+      ++shared.counts.connections_refused;
+      asio::steady_timer pause{shared.context, kAcceptPause};
+      co_await pause.async_wait(use_result);
+      continue;
+    }
+    ++shared.counts.connections;
+    // One more than the limit: the longest idle one makes room, so that idle connections can't keep others out.
+    const bool is_full = shared.open.size() >= shared.limits.connections_max;
+    if (is_full && shared.idle.empty()) {
+      ++shared.counts.connections_refused;
+      asio::co_spawn(shared.context, turn_away(shared, std::move(socket)), asio::detached);
+      continue;
+    }
+    if (is_full) shared.idle.front()->end();
+    asio::co_spawn(shared.context, serve(shared, std::move(socket)), asio::detached);
+  }
+}
+
+void Server::Parts::close() {
+  shared.closing = true;
+  error_code ignored;
+  acceptor.close(ignored);
+  const auto open = shared.open;  // ending one may take it off the list
+  for (OpenConnection* connection : open)
+    if (shared.open.contains(connection)) connection->end();
+}
+
+Server::Server(Application& application, Limits limits) : parts_(std::make_unique<Parts>(application, limits)) {}
+
+Server::~Server() { parts_->shared.door->close(); }
+
+Result<void> Server::listen(const asio::ip::address& address, std::uint16_t port) {
+  const asio::ip::tcp::endpoint endpoint{address, port};
+  const std::string where =
+      (address.is_v6() ? "[" + address.to_string() + "]" : address.to_string()) + ":" + std::to_string(port);
+  error_code error;
+  asio::ip::tcp::acceptor& acceptor = parts_->acceptor;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address{true}, error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) parts_->port = acceptor.local_endpoint(error).port();
+  if (error == asio::error::address_in_use)
+    return Error{Errc::locked, where + " is used by another program; choose another --port"};
+  if (error == boost::system::errc::address_not_available)
+    return Error{Errc::invalid_argument, address.to_string() + " is no address of this machine"};
+  if (error) return Error{Errc::io, where + ": " + error.message()};
+  parts_->is_empty = false;
+  asio::co_spawn(parts_->shared.context, parts_->accept(), asio::detached);
+  return {};
+}
+
+std::uint16_t Server::port() const { return parts_->port; }
+
+void Server::close() {
+  post([parts = parts_.get()] { parts->close(); });
+}
+
+bool Server::is_empty() const { return parts_->is_empty; }
+
+void Server::post(std::function<void()> work) { parts_->shared.door->post(std::move(work)); }
+
+std::function<void(std::function<void()>)> Server::poster() const {
+  return [door = parts_->shared.door](std::function<void()> work) { door->post(std::move(work)); };
+}
+
+const Counts& Server::counts() const { return parts_->shared.counts; }
+std::size_t Server::open() const { return parts_->shared.open.size(); }
+
+asio::io_context& Server::context() { return parts_->shared.context; }
+
+lungo::Instant Server::step(lungo::Instant now) {
+  Parts& parts = *parts_;
+  parts.shared.context.restart();
+  try {
+    parts.shared.context.run_for(kStep);
+  } catch (const std::exception& error) {
+    lungo::log_text("web", lungo::Severity::error, std::string{"a request ended with "} + error.what());
+  }
+  parts.is_empty = parts.shared.closing && parts.shared.open.empty();
+  return parts.is_empty ? lungo::Instant::max() : now;
+}
+
+}  // namespace tracker::http
