@@ -52,6 +52,12 @@ Result<void> check_secret(ProgressBook& book, const Secret& secret, const std::s
   return Error{Errc::corrupt, secret_trouble(directory, "is not the one that this directory's imports were made with")};
 }
 
+lungo::EngineOptions engine_options(const TrackerOptions& given) {
+  lungo::EngineOptions options;
+  options.commit_interval = given.commit_interval;
+  return options;
+}
+
 }  // namespace
 
 AddedProjections::AddedProjections(lungo::Engine& engine)
@@ -77,15 +83,21 @@ AddedProjections::AddedProjections(lungo::Engine& engine)
   engine.add<ActiveVisitors>();
 }
 
-Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret)
+Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret, const TrackerOptions& options)
     : store_(std::move(store)),
       secret_(secret),
-      engine_(store_, lungo::sqlite("views.db")),
+      engine_(store_, lungo::sqlite("views.db"), engine_options(options)),
       rows_(engine_),
-      sessions_(store_, session_options()) {}
+      sessions_(store_, session_options(options)) {}
 
-lungo::ProcessOptions Tracker::session_options() const {
+const Secret& Tracker::secret() const {
+  lungo::check(secret_.has_value(), "a tracker that was opened to look has no secret");
+  return *secret_;
+}
+
+lungo::ProcessOptions Tracker::session_options(const TrackerOptions& given) const {
   lungo::ProcessOptions options;
+  options.lateness = given.lateness;
   options.live_time = [this]() -> std::optional<lungo::Timestamp> {
     const lungo::Timestamp time = live_until_;
     if (time == lungo::Timestamp::min()) return std::nullopt;
@@ -100,22 +112,22 @@ Tracker::~Tracker() {
   static_cast<void>(ignored);
 }
 
-Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, Purpose purpose) {
+Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, const TrackerOptions& options) {
   Result<std::shared_ptr<lungo::EventLog>> log = lungo::open_local(directory);
   if (!log) return log.error();
-  Result<std::optional<Secret>> secret = secret_for(**log, directory, purpose);
+  Result<std::optional<Secret>> secret = secret_for(**log, directory, options.purpose);
   if (!secret) return secret.error();
   lungo::EventStore store{std::move(*log)};
   Result<void> made = make_topics(store);
   if (!made) return made.error();
   Result<ProgressBook> book = ProgressBook::open(store);
   if (!book) return book.error();
-  if (purpose == Purpose::import) {
+  if (options.purpose == Purpose::import) {
     Result<void> checked = check_secret(*book, **secret, directory);
     if (!checked) return checked.error();
   }
 
-  std::unique_ptr<Tracker> tracker{new Tracker{std::move(store), *secret}};
+  std::unique_ptr<Tracker> tracker{new Tracker{std::move(store), *secret, options}};
   tracker->book_ = std::make_unique<ProgressBook>(std::move(*book));
   tracker->running_ = true;
   Result<void> started = tracker->engine_.start();

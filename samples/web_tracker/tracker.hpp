@@ -37,12 +37,18 @@ enum class Purpose {
   look,  // import_site() must not be called; needs no secret
 };
 
+struct TrackerOptions {
+  Purpose purpose = Purpose::import;
+  std::chrono::milliseconds lateness{60'000};                       // how late an event may come and still join its session
+  lungo::Duration commit_interval = std::chrono::milliseconds{50};  // of rows, when live
+};
+
 class Tracker {
  public:
   /// Opens or makes the data directory and starts everything. Errors: locked, naming the holder; newer_format; corrupt, naming
   /// file and byte; not_found: the directory was used and its secret, without which nothing can be imported, is gone;
   /// corrupt: it is another one; no_space, io.
-  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory, Purpose purpose = Purpose::import);
+  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory, const TrackerOptions& options = {});
   ~Tracker();
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
@@ -66,12 +72,18 @@ class Tracker {
   [[nodiscard]] ImportSite import_site();
   [[nodiscard]] ProgressBook& book() { return *book_; }
   [[nodiscard]] lungo::Ports ports() { return store_.log().ports(); }
+  [[nodiscard]] const lungo::EventStore& store() const { return store_; }
+  /// Of a tracker that was not opened to look.
+  [[nodiscard]] const Secret& secret() const;
+  [[nodiscard]] lungo::Engine& engine() { return engine_; }
+  [[nodiscard]] std::vector<lungo::ProjectionStatus> projections() const { return engine_.status(); }
+  [[nodiscard]] lungo::ProcessStatus sessions() const { return sessions_.status(); }
 
   [[nodiscard]] AddedProjections& rows() { return rows_; }
 
  private:
-  Tracker(lungo::EventStore store, const std::optional<Secret>& secret);
-  [[nodiscard]] lungo::ProcessOptions session_options() const;
+  Tracker(lungo::EventStore store, const std::optional<Secret>& secret, const TrackerOptions& options);
+  [[nodiscard]] lungo::ProcessOptions session_options(const TrackerOptions& options) const;
 
   lungo::EventStore store_;
   std::optional<Secret> secret_;

@@ -166,7 +166,7 @@ TEST_F(WebTracker, LagIsTheLogsFromTheFirstMoment) {
   write(log(), generate_access_log({.lines = 100'000, .seed = 14}));
   const std::int64_t events = number(import(), "events");
   for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data() + "/views.db" + end);
-  const auto tracker = tracker::Tracker::open(data(), tracker::Purpose::look).value();
+  const auto tracker = tracker::Tracker::open(data(), {.purpose = tracker::Purpose::look}).value();
   EXPECT_GT(tracker->lag(), events / 100);
   ASSERT_TRUE(tracker->catch_up(std::chrono::seconds{100}));
   EXPECT_EQ(tracker->lag(), 0);

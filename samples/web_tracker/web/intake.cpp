@@ -1,0 +1,305 @@
+#include "web/intake.hpp"
+
+#include <algorithm>
+#include <boost/beast/core/string.hpp>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "ingest/request_target.hpp"
+#include "web/replies.hpp"
+
+namespace tracker {
+namespace {
+
+using http::Reply;
+using http::status;
+using lungo::Errc;
+using lungo::Error;
+using lungo::Result;
+using lungo::Timestamp;
+
+constexpr lungo::Duration kComeAgain = std::chrono::seconds{5};
+constexpr std::size_t kUserAgentBytesMax = 1024;  // of a longer one the beginning counts
+/// Between a request's arrival and its being counted as in flight; far more than it takes.
+constexpr std::chrono::milliseconds kArrivalSlack{1000};
+
+/// Any page may send here and none may read the answer's body, which says nothing.
+Reply for_any_page(Reply reply) {
+  reply.set("Access-Control-Allow-Origin", "*");
+  return reply;
+}
+
+bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
+
+bool is_media_type_taken(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+  return type.empty() || boost::beast::iequals(type, "application/json") || boost::beast::iequals(type, "text/plain");
+}
+
+/// PageViewed and CustomEvent have these fields in common.
+template <class E>
+E event_of(const PostedEvent& posted, const Visitor& visitor, std::chrono::sys_seconds time) {
+  E event;
+  event.visitor = visitor.bytes;
+  event.time = time;
+  event.host = posted.domain.empty() ? posted.host : posted.domain;
+  event.target = posted.target;
+  event.referrer = posted.referrer;
+  referrer_host(posted.referrer, event.referrer_host);
+  // From one page to another of the site: nobody referred the visitor.
+  if (event.referrer_host == posted.host) event.referrer_host.clear();
+  event.browser = visitor.agent.browser;
+  event.system = visitor.agent.system;
+  event.device = visitor.agent.device;
+  event.bot = visitor.agent.bot;
+  event.props = posted.props;
+  return event;
+}
+
+Result<void> add_to(lungo::EventBatch& batch, std::string_view stream, const PostedEvent& posted, const Visitor& visitor,
+                    Timestamp time) {
+  lungo::EventMeta meta;
+  meta.time = time;
+  meta.id = posted.id;
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  if (posted.name == "pageview") return batch.add(stream, event_of<PageViewed>(posted, visitor, second), meta);
+  CustomEvent event = event_of<CustomEvent>(posted, visitor, second);
+  event.name = posted.name;
+  return batch.add(stream, event, meta);
+}
+
+}  // namespace
+
+/// Shared with the completions, which may come after the intake's end.
+struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
+  Parts(lungo::EventStore used, const Secret& secret, IntakeOptions given, Post poster)
+      : store(std::move(used)), options(std::move(given)), post(std::move(poster)), visitors(secret), rate(options.rate) {}
+
+  /// A request whose events are being appended, in one append or several.
+  struct Waiting {
+    http::Responder respond;
+    std::uint64_t number;  // in the order of arrival
+    lungo::Instant arrived;
+    std::size_t bytes;
+    std::size_t events;
+    std::size_t appends = 0;  // not completed yet
+    std::optional<Error> error;
+  };
+  /// What shares the next append of a partition.
+  struct Lane {
+    std::optional<lungo::EventBatch> batch;
+    std::vector<std::shared_ptr<Waiting>> waiting;
+  };
+
+  void take(const http::Request& request, http::Responder respond);
+  std::optional<Reply> refusal(const http::Request& request, std::vector<PostedEvent>& events, boost::asio::ip::address& from);
+  [[nodiscard]] bool is_site(std::string_view host) const;
+  Result<void> append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
+                      const std::shared_ptr<Waiting>& waiting);
+  void flush();
+  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting);
+  void completed(const Result<std::vector<lungo::Commit>>& commits, const std::vector<std::shared_ptr<Waiting>>& waiting);
+  void answer(Waiting& waiting);
+  void begin(const Waiting& waiting, Timestamp time);
+  void end(const Waiting& waiting);
+
+  lungo::EventStore store;
+  const IntakeOptions options;
+  const Post post;
+  VisitorIds visitors;
+  RateLimit rate;
+  IntakeCounts counts;
+  std::function<void(lungo::Duration)> listener;
+  std::vector<Lane> lanes;
+  bool flush_is_due = false;
+  std::uint64_t next_number = 0;
+  std::map<std::uint64_t, Timestamp> in_flight;  // arrivals by number
+  std::size_t in_flight_bytes = 0;
+  std::atomic<Timestamp> oldest{Timestamp::max()};  // of those in flight
+  std::optional<Error> trouble;
+};
+
+Intake::Intake(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Intake::~Intake() = default;
+
+Result<std::unique_ptr<Intake>> Intake::open(lungo::EventStore store, const Secret& secret, IntakeOptions options, Post post) {
+  Result<lungo::TopicInfo> topic = store.topic(kEventsTopic);
+  if (!topic) return topic.error();
+  auto parts = std::make_shared<Parts>(std::move(store), secret, std::move(options), std::move(post));
+  parts->lanes.resize(static_cast<std::size_t>(topic->spec.partitions));
+  return std::unique_ptr<Intake>{new Intake{std::move(parts)}};
+}
+
+void Intake::take(const http::Request& request, http::Responder respond) { parts_->take(request, std::move(respond)); }
+const IntakeCounts& Intake::counts() const { return parts_->counts; }
+void Intake::on_answered(std::function<void(lungo::Duration)> listener) { parts_->listener = std::move(listener); }
+const std::optional<Error>& Intake::trouble() const { return parts_->trouble; }
+
+Timestamp Intake::complete_until() const {
+  return std::min(parts_->store.log().ports().clock.now(), parts_->oldest.load()) - kArrivalSlack;
+}
+
+bool Intake::Parts::is_site(std::string_view host) const {
+  if (is_loopback_name(host)) return true;
+  return std::any_of(options.sites.begin(), options.sites.end(), [host](const std::string& site) {
+    if (host == site) return true;
+    return host.size() > site.size() && host.ends_with(site) && host[host.size() - site.size() - 1] == '.';
+  });
+}
+
+/// The chain up to the point where the events are known to be wanted; fills `events` and the address they are from.
+std::optional<Reply> Intake::Parts::refusal(const http::Request& request, std::vector<PostedEvent>& events,
+                                            boost::asio::ip::address& from) {
+  if (!is_media_type_taken(request[http::field::content_type])) {
+    ++counts.bad;
+    return error_reply(status::unsupported_media_type, "the body must be application/json or text/plain that holds JSON");
+  }
+  if (const std::optional<BadField> bad = parse_posted_events(request.body, events)) {
+    ++counts.bad;
+    return error_reply(status::bad_request, bad->field.empty() ? "the body " + bad->text : "`" + bad->field + "` " + bad->text,
+                       bad->field);
+  }
+  for (const PostedEvent& event : events) {
+    const std::string_view named = event.domain.empty() ? std::string_view{event.host} : event.domain;
+    if (is_site(event.host) && is_site(named)) continue;
+    ++counts.wrong_host;
+    return error_reply(status::forbidden, (is_site(event.host) ? std::string(named) : event.host) +
+                                              " is not one of this tracker's sites; start it with --site to add it");
+  }
+  from = request.peer;
+  if (options.behind_proxy) {
+    std::string_view forwarded = request["X-Forwarded-For"];
+    forwarded = forwarded.substr(forwarded.rfind(',') + 1);
+    while (!forwarded.empty() && forwarded.front() == ' ') forwarded.remove_prefix(1);
+    boost::system::error_code is_none;
+    const auto address = boost::asio::ip::make_address(std::string{forwarded}, is_none);
+    if (!is_none) from = address;
+  }
+  const lungo::Duration wait = rate.take(from, static_cast<double>(events.size()), store.log().ports().clock.monotonic());
+  if (wait > lungo::Duration::zero()) {
+    ++counts.over_rate;
+    return later_reply(status::too_many_requests, "more events than one address may send", wait);
+  }
+  if (in_flight_bytes + request.body.size() > options.in_flight_max) {
+    ++counts.refused;
+    return later_reply(status::service_unavailable, "too many events wait for the disk", std::chrono::seconds{1});
+  }
+  return std::nullopt;
+}
+
+void Intake::Parts::take(const http::Request& request, http::Responder respond) {
+  std::vector<PostedEvent> events;
+  boost::asio::ip::address from;
+  if (std::optional<Reply> refused = refusal(request, events, from)) return respond(for_any_page(std::move(*refused)));
+  ++counts.requests;
+  lungo::Clock& clock = store.log().ports().clock;
+  const Timestamp time = clock.now();
+  const auto waiting =
+      std::make_shared<Waiting>(std::move(respond), next_number++, clock.monotonic(), request.body.size(), events.size());
+  begin(*waiting, time);
+  const Visitor& visitor = visitors.of(std::chrono::floor<std::chrono::days>(time), from.to_string(),
+                                       request[http::field::user_agent].substr(0, kUserAgentBytesMax));
+  Result<void> appended = append(events, visitor, time, waiting);
+  if (!appended) waiting->error = appended.error();
+  if (waiting->appends == 0) answer(*waiting);
+}
+
+/// Those with an id at once, each alone; the others with what else comes while this thread is busy.
+Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
+                                   const std::shared_ptr<Waiting>& waiting) {
+  const std::string stream = "visitor-" + std::string(visitor.id_text());
+  bool shares = false;
+  for (const PostedEvent& event : events) {
+    if (event.id.empty()) {
+      shares = true;
+      continue;
+    }
+    Result<lungo::EventBatch> alone = store.batch(kEventsTopic);
+    if (!alone) return alone.error();
+    Result<void> added = add_to(*alone, stream, event, visitor, time);
+    if (!added) return added;
+    ++waiting->appends;
+    submit(std::move(*alone), {waiting});
+  }
+  if (!shares) return {};
+  const lungo::PartitionId partition = lungo::partition_of_key(stream, static_cast<std::int32_t>(lanes.size()));
+  Lane& lane = lanes[static_cast<std::size_t>(partition.value())];
+  if (!lane.batch) {
+    Result<lungo::EventBatch> empty = store.batch(kEventsTopic);
+    if (!empty) return empty.error();
+    lane.batch = std::move(*empty);
+  }
+  for (const PostedEvent& event : events) {
+    if (!event.id.empty()) continue;
+    Result<void> added = add_to(*lane.batch, stream, event, visitor, time);
+    if (!added) return added;
+  }
+  ++waiting->appends;
+  lane.waiting.push_back(waiting);
+  if (!std::exchange(flush_is_due, true)) post([self = shared_from_this()] { self->flush(); });
+  return {};
+}
+
+/// Behind all requests that were ready when the first of them was taken.
+void Intake::Parts::flush() {
+  flush_is_due = false;
+  for (Lane& lane : lanes) {
+    if (lane.waiting.empty()) continue;
+    lungo::EventBatch batch = std::move(*lane.batch);
+    lane.batch.reset();
+    submit(std::move(batch), std::exchange(lane.waiting, {}));
+  }
+}
+
+void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting) {
+  ++counts.appends;
+  store.append(std::move(batch),
+               [self = shared_from_this(), waiting = std::move(waiting)](const Result<std::vector<lungo::Commit>>& commits) {
+                 self->post([self, waiting, commits] { self->completed(commits, waiting); });
+               });
+}
+
+void Intake::Parts::completed(const Result<std::vector<lungo::Commit>>& commits,
+                              const std::vector<std::shared_ptr<Waiting>>& waiting) {
+  trouble.reset();
+  if (!commits && lungo::is_retriable(commits.error().code())) trouble = commits.error();
+  if (!commits && commits.error() == Errc::partition_failed) trouble = commits.error();
+  if (commits)
+    for (const lungo::Commit& commit : *commits) counts.repeated += commit.repeated ? 1 : 0;
+  for (const std::shared_ptr<Waiting>& one : waiting) {
+    if (!commits && !one->error) one->error = commits.error();
+    if (--one->appends == 0) answer(*one);
+  }
+}
+
+void Intake::Parts::answer(Waiting& waiting) {
+  end(waiting);
+  if (!waiting.error) {
+    counts.accepted += waiting.events;
+    if (listener) listener(store.log().ports().clock.monotonic() - waiting.arrived);
+    return waiting.respond(for_any_page(plain(status::no_content)));
+  }
+  const Error& error = *waiting.error;
+  const bool is_theirs = error == Errc::invalid_argument || error == Errc::too_large;
+  ++(is_theirs ? counts.bad : counts.refused);
+  waiting.respond(for_any_page(is_theirs ? error_reply(status::bad_request, error.text())
+                                         : later_reply(status::service_unavailable, error.text(), kComeAgain)));
+}
+
+void Intake::Parts::begin(const Waiting& waiting, Timestamp time) {
+  in_flight.emplace(waiting.number, time);
+  in_flight_bytes += waiting.bytes;
+  counts.in_flight = in_flight.size();
+  oldest = in_flight.begin()->second;
+}
+
+void Intake::Parts::end(const Waiting& waiting) {
+  in_flight.erase(waiting.number);
+  in_flight_bytes -= waiting.bytes;
+  counts.in_flight = in_flight.size();
+  oldest = in_flight.empty() ? Timestamp::max() : in_flight.begin()->second;
+}
+
+}  // namespace tracker

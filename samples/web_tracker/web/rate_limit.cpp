@@ -1,0 +1,52 @@
+#include "web/rate_limit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace tracker {
+namespace {
+
+/// An IPv4 address, or the /64 that an IPv6 one lies in: whoever has one address of it has them all.
+std::uint64_t key_of(const boost::asio::ip::address& address) {
+  if (address.is_v4()) return address.to_v4().to_uint();
+  const boost::asio::ip::address_v6 v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, v6).to_uint();
+  std::uint64_t network = 0;
+  std::memcpy(&network, v6.to_bytes().data(), sizeof network);
+  return network | (std::uint64_t{1} << 63);
+}
+
+}  // namespace
+
+lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tokens, lungo::Instant now) {
+  if (rate_.per_second <= 0) return lungo::Duration::zero();
+  tokens = std::min(tokens, rate_.burst);
+  const std::uint64_t key = key_of(from);
+  auto found = buckets_.find(key);
+  if (found == buckets_.end()) {
+    if (buckets_.size() >= kAddressesMax) make_room(now);
+    found = buckets_.emplace(key, Bucket{rate_.burst, now}).first;
+  }
+  Bucket& bucket = found->second;
+  const double passed = std::chrono::duration<double>(now - bucket.at).count();
+  bucket.tokens = std::min(rate_.burst, bucket.tokens + passed * rate_.per_second);
+  bucket.at = now;
+  if (bucket.tokens >= tokens) {
+    bucket.tokens -= tokens;
+    return lungo::Duration::zero();
+  }
+  const std::chrono::duration<double> wait{(tokens - bucket.tokens) / rate_.per_second};
+  return std::chrono::ceil<std::chrono::milliseconds>(wait);
+}
+
+/// Forgets whose bucket is full again; if all are busy, everyone: a fresh start for some is better than no limit on memory.
+void RateLimit::make_room(lungo::Instant now) {
+  std::erase_if(buckets_, [&](const auto& entry) {
+    const double passed = std::chrono::duration<double>(now - entry.second.at).count();
+    return entry.second.tokens + passed * rate_.per_second >= rate_.burst;
+  });
+  if (buckets_.size() >= kAddressesMax) buckets_.clear();
+}
+
+}  // namespace tracker

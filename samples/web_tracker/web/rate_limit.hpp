@@ -1,0 +1,44 @@
+// How much one address may ask for: a token bucket for each that came lately.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <cstdint>
+#include <unordered_map>
+
+#include <lungo/log/types.hpp>
+
+namespace tracker {
+
+/// `per_second` tokens come back each second, up to `burst`. 0 per second: no limit.
+struct Rate {
+  double per_second = 0;
+  double burst = 0;
+};
+
+class RateLimit {
+ public:
+  explicit RateLimit(Rate rate) : rate_(rate) {}
+
+  /// Takes so many tokens. Zero: they were there; otherwise none was taken, and so long it takes until they are. What is more
+  /// than a whole burst counts as one.
+  lungo::Duration take(const boost::asio::ip::address& from, double tokens, lungo::Instant now);
+  [[nodiscard]] std::size_t size() const { return buckets_.size(); }
+
+  /// Addresses that are remembered at most; about 64 bytes each.
+  static constexpr std::size_t kAddressesMax = 65'536;
+
+ private:
+  struct Bucket {
+    double tokens = 0;
+    lungo::Instant at{};
+  };
+  void make_room(lungo::Instant now);
+
+  const Rate rate_;
+  std::unordered_map<std::uint64_t, Bucket> buckets_;
+};
+
+}  // namespace tracker

@@ -1,0 +1,71 @@
+#include "web/replies.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "import/valid_utf8.hpp"
+
+namespace tracker {
+namespace {
+
+using http::Reply;
+using http::status;
+using lungo::Errc;
+
+std::string error_text(std::string_view error, std::string_view name) {
+  boost::json::object object;
+  object["error"] = valid_utf8(error);
+  if (!name.empty()) object["field"] = valid_utf8(name);
+  return boost::json::serialize(object);
+}
+
+status status_of(Errc code) {
+  switch (code) {
+    case Errc::not_found:
+      return status::not_found;
+    case Errc::busy:
+      return status::conflict;
+    case Errc::invalid_argument:
+    case Errc::offset_out_of_range:
+    case Errc::too_large:
+      return status::bad_request;
+    default:
+      return status::internal_server_error;
+  }
+}
+
+}  // namespace
+
+Reply plain(status code, std::string_view media_type, std::string body) {
+  Reply reply{code, media_type, std::move(body)};
+  reply.set("X-Content-Type-Options", "nosniff").set("Referrer-Policy", "same-origin");
+  reply.set("Cache-Control", "no-store");
+  return reply;
+}
+
+Reply json_reply(status code, std::string body) { return plain(code, "application/json", std::move(body)); }
+
+Reply error_reply(status code, std::string_view error, std::string_view name) {
+  return json_reply(code, error_text(error, name));
+}
+
+Reply error_reply(const lungo::Error& error) {
+  if (error.code() == Errc::no_space || error.code() == Errc::closed || error.code() == Errc::timed_out)
+    return later_reply(status::service_unavailable, error.text(), std::chrono::seconds{1});
+  return error_reply(status_of(error.code()), error.text());
+}
+
+Reply later_reply(status code, std::string_view error, lungo::Duration after) {
+  Reply reply = error_reply(code, error);
+  const auto seconds = std::max(std::chrono::ceil<std::chrono::seconds>(after), std::chrono::seconds{1});
+  reply.set("Retry-After", std::to_string(seconds.count()));
+  return reply;
+}
+
+Reply see_other(std::string_view where) {
+  Reply reply = plain(status::see_other);
+  reply.set("Location", std::string(where));
+  return reply;
+}
+
+}  // namespace tracker

@@ -1,0 +1,27 @@
+// Replies as the whole service makes them: JSON errors, the headers that every answer has.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <lungo/log/result.hpp>
+
+#include "http/exchange.hpp"
+
+namespace tracker {
+
+/// A reply with the headers that all have: nosniff, no referrer to others, no caching.
+http::Reply plain(http::status code, std::string_view media_type = {}, std::string body = {});
+http::Reply json_reply(http::status code, std::string body);
+/// {"error": TEXT} or {"error": TEXT, "field": NAME}.
+http::Reply error_reply(http::status code, std::string_view error, std::string_view field = {});
+/// For an error of the log or of the desk: 404, 409, 400, 503 with Retry-After, or 500.
+http::Reply error_reply(const lungo::Error& error);
+/// 503 or 429, to come again after so long; in whole seconds, at least one.
+http::Reply later_reply(http::status code, std::string_view error, lungo::Duration after);
+/// 303 to another page of ours.
+http::Reply see_other(std::string_view where);
+
+}  // namespace tracker
