@@ -11,6 +11,7 @@ using lungo::Error;
 using lungo::Result;
 
 constexpr std::int32_t kPartitions = 4;
+constexpr std::size_t kCacheBytes = 32u << 20;  // most rows are of a day that is over, and not needed again
 
 Result<void> make_topics(lungo::EventStore& store) {
   for (const auto& [name, partitions] :
@@ -55,33 +56,33 @@ Result<void> check_secret(ProgressBook& book, const Secret& secret, const std::s
 lungo::EngineOptions engine_options(const TrackerOptions& given) {
   lungo::EngineOptions options;
   options.commit_interval = given.commit_interval;
+  options.cache_bytes = kCacheBytes;
   return options;
 }
 
 }  // namespace
 
 AddedProjections::AddedProjections(lungo::Engine& engine)
-    : hits_per_day(engine.add<HitsPerDay>()),
+    : hits_per_minute(engine.add<HitsPerMinute>()),
+      hits_per_hour(engine.add<HitsPerHour>()),
+      hits_per_day(engine.add<HitsPerDay>()),
       status_codes(engine.add<StatusCodes>()),
       top_targets(engine.add<TopTargets>()),
+      pages_per_day(engine.add<PagesPerDay>()),
+      page_referrers(engine.add<PageReferrers>()),
+      referrers(engine.add<Referrers>()),
+      browsers(engine.add<Browsers>()),
+      systems(engine.add<Systems>()),
+      devices(engine.add<Devices>()),
+      custom_events(engine.add<CustomEvents>()),
+      page_custom_events(engine.add<PageCustomEvents>()),
       visitors(engine.add<Visitors>()),
       visitor_sketch(engine.add<VisitorSketch>()),
+      active_visitors(engine.add<ActiveVisitors>()),
       sessions_per_day(engine.add<SessionsPerDay>()),
-      funnel(engine.add<Funnel>()) {
-  engine.add<HitsPerMinute>();
-  engine.add<HitsPerHour>();
-  engine.add<Referrers>();
-  engine.add<Browsers>();
-  engine.add<Systems>();
-  engine.add<Devices>();
-  engine.add<EntryPages>();
-  engine.add<ExitPages>();
-  engine.add<PagesPerDay>();
-  engine.add<PageReferrers>();
-  engine.add<CustomEvents>();
-  engine.add<PageCustomEvents>();
-  engine.add<ActiveVisitors>();
-}
+      entry_pages(engine.add<EntryPages>()),
+      exit_pages(engine.add<ExitPages>()),
+      funnel(engine.add<Funnel>()) {}
 
 Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret, const TrackerOptions& options)
     : store_(std::move(store)),

@@ -20,15 +20,28 @@
 
 namespace tracker {
 
-/// Every projection, added to an engine; those that the summary reads by name.
+/// Every projection, added to an engine.
 struct AddedProjections {
   explicit AddedProjections(lungo::Engine& engine);
+  lungo::Projection<HitsPerMinute>& hits_per_minute;
+  lungo::Projection<HitsPerHour>& hits_per_hour;
   lungo::Projection<HitsPerDay>& hits_per_day;
   lungo::Projection<StatusCodes>& status_codes;
   lungo::Projection<TopTargets>& top_targets;
+  lungo::Projection<PagesPerDay>& pages_per_day;
+  lungo::Projection<PageReferrers>& page_referrers;
+  lungo::Projection<Referrers>& referrers;
+  lungo::Projection<Browsers>& browsers;
+  lungo::Projection<Systems>& systems;
+  lungo::Projection<Devices>& devices;
+  lungo::Projection<CustomEvents>& custom_events;
+  lungo::Projection<PageCustomEvents>& page_custom_events;
   lungo::Projection<Visitors>& visitors;
   lungo::Projection<VisitorSketch>& visitor_sketch;
+  lungo::Projection<ActiveVisitors>& active_visitors;
   lungo::Projection<SessionsPerDay>& sessions_per_day;
+  lungo::Projection<EntryPages>& entry_pages;
+  lungo::Projection<ExitPages>& exit_pages;
   lungo::Projection<Funnel>& funnel;
 };
 

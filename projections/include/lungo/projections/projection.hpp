@@ -186,6 +186,9 @@ class Projection final : public ProjectionBase {
   /// Calls `visit(key, state)` for each row in key order, all as of one moment.
   template <class Visit>
   Result<void> for_each(Visit&& visit);
+  /// The same among from <= key < to.
+  template <class Visit>
+  Result<void> for_each(const Key& from, const Key& to, Visit&& visit);
 
   /// The n rows with the largest values of a field, largest first; ties in key order.
   ///   top(10, &State::views)

@@ -82,6 +82,13 @@ Result<void> Projection<P>::for_each(Visit&& visit) {
 }
 
 template <class P>
+template <class Visit>
+Result<void> Projection<P>::for_each(const Key& from, const Key& to, Visit&& visit) {
+  const Range range{from, to};
+  return visit_rows(range.key_range(), [&visit](Row&& row) { visit(std::as_const(row.key), std::as_const(row.state)); });
+}
+
+template <class P>
 template <class Field>
 Result<std::vector<typename Projection<P>::Row>> Projection<P>::top(std::size_t n, Field State::*field) {
   return top_of(n, field, {});
