@@ -1,8 +1,7 @@
-// web-tracker: imports and follows access logs, keeps read models of them, and rebuilds those by replay.
+// web-tracker: takes in access logs and what pages send, keeps read models of them, serves a dashboard, rebuilds by replay.
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -15,8 +14,10 @@
 #include <lungo/log/ports.hpp>
 #include <lungo/projections/replay.hpp>
 
+#include "arguments.hpp"
 #include "model/funnel.hpp"
 #include "model/funnel_file.hpp"
+#include "model/sessions.hpp"
 #include "run.hpp"
 #include "stop_signal.hpp"
 #include "tracker.hpp"
@@ -28,10 +29,12 @@ using lungo::Error;
 using lungo::Result;
 using namespace tracker;
 
-Result<std::unique_ptr<Tracker>> open_tracker(const Arguments& arguments) {
+Result<std::unique_ptr<Tracker>> open_tracker(const CommandLine& line) {
   const SignalsHeldBack held_back;
-  const bool looks = arguments.imports.empty() && arguments.follows.empty();
-  return Tracker::open(arguments.data, looks ? Purpose::look : Purpose::import);
+  const bool looks = line.run.imports.empty() && line.run.follows.empty() && !line.run.site;
+  TrackerOptions options = line.tracker;
+  options.purpose = looks ? Purpose::look : Purpose::import;
+  return Tracker::open(line.run.data, options);
 }
 
 // The steps given, otherwise those of the data directory, otherwise those built in. Steps that are given mend a damaged file.
@@ -47,27 +50,24 @@ std::optional<Error> use_funnel(const std::string& data, const std::string& give
   return std::nullopt;
 }
 
-// Nothing where it is, as CLI11 wants it; otherwise what is wrong.
-std::string is_funnel(const std::string& pages) {
-  const bool is_one = pages.find('\n') == pages.npos && !FunnelSteps{pages}.steps().empty();
-  return is_one ? "" : "the steps are pages in one line, with commas between them";
-}
-
-int track(const Arguments& arguments) {
+int track(const CommandLine& line) {
+  const Arguments& arguments = line.run;
   // With --exit alone it sums up what is there.
   const bool sums_up = arguments.exit && std::filesystem::exists(arguments.data + "/lungo.meta");
-  if (arguments.imports.empty() && arguments.follows.empty() && !sums_up) {
+  if (arguments.imports.empty() && arguments.follows.empty() && !arguments.site && !sums_up) {
     std::cerr << "web-tracker: nothing to do. Give it an access log:\n"
                  "  web-tracker --import /var/log/nginx/access.log.1.gz --exit     import, print a summary and stop\n"
                  "  web-tracker --follow /var/log/nginx/access.log                 import and go on as it grows\n"
                  "  web-tracker --exit                                             the summary of what is there\n"
+                 "  web-tracker                                                    a web service with a live dashboard\n"
                  "  web-tracker replay status                                      look at its projections\n"
                  "`web-tracker --help` lists everything.\n";
     return kExitUsage;
   }
   listen_to_signals();
   if (const std::optional<Error> error = use_funnel(arguments.data, arguments.funnel)) return complain(*error);
-  Result<std::unique_ptr<Tracker>> opened = open_tracker(arguments);
+  set_session_timeout(line.session_timeout);
+  Result<std::unique_ptr<Tracker>> opened = open_tracker(line);
   if (!opened) return complain(opened.error());
   Tracker& tracker = **opened;
   if (!arguments.funnel.empty()) {
@@ -115,41 +115,12 @@ int replay(const std::vector<const char*>& arguments) {
 int main(int argc, char** argv) {
   if (const std::optional<std::vector<const char*>> replayed = replay_arguments(argc, argv)) return replay(*replayed);
 
-  Arguments arguments;
-  CLI::App app{"Records the activity in web servers' access logs as events, and keeps read models of it in DIR/views.db."};
-  app.name("web-tracker");
-  app.add_option(
-         "--import", arguments.imports,
-         "access log to import, repeatable: Apache's or nginx's combined or common format; plain, gzip, or - for standard "
-         "input. A file that was imported before goes on where it stopped and repeats nothing, and a last line that is cut "
-         "off waits until it is whole; - can't resume when it is a pipe: given again, its lines count again")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  app.add_option("--follow", arguments.follows,
-                 "access log to follow as it grows, like tail -F, through rotation; repeatable. A file that was rotated while "
-                 "nobody followed it is not looked for: --import it")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  app.add_flag("--exit", arguments.exit, "import, print a summary and stop");
-  app.add_flag("--json", arguments.json, "the summary of --exit as one JSON object");
-  app.add_option("--data", arguments.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
-  app.add_flag("--verbose", arguments.verbose,
-               "tell on stderr what the log does, and in the summary what each step of the imports did");
-  app.add_option("--funnel", arguments.funnel, "steps of the funnel, e.g. '/,/shop*,/checkout'; kept in the data directory")
-      ->type_name("PAGES")
-      ->check(is_funnel);
-  app.footer(
-      "`web-tracker replay --help`: look at the events and at the read models of a data directory, and make those anew.\n"
-      "Exit status: 0 done; 1 failed; 2 wrong arguments; 75 disk full, the same command goes on where it stopped; 128 + N "
-      "stopped by signal N before the work was done.");
+  int status = 0;
+  const std::optional<CommandLine> line = parse_command_line(argc, argv, status);
+  if (!line) return status;
+  lungo::log_to_stderr(line->run.verbose ? lungo::Severity::info : lungo::Severity::warn);  // stdout has the summary
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
-  }
-  lungo::log_to_stderr(arguments.verbose ? lungo::Severity::info : lungo::Severity::warn);  // stdout has the summary
-  try {
-    return track(arguments);
+    return track(*line);
   } catch (const std::exception& error) {
     std::cerr << "web-tracker: " << error.what() << '\n';
     return kExitFailed;

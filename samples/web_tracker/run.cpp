@@ -48,6 +48,7 @@ Run::Run(Tracker& tracker, const Arguments& arguments) : tracker_(tracker), argu
 }
 
 int Run::run() {
+  if (!open_site()) return status_;
   for (const std::string& path : arguments_.imports) {
     if (is_over()) break;
     import(path);
@@ -58,9 +59,24 @@ int Run::run() {
     follow_until_stopped();
   }
   finish_followers();
+  if (site_) site_->stop();
   if (arguments_.exit && !is_over()) print_summary();
   if (stop_signal() != 0 && arguments_.exit && status_ == 0) return 128 + stop_signal();
   return status_;
+}
+
+/// False: it could not be, and was said.
+bool Run::open_site() {
+  if (!arguments_.site) return true;
+  const SignalsHeldBack held_back;
+  Result<std::unique_ptr<Site>> site = Site::start(tracker_, *arguments_.site);
+  if (!site) {
+    fail(site.error());
+    return false;
+  }
+  site_ = std::move(*site);
+  std::cerr << "web-tracker: " << site_->url() << '\n';
+  return true;
 }
 
 bool Run::is_over() const { return stop_signal() != 0 || status_ == kExitDiskFull; }
@@ -100,6 +116,7 @@ std::optional<Error> Run::import_once(const std::string& path) {
     Result<LogImport::Step> step = file.step(kLinesPerStep);
     at_end = step && step->at_end;
     trouble = step ? tracker_trouble() : std::optional{step.error()};
+    let_live_time_go_on();
     bar.show(file.source().stored_bytes_read(), file.source().stored_bytes_total(), file.report().lines, now());
   }
   bar.clear();
@@ -129,7 +146,8 @@ void Run::take_what_is_there() {
 }
 
 void Run::follow_until_stopped() {
-  std::cerr << "web-tracker: " << (followers_.empty() ? "imported; " : "following; ") << "stop with Ctrl-C\n";
+  const char* doing = !followers_.empty() ? "following; " : site_ ? "serving; " : "imported; ";
+  std::cerr << "web-tracker: " << doing << "stop with Ctrl-C\n";
   if (arguments_.json) std::cerr << "web-tracker: --json prints its summary at the end of a run with --exit only\n";
   while (stop_signal() == 0) {
     std::size_t taken = 0;
@@ -156,6 +174,7 @@ void Run::tell_news_of(LogFollower& follower) {
 // Up to where no follower has lines behind: what is in the files already must not be late because the clock has gone on.
 void Run::let_live_time_go_on() {
   std::optional<lungo::Timestamp> all;
+  if (site_) all = site_->complete_until();
   for (const LogFollower& follower : followers_) {
     const std::optional<lungo::Timestamp> one = follower.complete_until();
     if (!one) return;

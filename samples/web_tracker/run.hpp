@@ -3,6 +3,7 @@
 // Threads: the main thread, which signals reach.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "import/follow.hpp"
 #include "summary.hpp"
 #include "tracker.hpp"
+#include "web/site.hpp"
 
 namespace tracker {
 
@@ -18,6 +20,7 @@ struct Arguments {
   std::vector<std::string> follows;
   std::string data = "data";
   std::string funnel;
+  std::optional<SiteOptions> site;  // nothing: no web service
   bool exit = false;
   bool json = false;
   bool verbose = false;
@@ -42,6 +45,7 @@ class Run {
   [[nodiscard]] lungo::Instant now() const { return tracker_.ports().clock.monotonic(); }
   void wait(lungo::Duration pause) const;
 
+  bool open_site();
   void import(const std::string& path);
   std::optional<lungo::Error> import_once(const std::string& path);
   void take_what_is_there();
@@ -58,6 +62,7 @@ class Run {
 
   Tracker& tracker_;
   const Arguments& arguments_;
+  std::unique_ptr<Site> site_;
   std::vector<LogFollower> followers_;
   std::vector<FileReport> files_;
   std::optional<lungo::Error> last_trouble_;     // told, and not over yet

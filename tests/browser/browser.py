@@ -14,8 +14,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as DriverService
 
 # The program's options, in one place: how a test gets sessions that end while it waits.
-OPTIONS = ["--funnel", "/demo/,/demo/menu.html,/demo/cart.html"]
-SHORT_SESSIONS = ["--session-timeout", "4s", "--lateness", "0s"]
+OPTIONS = ["--rate-limit", "0", "--funnel", "/demo/,/demo/menu.html,/demo/cart.html"]
+SHORT_SESSIONS = ["--session-timeout", "4", "--lateness", "0"]
 
 # The tracker takes headless browsers and scripts for bots, whose pages are no views.
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"

@@ -1,39 +1,17 @@
 // A full disk under the real program: it says so, keeps what was committed, and goes on when there is room.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
 
+#include "tests/samples/small_disk.hpp"
 #include "tests/samples/tracker_directory.hpp"
 #include "tests/support/access_log_generator.hpp"
 
 namespace lungo::test {
 namespace {
-
-// A file system of a few megabytes, if we may mount one.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::string& options) {
-    mounted_ = ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, options.c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  [[nodiscard]] bool is_mounted() const { return mounted_; }
-  [[nodiscard]] bool resize(const std::string& options) const {
-    return ::mount("tmpfs", directory_.path().c_str(), "tmpfs", MS_REMOUNT, options.c_str()) == 0;
-  }
-  [[nodiscard]] std::string data() const { return directory_ / "data"; }
-
- private:
-  TempDirectory directory_;
-  bool mounted_ = false;
-};
 
 class FullDisk : public ::testing::Test {
  protected:

@@ -31,6 +31,8 @@ inline std::vector<std::string> tracker_command(const std::string& data, const s
   std::vector<std::string> command{LUNGO_WEB_TRACKER};
   command.insert(command.end(), {"--data", data});
   command.insert(command.end(), more.begin(), more.end());
+  // Whoever means the web service says on which port.
+  if (std::find(more.begin(), more.end(), "--port") == more.end()) command.emplace_back("--no-web");
   return command;
 }
 

@@ -16,8 +16,6 @@ namespace tracker {
 class Query {
  public:
   explicit Query(std::string_view text);
-  /// As if it had been written, decoded, at the end.
-  void add(std::string_view name, std::string value) { parts_.emplace_back(name, std::move(value)); }
   /// False when a percent sign was not followed by two hexadecimal digits.
   [[nodiscard]] bool is_valid() const { return valid_; }
   [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const;

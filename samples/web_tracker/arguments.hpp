@@ -1,0 +1,27 @@
+// The program's command line.
+//
+// Threads: the main thread, before anything is started.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lungo/log/result.hpp>
+
+#include "run.hpp"
+#include "tracker.hpp"
+
+namespace tracker {
+
+/// What was asked for, beside what a Run needs.
+struct CommandLine {
+  Arguments run;
+  TrackerOptions tracker;
+  std::chrono::seconds session_timeout{30 * 60};
+};
+
+/// Nothing: `status` is what the program ends with; the help or the reason was printed.
+std::optional<CommandLine> parse_command_line(int argc, const char* const* argv, int& status);
+
+}  // namespace tracker
