@@ -12,45 +12,13 @@ import tempfile
 import time
 from typing import NamedTuple
 
+import web
+from goals import at_least, at_most, ratio_at_least, ratio_at_most, report
+
 RECORD_BYTES = 300
 GENERATED_LINES = 5_000_000
 GENERATED = ["--lines", str(GENERATED_LINES), "--seed", "1", "--days", "30", "--visitors", "300000", "--urls", "100000",
              "--zipf", "1.0", "--bots", "15", "--broken", "1"]  # fmt: skip
-
-
-class Goal(NamedTuple):
-    text: str
-    holds: object  # called with (ours, peer's figure)
-
-
-def at_least(figure):
-    return Goal(f">= {figure}", lambda ours, _: ours >= figure)
-
-
-def at_most(figure):
-    return Goal(f"<= {figure}", lambda ours, _: ours <= figure)
-
-
-def ratio_at_least(ratio):
-    return Goal(f">= {ratio} x the peer's", lambda ours, peer: ours >= ratio * peer)
-
-
-def ratio_at_most(ratio):
-    return Goal(f"<= {ratio} x the peer's", lambda ours, peer: ours <= ratio * peer)
-
-
-def report(case, ours, unit, goal, peer=None, peer_figure=None):
-    line = {
-        "case": case,
-        "ours": ours,
-        "unit": unit,
-        "peer": peer,
-        "peer_figure": peer_figure,
-        "ratio": round(ours / peer_figure, 2) if peer_figure else None,
-        "goal": goal.text,
-        "met": goal.holds(ours, peer_figure),
-    }
-    print(json.dumps(line), flush=True)
 
 
 class Folders(NamedTuple):
@@ -139,7 +107,7 @@ def tracker(folders):
     shutil.rmtree(data)
 
 
-AREAS = {"codec": codec, "log": log, "tracker": tracker}
+AREAS = {"codec": codec, "log": log, "tracker": tracker, "web": web.run}
 
 
 def main(build, scratch, areas):
