@@ -13,6 +13,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <optional>
 
+#include "http/deadline.hpp"
 #include "http/use_result.hpp"
 #include "http/web_socket.hpp"
 
@@ -48,10 +49,14 @@ struct Awaited {
 class Connection final : public OpenConnection {
  public:
   Connection(Shared& shared, asio::ip::tcp::socket socket)
-      : shared_(shared), stream_(std::move(socket)), idle_(shared.idle.end()) {
+      : shared_(shared),
+        stream_(std::move(socket)),
+        deadline_(std::make_shared<Deadline>(shared.context)),
+        idle_(shared.idle.end()) {
     shared_.open.insert(this);
   }
   ~Connection() override {
+    deadline_->clear();
     set_busy();
     shared_.open.erase(this);
   }
@@ -98,13 +103,16 @@ class Connection final : public OpenConnection {
     parser.header_limit(shared_.limits.header_bytes_max);
     parser.body_limit(shared_.limits.body_bytes_max);
     const auto begun = std::chrono::steady_clock::now();
-    stream_.expires_after(shared_.limits.header_timeout);
+    stream_.expires_never();
+    deadline_->set(stream_, begun + shared_.limits.header_timeout);
     error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
     if (!error && !parser.is_done()) {
-      stream_.expires_at(begun + shared_.limits.request_timeout);
+      deadline_->set(stream_, begun + shared_.limits.request_timeout);
       if (beast::iequals(parser.get()[field::expect], "100-continue")) error = co_await say_continue();
       if (!error) error = std::get<0>(co_await beast::http::async_read(stream_, buffer_, parser, use_result));
     }
+    const bool is_late = deadline_->clear();
+    if (is_late && error == asio::error::operation_aborted) error = beast::error::timeout;
     if (error) {
       co_await refuse(error);
       co_return false;
@@ -209,6 +217,7 @@ class Connection final : public OpenConnection {
   Shared& shared_;
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
+  const std::shared_ptr<Deadline> deadline_;
   asio::ip::address peer_;
   OpenSocket* socket_ = nullptr;               // once it is a WebSocket
   std::list<OpenConnection*>::iterator idle_;  // end() while a request is in progress
