@@ -31,7 +31,7 @@ constexpr std::size_t kFirstReadBytes = 1024;  // what an idle connection holds
 std::optional<std::pair<status, std::string_view>> refusal_of(error_code code) {
   using beast::http::error;
   if (code == error::header_limit) return {{status::request_header_fields_too_large, "the header is too long"}};
-  if (code == error::body_limit) return {{status::payload_too_large, "the body is too long"}};
+  if (code == error::body_limit || code == error::buffer_overflow) return {{status::payload_too_large, "the body is too long"}};
   if (code == beast::error::timeout) return {{status::request_timeout, "the request did not come to its end in time"}};
   if (code == error::end_of_stream || code == error::partial_message) return std::nullopt;
   if (code.category() == make_error_code(error::bad_method).category())
@@ -51,6 +51,7 @@ class Connection final : public OpenConnection {
   Connection(Shared& shared, asio::ip::tcp::socket socket)
       : shared_(shared),
         stream_(std::move(socket)),
+        buffer_(2 * shared.limits.header_bytes_max),
         deadline_(std::make_shared<Deadline>(shared.context)),
         idle_(shared.idle.end()) {
     shared_.open.insert(this);
@@ -216,7 +217,7 @@ class Connection final : public OpenConnection {
 
   Shared& shared_;
   beast::tcp_stream stream_;
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_;  // its bound is that of chunks' headers and of trailers, for which the parser has none
   const std::shared_ptr<Deadline> deadline_;
   asio::ip::address peer_;
   OpenSocket* socket_ = nullptr;               // once it is a WebSocket
