@@ -11,6 +11,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <iterator>
 #include <optional>
 
 #include "http/deadline.hpp"
@@ -37,6 +38,21 @@ std::optional<std::pair<status, std::string_view>> refusal_of(error_code code) {
   if (code.category() == make_error_code(error::bad_method).category())
     return {{status::bad_request, "this is no HTTP request"}};
   return std::nullopt;
+}
+
+/// What the parser lets pass and another reader, before or behind this one, may read differently: the body's length by a coding
+/// that is not plainly `chunked`, the host by its first or its last field (RFC 9112, 3.2 and 6.1).
+bool is_ambiguous(const Parser::value_type& message) {
+  const auto coding = message.find(field::transfer_encoding);
+  if (coding != message.end() && (message.version() < 11 || !beast::iequals(coding->value(), "chunked"))) return true;
+  const std::size_t hosts = message.count(field::host);
+  return hosts > 1 || (hosts == 0 && message.version() >= 11);
+}
+
+/// Fields behind the body stand for nothing: what was checked in the header must not be said again there.
+void drop_trailers(Parser::value_type& message, std::size_t fields) {
+  for (auto trailer = std::next(message.begin(), static_cast<std::ptrdiff_t>(fields)); trailer != message.end();)
+    trailer = message.erase(trailer);
 }
 
 /// The application's answer, when it has come: it may come from any thread, and later than the connection's end.
@@ -107,10 +123,13 @@ class Connection final : public OpenConnection {
     stream_.expires_never();
     deadline_->set(stream_, begun + shared_.limits.header_timeout);
     error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
+    if (!error && is_ambiguous(parser.get())) error = beast::http::error::bad_field;
     if (!error && !parser.is_done()) {
+      const auto fields = static_cast<std::size_t>(std::distance(parser.get().begin(), parser.get().end()));
       deadline_->set(stream_, begun + shared_.limits.request_timeout);
       if (beast::iequals(parser.get()[field::expect], "100-continue")) error = co_await say_continue();
       if (!error) error = std::get<0>(co_await beast::http::async_read(stream_, buffer_, parser, use_result));
+      if (!error && parser.chunked()) drop_trailers(parser.get(), fields);
     }
     const bool is_late = deadline_->clear();
     if (is_late && error == asio::error::operation_aborted) error = beast::error::timeout;
