@@ -5,6 +5,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <charconv>
+#include <cmath>
 
 namespace tracker {
 namespace {
@@ -12,6 +14,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kDepthMax = 8;
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// The fields of one event, each checked as it is taken.
 class EventFields {
@@ -26,6 +30,7 @@ class EventFields {
       refuse("url", "must be an absolute http or https URL without spaces");
     optional("referrer", kUrlBytesMax, event.referrer);
     optional("domain", kDomainBytesMax, event.domain);
+    std::transform(event.domain.begin(), event.domain.end(), event.domain.begin(), to_lower);
     optional("id", kIdBytesMax, event.id);
     props(event.props);
     return std::move(bad_);
@@ -70,10 +75,23 @@ class EventFields {
       std::string& text = out[std::string(prop.key())];
       if (prop.value().is_string()) {
         text_of(field, prop.value(), kPropValueBytesMax, text);
-      } else {
-        text = json::serialize(prop.value());
+      } else if (!written(prop.value(), text)) {
+        return refuse(field, "is a number out of range");
       }
     }
+  }
+
+  /// A number or a boolean as a person would write it: 9.5, where Boost writes 9.5E0.
+  static bool written(const json::value& value, std::string& out) {
+    if (!value.is_double()) {
+      out = json::serialize(value);
+      return true;
+    }
+    if (!std::isfinite(value.get_double())) return false;
+    char digits[32];
+    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value.get_double());
+    out.assign(digits, end);
+    return error == std::errc{};
   }
 
   const json::object& object_;
@@ -88,8 +106,6 @@ std::optional<BadField> take_event(const json::value& value, std::string prefix,
   }
   return EventFields{value.get_object(), std::move(prefix)}.take(out.emplace_back());
 }
-
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool begins_with(std::string_view text, std::string_view beginning) {
   return text.size() >= beginning.size() &&
@@ -110,11 +126,14 @@ bool split_url(std::string_view url, std::string& host, std::string& target) {
   url = url.substr(0, url.find('#'));
   const std::size_t path = std::min(url.find_first_of("/?"), url.size());
   std::string_view authority = url.substr(0, path);
+  if (authority.find('\\') != authority.npos) return false;  // a slash to browsers, which then go to another host
   if (const std::size_t at = authority.rfind('@'); at != authority.npos) authority.remove_prefix(at + 1);
-  const bool is_ipv6 = !authority.empty() && authority.front() == '[';
-  const std::size_t end = is_ipv6 ? authority.find(']') : authority.find(':');
-  if (is_ipv6 && end == authority.npos) return false;
-  authority = authority.substr(0, is_ipv6 ? end + 1 : end);
+  const bool is_ipv6 = authority.starts_with('[');
+  const std::size_t end = is_ipv6 ? authority.find(']') + 1 : std::min(authority.find(':'), authority.size());
+  if (is_ipv6 && end < 3) return false;  // not closed, or empty
+  const std::string_view port = authority.substr(end);
+  if (!port.empty() && (port.front() != ':' || port.find_first_not_of("0123456789", 1) != port.npos)) return false;
+  authority = authority.substr(0, end);
   if (authority.empty() || authority.size() > kDomainBytesMax) return false;
   host.assign(authority);
   std::transform(host.begin(), host.end(), host.begin(), to_lower);

@@ -31,7 +31,7 @@ struct PostedEvent {
   std::string host;    // of the url, lower case, without port
   std::string target;  // path and query of the url, without fragment; begins with "/"
   std::string referrer;
-  std::string domain;  // empty: not said
+  std::string domain;  // lower case; empty: not said
   std::string id;      // empty: none
   std::map<std::string, std::string> props;
 };
