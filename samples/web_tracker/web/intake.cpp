@@ -32,10 +32,24 @@ Reply for_any_page(Reply reply) {
 
 bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
 
+/// A client that names no type is a program's, which means JSON.
 bool is_media_type_taken(std::string_view type) {
+  if (type.empty()) return true;
   type = type.substr(0, type.find(';'));
   while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
-  return type.empty() || boost::beast::iequals(type, "application/json") || boost::beast::iequals(type, "text/plain");
+  return boost::beast::iequals(type, "application/json") || boost::beast::iequals(type, "text/plain");
+}
+
+/// "www." or "a.b.": labels, each with its dot.
+bool is_below(std::string_view labels) {
+  while (!labels.empty()) {
+    const std::size_t dot = labels.find('.');
+    if (dot == 0 || dot == labels.npos) return false;
+    const auto is_of_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; };
+    if (!std::all_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(dot), is_of_name)) return false;
+    labels.remove_prefix(dot + 1);
+  }
+  return true;
 }
 
 /// PageViewed and CustomEvent have these fields in common.
@@ -144,8 +158,7 @@ Timestamp Intake::complete_until() const {
 bool Intake::Parts::is_site(std::string_view host) const {
   if (is_loopback_name(host)) return true;
   return std::any_of(options.sites.begin(), options.sites.end(), [host](const std::string& site) {
-    if (host == site) return true;
-    return host.size() > site.size() && host.ends_with(site) && host[host.size() - site.size() - 1] == '.';
+    return host.ends_with(site) && is_below(host.substr(0, host.size() - site.size()));
   });
 }
 
