@@ -34,6 +34,15 @@ TEST(RateLimit, WhatIsRefusedTakesNothing) {
   EXPECT_EQ(limit.take(kOne, 2, kStart), Duration::zero());
 }
 
+TEST(RateLimit, ALookTakesNothing) {
+  RateLimit limit{Rate{2, 1}};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limit.wait(kOne, 1, kStart), Duration::zero());
+  EXPECT_EQ(limit.size(), 0U);
+  EXPECT_EQ(limit.take(kOne, 1, kStart), Duration::zero());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limit.wait(kOne, 1, kStart), milliseconds{500});
+  EXPECT_EQ(limit.wait(kOne, 1, kStart + milliseconds{500}), Duration::zero());
+}
+
 TEST(RateLimit, NeverMoreThanABurstIsSaved) {
   RateLimit limit{Rate{1000, 5}};
   EXPECT_EQ(limit.take(kOne, 1, kStart), Duration::zero());

@@ -36,10 +36,10 @@ std::string_view cookie_of(std::string_view cookies) {
   return {};
 }
 
-/// "localhost" of "localhost:8080", "[::1]" of "[::1]:8080".
+/// "localhost" of "localhost:8080", "[::1]" of "[::1]:8080"; nothing where something else is behind the name.
 std::string_view name_of(std::string_view host) {
-  if (!host.empty() && host.front() == '[') return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
+  const std::size_t end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
+  return end == host.size() || host[end] == ':' ? host.substr(0, end) : std::string_view{};
 }
 
 }  // namespace
@@ -54,22 +54,23 @@ bool Access::is_password(std::string_view given) const {
   return !password_.empty() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
-bool Access::is_known(const http::Request& request, lungo::Timestamp now) const {
-  if (!asks_password()) return true;
+bool Access::has_session(const http::Request& request, lungo::Timestamp now) const {
   const std::string_view cookie = cookie_of(request[http::field::cookie]);
   const std::size_t dot = cookie.find('.');
-  if (dot != cookie.npos) {
-    const std::string_view expiry = cookie.substr(0, dot);
-    const std::string seal_of_it = seal(expiry);
-    const std::string_view given = cookie.substr(dot + 1);
-    std::int64_t until = 0;
-    std::from_chars(expiry.data(), expiry.data() + expiry.size(), until);
-    if (given.size() == seal_of_it.size() && CRYPTO_memcmp(given.data(), seal_of_it.data(), given.size()) == 0)
-      return until > now.time_since_epoch().count();
-  }
+  if (dot == cookie.npos) return false;
+  const std::string_view expiry = cookie.substr(0, dot);
+  const std::string seal_of_it = seal(expiry);
+  const std::string_view given = cookie.substr(dot + 1);
+  if (given.size() != seal_of_it.size() || CRYPTO_memcmp(given.data(), seal_of_it.data(), given.size()) != 0) return false;
+  std::int64_t until = 0;
+  std::from_chars(expiry.data(), expiry.data() + expiry.size(), until);
+  return until > now.time_since_epoch().count();
+}
+
+bool Access::shows_password(const http::Request& request) const {
   constexpr std::string_view kBasic = "Basic ";
   const std::string_view authorization = request[http::field::authorization];
-  if (!authorization.starts_with(kBasic)) return false;
+  if (!boost::beast::iequals(authorization.substr(0, kBasic.size()), kBasic)) return false;
   const std::optional<std::string> pair = from_base64(authorization.substr(kBasic.size()));
   return pair && pair->find(':') != pair->npos && is_password(std::string_view{*pair}.substr(pair->find(':') + 1));
 }
@@ -110,13 +111,16 @@ bool Access::is_same_origin(const http::Request& request) {
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (text.size() % 4 != 0 || text.size() > 1024) return std::nullopt;
+  const std::size_t digits = std::min(text.find_first_not_of(kDigits), text.size());
+  const std::string_view padding = text.substr(digits);
+  if (padding.size() > 2 || padding.find_first_not_of('=') != padding.npos) return std::nullopt;
   std::string bytes(text.size() / 4 * 3, '\0');
   const int written = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                       reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   if (written < 0) return std::nullopt;
-  const std::size_t padding = text.size() - std::min(text.find_last_not_of('=') + 1, text.size());
-  bytes.resize(bytes.size() - std::min<std::size_t>(padding, 2));
+  bytes.resize(bytes.size() - padding.size());
   return bytes;
 }
 

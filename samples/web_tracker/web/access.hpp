@@ -26,8 +26,10 @@ class Access {
   [[nodiscard]] bool asks_password() const { return !password_.empty(); }
   /// Compares in a time that does not tell how much of it was right.
   [[nodiscard]] bool is_password(std::string_view given) const;
-  /// The request shows a session of ours, or the password.
-  [[nodiscard]] bool is_known(const http::Request& request, lungo::Timestamp now) const;
+  /// The request's cookie is of a session that we began and that has not ended.
+  [[nodiscard]] bool has_session(const http::Request& request, lungo::Timestamp now) const;
+  /// The request brings the password, as programs do, by Basic authentication.
+  [[nodiscard]] bool shows_password(const http::Request& request) const;
   /// Value of Set-Cookie that begins a session; with an empty one, that ends it.
   [[nodiscard]] std::string session_cookie(lungo::Timestamp now) const;
   [[nodiscard]] static std::string no_cookie();

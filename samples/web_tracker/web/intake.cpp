@@ -110,6 +110,7 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   void take(const http::Request& request, http::Responder respond);
   std::optional<Reply> refusal(const http::Request& request, std::vector<PostedEvent>& events, boost::asio::ip::address& from);
   [[nodiscard]] bool is_site(std::string_view host) const;
+  [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   Result<void> append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
                       const std::shared_ptr<Waiting>& waiting);
   void flush();
@@ -147,6 +148,7 @@ Result<std::unique_ptr<Intake>> Intake::open(lungo::EventStore store, const Secr
 }
 
 void Intake::take(const http::Request& request, http::Responder respond) { parts_->take(request, std::move(respond)); }
+boost::asio::ip::address Intake::sender_of(const http::Request& request) const { return parts_->sender_of(request); }
 const IntakeCounts& Intake::counts() const { return parts_->counts; }
 void Intake::on_answered(std::function<void(lungo::Duration)> listener) { parts_->listener = std::move(listener); }
 const std::optional<Error>& Intake::trouble() const { return parts_->trouble; }
@@ -160,6 +162,20 @@ bool Intake::Parts::is_site(std::string_view host) const {
   return std::any_of(options.sites.begin(), options.sites.end(), [host](const std::string& site) {
     return host.ends_with(site) && is_below(host.substr(0, host.size() - site.size()));
   });
+}
+
+/// The last address of the last field, which the proxy wrote; whatever is before it may be made up.
+boost::asio::ip::address Intake::Parts::sender_of(const http::Request& request) const {
+  if (!options.behind_proxy) return request.peer;
+  std::string_view forwarded;
+  const auto [begin, end] = request.fields.equal_range("X-Forwarded-For");
+  for (auto one = begin; one != end; ++one) forwarded = {one->value().data(), one->value().size()};
+  forwarded = forwarded.substr(forwarded.rfind(',') + 1);
+  forwarded.remove_prefix(std::min(forwarded.find_first_not_of(" \t"), forwarded.size()));
+  forwarded = forwarded.substr(0, forwarded.find_last_not_of(" \t") + 1);
+  boost::system::error_code is_none;
+  const auto address = boost::asio::ip::make_address(std::string{forwarded}, is_none);
+  return is_none ? request.peer : address;
 }
 
 /// The chain up to the point where the events are known to be wanted; fills `events` and the address they are from.
@@ -181,15 +197,7 @@ std::optional<Reply> Intake::Parts::refusal(const http::Request& request, std::v
     return error_reply(status::forbidden, (is_site(event.host) ? std::string(named) : event.host) +
                                               " is not one of this tracker's sites; start it with --site to add it");
   }
-  from = request.peer;
-  if (options.behind_proxy) {
-    std::string_view forwarded = request["X-Forwarded-For"];
-    forwarded = forwarded.substr(forwarded.rfind(',') + 1);
-    while (!forwarded.empty() && forwarded.front() == ' ') forwarded.remove_prefix(1);
-    boost::system::error_code is_none;
-    const auto address = boost::asio::ip::make_address(std::string{forwarded}, is_none);
-    if (!is_none) from = address;
-  }
+  from = sender_of(request);
   const lungo::Duration wait = rate.take(from, static_cast<double>(events.size()), store.log().ports().clock.monotonic());
   if (wait > lungo::Duration::zero()) {
     ++counts.over_rate;

@@ -60,6 +60,8 @@ class Intake {
 
   /// One POST /api/event.
   void take(const http::Request& request, http::Responder respond);
+  /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded.
+  [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   [[nodiscard]] const IntakeCounts& counts() const;
   /// Called for each request that was answered 204, with the time it took.
   void on_answered(std::function<void(lungo::Duration)> listener);

@@ -29,23 +29,32 @@ lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tok
     found = buckets_.emplace(key, Bucket{rate_.burst, now}).first;
   }
   Bucket& bucket = found->second;
-  const double passed = std::chrono::duration<double>(now - bucket.at).count();
-  bucket.tokens = std::min(rate_.burst, bucket.tokens + passed * rate_.per_second);
+  bucket.tokens = tokens_in(bucket, now);
   bucket.at = now;
-  if (bucket.tokens >= tokens) {
-    bucket.tokens -= tokens;
-    return lungo::Duration::zero();
-  }
-  const std::chrono::duration<double> wait{(tokens - bucket.tokens) / rate_.per_second};
-  return std::chrono::ceil<std::chrono::milliseconds>(wait);
+  if (bucket.tokens < tokens) return until(tokens - bucket.tokens);
+  bucket.tokens -= tokens;
+  return lungo::Duration::zero();
+}
+
+lungo::Duration RateLimit::wait(const boost::asio::ip::address& from, double tokens, lungo::Instant now) const {
+  const auto found = buckets_.find(key_of(from));
+  if (found == buckets_.end()) return lungo::Duration::zero();
+  return until(std::min(tokens, rate_.burst) - tokens_in(found->second, now));
+}
+
+double RateLimit::tokens_in(const Bucket& bucket, lungo::Instant now) const {
+  const double passed = std::chrono::duration<double>(now - bucket.at).count();
+  return std::min(rate_.burst, bucket.tokens + passed * rate_.per_second);
+}
+
+lungo::Duration RateLimit::until(double missing) const {
+  if (missing <= 0) return lungo::Duration::zero();
+  return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>{missing / rate_.per_second});
 }
 
 /// Forgets whose bucket is full again; if all are busy, everyone: a fresh start for some is better than no limit on memory.
 void RateLimit::make_room(lungo::Instant now) {
-  std::erase_if(buckets_, [&](const auto& entry) {
-    const double passed = std::chrono::duration<double>(now - entry.second.at).count();
-    return entry.second.tokens + passed * rate_.per_second >= rate_.burst;
-  });
+  std::erase_if(buckets_, [&](const auto& entry) { return tokens_in(entry.second, now) >= rate_.burst; });
   if (buckets_.size() >= kAddressesMax) buckets_.clear();
 }
 

@@ -25,6 +25,8 @@ class RateLimit {
   /// Takes so many tokens. Zero: they were there; otherwise none was taken, and so long it takes until they are. What is more
   /// than a whole burst counts as one.
   lungo::Duration take(const boost::asio::ip::address& from, double tokens, lungo::Instant now);
+  /// How long it takes until so many are there; takes none.
+  [[nodiscard]] lungo::Duration wait(const boost::asio::ip::address& from, double tokens, lungo::Instant now) const;
   [[nodiscard]] std::size_t size() const { return buckets_.size(); }
 
   /// Addresses that are remembered at most; about 64 bytes each.
@@ -35,6 +37,8 @@ class RateLimit {
     double tokens = 0;
     lungo::Instant at{};
   };
+  [[nodiscard]] double tokens_in(const Bucket& bucket, lungo::Instant now) const;
+  [[nodiscard]] lungo::Duration until(double missing) const;
   void make_room(lungo::Instant now);
 
   const Rate rate_;

@@ -98,22 +98,43 @@ void Service::handle(http::Request request, Responder respond) {
 }
 
 /// Why this request may not be served.
-std::optional<Reply> Service::refusal(const http::Request& request, bool is_open) const {
+std::optional<Reply> Service::refusal(const http::Request& request, bool is_open) {
   if (is_open) return std::nullopt;
   if (!access_.is_our_host(request))
     return error_reply(status::forbidden,
                        "without a password the dashboard answers to localhost, 127.0.0.1 and [::1] only; see --password-file");
-  if (!access_.is_known(request, parts_.tracker.ports().clock.now())) {
-    Reply reply = error_reply(status::unauthorized,
-                              "the dashboard's password is needed: log in at /login, or send it by Basic authentication");
-    // Only to programs: browsers would ask by a box of their own, which no page can style or end.
-    if (!request[field::authorization].empty()) reply.set("WWW-Authenticate", "Basic realm=\"web-tracker\", charset=\"UTF-8\"");
-    return reply;
-  }
+  if (std::optional<Reply> refused = refusal_of_stranger(request)) return refused;
   const bool is_change = request.method != verb::get;
   if (is_change && !Access::is_same_origin(request))
     return error_reply(status::forbidden, "a page of another origin sent this");
   return std::nullopt;
+}
+
+/// Nothing for who has a session, or the password; nor where none is asked for.
+std::optional<Reply> Service::refusal_of_stranger(const http::Request& request) {
+  if (!access_.asks_password() || access_.has_session(request, parts_.tracker.ports().clock.now())) return std::nullopt;
+  const bool is_program = !request[field::authorization].empty();
+  if (is_program) {
+    if (std::optional<Reply> refused = too_many_passwords(request)) return refused;
+    if (access_.shows_password(request)) return std::nullopt;
+    count_wrong_password(request);
+  }
+  Reply reply = error_reply(status::unauthorized,
+                            "the dashboard's password is needed: log in at /login, or send it by Basic authentication");
+  // Only to programs: browsers would ask by a box of their own, which no page can style or end.
+  if (is_program) reply.set("WWW-Authenticate", "Basic realm=\"web-tracker\", charset=\"UTF-8\"");
+  return reply;
+}
+
+/// Before the look at a password, which it is then not worth: or the right one would still tell itself from the wrong ones.
+std::optional<Reply> Service::too_many_passwords(const http::Request& request) const {
+  const lungo::Duration wait = passwords_.wait(intake_->sender_of(request), 1, parts_.tracker.ports().clock.monotonic());
+  if (wait <= lungo::Duration::zero()) return std::nullopt;
+  return later_reply(status::too_many_requests, "too many passwords were tried", wait);
+}
+
+void Service::count_wrong_password(const http::Request& request) {
+  passwords_.take(intake_->sender_of(request), 1, parts_.tracker.ports().clock.monotonic());
 }
 
 Reply Service::no_route(const http::Request& request, std::string_view allowed) const {
@@ -159,15 +180,14 @@ void Service::preflight(const http::Request&, Responder respond) {
 void Service::log_in(const http::Request& request, Responder respond) {
   if (!Access::is_same_origin(request)) return respond(error_reply(status::forbidden, "a page of another origin sent this"));
   if (!access_.asks_password()) return respond(see_other("/"));
-  const lungo::Ports ports = parts_.tracker.ports();
+  if (std::optional<Reply> refused = too_many_passwords(request)) return respond(std::move(*refused));
   const Query form{request.body};
-  // A token before the look at the password: guesses that come at once must not all be tried.
-  const lungo::Duration wait = passwords_.take(request.peer, 1, ports.clock.monotonic());
-  if (wait > lungo::Duration::zero())
-    return respond(later_reply(status::too_many_requests, "too many passwords were tried", wait));
-  if (!access_.is_password(form.get("password").value_or(""))) return respond(see_other("/login?wrong"));
+  if (!access_.is_password(form.get("password").value_or(""))) {
+    count_wrong_password(request);
+    return respond(see_other("/login?wrong"));
+  }
   Reply reply = see_other("/");
-  reply.set("Set-Cookie", access_.session_cookie(ports.clock.now()));
+  reply.set("Set-Cookie", access_.session_cookie(parts_.tracker.ports().clock.now()));
   respond(std::move(reply));
 }
 

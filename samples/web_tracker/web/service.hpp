@@ -54,7 +54,10 @@ class Service final : public http::Application {
   };
   static const Route kRoutes[];
 
-  [[nodiscard]] std::optional<http::Reply> refusal(const http::Request& request, bool is_open) const;
+  [[nodiscard]] std::optional<http::Reply> refusal(const http::Request& request, bool is_open);
+  [[nodiscard]] std::optional<http::Reply> refusal_of_stranger(const http::Request& request);
+  [[nodiscard]] std::optional<http::Reply> too_many_passwords(const http::Request& request) const;
+  void count_wrong_password(const http::Request& request);
   [[nodiscard]] http::Reply no_route(const http::Request& request, std::string_view allowed) const;
   /// Runs `read` on the desk and answers with what it returns.
   void from_desk(http::Responder respond, std::function<lungo::Result<std::string>()> read);
