@@ -261,6 +261,17 @@ TEST(HostileLoad, ManyWhoComeAndGoLeaveNothingBehind) {
   EXPECT_TRUE(eventually([&] { return descriptors() <= before; }));
 }
 
+TEST(HostileLoad, StopOfAnIdleServiceTakesNoTime) {
+  WebSite site{unhurried()};
+  WebClient idle = site.client();
+  idle.send(get());
+  ASSERT_TRUE(idle.read());
+  const auto begun = steady_clock::now();
+  site.site().stop();
+  EXPECT_LT(steady_clock::now() - begun, milliseconds{900}) << "it waits for a time-out, or for somebody else's news";
+  EXPECT_TRUE(idle.is_closed());
+}
+
 TEST(HostileLoad, StopWaitsForNobodyWhoIsSlow) {
   std::vector<WebClient> clients;
   const auto begun = steady_clock::now();

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <utility>
 
 #include <lungo/log/log_text.hpp>
 
@@ -32,6 +33,7 @@ struct Server::Parts {
   asio::awaitable<void> accept();
   void close();
 
+  std::function<void()> on_empty;
   Shared shared;
   asio::ip::tcp::acceptor acceptor;
   std::uint16_t port = 0;
@@ -97,8 +99,11 @@ Result<void> Server::listen(const asio::ip::address& address, std::uint16_t port
 
 std::uint16_t Server::port() const { return parts_->port; }
 
-void Server::close() {
-  post([parts = parts_.get()] { parts->close(); });
+void Server::close(std::function<void()> on_empty) {
+  post([parts = parts_.get(), on_empty = std::move(on_empty)]() mutable {
+    parts->on_empty = std::move(on_empty);
+    parts->close();
+  });
 }
 
 bool Server::is_empty() const { return parts_->is_empty; }
@@ -122,8 +127,10 @@ lungo::Instant Server::step(lungo::Instant now) {
   } catch (const std::exception& error) {
     lungo::log_text("web", lungo::Severity::error, std::string{"a request ended with "} + error.what());
   }
-  parts.is_empty = parts.shared.closing && parts.shared.open.empty();
-  return parts.is_empty ? lungo::Instant::max() : now;
+  if (!parts.shared.closing || !parts.shared.open.empty()) return now;
+  parts.is_empty = true;
+  if (parts.on_empty) std::exchange(parts.on_empty, nullptr)();
+  return lungo::Instant::max();
 }
 
 }  // namespace tracker::http

@@ -55,8 +55,9 @@ class Server final : public lungo::Activity {
   lungo::Result<void> listen(const boost::asio::ip::address& address, std::uint16_t port);
   [[nodiscard]] std::uint16_t port() const;
 
-  /// Accepts no more, lets requests in progress be answered, closes idle connections and WebSockets (1001).
-  void close();
+  /// Accepts no more, lets requests in progress be answered, closes idle connections and WebSockets (1001). `on_empty` is
+  /// called once none is left, on the server's thread.
+  void close(std::function<void()> on_empty);
   /// No connection is left. Any thread.
   [[nodiscard]] bool is_empty() const;
 

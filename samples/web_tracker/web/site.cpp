@@ -74,7 +74,7 @@ void Site::stop() {
   Parts& parts = *parts_;
   if (!parts.web_thread) return;
   const lungo::Ports ports = parts.tracker.ports();
-  parts.server->close();
+  parts.server->close([&executor = ports.executor] { executor.notify(); });
   ports.executor.wait_until([&] { return parts.server->is_empty(); }, ports.clock.monotonic() + kStopTimeout);
   parts.web_thread.reset();
   parts.desk.set_running(nullptr);
