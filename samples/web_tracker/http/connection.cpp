@@ -223,8 +223,25 @@ class Connection final : public OpenConnection {
     co_return !error && keep_alive;
   }
 
+  /// Beast would refuse these too, in an answer of its own, without the headers that all answers have.
+  [[nodiscard]] std::optional<Reply> refusal_of_handshake(const Request& request) const {
+    constexpr std::size_t kKeyChars = 24;  // 16 bytes in base64
+    if (request[field::sec_websocket_version] != "13") {
+      Reply reply = shared_.application.refuse(status::upgrade_required, "the WebSocket version must be 13");
+      reply.set("Upgrade", "websocket").set("Connection", "Upgrade").set("Sec-WebSocket-Version", "13");
+      return reply;
+    }
+    if (request[field::sec_websocket_key].size() != kKeyChars)
+      return shared_.application.refuse(status::bad_request, "the WebSocket key must be 16 bytes in base64");
+    return std::nullopt;
+  }
+
   /// Never goes on as an HTTP connection.
   asio::awaitable<bool> upgrade(Request request, unsigned version) {
+    if (const std::optional<Reply> refusal = refusal_of_handshake(request)) {
+      ++shared_.counts.refused;
+      co_return co_await write(*refusal, version, false, false);
+    }
     OpenSocket socket{shared_, stream_};
     Upgrade decided = shared_.application.upgrade(request, socket);
     if (decided.refusal) co_return co_await write(*decided.refusal, version, false, false);
