@@ -57,6 +57,7 @@ asio::awaitable<void> OpenSocket::run(Request request, unsigned version, std::un
   stream_.set_option(timeouts);
   stream_.read_message_max(shared_.limits.message_bytes_max);
   stream_.text(true);
+  stream_.auto_fragment(false);  // a frame a message: parts of 4 KiB would each be a write of its own
 
   beast::http::request<beast::http::empty_body> handshake;
   handshake.base() = beast::http::request_header<>{};
