@@ -22,8 +22,9 @@ using lungo::Errc;
 using lungo::Error;
 using lungo::Result;
 
-constexpr std::chrono::milliseconds kStep{200};         // so long a step runs at most: what a stop may have to wait for
-constexpr std::chrono::milliseconds kAcceptPause{100};  // when no descriptor is left
+constexpr std::chrono::milliseconds kStep{200};        // so long a step runs at most: what a stop may have to wait for
+constexpr std::chrono::milliseconds kAcceptPause{20};  // when no descriptor is left
+constexpr std::size_t kEndedForRoom = 16;              // idle connections, then: files need descriptors too
 
 }  // namespace
 
@@ -31,6 +32,7 @@ struct Server::Parts {
   Parts(Application& application, Limits limits) : shared(application, limits), acceptor(shared.context) {}
 
   asio::awaitable<void> accept();
+  void end_longest_idle(std::size_t count);
   void close();
 
   std::function<void()> on_empty;
@@ -44,8 +46,9 @@ asio::awaitable<void> Server::Parts::accept() {
   while (!shared.closing) {
     auto [error, socket] = co_await acceptor.async_accept(use_result);
     if (shared.closing) break;
-    if (error) {  // no descriptor left, or the peer is gone already: others will end
+    if (error) {  // no descriptor left, or the peer is gone already
       ++shared.counts.connections_refused;
+      end_longest_idle(kEndedForRoom);
       asio::steady_timer pause{shared.context, kAcceptPause};
       co_await pause.async_wait(use_result);
       continue;
@@ -58,9 +61,14 @@ asio::awaitable<void> Server::Parts::accept() {
       asio::co_spawn(shared.context, turn_away(shared, std::move(socket)), asio::detached);
       continue;
     }
-    if (is_full) shared.idle.front()->end();
+    if (is_full) end_longest_idle(1);
     asio::co_spawn(shared.context, serve(shared, std::move(socket)), asio::detached);
   }
+}
+
+/// They leave the list when their reads return, not before.
+void Server::Parts::end_longest_idle(std::size_t count) {
+  for (auto idle = shared.idle.begin(); idle != shared.idle.end() && count > 0; ++idle, --count) (*idle)->end();
 }
 
 void Server::Parts::close() {
