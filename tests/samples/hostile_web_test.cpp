@@ -247,6 +247,14 @@ TEST(HostileWeb, WhoWaitsForAWordBeforeTheBodyGetsIt) {
   EXPECT_EQ(answer->status, 204);
 }
 
+TEST(HostileWeb, OldHttpGetsNoWordBeforeTheBody) {
+  const WebSite site{unhurried()};
+  expect_rows(site, {{"expected in HTTP/1.0",
+                      "POST /api/event HTTP/1.0\r\nHost: localhost\r\nExpect: 100-continue\r\n" + kLength + "\r\n" +
+                          std::string{kEvent},
+                      204}});
+}
+
 TEST(HostileWeb, WhoClosesHalfIsAnswered) {
   const WebSite site{unhurried()};
   WebClient client = site.client();

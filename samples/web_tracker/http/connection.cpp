@@ -127,7 +127,8 @@ class Connection final : public OpenConnection {
     if (!error && !parser.is_done()) {
       const auto fields = static_cast<std::size_t>(std::distance(parser.get().begin(), parser.get().end()));
       deadline_->set(stream_, begun + shared_.limits.request_timeout);
-      if (beast::iequals(parser.get()[field::expect], "100-continue")) error = co_await say_continue();
+      const bool waits = parser.get().version() >= 11 && beast::iequals(parser.get()[field::expect], "100-continue");
+      if (waits) error = co_await say_continue();
       if (!error) error = std::get<0>(co_await beast::http::async_read(stream_, buffer_, parser, use_result));
       if (!error && parser.chunked()) drop_trailers(parser.get(), fields);
     }
