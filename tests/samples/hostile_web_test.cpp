@@ -181,6 +181,25 @@ TEST(HostileWeb, MethodsAndPaths) {
   EXPECT_GT(std::stoi((*head)["Content-Length"]), 100);
 }
 
+TEST(HostileWeb, QueriesThatAreWrong) {
+  const WebSite site{unhurried()};
+  const auto at = [](std::string_view target) { return http_request("GET", target); };
+  const std::string event = "/api/event?topic=events&";
+  expect_rows(site, {
+                        {"a percent that is none", at("/api/stats?period=%zz"), 400, {"\"error\":"}},
+                        {"half a percent", at("/api/streams?topic=events%4"), 400, {"\"error\":"}},
+                        {"a percent at the end", at("/api/events?topic=events&stream=%"), 400},
+                        {"a limit that is no number", at("/api/events?topic=events&limit=ten"), 400, {"limit"}},
+                        {"a limit below zero", at("/api/events?topic=events&limit=-1"), 400, {"limit"}},
+                        {"no partition", at(event + "offset=0"), 400, {"partition"}},
+                        {"a partition below zero", at(event + "partition=-1&offset=0"), 400},
+                        {"a partition of 2^31", at(event + "partition=2147483648&offset=0"), 400},
+                        {"an offset of 2^63", at(event + "partition=0&offset=9223372036854775808"), 400},
+                        {"an offset with an exponent", at(event + "partition=0&offset=1e3"), 400},
+                        {"an offset and words", at(event + "partition=0&offset=1%00"), 400},
+                    });
+}
+
 TEST(HostileWeb, PagesAndAnswersOfTheServerItselfAreSafe) {
   const WebSite site{unhurried()};
   for (const char* page : {"/", "/replay", "/events", "/login", "/demo/"}) {

@@ -104,6 +104,8 @@ std::optional<Reply> Service::refusal(const http::Request& request, bool is_open
     return error_reply(status::forbidden,
                        "without a password the dashboard answers to localhost, 127.0.0.1 and [::1] only; see --password-file");
   if (std::optional<Reply> refused = refusal_of_stranger(request)) return refused;
+  if (request.path().starts_with("/api/") && !Query{request.query()}.is_valid())
+    return error_reply(status::bad_request, "the query is not well formed");
   const bool is_change = request.method != verb::get;
   if (is_change && !Access::is_same_origin(request))
     return error_reply(status::forbidden, "a page of another origin sent this");
