@@ -342,6 +342,37 @@ TEST(HostileEvents, MoreThanTheRateAllowsIsToldWhenToComeAgain) {
   EXPECT_EQ(stored_in(site).size(), 61U);
 }
 
+TEST(HostileEvents, MoreThanMayBeInFlightIsToldToComeAgain) {
+  tracker::SiteOptions options = unhurried();
+  options.intake.in_flight_max = 500;
+  WebSite site{options};
+  expect_rows(site, {
+                        {"more at once than there is room for", post_event(batch(20)), 503, {"Retry-After: ", "\"error\":"}},
+                        taken("little", event()),
+                        {"again", post_event(batch(20)), 503},
+                        taken("little again", event()),
+                    });
+  EXPECT_EQ(stored_in(site).size(), 2U);
+}
+
+TEST(HostileEvents, FullBodiesAtOnceAreAllTaken) {
+  WebSite site{unhurried()};
+  const std::string full = event("\"referrer\":" + quoted(550));
+  const std::string body = post_event("[" + full + repeated("," + full, 99) + "]");
+  ASSERT_GT(body.size(), 60'000U);
+  std::vector<WebClient> clients;
+  for (int i = 0; i < 64; ++i) clients.push_back(site.client());
+  for (WebClient& client : clients) client.send(body + body);
+  for (WebClient& client : clients) {
+    for (int i = 0; i < 2; ++i) {
+      const std::optional<Answer> answer = client.read();
+      ASSERT_TRUE(answer);
+      EXPECT_EQ(answer->status, 204) << answer->body;
+    }
+  }
+  EXPECT_EQ(stored_in(site).size(), 64U * 2 * 100);
+}
+
 TEST(HostileEvents, BehindAProxyTheLastForwardedAddressCounts) {
   tracker::SiteOptions options = unhurried();
   options.intake.rate = {0.001, 1};
