@@ -94,7 +94,7 @@ TEST(HostileAccess, OtherOriginsChangeNothing) {
                         {"our own, by WebSocket", handshake("Origin: http://localhost\r\n"), 101},
                         {"a program, by WebSocket", handshake(), 101},
                         {"our own", rebuild("POST", "http://localhost"), 202},
-                        {"a program", http_request("POST", "/api/rebuild", "", "{}"), 202},
+                        {"a program", http_request("POST", "/api/rebuild", "", R"({"projections":["None"]})"), 404},
                         {"a body that is no object", http_request("POST", "/api/rebuild", "", "[]"), 400},
                         {"names that are none", http_request("POST", "/api/rebuild", "", R"({"projections":[1]})"), 400},
                         {"names without a list", http_request("POST", "/api/rebuild", "", R"({"projections":"all"})"), 400},
