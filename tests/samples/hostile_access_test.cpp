@@ -78,29 +78,34 @@ TEST(HostileAccess, OtherOriginsChangeNothing) {
   const auto rebuild = [](std::string_view method, const std::string& origin) {
     return http_request(method, "/api/rebuild", "Origin: " + origin + "\r\n", "{}");
   };
-  expect_rows(site, {
-                        {"another", rebuild("POST", "http://evil.com"), 403, {"another origin"}},
-                        {"none that has a name", rebuild("POST", "null"), 403},
-                        {"another port", rebuild("POST", "http://localhost:81"), 403},
-                        {"another name of this machine", rebuild("POST", "http://127.0.0.1"), 403},
-                        {"our name as a beginning", rebuild("POST", "http://localhost.evil.com"), 403},
-                        {"our name without a scheme", rebuild("POST", "localhost"), 403},
-                        {"two", rebuild("POST", "http://localhost http://evil.com"), 403},
-                        {"another, to stop one", rebuild("DELETE", "http://evil.com"), 403},
-                        {"another, to log in", log_in("x", "Origin: http://evil.com\r\n"), 403},
-                        {"another, to log out", http_request("POST", "/logout", "Origin: http://evil.com\r\n"), 403},
-                        {"another, by WebSocket", handshake("Origin: http://evil.com\r\n"), 403},
-                        {"none that has a name, by WebSocket", handshake("Origin: null\r\n"), 403},
-                        {"our own, by WebSocket", handshake("Origin: http://localhost\r\n"), 101},
-                        {"a program, by WebSocket", handshake(), 101},
-                        {"our own", rebuild("POST", "http://localhost"), 202},
-                        {"a program", http_request("POST", "/api/rebuild", "", R"({"projections":["None"]})"), 404},
-                        {"a body that is no object", http_request("POST", "/api/rebuild", "", "[]"), 400},
-                        {"names that are none", http_request("POST", "/api/rebuild", "", R"({"projections":[1]})"), 400},
-                        {"names without a list", http_request("POST", "/api/rebuild", "", R"({"projections":"all"})"), 400},
-                        {"a body that is no JSON", http_request("POST", "/api/rebuild", "", "{"), 400},
-                        {"a body that is deep", http_request("POST", "/api/rebuild", "", std::string(60'000, '[')), 400},
-                    });
+  const auto unknown = [](const std::string& fields) {
+    return http_request("POST", "/api/rebuild", fields, R"({"projections":["none of ours"]})");
+  };
+  expect_rows(
+      site, {
+                {"another", rebuild("POST", "http://evil.com"), 403, {"another origin"}},
+                {"none that has a name", rebuild("POST", "null"), 403},
+                {"another port", rebuild("POST", "http://localhost:81"), 403},
+                {"another name of this machine", rebuild("POST", "http://127.0.0.1"), 403},
+                {"our name as a beginning", rebuild("POST", "http://localhost.evil.com"), 403},
+                {"our name without a scheme", rebuild("POST", "localhost"), 403},
+                {"two", rebuild("POST", "http://localhost http://evil.com"), 403},
+                {"another, to stop one", rebuild("DELETE", "http://evil.com"), 403},
+                {"another, to log in", log_in("x", "Origin: http://evil.com\r\n"), 403},
+                {"another, to log out", http_request("POST", "/logout", "Origin: http://evil.com\r\n"), 403},
+                {"another, by WebSocket", handshake("Origin: http://evil.com\r\n"), 403},
+                {"none that has a name, by WebSocket", handshake("Origin: null\r\n"), 403},
+                {"our own, by WebSocket", handshake("Origin: http://localhost\r\n"), 101},
+                {"a program, by WebSocket", handshake(), 101},
+                {"our own", unknown("Origin: http://localhost\r\n"), 404},
+                {"a program", unknown(""), 404},
+                {"a body that is no object", http_request("POST", "/api/rebuild", "", "[]"), 400},
+                {"names that are none", http_request("POST", "/api/rebuild", "", R"({"projections":[1]})"), 400},
+                {"names without a list", http_request("POST", "/api/rebuild", "", R"({"projections":"all"})"), 400},
+                {"a body that is no JSON", http_request("POST", "/api/rebuild", "", "{"), 400},
+                {"a name with a zero", http_request("POST", "/api/rebuild", "", R"({"projections":["Browsers\u0000"]})"), 404},
+                {"a body that is deep", http_request("POST", "/api/rebuild", "", std::string(60'000, '[')), 400},
+            });
 }
 
 TEST(HostileAccess, WithPasswordOnlyWhatIsForAllIsOpen) {

@@ -37,7 +37,7 @@ Result<std::vector<std::string>> projections_in(const std::string& body) {
   if (!list->is_array()) return Error{Errc::invalid_argument, "`projections` must be a list of names"};
   for (const boost::json::value& name : list->get_array()) {
     if (!name.is_string()) return Error{Errc::invalid_argument, "`projections` must be a list of names"};
-    names.emplace_back(name.get_string().c_str());
+    names.emplace_back(name.get_string().data(), name.get_string().size());
   }
   return names;
 }
