@@ -122,6 +122,11 @@ class WebClient {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     return unread_.empty() && !read_more(deadline) && ended_;
   }
+  /// The peer has gone, whatever it had sent before.
+  [[nodiscard]] bool is_reset() const {
+    pollfd waits{socket_, POLLOUT, 0};
+    return ::poll(&waits, 1, 0) > 0 && (waits.revents & (POLLHUP | POLLERR)) != 0;
+  }
   [[nodiscard]] bool has_answer_within(std::chrono::milliseconds patience) const {
     return !unread_.empty() || wait_for(POLLIN, std::chrono::steady_clock::now() + patience);
   }
