@@ -48,7 +48,7 @@ class LocalEventLog : public LogReads {
   const std::size_t queued_bytes_max_;
   std::mutex dir_mutex_;  // creating topics and writing recovery points, one at a time
   std::unique_ptr<TailWriter> tail_;
-  std::unique_ptr<Flusher> flusher_;
+  std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 
   /// The queues of one topic, by partition.
   using TopicQueues = std::vector<std::unique_ptr<AppendQueue>>;

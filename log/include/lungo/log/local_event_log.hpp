@@ -1,6 +1,6 @@
 // The embedded home: an EventLog over a data directory in this process.
 //
-// Threads: appends to one partition are serialised by its mutex; one flusher activity syncs what nobody waits for. Readers
+// Threads: appends to one partition are serialised by its mutex; flusher activities sync what nobody waits for. Readers
 // take no lock while they read.
 #pragma once
 

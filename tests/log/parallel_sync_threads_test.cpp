@@ -1,0 +1,121 @@
+// A partition whose sync takes its time does not hold up the others. On the real ports, but for a storage that can hold a sync.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include <lungo/log/local_event_log.hpp>
+
+#include "tests/support/records.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo::test {
+namespace {
+
+/// Syncs of the files under one name wait while the gate is shut.
+class Gate {
+ public:
+  void shut() { set(false); }
+  void open() { set(true); }
+  void pass() {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this] { return open_; });
+  }
+
+ private:
+  void set(bool open) {
+    const std::lock_guard lock{mutex_};
+    open_ = open;
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+};
+
+class HeldFile final : public File {
+ public:
+  HeldFile(std::unique_ptr<File> file, Gate* gate) : file_(std::move(file)), gate_(gate) {}
+  Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
+    return file_->read_at(position, out);
+  }
+  Result<void> write_at(std::uint64_t position, BytesView bytes) override { return file_->write_at(position, bytes); }
+  Result<void> sync() override {
+    if (gate_ != nullptr) gate_->pass();
+    return file_->sync();
+  }
+  Result<void> truncate(std::uint64_t size) override { return file_->truncate(size); }
+  Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
+    return file_->preallocate(position, length);
+  }
+  Result<std::uint64_t> size() override { return file_->size(); }
+
+ private:
+  std::unique_ptr<File> file_;
+  Gate* gate_;
+};
+
+class HeldStorage final : public Storage {
+ public:
+  HeldStorage(Storage& storage, std::string held, Gate& gate) : storage_(storage), held_(std::move(held)), gate_(gate) {}
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    Result<std::unique_ptr<File>> file = storage_.open(path, mode);
+    if (!file) return file;
+    Gate* gate = path.find(held_) != path.npos && path.ends_with(".log") ? &gate_ : nullptr;
+    return std::unique_ptr<File>{std::make_unique<HeldFile>(std::move(*file), gate)};
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override { return storage_.rename(from, to); }
+  Result<void> remove(const std::string& path) override { return storage_.remove(path); }
+  Result<void> remove_all(const std::string& path) override { return storage_.remove_all(path); }
+  Result<void> make_directories(const std::string& path) override { return storage_.make_directories(path); }
+  Result<std::vector<DirEntry>> list(const std::string& directory) override { return storage_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return storage_.exists(path); }
+  Result<void> sync_directory(const std::string& directory) override { return storage_.sync_directory(directory); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
+    return storage_.lock(path, holder);
+  }
+
+ private:
+  Storage& storage_;
+  const std::string held_;
+  Gate& gate_;
+};
+
+TEST(ParallelSyncThreads, APartitionWhoseSyncHangsHoldsUpNoOther) {
+  const TempDirectory directory;
+  Gate gate;
+  const PosixPorts posix;
+  HeldStorage storage{posix.ports().storage, "events-0/", gate};
+  const Ports ports{storage, posix.ports().clock, posix.ports().executor, posix.ports().random};
+  const std::shared_ptr<EventLog> log = open_local(directory.path(), {.ports = &ports}).value();
+  TopicSpec spec;
+  spec.name = "events";
+  spec.partitions = 4;
+  log->create_topic(spec).value();
+
+  std::atomic<int> completed{0};
+  std::atomic<bool> held_completed{false};
+  gate.shut();
+  log->append(append_of({"events", PartitionId{0}}, "a", "held"), [&](const Result<Appended>& done) {
+    EXPECT_TRUE(done);
+    held_completed = true;
+    ports.executor.notify();
+  });
+  for (int partition = 1; partition < 4; ++partition) {
+    log->append(append_of({"events", PartitionId{partition}}, "a", "free"), [&](const Result<Appended>& done) {
+      EXPECT_TRUE(done);
+      ++completed;
+      ports.executor.notify();
+    });
+  }
+  const Instant deadline = ports.clock.monotonic() + std::chrono::seconds{10};
+  EXPECT_TRUE(ports.executor.wait_until([&] { return completed == 3; }, deadline)) << completed << " of 3";
+  EXPECT_FALSE(held_completed);
+  gate.open();
+  EXPECT_TRUE(
+      ports.executor.wait_until([&] { return held_completed.load(); }, ports.clock.monotonic() + std::chrono::seconds{10}));
+}
+
+}  // namespace
+}  // namespace lungo::test
