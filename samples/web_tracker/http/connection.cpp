@@ -1,18 +1,20 @@
 #include "http/connection.hpp"
 
+#include <array>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <iterator>
 #include <optional>
+#include <span>
 
 #include "http/deadline.hpp"
 #include "http/use_result.hpp"
@@ -53,6 +55,24 @@ bool is_ambiguous(const Parser::value_type& message) {
 void drop_trailers(Parser::value_type& message, std::size_t fields) {
   for (auto trailer = std::next(message.begin(), static_cast<std::ptrdiff_t>(fields)); trailer != message.end();)
     trailer = message.erase(trailer);
+}
+
+/// Status line and fields. By hand: Beast's serializer takes longer for them than the kernel for sending them.
+std::string head_of(const Reply& reply, unsigned version, bool keep_alive) {
+  std::string head;
+  head.reserve(512);
+  const auto add = [&head](std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+  };
+  head.append(version >= 11 ? "HTTP/1.1 " : "HTTP/1.0 ").append(std::to_string(static_cast<unsigned>(reply.code())));
+  head.append(" ").append(beast::http::obsolete_reason(reply.code())).append("\r\n");
+  for (const auto& [name, value] : reply.fields()) add(name, value);
+  if (!reply.media_type().empty()) add("Content-Type", reply.media_type());
+  if (!keep_alive && version >= 11) add("Connection", "close");
+  if (keep_alive && version < 11) add("Connection", "keep-alive");
+  if (reply.code() != status::no_content && reply.code() != status::not_modified)
+    add("Content-Length", std::to_string(reply.body().size()));
+  return head.append("\r\n");
 }
 
 /// The application's answer, when it has come: it may come from any thread, and later than the connection's end.
@@ -103,10 +123,16 @@ class Connection final : public OpenConnection {
     if (idle_ != shared_.idle.end()) shared_.idle.erase(std::exchange(idle_, shared_.idle.end()));
   }
 
+  /// So long may reads and writes take from now on.
+  void limit_to(std::chrono::milliseconds time) {
+    deadline_->clear();
+    deadline_->set(stream_, std::chrono::steady_clock::now() + time);
+  }
+
   asio::awaitable<bool> wait_for_byte() {
     if (buffer_.size() > 0) co_return true;  // the next request came with the last one
     buffer_.shrink_to_fit();
-    stream_.expires_after(shared_.limits.idle_timeout);
+    limit_to(shared_.limits.idle_timeout);
     idle_ = shared_.idle.insert(shared_.idle.end(), this);
     const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
     set_busy();
@@ -120,7 +146,6 @@ class Connection final : public OpenConnection {
     parser.header_limit(shared_.limits.header_bytes_max);
     parser.body_limit(shared_.limits.body_bytes_max);
     const auto begun = std::chrono::steady_clock::now();
-    stream_.expires_never();
     deadline_->set(stream_, begun + shared_.limits.header_timeout);
     error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
     if (!error && is_ambiguous(parser.get())) error = beast::http::error::bad_field;
@@ -162,7 +187,7 @@ class Connection final : public OpenConnection {
     error_code ignored;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     buffer_.clear();
-    stream_.expires_after(std::chrono::seconds{1});
+    limit_to(std::chrono::seconds{1});
     for (std::size_t taken = 0; taken < (1u << 20);) {
       const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
       if (error) break;
@@ -185,7 +210,6 @@ class Connection final : public OpenConnection {
 
     const auto awaited = std::make_shared<Awaited>(shared_.context);
     shared_.application.handle(std::move(request), responder(awaited));
-    stream_.expires_never();  // how long an answer takes is the application's affair
     if (!awaited->reply) co_await awaited->come.async_wait(use_result);
     const Reply reply = std::move(*awaited->reply);
     const bool goes_on = keep_alive && !shared_.closing;
@@ -206,21 +230,13 @@ class Connection final : public OpenConnection {
 
   /// Whether the connection may go on.
   asio::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive, bool only_head) {
+    head_ = head_of(reply, version, keep_alive);
     const std::string& body = reply.body();
-    beast::http::response<beast::http::span_body<const char>> message{reply.code(), version};
-    for (const auto& [name, value] : reply.fields()) message.insert(name, value);
-    if (!reply.media_type().empty()) message.set(field::content_type, reply.media_type());
-    message.keep_alive(keep_alive);
-    if (reply.code() != status::no_content && reply.code() != status::not_modified) message.content_length(body.size());
-    if (!only_head) message.body() = beast::span<const char>{body.data(), body.size()};
-    stream_.expires_after(shared_.limits.request_timeout);
-    beast::http::response_serializer<beast::http::span_body<const char>> serializer{message};
-    error_code error;
-    if (only_head) {
-      error = std::get<0>(co_await beast::http::async_write_header(stream_, serializer, use_result));
-    } else {
-      error = std::get<0>(co_await beast::http::async_write(stream_, serializer, use_result));
-    }
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::buffer(body)};
+    const std::size_t count = only_head || body.empty() ? 1 : 2;
+    limit_to(shared_.limits.request_timeout);
+    const error_code error = std::get<0>(co_await asio::async_write(stream_, std::span{parts}.first(count), use_result));
+    deadline_->clear();  // how long the application takes for its next answer is its own affair
     co_return !error && keep_alive;
   }
 
@@ -256,6 +272,7 @@ class Connection final : public OpenConnection {
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;  // its bound is that of chunks' headers and of trailers, for which the parser has none
   const std::shared_ptr<Deadline> deadline_;
+  std::string head_;  // of the answer that is being written
   asio::ip::address peer_;
   OpenSocket* socket_ = nullptr;               // once it is a WebSocket
   std::list<OpenConnection*>::iterator idle_;  // end() while a request is in progress

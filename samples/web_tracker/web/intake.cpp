@@ -101,10 +101,11 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
     std::size_t appends = 0;  // not completed yet
     std::optional<Error> error;
   };
-  /// What shares the next append of a partition.
+  /// What shares the next append of a partition: all that comes while the last one is on its way.
   struct Lane {
     std::optional<lungo::EventBatch> batch;
     std::vector<std::shared_ptr<Waiting>> waiting;
+    bool is_busy = false;  // an append is on its way
   };
 
   void take(const http::Request& request, http::Responder respond);
@@ -114,7 +115,9 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   Result<void> append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
                       const std::shared_ptr<Waiting>& waiting);
   void flush();
-  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting);
+  void flush(Lane& lane);
+  /// `lane`: whose turn is over when it completes; null for an event that is appended alone.
+  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane* lane);
   void completed(const Result<std::vector<lungo::Commit>>& commits, const std::vector<std::shared_ptr<Waiting>>& waiting);
   void answer(Waiting& waiting);
   void begin(const Waiting& waiting, Timestamp time);
@@ -242,7 +245,7 @@ Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const
     Result<void> added = add_to(*alone, stream, event, visitor, time);
     if (!added) return added;
     ++waiting->appends;
-    submit(std::move(*alone), {waiting});
+    submit(std::move(*alone), {waiting}, nullptr);
   }
   if (!shares) return {};
   const lungo::PartitionId partition = lungo::partition_of_key(stream, static_cast<std::int32_t>(lanes.size()));
@@ -259,27 +262,37 @@ Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const
   }
   ++waiting->appends;
   lane.waiting.push_back(waiting);
-  if (!std::exchange(flush_is_due, true)) post([self = shared_from_this()] { self->flush(); });
+  if (!lane.is_busy && !std::exchange(flush_is_due, true)) post([self = shared_from_this()] { self->flush(); });
   return {};
 }
 
 /// Behind all requests that were ready when the first of them was taken.
 void Intake::Parts::flush() {
   flush_is_due = false;
-  for (Lane& lane : lanes) {
-    if (lane.waiting.empty()) continue;
-    lungo::EventBatch batch = std::move(*lane.batch);
-    lane.batch.reset();
-    submit(std::move(batch), std::exchange(lane.waiting, {}));
-  }
+  for (Lane& lane : lanes)
+    if (!lane.is_busy) flush(lane);
 }
 
-void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting) {
+void Intake::Parts::flush(Lane& lane) {
+  if (lane.waiting.empty()) return;
+  lungo::EventBatch batch = std::move(*lane.batch);
+  lane.batch.reset();
+  lane.is_busy = true;
+  submit(std::move(batch), std::exchange(lane.waiting, {}), &lane);
+}
+
+void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane* lane) {
   ++counts.appends;
-  store.append(std::move(batch),
-               [self = shared_from_this(), waiting = std::move(waiting)](const Result<std::vector<lungo::Commit>>& commits) {
-                 self->post([self, waiting, commits] { self->completed(commits, waiting); });
-               });
+  store.append(std::move(batch), [self = shared_from_this(), waiting = std::move(waiting),
+                                  lane](const Result<std::vector<lungo::Commit>>& commits) {
+    self->post([self, waiting, lane, commits] {
+      if (lane != nullptr) {
+        lane->is_busy = false;
+        self->flush(*lane);  // before the answers: the disk need not wait for them
+      }
+      self->completed(commits, waiting);
+    });
+  });
 }
 
 void Intake::Parts::completed(const Result<std::vector<lungo::Commit>>& commits,
