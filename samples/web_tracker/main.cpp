@@ -2,6 +2,8 @@
 //
 // Exit status: 0 done; 1 something failed, the reason is on stderr; 2 the arguments make no sense; 75 the disk is full: the
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
+#include <sys/resource.h>
+
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -50,6 +52,14 @@ std::optional<Error> use_funnel(const std::string& data, const std::string& give
   return std::nullopt;
 }
 
+// Each connection of the web service is a descriptor, and shells hand down few of those that a process may have.
+void allow_all_descriptors() {
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);  // what is refused here shows as connections that wait
+}
+
 int track(const CommandLine& line) {
   const Arguments& arguments = line.run;
   // With --exit alone it sums up what is there.
@@ -66,6 +76,7 @@ int track(const CommandLine& line) {
   }
   listen_to_signals();
   if (const std::optional<Error> error = use_funnel(arguments.data, arguments.funnel)) return complain(*error);
+  if (arguments.site) allow_all_descriptors();
   set_session_timeout(line.session_timeout);
   Result<std::unique_ptr<Tracker>> opened = open_tracker(line);
   if (!opened) return complain(opened.error());

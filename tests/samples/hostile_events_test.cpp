@@ -258,7 +258,8 @@ TEST(HostileEvents, BatchIsTakenWholeOrNotAtAll) {
   const std::vector<std::pair<std::string, int>> bodies{
       {"[" + event() + "," + event() + "," + event(R"("name":"")") + "]", 400},
       {"[" + event(R"("id":"one")") + "," + event(R"("id":"two","props":[])") + "]", 400},
-      {"[" + event(R"("id":"one")") + "," + url("http://evil.com/") + "]", 403},
+      {"[" + event() + "," + url("http://evil.com/") + "]", 403},
+      {"[" + event(R"("id":"one")") + "," + event() + "]", 400},
       {batch(101), 400},
   };
   for (const auto& [body, status] : bodies) EXPECT_EQ(site.status_of(post_event(body)), status) << body.substr(0, 200);

@@ -122,5 +122,14 @@ TEST(SplitUrl, HostAndTarget) {
   EXPECT_EQ(split("http://" + std::string(254, 'a')), "");
 }
 
+TEST(PostedEvent, IdsAreThoseOfAWholeBatch) {
+  const std::string with = R"({"name":"a","url":"http://a.b","id":"1"})";
+  const std::string without = R"({"name":"a","url":"http://a.b"})";
+  EXPECT_EQ(wrong_in("[" + with + "," + with + "]"), "");
+  EXPECT_EQ(wrong_in("[" + without + "," + without + "]"), "");
+  EXPECT_TRUE(wrong_in("[" + without + "," + with + "]").starts_with("[0].id: is missing"));
+  EXPECT_TRUE(wrong_in("[" + with + "," + with + "," + without + "]").starts_with("[2].id: is missing"));
+}
+
 }  // namespace
 }  // namespace tracker

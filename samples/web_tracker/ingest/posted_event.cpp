@@ -157,6 +157,11 @@ std::optional<BadField> parse_posted_events(std::string_view body, std::vector<P
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (std::optional<BadField> bad = take_event(events[i], "[" + std::to_string(i) + "].", out)) return bad;
   }
+  // What has an id is appended alone: sent again after an error, the others of its batch would count twice.
+  const bool any_id = std::any_of(out.begin(), out.end(), [](const PostedEvent& event) { return !event.id.empty(); });
+  for (std::size_t i = 0; any_id && i < out.size(); ++i)
+    if (out[i].id.empty())
+      return BadField{"[" + std::to_string(i) + "].id", "is missing: all events of a batch have one, or none has"};
   return std::nullopt;
 }
 
