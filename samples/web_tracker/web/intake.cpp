@@ -21,6 +21,8 @@ using lungo::Timestamp;
 
 constexpr lungo::Duration kComeAgain = std::chrono::seconds{5};
 constexpr std::size_t kUserAgentBytesMax = 1024;  // of a longer one the beginning counts
+/// Appends on their way at the same time. More would make each smaller, and a sync costs as much for one event as for fifty.
+constexpr std::size_t kBusyLanesMax = 2;
 /// Between a request's arrival and its being counted as in flight; far more than it takes.
 constexpr std::chrono::milliseconds kArrivalSlack{1000};
 
@@ -132,6 +134,8 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   std::function<void(lungo::Duration)> listener;
   std::vector<Lane> lanes;
   bool flush_is_due = false;
+  std::size_t busy_lanes = 0;
+  std::size_t next_lane = 0;  // whose turn it is
   std::uint64_t next_number = 0;
   std::map<std::uint64_t, Timestamp> in_flight;  // arrivals by number
   std::size_t in_flight_bytes = 0;
@@ -262,15 +266,19 @@ Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const
   }
   ++waiting->appends;
   lane.waiting.push_back(waiting);
-  if (!lane.is_busy && !std::exchange(flush_is_due, true)) post([self = shared_from_this()] { self->flush(); });
+  if (!lane.is_busy && busy_lanes < kBusyLanesMax && !std::exchange(flush_is_due, true))
+    post([self = shared_from_this()] { self->flush(); });
   return {};
 }
 
 /// Behind all requests that were ready when the first of them was taken.
 void Intake::Parts::flush() {
   flush_is_due = false;
-  for (Lane& lane : lanes)
+  for (std::size_t looked_at = 0; looked_at < lanes.size() && busy_lanes < kBusyLanesMax; ++looked_at) {
+    Lane& lane = lanes[next_lane];
+    next_lane = (next_lane + 1) % lanes.size();
     if (!lane.is_busy) flush(lane);
+  }
 }
 
 void Intake::Parts::flush(Lane& lane) {
@@ -278,6 +286,7 @@ void Intake::Parts::flush(Lane& lane) {
   lungo::EventBatch batch = std::move(*lane.batch);
   lane.batch.reset();
   lane.is_busy = true;
+  ++busy_lanes;
   submit(std::move(batch), std::exchange(lane.waiting, {}), &lane);
 }
 
@@ -288,7 +297,8 @@ void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<
     self->post([self, waiting, lane, commits] {
       if (lane != nullptr) {
         lane->is_busy = false;
-        self->flush(*lane);  // before the answers: the disk need not wait for them
+        --self->busy_lanes;
+        self->flush();  // before the answers: the disk need not wait for them
       }
       self->completed(commits, waiting);
     });

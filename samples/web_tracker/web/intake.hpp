@@ -2,8 +2,8 @@
 //
 //   size (the server's) -> parse -> host -> rate -> target -> referrer -> visitor -> append -> 204
 //
-// Promise: 204 is answered after the events are durable. Requests that come while the web thread is busy share one append per
-// partition; an event with an id of its own is an append of its own, by which a repetition is known. Memory: what is in flight
+// Promise: 204 is answered after the events are durable. What comes for a partition while its last append is on its way shares
+// the next one; an event with an id of its own is an append of its own, by which a repetition is known. Memory: what is in flight
 // is bounded, more is answered 503. Threads: the web thread; complete_until() any. Completions come from the log's threads and
 // only post.
 #pragma once
