@@ -103,7 +103,7 @@ Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
     path = *found;
   }
   EventStore store{log};
-  Engine engine{store, sqlite(path)};
+  Engine engine{store, sqlite(path), tool.engine};
   tool.add_projections(engine);
   Result<void> started = engine.start();
   if (!started && started.error() == Errc::locked)

@@ -110,6 +110,7 @@ std::optional<std::vector<const char*>> replay_arguments(int argc, char** argv) 
 int replay(const std::vector<const char*>& arguments) {
   lungo::ReplayTool tool;
   tool.program = "web-tracker replay";
+  tool.engine.cache_bytes = kCacheBytes;
   tool.add_projections = [](lungo::Engine& engine) { const AddedProjections added{engine}; };
   std::string data = tool.data;
   for (std::size_t i = 1; i < arguments.size(); ++i) {

@@ -11,7 +11,6 @@ using lungo::Error;
 using lungo::Result;
 
 constexpr std::int32_t kPartitions = 4;
-constexpr std::size_t kCacheBytes = 32u << 20;  // most rows are of a day that is over, and not needed again
 
 Result<void> make_topics(lungo::EventStore& store) {
   for (const auto& [name, partitions] :

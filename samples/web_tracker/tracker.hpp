@@ -50,6 +50,9 @@ enum class Purpose {
   look,  // import_site() must not be called; needs no secret
 };
 
+/// Of rows held decoded, all projections together: most are of a day that is over, and not needed again.
+inline constexpr std::size_t kCacheBytes = 32u << 20;
+
 struct TrackerOptions {
   Purpose purpose = Purpose::import;
   std::chrono::milliseconds lateness{60'000};                       // how late an event may come and still join its session

@@ -21,6 +21,7 @@ struct ReplayTool {
   std::string program;                           // named in the help
   std::string data = "data";                     // default of --data
   std::function<void(Engine&)> add_projections;  // empty: a tool without the application's code
+  EngineOptions engine;                          // of `rebuild`
 };
 
 /// Runs the tool on the arguments after the program's name. Returns the exit status: 0, or 1 with the reason on stderr, or 2
