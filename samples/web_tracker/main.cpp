@@ -4,6 +4,7 @@
 // same command goes on where it stopped; 128 + N stopped in good order by signal N before the work was done.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -52,15 +53,20 @@ std::optional<Error> use_funnel(const std::string& data, const std::string& give
   return std::nullopt;
 }
 
-// Each connection of the web service is a descriptor, and shells hand down few of those that a process may have.
-void allow_all_descriptors() {
+// Each connection of the web service is a descriptor, and shells hand down few of those that a process may have. Log and read
+// models keep some for their files.
+std::size_t connections_for(std::size_t wanted) {
+  constexpr rlim_t kForFiles = 256;
+  constexpr rlim_t kConnectionsMin = 64;
   rlimit descriptors{};
-  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return wanted;
   descriptors.rlim_cur = descriptors.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &descriptors);  // what is refused here shows as connections that wait
+  if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0) getrlimit(RLIMIT_NOFILE, &descriptors);
+  const rlim_t left = descriptors.rlim_cur > kForFiles + kConnectionsMin ? descriptors.rlim_cur - kForFiles : kConnectionsMin;
+  return std::min<std::size_t>(wanted, left);
 }
 
-int track(const CommandLine& line) {
+int track(CommandLine line) {
   const Arguments& arguments = line.run;
   // With --exit alone it sums up what is there.
   const bool sums_up = arguments.exit && std::filesystem::exists(arguments.data + "/lungo.meta");
@@ -76,7 +82,7 @@ int track(const CommandLine& line) {
   }
   listen_to_signals();
   if (const std::optional<Error> error = use_funnel(arguments.data, arguments.funnel)) return complain(*error);
-  if (arguments.site) allow_all_descriptors();
+  if (line.run.site) line.run.site->limits.connections_max = connections_for(line.run.site->limits.connections_max);
   set_session_timeout(line.session_timeout);
   Result<std::unique_ptr<Tracker>> opened = open_tracker(line);
   if (!opened) return complain(opened.error());

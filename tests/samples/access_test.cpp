@@ -100,8 +100,8 @@ TEST(Access, OurHostIsLoopbackWithoutPassword) {
   const Access access = access_of("");
   for (const char* ours : {"localhost", "LOCALHOST", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"})
     EXPECT_TRUE(access.is_our_host(with(field::host, ours))) << ours;
-  for (const char* other : {"", "evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "127.0.0.2", "[::2]", "[::1].evil.com",
-                            "[::1", "::1", ":8080", "localhost.", "0.0.0.0"})
+  for (const char* other : {"", "evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "[::2]", "[::1].evil.com", "[::1",
+                            "::1", ":8080", "localhost.", "0.0.0.0"})
     EXPECT_FALSE(access.is_our_host(with(field::host, other))) << other;
   EXPECT_FALSE(access.is_our_host(http::Request{}));
   EXPECT_TRUE(access_of("password").is_our_host(with(field::host, "stats.example.com")));

@@ -380,10 +380,11 @@ TEST(HostileEvents, BehindAProxyTheLastForwardedAddressCounts) {
   options.intake.behind_proxy = true;
   const WebSite site{options};
   const auto from = [](std::string_view fields) { return post_event(event(), fields); };
-  const std::string trailer =
-      "POST /api/event HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.6\r\nTransfer-Encoding: "
-      "chunked\r\n\r\n30\r\n" +
-      event() + "\r\n0\r\nX-Forwarded-For: 192.0.2.99\r\n\r\n";
+  // Fields that stand last in the header, as a proxy writes them; and behind the body others of the same names.
+  const auto with_trailer = [](const std::string& address, const std::string& trailer) {
+    return "POST /api/event HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nUser-Agent: x\r\nX-Forwarded-For: " +
+           address + "\r\n\r\n30\r\n" + event() + "\r\n0\r\n" + trailer + "\r\n\r\n";
+  };
   expect_rows(site,
               {
                   {"one", from("X-Forwarded-For: 192.0.2.1\r\n"), 204},
@@ -397,8 +398,10 @@ TEST(HostileEvents, BehindAProxyTheLastForwardedAddressCounts) {
                   {"an address in another's words", from("X-Forwarded-For: ::ffff:192.0.2.1\r\n"), 429},
                   {"none: the proxy's own", from(""), 204},
                   {"no address: the proxy's own", from("X-Forwarded-For: <script>\r\n"), 429},
-                  {"ahead of a trailer", trailer, 204},
-                  {"made up, in a trailer", trailer, 429},
+                  {"ahead of a spent one in a trailer", with_trailer("192.0.2.6", "X-Forwarded-For: 192.0.2.1"), 204},
+                  {"spent, ahead of one made up in a trailer", with_trailer("192.0.2.1", "X-Forwarded-For: 192.0.2.7"), 429},
+                  {"ahead of another field in a trailer", with_trailer("192.0.2.8", "Host: x"), 204},
+                  {"spent, ahead of another field in a trailer", with_trailer("192.0.2.8", "Host: x"), 429},
               });
 }
 

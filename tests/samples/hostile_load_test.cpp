@@ -105,8 +105,9 @@ TEST(HostileLoad, AnswersThatNobodyTakesAreGivenUp) {
   WebClient client;
   client.read_little();
   client.connect(site.port());
-  client.send(repeated(get("/assets/chart.min.js"), 1000), milliseconds{500});
+  client.send(repeated(get("/assets/chart.js"), 1000), milliseconds{500});
   EXPECT_TRUE(eventually([&] { return is_alone(site); }));
+  EXPECT_LT(metric(site, "lungo_tracker_requests_total"), 500) << "they were taken after all";
 }
 
 TEST(HostileLoad, TheLongestIdleMakesRoomAndBusyOnesStay) {
@@ -138,9 +139,23 @@ TEST(HostileLoad, TheLongestIdleMakesRoomAndBusyOnesStay) {
   }
 }
 
+TEST(HostileLoad, RequestsThatTakeTheirTimeMakeRoom) {
+  tracker::SiteOptions options = unhurried();
+  options.limits.connections_max = 10;
+  options.limits.patience = milliseconds{100};
+  const WebSite site{options};
+  std::vector<WebClient> slow;
+  for (int i = 0; i < 10; ++i) {
+    slow.push_back(site.client());
+    slow.back().send(kHalfHeader);
+  }
+  EXPECT_TRUE(eventually([&] { return site.status_of(post_event("{}")) == 400; })) << "half a header keeps everybody out";
+}
+
 TEST(HostileLoad, WhereAllAreBusyNewOnesAreTurnedAway) {
   tracker::SiteOptions options = unhurried();
   options.limits.connections_max = 10;
+  options.limits.patience = std::chrono::minutes{1};
   const WebSite site{options};
   std::vector<WebClient> busy;
   for (int i = 0; i < 10; ++i) {
@@ -225,7 +240,12 @@ TEST(HostileLoad, FiveThousandIdleConnectionsCostLittle) {
     RecordProperty("bytes_each", static_cast<int>(grown / kIdle));
     std::cout << "an idle connection takes " << grown / kIdle << " bytes of both ends, the slowest of 100 events "
               << longest.count() << " ms\n";
-    EXPECT_LT(grown, kIdle * 24'000);
+#ifdef __SANITIZE_THREAD__
+    constexpr std::size_t kBytesEach = 60'000;  // it keeps a shadow of everything
+#else
+    constexpr std::size_t kBytesEach = 24'000;
+#endif
+    EXPECT_LT(grown, kIdle * kBytesEach);
   }
   EXPECT_TRUE(eventually([&] { return is_alone(site); }));
   EXPECT_TRUE(eventually([&] { return descriptors() <= descriptors_before; })) << descriptors() << " of " << descriptors_before;
@@ -270,6 +290,19 @@ TEST(HostileLoad, StopOfAnIdleServiceTakesNoTime) {
   site.site().stop();
   EXPECT_LT(steady_clock::now() - begun, milliseconds{900}) << "it waits for a time-out, or for somebody else's news";
   EXPECT_TRUE(idle.is_closed());
+}
+
+TEST(HostileLoad, StopWaitsForNoHalfRequests) {
+  auto site = std::make_optional<WebSite>(unhurried());
+  std::vector<WebClient> clients;
+  for (const std::string& half : {kHalfHeader, kHalfBody}) {
+    clients.push_back(site->client());
+    clients.back().send(half);
+  }
+  EXPECT_TRUE(eventually([&] { return metric(*site, "lungo_tracker_connections") == 3; }));
+  const auto begun = steady_clock::now();
+  site.reset();
+  EXPECT_LT(steady_clock::now() - begun, std::chrono::seconds{3});
 }
 
 TEST(HostileLoad, StopWaitsForNobodyWhoIsSlow) {

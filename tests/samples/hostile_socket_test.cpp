@@ -272,6 +272,16 @@ TEST(HostileSocket, ReaderThatNeverReadsIsDroppedAndNobodyElse) {
   EXPECT_EQ(frame->payload, "still here?");
 }
 
+TEST(HostileSocket, WhoClosesHisSideAndReadsNothingIsLetGo) {
+  http::Limits limits;
+  EchoServer server{limits};
+  const WebClient gone = server.open(true);
+  const auto message = std::make_shared<const std::string>(600 << 10, 'x');  // more than the kernel keeps for him
+  for (int i = 0; i < 2; ++i) server.on_server([&](Echo& echo, const http::Counts&) { return echo.send_to_all(message), 0; });
+  gone.half_close();
+  EXPECT_TRUE(eventually([&] { return server.sockets() == 0; })) << "his connection is held for ever";
+}
+
 TEST(HostileSocket, WhoIsSilentIsPingedThenClosed) {
   http::Limits limits;
   limits.silence_max = std::chrono::milliseconds{600};

@@ -32,19 +32,19 @@ inline std::uint16_t port_of(Program& program) {
   return port;
 }
 
-struct Answer {
+struct PlainAnswer {
   int status = 0;
   std::string body;
   std::string retry_after;
 };
 
-class WebClient {
+class PlainClient {
  public:
-  explicit WebClient(std::uint16_t port) : port_(port) {}
+  explicit PlainClient(std::uint16_t port) : port_(port) {}
 
   /// Nothing when the server is gone, or goes meanwhile.
-  std::optional<Answer> ask(boost::beast::http::verb method, const std::string& target, const std::string& body = {},
-                            const std::string& media_type = "application/json") {
+  std::optional<PlainAnswer> ask(boost::beast::http::verb method, const std::string& target, const std::string& body = {},
+                                 const std::string& media_type = "application/json") {
     namespace http = boost::beast::http;
     boost::system::error_code error;
     if (!socket_.is_open()) socket_.connect({boost::asio::ip::address_v4::loopback(), port_}, error);
@@ -59,10 +59,13 @@ class WebClient {
     if (!error) http::read(socket_, buffer_, response, error);
     if (error || !response.keep_alive()) socket_.close();
     if (error) return std::nullopt;
-    return Answer{static_cast<int>(response.result_int()), response.body(), std::string{response[http::field::retry_after]}};
+    return PlainAnswer{static_cast<int>(response.result_int()), response.body(),
+                       std::string{response[http::field::retry_after]}};
   }
-  std::optional<Answer> get(const std::string& target) { return ask(boost::beast::http::verb::get, target); }
-  std::optional<Answer> post_event(const std::string& body) { return ask(boost::beast::http::verb::post, "/api/event", body); }
+  std::optional<PlainAnswer> get(const std::string& target) { return ask(boost::beast::http::verb::get, target); }
+  std::optional<PlainAnswer> post_event(const std::string& body) {
+    return ask(boost::beast::http::verb::post, "/api/event", body);
+  }
 
   static constexpr const char* kBrowser = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0";
 

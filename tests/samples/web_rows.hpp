@@ -24,6 +24,7 @@ inline std::string names(std::string_view field) { return "\"field\":\"" + std::
 inline void expect_safe(const Answer& answer) {
   if (answer.status == 101) return;  // the beginning of something that is no answer
   EXPECT_EQ(answer["X-Content-Type-Options"], "nosniff");
+  EXPECT_TRUE(answer["Date"].ends_with(" GMT")) << answer["Date"];
   EXPECT_EQ(answer["Referrer-Policy"], "same-origin");
   EXPECT_FALSE(answer.has("Access-Control-Allow-Credentials"));
   if (answer["Content-Type"].starts_with("text/html") || answer.has("Content-Security-Policy")) {

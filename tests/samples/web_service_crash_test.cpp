@@ -52,11 +52,11 @@ TEST(WebServiceKilled, EveryAnsweredEventIsCountedOnce) {
     std::vector<std::thread> clients;
     for (int client = 0; client < kClients; ++client) {
       clients.emplace_back([&, kill, client] {
-        WebClient web{port};
+        PlainClient web{port};
         for (int i = 0;; ++i) {
           const std::string page = "/" + std::to_string(kill) + "-" + std::to_string(client) + "-" + std::to_string(i);
           ++sent;
-          const std::optional<Answer> answer = web.post_event(page_view(page));
+          const std::optional<PlainAnswer> answer = web.post_event(page_view(page));
           if (!answer) return;
           ASSERT_EQ(answer->status, 204) << answer->body;
           const std::lock_guard lock{mutex};
@@ -87,15 +87,15 @@ TEST(WebServiceOnAFullDisk, AnswersWithTheReasonServesReadsAndGoesOnByItself) {
   Program program{serving(disk.data())};
   const std::uint16_t port = port_of(program);
   ASSERT_NE(port, 0) << program.err();
-  WebClient web{port};
+  PlainClient web{port};
 
   std::int64_t answered = 0;
-  std::optional<Answer> refused;
+  std::optional<PlainAnswer> refused;
   for (int i = 0; i < 200'000 && !refused; ++i) {
     std::string batch = "[";
     for (int j = 0; j < 20; ++j)
       batch += (j > 0 ? "," : "") + page_view("/" + std::to_string(i) + "/" + std::to_string(j) + std::string(1500, 'x'));
-    const std::optional<Answer> answer = web.post_event(batch + "]");
+    const std::optional<PlainAnswer> answer = web.post_event(batch + "]");
     ASSERT_TRUE(answer) << program.err();
     if (answer->status == 204) {
       answered += 20;
@@ -108,7 +108,7 @@ TEST(WebServiceOnAFullDisk, AnswersWithTheReasonServesReadsAndGoesOnByItself) {
   EXPECT_NE(refused->body.find("No space left"), std::string::npos) << refused->body;
   EXPECT_NE(refused->retry_after, "");
   const auto status_of = [&web](const std::string& target) {
-    const std::optional<Answer> answer = web.get(target);
+    const std::optional<PlainAnswer> answer = web.get(target);
     return answer ? answer->status : 0;
   };
   EXPECT_EQ(status_of("/api/stats?period=today"), 200);
@@ -119,7 +119,7 @@ TEST(WebServiceOnAFullDisk, AnswersWithTheReasonServesReadsAndGoesOnByItself) {
 
   ASSERT_TRUE(disk.resize("size=400m"));
   EXPECT_TRUE(eventually([&] {
-    const std::optional<Answer> answer = web.post_event(page_view("/again"));
+    const std::optional<PlainAnswer> answer = web.post_event(page_view("/again"));
     answered += answer && answer->status == 204 ? 1 : 0;
     return answer && answer->status == 204;
   })) << program.err();

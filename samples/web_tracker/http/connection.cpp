@@ -12,7 +12,6 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <iterator>
 #include <optional>
 #include <span>
 
@@ -51,14 +50,8 @@ bool is_ambiguous(const Parser::value_type& message) {
   return hosts > 1 || (hosts == 0 && message.version() >= 11);
 }
 
-/// Fields behind the body stand for nothing: what was checked in the header must not be said again there.
-void drop_trailers(Parser::value_type& message, std::size_t fields) {
-  for (auto trailer = std::next(message.begin(), static_cast<std::ptrdiff_t>(fields)); trailer != message.end();)
-    trailer = message.erase(trailer);
-}
-
 /// Status line and fields. By hand: Beast's serializer takes longer for them than the kernel for sending them.
-std::string head_of(const Reply& reply, unsigned version, bool keep_alive) {
+std::string head_of(const Reply& reply, unsigned version, bool keep_alive, std::string_view date) {
   std::string head;
   head.reserve(512);
   const auto add = [&head](std::string_view name, std::string_view value) {
@@ -66,6 +59,7 @@ std::string head_of(const Reply& reply, unsigned version, bool keep_alive) {
   };
   head.append(version >= 11 ? "HTTP/1.1 " : "HTTP/1.0 ").append(std::to_string(static_cast<unsigned>(reply.code())));
   head.append(" ").append(beast::http::obsolete_reason(reply.code())).append("\r\n");
+  add("Date", date);
   for (const auto& [name, value] : reply.fields()) add(name, value);
   if (!reply.media_type().empty()) add("Content-Type", reply.media_type());
   if (!keep_alive && version >= 11) add("Connection", "close");
@@ -89,7 +83,7 @@ class Connection final : public OpenConnection {
         stream_(std::move(socket)),
         buffer_(2 * shared.limits.header_bytes_max),
         deadline_(std::make_shared<Deadline>(shared.context)),
-        idle_(shared.idle.end()) {
+        place_(shared.idle.end()) {
     shared_.open.insert(this);
   }
   ~Connection() override {
@@ -110,17 +104,33 @@ class Connection final : public OpenConnection {
       const bool goes_on = co_await one_request();
       if (!goes_on) break;
     }
+    if (buffer_.size() > 0) co_await let_it_be_read();
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  }
+
+  /// Says that there are too many, to whoever comes.
+  asio::awaitable<void> turn_away() {
+    const Reply reply = shared_.application.refuse(status::service_unavailable, "too many connections");
+    co_await write(reply, 11, false, false);
+    co_await let_it_be_read();
   }
 
   void end() override {
     if (socket_ != nullptr) return socket_->close();
-    if (idle_ != shared_.idle.end()) stream_.cancel();
+    if (list_ != nullptr) stream_.cancel();
   }
+  [[nodiscard]] std::chrono::steady_clock::time_point waits_since() const override { return waits_since_; }
 
  private:
+  /// On the list of those that may be ended; from now on, or since it was put on it.
+  void wait_in(std::list<OpenConnection*>& list) {
+    set_busy();
+    list_ = &list;
+    place_ = list.insert(list.end(), this);
+    waits_since_ = std::chrono::steady_clock::now();
+  }
   void set_busy() {
-    if (idle_ != shared_.idle.end()) shared_.idle.erase(std::exchange(idle_, shared_.idle.end()));
+    if (list_ != nullptr) std::exchange(list_, nullptr)->erase(place_);
   }
 
   /// So long may reads and writes take from now on.
@@ -133,7 +143,7 @@ class Connection final : public OpenConnection {
     if (buffer_.size() > 0) co_return true;  // the next request came with the last one
     buffer_.shrink_to_fit();
     limit_to(shared_.limits.idle_timeout);
-    idle_ = shared_.idle.insert(shared_.idle.end(), this);
+    wait_in(shared_.idle);
     const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
     set_busy();
     buffer_.commit(bytes);
@@ -143,20 +153,25 @@ class Connection final : public OpenConnection {
   /// Reads, answers; whether the connection may go on.
   asio::awaitable<bool> one_request() {
     Parser parser;
+    std::optional<beast::http::request_header<>> header;
     parser.header_limit(shared_.limits.header_bytes_max);
     parser.body_limit(shared_.limits.body_bytes_max);
-    const auto begun = std::chrono::steady_clock::now();
+    wait_in(shared_.reading);
+    const auto begun = waits_since_;
     deadline_->set(stream_, begun + shared_.limits.header_timeout);
     error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
     if (!error && is_ambiguous(parser.get())) error = beast::http::error::bad_field;
     if (!error && !parser.is_done()) {
-      const auto fields = static_cast<std::size_t>(std::distance(parser.get().begin(), parser.get().end()));
+      // Fields behind a chunked body stand for nothing: what was checked in the header must not be said again there, and the
+      // parser puts them among the others.
+      if (parser.chunked()) header = parser.get().base();
       deadline_->set(stream_, begun + shared_.limits.request_timeout);
       const bool waits = parser.get().version() >= 11 && beast::iequals(parser.get()[field::expect], "100-continue");
       if (waits) error = co_await say_continue();
       if (!error) error = std::get<0>(co_await beast::http::async_read(stream_, buffer_, parser, use_result));
-      if (!error && parser.chunked()) drop_trailers(parser.get(), fields);
+      if (!error && header) parser.get().base() = std::move(*header);
     }
+    set_busy();
     const bool is_late = deadline_->clear();
     if (is_late && error == asio::error::operation_aborted) error = beast::error::timeout;
     if (error) {
@@ -211,6 +226,8 @@ class Connection final : public OpenConnection {
     const auto awaited = std::make_shared<Awaited>(shared_.context);
     shared_.application.handle(std::move(request), responder(awaited));
     if (!awaited->reply) co_await awaited->come.async_wait(use_result);
+    if (awaited->reply->code() == status::internal_server_error && awaited->reply->body().empty())
+      awaited->reply = shared_.application.refuse(status::internal_server_error, "the request got lost inside of the server");
     const Reply reply = std::move(*awaited->reply);
     const bool goes_on = keep_alive && !shared_.closing;
     co_return co_await write(reply, version, goes_on, only_head);
@@ -230,7 +247,7 @@ class Connection final : public OpenConnection {
 
   /// Whether the connection may go on.
   asio::awaitable<bool> write(const Reply& reply, unsigned version, bool keep_alive, bool only_head) {
-    head_ = head_of(reply, version, keep_alive);
+    head_ = head_of(reply, version, keep_alive, shared_.date.text());
     const std::string& body = reply.body();
     const std::array<asio::const_buffer, 2> parts{asio::buffer(head_), asio::buffer(body)};
     const std::size_t count = only_head || body.empty() ? 1 : 2;
@@ -259,6 +276,12 @@ class Connection final : public OpenConnection {
       ++shared_.counts.refused;
       co_return co_await write(*refusal, version, false, false);
     }
+    if (buffer_.size() > 0) {
+      ++shared_.counts.refused;
+      const Reply reply =
+          shared_.application.refuse(status::bad_request, "something was sent before the handshake was answered");
+      co_return co_await write(reply, version, false, false);
+    }
     OpenSocket socket{shared_, stream_};
     Upgrade decided = shared_.application.upgrade(request, socket);
     if (decided.refusal) co_return co_await write(*decided.refusal, version, false, false);
@@ -274,8 +297,10 @@ class Connection final : public OpenConnection {
   const std::shared_ptr<Deadline> deadline_;
   std::string head_;  // of the answer that is being written
   asio::ip::address peer_;
-  OpenSocket* socket_ = nullptr;               // once it is a WebSocket
-  std::list<OpenConnection*>::iterator idle_;  // end() while a request is in progress
+  OpenSocket* socket_ = nullptr;                // once it is a WebSocket
+  std::list<OpenConnection*>* list_ = nullptr;  // null while a request is answered
+  std::list<OpenConnection*>::iterator place_;
+  std::chrono::steady_clock::time_point waits_since_{};
 };
 
 }  // namespace
@@ -286,16 +311,8 @@ asio::awaitable<void> serve(Shared& shared, asio::ip::tcp::socket socket) {
 }
 
 asio::awaitable<void> turn_away(Shared& shared, asio::ip::tcp::socket socket) {
-  beast::tcp_stream stream{std::move(socket)};
-  const Reply reply = shared.application.refuse(status::service_unavailable, "too many connections");
-  beast::http::response<beast::http::string_body> message{reply.code(), 11};
-  for (const auto& [name, value] : reply.fields()) message.insert(name, value);
-  message.set(field::content_type, reply.media_type());
-  message.keep_alive(false);
-  message.body() = reply.body();
-  message.prepare_payload();
-  stream.expires_after(std::chrono::seconds{1});
-  co_await beast::http::async_write(stream, message, use_result);
+  Connection connection{shared, std::move(socket)};
+  co_await connection.turn_away();
 }
 
 }  // namespace tracker::http

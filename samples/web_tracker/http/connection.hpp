@@ -8,9 +8,11 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
@@ -24,6 +26,8 @@ class OpenConnection {
   virtual ~OpenConnection() = default;
   /// Ends it in good order: at once when it is idle, behind what is being answered or sent otherwise.
   virtual void end() = 0;
+  /// Since when it is idle, or its request comes.
+  [[nodiscard]] virtual std::chrono::steady_clock::time_point waits_since() const = 0;
 };
 
 /// The way to the server's thread for those who may outlive the server.
@@ -46,6 +50,16 @@ class Door {
   boost::asio::io_context* context_;
 };
 
+/// Now, as HTTP writes it: "Sun, 06 Nov 1994 08:49:37 GMT". Made anew once a second.
+class DateText {
+ public:
+  const std::string& text();
+
+ private:
+  std::chrono::sys_seconds made_{};
+  std::string text_;
+};
+
 /// What the server and its connections share. Connections end before it does.
 struct Shared {
   Shared(Application& served, Limits bounds) : application(served), limits(bounds) {}
@@ -53,9 +67,11 @@ struct Shared {
   Application& application;
   const Limits limits;
   Counts counts;
+  DateText date;
   bool closing = false;
   std::unordered_set<OpenConnection*> open;
   std::list<OpenConnection*> idle;     // longest first
+  std::list<OpenConnection*> reading;  // those whose request has begun to come, longest first
   boost::asio::io_context context{1};  // goes first, and with it the coroutines that use the rest
   const std::shared_ptr<Door> door = std::make_shared<Door>(context);
 };

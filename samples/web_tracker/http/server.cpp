@@ -1,11 +1,14 @@
 #include "http/server.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdio>
 #include <utility>
 
 #include <lungo/log/log_text.hpp>
@@ -24,14 +27,37 @@ using lungo::Result;
 
 constexpr std::chrono::milliseconds kStep{200};        // so long a step runs at most: what a stop may have to wait for
 constexpr std::chrono::milliseconds kAcceptPause{20};  // when no descriptor is left
+constexpr std::size_t kTurnedAwayMax = 64;             // at a time; others are cut off without a word
 constexpr std::size_t kEndedForRoom = 16;              // idle connections, then: files need descriptors too
 
 }  // namespace
+
+const std::string& DateText::text() {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (now == made_) return text_;
+  made_ = now;
+  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(now);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss time{now - day};
+  std::array<char, 64> text;
+  const int size = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                                 kDays[std::chrono::weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
+                                 kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                                 static_cast<int>(time.seconds().count()));
+  text_.assign(text.data(), static_cast<std::size_t>(std::max(size, 0)));
+  return text_;
+}
 
 struct Server::Parts {
   Parts(Application& application, Limits limits) : shared(application, limits), acceptor(shared.context) {}
 
   asio::awaitable<void> accept();
+  /// False: all are busy.
+  bool make_room();
   void end_longest_idle(std::size_t count);
   void close();
 
@@ -54,16 +80,29 @@ asio::awaitable<void> Server::Parts::accept() {
       continue;
     }
     ++shared.counts.connections;
-    // One more than the limit: the longest idle one makes room, so that idle connections can't keep others out.
+    // One more than the limit: one that was idle for long makes room, or one whose request takes its time to come, so that
+    // neither can keep others out.
     const bool is_full = shared.open.size() >= shared.limits.connections_max;
-    if (is_full && shared.idle.empty()) {
+    if (is_full && !make_room()) {
       ++shared.counts.connections_refused;
-      asio::co_spawn(shared.context, turn_away(shared, std::move(socket)), asio::detached);
+      const bool is_flood = shared.open.size() >= shared.limits.connections_max + kTurnedAwayMax;
+      if (!is_flood) asio::co_spawn(shared.context, turn_away(shared, std::move(socket)), asio::detached);
       continue;
     }
-    if (is_full) end_longest_idle(1);
     asio::co_spawn(shared.context, serve(shared, std::move(socket)), asio::detached);
   }
+}
+
+bool Server::Parts::make_room() {
+  if (!shared.idle.empty()) {
+    end_longest_idle(1);
+    return true;
+  }
+  if (shared.reading.empty() ||
+      shared.reading.front()->waits_since() + shared.limits.patience > std::chrono::steady_clock::now())
+    return false;
+  shared.reading.front()->end();
+  return true;
 }
 
 /// They leave the list when their reads return, not before.

@@ -25,6 +25,7 @@ struct Limits {
   std::chrono::milliseconds header_timeout{10'000};   // from a request's first byte to the end of its header
   std::chrono::milliseconds request_timeout{30'000};  // from its first byte to its last, and again for the answer to be taken
   std::chrono::milliseconds idle_timeout{60'000};     // between requests
+  std::chrono::milliseconds patience{1'000};          // with a request that comes, where others wait for a connection
   std::chrono::milliseconds silence_max{40'000};      // of a WebSocket; half way there it is pinged
   std::size_t connections_max = 8000;
   std::size_t message_bytes_max = 64u << 10;  // of a WebSocket, in
@@ -36,7 +37,7 @@ struct Counts {
   std::uint64_t connections = 0;
   std::uint64_t connections_refused = 0;
   std::uint64_t requests = 0;
-  std::uint64_t refused = 0;  // answered by the server itself: 400, 408, 413, 431
+  std::uint64_t refused = 0;  // answered by the server itself: 400, 408, 413, 426, 431
   std::size_t sockets = 0;    // WebSockets that are open
   std::uint64_t messages_sent = 0;
   std::uint64_t slow_readers_dropped = 0;

@@ -6,6 +6,8 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 
+#include <lungo/log/log_text.hpp>
+
 #include "http/use_result.hpp"
 
 namespace tracker::http {
@@ -76,8 +78,7 @@ asio::awaitable<void> OpenSocket::run(Request request, unsigned version, std::un
     written.cancel();
   });
   co_await read(*listener);
-  ended_ = true;
-  news_.cancel();
+  drop();  // one who closed his side and reads nothing would hold the write for ever
   if (writing_) co_await written.async_wait(use_result);
   --shared_.counts.sockets;
 }
@@ -87,8 +88,19 @@ asio::awaitable<void> OpenSocket::read(SocketListener& listener) {
   for (;;) {
     const auto [error, bytes] = co_await stream_.async_read(buffer, use_result);
     if (error || ended_) co_return;
-    if (!closing_) listener.on_message({static_cast<const char*>(buffer.data().data()), bytes});
+    if (!closing_ && !pass_on({static_cast<const char*>(buffer.data().data()), bytes}, listener)) co_return;
     buffer.consume(bytes);
+  }
+}
+
+// What a listener throws ends its socket and nothing else.
+bool OpenSocket::pass_on(std::string_view text, SocketListener& listener) {
+  try {
+    listener.on_message(text);
+    return true;
+  } catch (const std::exception& error) {
+    lungo::log_text("web", lungo::Severity::error, std::string{"a WebSocket's message ended with "} + error.what());
+    return false;
   }
 }
 

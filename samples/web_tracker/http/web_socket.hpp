@@ -28,6 +28,7 @@ class OpenSocket final : public WebSocket {
 
  private:
   boost::asio::awaitable<void> read(SocketListener& listener);
+  bool pass_on(std::string_view text, SocketListener& listener);
   boost::asio::awaitable<void> write();
   void drop();
 

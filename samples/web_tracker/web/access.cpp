@@ -1,6 +1,7 @@
 #include "web/access.hpp"
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <span>
@@ -99,8 +100,12 @@ std::string Access::seal(std::string_view expiry) const {
 
 bool Access::is_our_host(const http::Request& request) const {
   if (asks_password()) return true;
-  const std::string_view name = name_of(request[http::field::host]);
-  return boost::beast::iequals(name, "localhost") || name == "127.0.0.1" || name == "[::1]";
+  std::string_view name = name_of(request[http::field::host]);
+  if (boost::beast::iequals(name, "localhost")) return true;
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  boost::system::error_code is_none;
+  const auto address = boost::asio::ip::make_address(std::string{name}, is_none);
+  return !is_none && address.is_loopback();
 }
 
 bool Access::is_same_origin(const http::Request& request) {

@@ -84,6 +84,7 @@ void Site::stop() {
 
 std::string Site::url() const {
   const boost::asio::ip::address& address = parts_->options.bind;
+  if (address.is_unspecified()) return "http://localhost:" + std::to_string(parts_->server->port()) + "/";
   const std::string name = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
   return "http://" + name + ":" + std::to_string(parts_->server->port()) + "/";
 }
