@@ -51,10 +51,28 @@ TEST(RateLimit, NeverMoreThanABurstIsSaved) {
   EXPECT_GT(limit.take(kOne, 1, later), Duration::zero());
 }
 
-TEST(RateLimit, MoreThanABurstCountsAsOne) {
+TEST(RateLimit, MoreThanABurstIsTakenOnceAndPaidForAfterwards) {
   RateLimit limit{Rate{1, 5}};
   EXPECT_EQ(limit.take(kOne, 100, kStart), Duration::zero());
-  EXPECT_EQ(limit.take(kOne, 100, kStart), seconds{5});
+  EXPECT_EQ(limit.take(kOne, 100, kStart), seconds{100}) << "95 that it owes, and a burst";
+  EXPECT_EQ(limit.take(kOne, 1, kStart), seconds{96});
+  EXPECT_EQ(limit.wait(kOne, 1, kStart), seconds{96});
+  EXPECT_GT(limit.take(kOne, 1, kStart + milliseconds{95'999}), Duration::zero());
+  EXPECT_EQ(limit.take(kOne, 1, kStart + seconds{97}), Duration::zero());
+}
+
+TEST(RateLimit, BatchesAreNotFasterThanSingleEvents) {
+  RateLimit limit{Rate{1, 5}};
+  int events = 0;
+  for (int second = 0; second < 1000; ++second)
+    if (limit.take(kOne, 100, kStart + seconds{second}) == Duration::zero()) events += 100;
+  EXPECT_LE(events, 1000 + 100);
+}
+
+TEST(RateLimit, NobodyOwesMoreThanAnHour) {
+  RateLimit limit{Rate{0.001, 1}};
+  EXPECT_EQ(limit.take(kOne, 100, kStart), Duration::zero());
+  EXPECT_EQ(limit.take(kOne, 1, kStart), std::chrono::hours{1} + seconds{1000});
 }
 
 TEST(RateLimit, OtherAddressesAreNotTouched) {

@@ -7,6 +7,9 @@
 namespace tracker {
 namespace {
 
+/// What it takes to pay for a batch over the burst; nobody waits longer for having sent one.
+constexpr std::chrono::hours kDebtMax{1};
+
 /// An IPv4 address, or the /64 that an IPv6 one lies in: whoever has one address of it has them all.
 std::uint64_t key_of(const boost::asio::ip::address& address) {
   if (address.is_v4()) return address.to_v4().to_uint();
@@ -21,7 +24,7 @@ std::uint64_t key_of(const boost::asio::ip::address& address) {
 
 lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tokens, lungo::Instant now) {
   if (rate_.per_second <= 0) return lungo::Duration::zero();
-  tokens = std::min(tokens, rate_.burst);
+  const double needed = std::min(tokens, rate_.burst);
   const std::uint64_t key = key_of(from);
   auto found = buckets_.find(key);
   if (found == buckets_.end()) {
@@ -31,8 +34,8 @@ lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tok
   Bucket& bucket = found->second;
   bucket.tokens = tokens_in(bucket, now);
   bucket.at = now;
-  if (bucket.tokens < tokens) return until(tokens - bucket.tokens);
-  bucket.tokens -= tokens;
+  if (bucket.tokens < needed) return until(needed - bucket.tokens);
+  bucket.tokens = std::max(bucket.tokens - tokens, -rate_.per_second * std::chrono::duration<double>(kDebtMax).count());
   return lungo::Duration::zero();
 }
 

@@ -22,8 +22,8 @@ class RateLimit {
  public:
   explicit RateLimit(Rate rate) : rate_(rate) {}
 
-  /// Takes so many tokens. Zero: they were there; otherwise none was taken, and so long it takes until they are. What is more
-  /// than a whole burst counts as one.
+  /// Takes so many tokens. Zero: they were there; otherwise none was taken, and so long it takes until they are. Of more than a
+  /// whole burst that much has to be there; the rest is owed, and nothing is given until it has come back, or for an hour.
   lungo::Duration take(const boost::asio::ip::address& from, double tokens, lungo::Instant now);
   /// How long it takes until so many are there; takes none.
   [[nodiscard]] lungo::Duration wait(const boost::asio::ip::address& from, double tokens, lungo::Instant now) const;
@@ -34,7 +34,7 @@ class RateLimit {
 
  private:
   struct Bucket {
-    double tokens = 0;
+    double tokens = 0;  // negative: owed
     lungo::Instant at{};
   };
   [[nodiscard]] double tokens_in(const Bucket& bucket, lungo::Instant now) const;
