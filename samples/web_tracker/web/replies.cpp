@@ -19,6 +19,11 @@ std::string error_text(std::string_view error, std::string_view name) {
   return boost::json::serialize(object);
 }
 
+/// The log refuses, whoever asks; `busy` is a rebuild's, and that of the one who asked for another.
+bool is_of_the_log(Errc code) {
+  return (lungo::is_retriable(code) && code != Errc::busy) || code == Errc::partition_failed || code == Errc::closed;
+}
+
 status status_of(Errc code) {
   switch (code) {
     case Errc::not_found:
@@ -50,8 +55,7 @@ Reply error_reply(status code, std::string_view error, std::string_view name) {
 }
 
 Reply error_reply(const lungo::Error& error) {
-  if (error.code() == Errc::no_space || error.code() == Errc::closed || error.code() == Errc::timed_out)
-    return later_reply(status::service_unavailable, error.text(), std::chrono::seconds{1});
+  if (is_of_the_log(error.code())) return later_reply(status::service_unavailable, error.text(), std::chrono::seconds{1});
   return error_reply(status_of(error.code()), error.text());
 }
 

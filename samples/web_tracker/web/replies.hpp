@@ -17,7 +17,7 @@ http::Reply plain(http::status code, std::string_view media_type = {}, std::stri
 http::Reply json_reply(http::status code, std::string body);
 /// {"error": TEXT} or {"error": TEXT, "field": NAME}.
 http::Reply error_reply(http::status code, std::string_view error, std::string_view field = {});
-/// For an error of the log or of the desk: 404, 409, 400, 503 with Retry-After, or 500.
+/// For an error of the log or of the desk: 404, 409, 400, 503 with Retry-After when the log refuses, or 500.
 http::Reply error_reply(const lungo::Error& error);
 /// 503 or 429, to come again after so long; in whole seconds, at least one.
 http::Reply later_reply(http::status code, std::string_view error, lungo::Duration after);
