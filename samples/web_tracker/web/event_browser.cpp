@@ -226,19 +226,25 @@ Result<std::string> EventBrowser::events_of_stream(const lungo::TopicInfo& topic
   json::value after;
   for (;;) {
     Result<const lungo::StreamEvent*> next = stream->next();
-    if (!next) return next.error();
-    if (*next == nullptr) break;
+    if (!next && next.error() != Errc::undecodable) return next.error();
+    if (next && *next == nullptr) break;
+    EventLine line{{topic.spec.name, partition}, {}, {}, {}, *query.stream, {}};
+    if (next) {
+      const Envelope& envelope = (*next)->envelope;
+      line.offset = envelope.offset;
+      line.time = envelope.time;
+      line.type = envelope.type;
+      line.id = envelope.id;
+    } else if (next.error().offset()) {
+      line.offset = *next.error().offset();
+    } else {
+      break;  // where it lies is not known, so there is no way behind it
+    }
     if (static_cast<std::int64_t>(list.size()) == query.limit) {
-      after = std::to_string((*next)->envelope.offset.value());
+      after = std::to_string(line.offset.value());
       break;
     }
-    const Envelope& envelope = (*next)->envelope;
-    list.push_back(object_of({{topic.spec.name, partition},
-                              envelope.offset,
-                              envelope.time,
-                              std::string(envelope.type),
-                              std::string(envelope.stream),
-                              std::string(envelope.id)}));
+    list.push_back(object_of(line));
   }
   return json::serialize(json::object{{"events", std::move(list)}, {"after", std::move(after)}});
 }
