@@ -1,6 +1,7 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -32,6 +33,15 @@ struct WebArguments {
 std::string is_funnel(const std::string& pages) {
   const bool is_one = pages.find('\n') == pages.npos && !FunnelSteps{pages}.steps().empty();
   return is_one ? "" : "the steps are pages in one line, with commas between them";
+}
+
+// In lower case, as hosts of events come; what no host of a page looks like would match nothing and is refused.
+std::string to_site(std::string& host) {
+  if (host.empty() || host.find_first_of("/:") != host.npos || host.back() == '.')
+    return "a site is a host such as example.com, without scheme, port, path or a dot at its end";
+  std::transform(host.begin(), host.end(), host.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return "";
 }
 
 void add_input(CLI::App& app, CommandLine& line) {
@@ -72,6 +82,7 @@ void add_web(CLI::App& app, WebArguments& web) {
                  "host whose pages may send events, with its subdomains; repeatable. Pages of localhost always may")
       ->type_name("HOST")
       ->allow_extra_args(false)
+      ->transform(CLI::Validator{to_site, "", "site"})
       ->group(kGroup);
   app.add_option("--rate-limit", web.rate, "events a second that one address may send, and twice as many at once; 0: no limit")
       ->type_name("N")
@@ -135,6 +146,8 @@ Result<std::optional<SiteOptions>> site_options(const WebArguments& web, const A
   Result<std::string> password = password_of(web);
   if (!password) return password.error();
   site.password = std::move(*password);
+  Result<void> guarded = site.check_guarded();
+  if (!guarded) return guarded.error();
   site.intake.sites = web.sites;
   site.intake.rate = {web.rate, 2 * web.rate};
   site.intake.behind_proxy = web.behind_proxy;

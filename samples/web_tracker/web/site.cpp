@@ -44,14 +44,19 @@ struct Site::Parts {
   std::unique_ptr<lungo::RunningActivity> web_thread;
 };
 
+Result<void> SiteOptions::check_guarded() const {
+  if (bind.is_loopback() || !password.empty()) return {};
+  return Error{Errc::invalid_argument, "others can reach " + bind.to_string() +
+                                           ", so the dashboard needs a password: give it by --password-file FILE or in the "
+                                           "environment as WEB_TRACKER_PASSWORD"};
+}
+
 Site::Site(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Site::~Site() { stop(); }
 
 Result<std::unique_ptr<Site>> Site::start(Tracker& tracker, const SiteOptions& options) {
-  if (!options.bind.is_loopback() && options.password.empty())
-    return Error{Errc::invalid_argument, "others can reach " + options.bind.to_string() +
-                                             ", so the dashboard needs a password: give it by --password-file FILE or in the "
-                                             "environment as WEB_TRACKER_PASSWORD"};
+  Result<void> guarded = options.check_guarded();
+  if (!guarded) return guarded.error();
   std::unique_ptr<Site> site{new Site{std::make_unique<Parts>(tracker, options)}};
   Parts& parts = *site->parts_;
   parts.server.emplace(parts.service, options.limits);

@@ -23,6 +23,9 @@ struct SiteOptions {
   IntakeOptions intake;
   http::Limits limits;
   lungo::Duration update_interval = std::chrono::milliseconds{100};  // between two messages to a dashboard
+
+  /// Errors: invalid_argument: an address that others can reach, without a password.
+  [[nodiscard]] lungo::Result<void> check_guarded() const;
 };
 
 class Site {

@@ -1,0 +1,51 @@
+// The program's command line: what it refuses before anything is made, and what it takes in another spelling.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/samples/tracker_fixture.hpp"
+#include "tests/samples/web_client.hpp"
+
+namespace lungo::test {
+namespace {
+
+class TrackerArguments : public TrackerTest {};
+
+TEST_F(TrackerArguments, SitesAreTakenInAnyCase) {
+  Program program{tracker_command(data(), {"--port", "0", "--site", "Shop.Example.COM"})};
+  std::string url;
+  ASSERT_TRUE(eventually([&] {
+    const std::string said = program.err();
+    const std::size_t end = said.find("/\n");
+    if (end != said.npos) url = said.substr(0, end);
+    return !url.empty() || !program.is_running();
+  }));
+  ASSERT_FALSE(url.empty()) << program.err();
+  WebClient client{static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)))};
+  client.send(post_event(R"({"name": "pageview", "url": "https://shop.example.com/"})"));
+  const std::optional<Answer> answer = client.read();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 204) << answer->body;
+}
+
+TEST_F(TrackerArguments, SitesThatNoPageCanHaveAreRefused) {
+  for (const char* site : {"https://example.com", "example.com/", "example.com:8080", "example.com.", ""}) {
+    const Finished done = run_tracker(data(), {"--exit", "--site", site});
+    EXPECT_EQ(done.status, 2) << site;
+    EXPECT_NE(done.err.find("--site"), std::string::npos) << site << ": " << done.err;
+  }
+}
+
+TEST_F(TrackerArguments, AddressThatOthersCanReachWithoutAPasswordIsRefusedBeforeAnythingIsMade) {
+  for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {
+    const Finished done = run_tracker(data(), {"--port", "0", "--bind", address});
+    EXPECT_EQ(done.status, 2) << done.err;
+    EXPECT_NE(done.err.find("--password-file"), std::string::npos) << done.err;
+    EXPECT_FALSE(std::filesystem::exists(data())) << address;
+  }
+}
+
+}  // namespace
+}  // namespace lungo::test
