@@ -116,16 +116,19 @@ export function duration(seconds) {
 const kFirstPause = 300;
 const kLongestPause = 10000;
 const kSilence = 30000; // a heavy view may take its time
+const kFirstAgain = 2000;
+const kLongestAgain = 60000;
 
 /**
  * A socket to /ws that comes back by itself. `hello()` gives the messages to send on each connection; `message(m)` gets what
  * arrives; `state("open" | "closed")` tells changes. Pauses double up to 10 s and are random, so that a hundred dashboards do
- * not come back in one moment.
+ * not come back in one moment. What is refused is asked for again by `askAgain()`, until `taken()`.
  */
 export class LiveSocket {
   constructor({ hello, message, state }) {
     Object.assign(this, { hello, message, state });
     this.pause = kFirstPause;
+    this.again = kFirstAgain;
     this.connect();
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
@@ -162,6 +165,18 @@ export class LiveSocket {
     for (const m of messages) this.socket.send(JSON.stringify(m));
     clearTimeout(this.silence);
     this.silence = setTimeout(() => this.giveUp(), kSilence);
+  }
+
+  /** Says `hello` once more after a while, unless `isNeeded()` says no by then. */
+  askAgain(isNeeded) {
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => isNeeded() && this.send(...this.hello()), this.again * (0.5 + Math.random() / 2));
+    this.again = Math.min(this.again * 2, kLongestAgain);
+  }
+
+  taken() {
+    clearTimeout(this.asking);
+    this.again = kFirstAgain;
   }
 
   giveUp() {

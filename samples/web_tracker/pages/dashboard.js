@@ -114,6 +114,7 @@ const socket = new LiveSocket({
   message: (message) => {
     if (message.type === "view" && isOfFilter(message.view)) {
       following = true;
+      socket.taken();
       show(message.view);
     } else if (message.type === "view") {
       following = false;
@@ -121,6 +122,7 @@ const socket = new LiveSocket({
       merge(message);
     } else if (message.type === "error") {
       showFailure(new Error(message.error));
+      if (!following) socket.askAgain(() => !following);
     }
   },
   state: (state) => {
@@ -213,7 +215,10 @@ function showFailure(error) {
   document.documentElement.dataset.ready = "true"; // the controls work: another period can be chosen
 }
 
-byId("retry").addEventListener("click", load);
+byId("retry").addEventListener("click", () => {
+  load();
+  if (!following) socket.send(...socket.hello());
+});
 byId("snippet").textContent = `<script defer src="${location.origin}/js/script.js"></script>`;
 byId("copy").addEventListener("click", async () => {
   try {

@@ -154,14 +154,24 @@ function show(state) {
   document.documentElement.dataset.ready = "true";
 }
 
+let following = false; // whether the server repeats it on this connection
+
 const socket = new LiveSocket({
   hello: () => [{ type: "watch-projections" }],
   message: (message) => {
-    if (message.type === "projections") show(message);
-    else if (message.type === "error") setText(byId("failed"), visible(message.error));
+    if (message.type === "projections") {
+      if (!following) setText(byId("failed"), "");
+      following = true;
+      socket.taken();
+      show(message);
+    } else if (message.type === "error") {
+      setText(byId("failed"), visible(message.error));
+      if (!following) socket.askAgain(() => !following);
+    }
   },
   state: (state) => {
     showConnection(state);
+    if (state === "closed") following = false;
     setText(byId("lost"), state === "closed" ? "The connection to the server is lost. Reconnecting; what is shown may be old." : "");
   },
 });

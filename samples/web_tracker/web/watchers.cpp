@@ -58,11 +58,12 @@ struct Watchers::Parts : std::enable_shared_from_this<Watchers::Parts> {
   struct Member {
     http::WebSocket& socket;
     std::optional<std::uint64_t> view;
-    std::uint64_t asked = 0;  // counts what it asked for: an answer to anything but the last is not for it any more
+    bool is_asking = false;        // the desk has not answered yet
+    std::optional<Wanted> wanted;  // what to ask for then; the answer is not for it any more
   };
 
   void ask(std::uint64_t number, Wanted wanted);
-  void answered(std::uint64_t number, std::uint64_t asked, Result<StatsDesk::Watched> watched);
+  void answered(std::uint64_t number, Result<StatsDesk::Watched> watched);
   void deliver(std::uint64_t view, const Message& message);
   void leave(std::uint64_t number);
   void forget(std::uint64_t view);
@@ -108,22 +109,31 @@ std::unique_ptr<http::SocketListener> Watchers::join(http::WebSocket& socket) {
 std::size_t Watchers::size() const { return parts_->members.size(); }
 
 void Watchers::Parts::ask(std::uint64_t number, Wanted wanted) {
-  const std::uint64_t asked = ++members.at(number).asked;
-  const bool taken = desk.submit([self = shared_from_this(), number, asked, wanted = std::move(wanted)] {
-    Result<StatsDesk::Watched> watched = wanted ? self->desk.watch(*wanted) : self->desk.watch_projections();
-    self->post([self, number, asked, watched] { self->answered(number, asked, watched); });
-  });
-  if (!taken) members.at(number).socket.send(error_message("too many readers wait; ask again"));
-}
-
-void Watchers::Parts::answered(std::uint64_t number, std::uint64_t asked, Result<StatsDesk::Watched> watched) {
-  const auto found = members.find(number);
-  const bool is_current = found != members.end() && found->second.asked == asked;
-  if (!watched) {
-    if (is_current) found->second.socket.send(error_message(watched.error().text()));
+  Member& member = members.at(number);
+  if (member.is_asking) {
+    member.wanted = std::move(wanted);
     return;
   }
-  if (!is_current) return forget(watched->view);
+  member.is_asking = desk.submit([self = shared_from_this(), number, wanted = std::move(wanted)] {
+    Result<StatsDesk::Watched> watched = Error{Errc::handler_failed, "this view could not be made; ask again"};
+    try {
+      watched = wanted ? self->desk.watch(*wanted) : self->desk.watch_projections();
+    } catch (...) {  // without an answer it could never ask again
+    }
+    self->post([self, number, watched] { self->answered(number, watched); });
+  });
+  if (!member.is_asking) member.socket.send(error_message("too many readers wait; ask again"));
+}
+
+void Watchers::Parts::answered(std::uint64_t number, Result<StatsDesk::Watched> watched) {
+  const auto found = members.find(number);
+  if (found != members.end()) found->second.is_asking = false;
+  if (found == members.end() || found->second.wanted) {
+    if (watched) forget(watched->view);
+    if (found != members.end()) ask(number, *std::exchange(found->second.wanted, std::nullopt));
+    return;
+  }
+  if (!watched) return found->second.socket.send(error_message(watched.error().text()));
   Member& member = found->second;
   if (member.view) {
     by_view[*member.view].erase(number);

@@ -2,7 +2,8 @@
 //
 //   dashboard --{"type": "watch", ...}--> Watchers --watch--> StatsDesk --message of a view--> Watchers --> all who watch it
 //
-// Threads: the web thread, apart from deliver() and deliver_projections(), which the desk calls and which only post.
+// One socket asks the desk for one view at a time: of what it wants meanwhile the last counts, so it takes no more than one of
+// the desk's places. Threads: the web thread; what the desk calls on its own only posts.
 #pragma once
 
 #include <cstdint>
