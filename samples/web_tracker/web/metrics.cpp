@@ -49,7 +49,7 @@ void add_server(Families& add, const Metrics::Sources& from) {
               from.server.connections_refused);
   add.gauge("lungo_tracker_connections", "Connections open", from.connections);
   add.counter("lungo_tracker_requests_total", "HTTP requests read whole", from.server.requests);
-  add.counter("lungo_tracker_requests_malformed_total", "Answered 400, 408, 413 or 431 before they were requests",
+  add.counter("lungo_tracker_requests_malformed_total", "Answered 400, 408, 413, 426 or 431 by the server itself",
               from.server.refused);
   add.gauge("lungo_tracker_sockets", "WebSockets open", from.server.sockets);
   add.gauge("lungo_tracker_dashboards", "Dashboards that watch a view", from.dashboards);
