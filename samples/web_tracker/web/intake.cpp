@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
-#include <deque>
 #include <optional>
 #include <utility>
 
@@ -23,13 +22,26 @@ constexpr lungo::Duration kComeAgain = std::chrono::seconds{5};
 constexpr std::size_t kUserAgentBytesMax = 1024;  // of a longer one the beginning counts
 /// Appends on their way at the same time. More would make each smaller, and a sync costs as much for one event as for fifty.
 constexpr std::size_t kBusyLanesMax = 2;
-/// Between a request's arrival and its being counted as in flight; far more than it takes.
+/// An event's time is cut to the second, and a wall clock may be set back a little.
 constexpr std::chrono::milliseconds kArrivalSlack{1000};
+
+/// Encoded, beyond which the next append of a partition takes no more: far enough from lungo::kRecordBytesMax that the events
+/// of one request always fit, as a batch that is half full of them can't give them back.
+constexpr std::size_t kLaneBytesMax = 16u << 20;
+/// How long an error counts that may pass by itself: without new events nobody would notice that it has.
+constexpr lungo::Duration kTroubleLasts = std::chrono::seconds{10};
 
 /// Any page may send here and none may read the answer's body, which says nothing.
 Reply for_any_page(Reply reply) {
   reply.set("Access-Control-Allow-Origin", "*");
   return reply;
+}
+
+/// An IPv4 address that a socket for both families shows as IPv6 one: access logs have it as IPv4, and it is the same
+/// visitor's.
+boost::asio::ip::address unmapped(const boost::asio::ip::address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
 }
 
 bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
@@ -107,7 +119,9 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   struct Lane {
     std::optional<lungo::EventBatch> batch;
     std::vector<std::shared_ptr<Waiting>> waiting;
-    bool is_busy = false;  // an append is on its way
+    bool is_busy = false;          // an append is on its way
+    std::optional<Error> trouble;  // the partition's last append's, if it is the log that refuses
+    lungo::Instant trouble_at{};
   };
 
   void take(const http::Request& request, http::Responder respond);
@@ -116,11 +130,16 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   Result<void> append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
                       const std::shared_ptr<Waiting>& waiting);
+  Result<void> append_each(const std::vector<PostedEvent>& events, std::string_view stream, const Visitor& visitor,
+                           Timestamp time, const std::shared_ptr<Waiting>& waiting, Lane& lane);
   void flush();
   void flush(Lane& lane);
-  /// `lane`: whose turn is over when it completes; null for an event that is appended alone.
-  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane* lane);
-  void completed(const Result<std::vector<lungo::Commit>>& commits, const std::vector<std::shared_ptr<Waiting>>& waiting);
+  /// `is_turn`: the lane is busy until it completes; not with an event that is appended alone.
+  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane& lane, bool is_turn);
+  void completed(const Result<std::vector<lungo::Commit>>& commits, const std::vector<std::shared_ptr<Waiting>>& waiting,
+                 Lane& lane);
+  void note_outcome(const Result<std::vector<lungo::Commit>>& commits, Lane& lane);
+  [[nodiscard]] std::optional<Error> trouble() const;
   void answer(Waiting& waiting);
   void begin(const Waiting& waiting, Timestamp time);
   void end(const Waiting& waiting);
@@ -140,7 +159,6 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   std::map<std::uint64_t, Timestamp> in_flight;  // arrivals by number
   std::size_t in_flight_bytes = 0;
   std::atomic<Timestamp> oldest{Timestamp::max()};  // of those in flight
-  std::optional<Error> trouble;
 };
 
 Intake::Intake(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -158,10 +176,12 @@ void Intake::take(const http::Request& request, http::Responder respond) { parts
 boost::asio::ip::address Intake::sender_of(const http::Request& request) const { return parts_->sender_of(request); }
 const IntakeCounts& Intake::counts() const { return parts_->counts; }
 void Intake::on_answered(std::function<void(lungo::Duration)> listener) { parts_->listener = std::move(listener); }
-const std::optional<Error>& Intake::trouble() const { return parts_->trouble; }
+std::optional<Error> Intake::trouble() const { return parts_->trouble(); }
 
 Timestamp Intake::complete_until() const {
-  return std::min(parts_->store.log().ports().clock.now(), parts_->oldest.load()) - kArrivalSlack;
+  // In this order: whoever is counted only after the look at `oldest` takes its events' time later than this one.
+  const Timestamp now = parts_->store.log().ports().clock.now();
+  return std::min(now, parts_->oldest.load()) - kArrivalSlack;
 }
 
 bool Intake::Parts::is_site(std::string_view host) const {
@@ -173,7 +193,7 @@ bool Intake::Parts::is_site(std::string_view host) const {
 
 /// The last address of the last field, which the proxy wrote; whatever is before it may be made up.
 boost::asio::ip::address Intake::Parts::sender_of(const http::Request& request) const {
-  if (!options.behind_proxy) return request.peer;
+  if (!options.behind_proxy) return unmapped(request.peer);
   std::string_view forwarded;
   const auto [begin, end] = request.fields.equal_range("X-Forwarded-For");
   for (auto one = begin; one != end; ++one) forwarded = {one->value().data(), one->value().size()};
@@ -182,7 +202,7 @@ boost::asio::ip::address Intake::Parts::sender_of(const http::Request& request) 
   forwarded = forwarded.substr(0, forwarded.find_last_not_of(" \t") + 1);
   boost::system::error_code is_none;
   const auto address = boost::asio::ip::make_address(std::string{forwarded}, is_none);
-  return is_none ? request.peer : address;
+  return unmapped(is_none ? request.peer : address);
 }
 
 /// The chain up to the point where the events are known to be wanted; fills `events` and the address they are from.
@@ -223,10 +243,10 @@ void Intake::Parts::take(const http::Request& request, http::Responder respond) 
   if (std::optional<Reply> refused = refusal(request, events, from)) return respond(for_any_page(std::move(*refused)));
   ++counts.requests;
   lungo::Clock& clock = store.log().ports().clock;
-  const Timestamp time = clock.now();
   const auto waiting =
       std::make_shared<Waiting>(std::move(respond), next_number++, clock.monotonic(), request.body.size(), events.size());
-  begin(*waiting, time);
+  begin(*waiting, clock.now());
+  const Timestamp time = clock.now();  // once it is in flight: complete_until() can't pass it any more
   const Visitor& visitor = visitors.of(std::chrono::floor<std::chrono::days>(time), from.to_string(),
                                        request[http::field::user_agent].substr(0, kUserAgentBytesMax));
   Result<void> appended = append(events, visitor, time, waiting);
@@ -234,33 +254,20 @@ void Intake::Parts::take(const http::Request& request, http::Responder respond) 
   if (waiting->appends == 0) answer(*waiting);
 }
 
-/// Those with an id at once, each alone; the others with what else comes while this thread is busy.
+/// With ids at once, each alone; without with what else comes while this thread is busy. All of a request, or nothing.
 Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
                                    const std::shared_ptr<Waiting>& waiting) {
   const std::string stream = "visitor-" + std::string(visitor.id_text());
-  bool shares = false;
-  for (const PostedEvent& event : events) {
-    if (event.id.empty()) {
-      shares = true;
-      continue;
-    }
-    Result<lungo::EventBatch> alone = store.batch(kEventsTopic);
-    if (!alone) return alone.error();
-    Result<void> added = add_to(*alone, stream, event, visitor, time);
-    if (!added) return added;
-    ++waiting->appends;
-    submit(std::move(*alone), {waiting}, nullptr);
-  }
-  if (!shares) return {};
   const lungo::PartitionId partition = lungo::partition_of_key(stream, static_cast<std::int32_t>(lanes.size()));
   Lane& lane = lanes[static_cast<std::size_t>(partition.value())];
+  if (!events.front().id.empty()) return append_each(events, stream, visitor, time, waiting, lane);
   if (!lane.batch) {
     Result<lungo::EventBatch> empty = store.batch(kEventsTopic);
     if (!empty) return empty.error();
     lane.batch = std::move(*empty);
   }
+  if (lane.batch->size_bytes() > kLaneBytesMax) return Error{Errc::busy, "too many events wait for the disk"};
   for (const PostedEvent& event : events) {
-    if (!event.id.empty()) continue;
     Result<void> added = add_to(*lane.batch, stream, event, visitor, time);
     if (!added) return added;
   }
@@ -268,6 +275,22 @@ Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const
   lane.waiting.push_back(waiting);
   if (!lane.is_busy && busy_lanes < kBusyLanesMax && !std::exchange(flush_is_due, true))
     post([self = shared_from_this()] { self->flush(); });
+  return {};
+}
+
+/// An id is known again as that of an append.
+Result<void> Intake::Parts::append_each(const std::vector<PostedEvent>& events, std::string_view stream, const Visitor& visitor,
+                                        Timestamp time, const std::shared_ptr<Waiting>& waiting, Lane& lane) {
+  std::vector<lungo::EventBatch> batches;
+  for (const PostedEvent& event : events) {
+    Result<lungo::EventBatch> alone = store.batch(kEventsTopic);
+    if (!alone) return alone.error();
+    Result<void> added = add_to(*alone, stream, event, visitor, time);
+    if (!added) return added;
+    batches.push_back(std::move(*alone));
+  }
+  waiting->appends = batches.size();
+  for (lungo::EventBatch& batch : batches) submit(std::move(batch), {waiting}, lane, false);
   return {};
 }
 
@@ -287,35 +310,55 @@ void Intake::Parts::flush(Lane& lane) {
   lane.batch.reset();
   lane.is_busy = true;
   ++busy_lanes;
-  submit(std::move(batch), std::exchange(lane.waiting, {}), &lane);
+  submit(std::move(batch), std::exchange(lane.waiting, {}), lane, true);
 }
 
-void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane* lane) {
+void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane& lane, bool is_turn) {
   ++counts.appends;
-  store.append(std::move(batch), [self = shared_from_this(), waiting = std::move(waiting),
-                                  lane](const Result<std::vector<lungo::Commit>>& commits) {
-    self->post([self, waiting, lane, commits] {
-      if (lane != nullptr) {
-        lane->is_busy = false;
+  store.append(std::move(batch), [self = shared_from_this(), waiting = std::move(waiting), &lane,
+                                  is_turn](const Result<std::vector<lungo::Commit>>& commits) {
+    self->post([self, waiting, &lane, is_turn, commits] {
+      if (is_turn) {
+        lane.is_busy = false;
         --self->busy_lanes;
         self->flush();  // before the answers: the disk need not wait for them
       }
-      self->completed(commits, waiting);
+      self->completed(commits, waiting, lane);
     });
   });
 }
 
 void Intake::Parts::completed(const Result<std::vector<lungo::Commit>>& commits,
-                              const std::vector<std::shared_ptr<Waiting>>& waiting) {
-  trouble.reset();
-  if (!commits && lungo::is_retriable(commits.error().code())) trouble = commits.error();
-  if (!commits && commits.error() == Errc::partition_failed) trouble = commits.error();
+                              const std::vector<std::shared_ptr<Waiting>>& waiting, Lane& lane) {
+  note_outcome(commits, lane);
   if (commits)
     for (const lungo::Commit& commit : *commits) counts.repeated += commit.repeated ? 1 : 0;
   for (const std::shared_ptr<Waiting>& one : waiting) {
     if (!commits && !one->error) one->error = commits.error();
     if (--one->appends == 0) answer(*one);
   }
+}
+
+/// A sync that failed is for good: the partition takes nothing until the log is opened anew.
+void Intake::Parts::note_outcome(const Result<std::vector<lungo::Commit>>& commits, Lane& lane) {
+  if (lane.trouble && *lane.trouble == Errc::partition_failed) return;
+  if (commits) return lane.trouble.reset();
+  const Error& error = commits.error();
+  if (!lungo::is_retriable(error.code()) && error != Errc::partition_failed) return;
+  lane.trouble = error;
+  lane.trouble_at = store.log().ports().clock.monotonic();
+}
+
+/// What stays comes first.
+std::optional<Error> Intake::Parts::trouble() const {
+  const lungo::Instant now = store.log().ports().clock.monotonic();
+  std::optional<Error> passing;
+  for (const Lane& lane : lanes) {
+    if (!lane.trouble) continue;
+    if (*lane.trouble == Errc::partition_failed) return lane.trouble;
+    if (now - lane.trouble_at < kTroubleLasts) passing = lane.trouble;
+  }
+  return passing;
 }
 
 void Intake::Parts::answer(Waiting& waiting) {

@@ -3,9 +3,9 @@
 //   size (the server's) -> parse -> host -> rate -> target -> referrer -> visitor -> append -> 204
 //
 // Promise: 204 is answered after the events are durable. What comes for a partition while its last append is on its way shares
-// the next one; an event with an id of its own is an append of its own, by which a repetition is known. Memory: what is in flight
-// is bounded, more is answered 503. Threads: the web thread; complete_until() any. Completions come from the log's threads and
-// only post.
+// the next one; an event with an id of its own is an append of its own, by which a repetition is known. Memory: what is in
+// flight is bounded, more is answered 503. Threads: the web thread; complete_until() any. Completions come from the log's
+// threads and only post.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,15 +61,17 @@ class Intake {
 
   /// One POST /api/event.
   void take(const http::Request& request, http::Responder respond);
-  /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded.
+  /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded. An IPv4 address is one, also where
+  /// it came as ::ffff:192.0.2.1.
   [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   [[nodiscard]] const IntakeCounts& counts() const;
   /// Called for each request that was answered 204, with the time it took.
   void on_answered(std::function<void(lungo::Duration)> listener);
   /// All events that came before this time are committed, or never will be.
   [[nodiscard]] lungo::Timestamp complete_until() const;
-  /// The last append's error, while appends fail.
-  [[nodiscard]] const std::optional<lungo::Error>& trouble() const;
+  /// Why a partition takes no events: for good when a sync of it failed; otherwise until it takes some again, and for about 10
+  /// s at most, as it may have recovered since and nobody sends any.
+  [[nodiscard]] std::optional<lungo::Error> trouble() const;
 
  private:
   struct Parts;

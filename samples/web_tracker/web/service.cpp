@@ -282,7 +282,8 @@ void Service::health(const http::Request&, Responder respond) {
 }
 
 void Service::readiness(const http::Request&, Responder respond) {
-  const std::optional<Error> trouble = intake_->trouble() ? intake_->trouble() : parts_.tracker.trouble();
+  std::optional<Error> trouble = intake_->trouble();
+  if (!trouble) trouble = parts_.tracker.trouble();
   if (!trouble) return respond(plain(status::ok, "text/plain; charset=utf-8", "ok\n"));
   respond(later_reply(status::service_unavailable, trouble->text(), std::chrono::seconds{5}));
 }
