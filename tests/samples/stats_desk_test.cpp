@@ -214,5 +214,26 @@ TEST_F(Desk, RebuildIsToldAndViewsStayTrue) {
   EXPECT_EQ(on_desk([&] { return desk.stats({}); }).value(), json::serialize(before));
 }
 
+TEST_F(Desk, ViewsThatTakeTooMuchMemoryAreRefusedButForTheFirst) {
+  StatsDesk small{engine, rows, ports, 100ms, 1};
+  EXPECT_TRUE(small.watch({}));
+  StatsFilter other;
+  other.period = "7d";
+  const Result<StatsDesk::Watched> refused = small.watch(other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::busy);
+  EXPECT_TRUE(small.watch({})) << "one that is there takes no more";
+}
+
+TEST_F(Desk, LightJobsGoFirst) {
+  desk.set_running(nullptr);
+  std::string order;
+  EXPECT_TRUE(desk.submit([&] { order += 'h'; }));
+  EXPECT_TRUE(desk.submit([&] { order += 'l'; }, StatsDesk::Load::light));
+  EXPECT_TRUE(desk.submit([&] { order += 'l'; }, StatsDesk::Load::light));
+  on_desk([] { return true; });
+  EXPECT_EQ(order, "llh");
+}
+
 }  // namespace
 }  // namespace lungo::test

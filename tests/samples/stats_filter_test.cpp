@@ -69,6 +69,13 @@ TEST(StatsFilter, UnitOfDatesGoesByTheirNumber) {
   EXPECT_EQ(between("2026-02-27", "2026-03-02").end, "2026-03-03");
 }
 
+TEST(StatsFilter, MinutesAreNotCountedPageByPage) {
+  const lungo::Result<StatsFilter> both = StatsFilter::parse({"30m", {}, {}, "/menu"});
+  ASSERT_FALSE(both);
+  EXPECT_TRUE(both.error().text().starts_with("page: ")) << both.error().text();
+  EXPECT_TRUE(StatsFilter::parse({"30m", {}, {}, ""}));
+}
+
 TEST(StatsFilter, RefusalsNameTheWord) {
   EXPECT_TRUE(refusal({"8d", {}, {}, {}}).starts_with("period:"));
   EXPECT_TRUE(refusal({"7d", "2026-01-01", "2026-01-01", {}}).starts_with("period:"));

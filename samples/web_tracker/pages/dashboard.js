@@ -9,7 +9,7 @@ const kPeriods = ["30m", "today", "7d", "30d", "12mo", "all"];
 
 const tiles = new TilesView();
 const live = new LiveView();
-const lists = new ListsView((page) => choose({ ...filter, page }));
+const lists = new ListsView((page) => choose(ofPage({ ...filter, page })));
 const funnel = new FunnelView();
 const series = new SeriesView();
 
@@ -26,7 +26,12 @@ function filterOf(search) {
   const page = query.get("page");
   const [from, to, period] = ["from", "to", "period"].map((name) => query.get(name));
   const time = from && to ? { from, to } : { period: kPeriods.includes(period) ? period : kDefault };
-  return page === null ? time : { ...time, page };
+  return page ? ofPage({ ...time, page }) : time;
+}
+
+// Minutes are not counted page by page.
+function ofPage(chosen) {
+  return chosen.period === "30m" ? { ...chosen, period: "today" } : chosen;
 }
 
 const queryOf = (chosen) => new URLSearchParams(Object.entries(chosen).filter(([, value]) => value !== undefined)).toString();
@@ -69,7 +74,7 @@ byId("filter").addEventListener("change", ({ target }) => {
   if (target.name !== "period") return;
   const page = filter.page === undefined ? {} : { page: filter.page };
   if (target.value !== "custom") {
-    choose({ period: target.value, ...page });
+    choose(target.value === "30m" ? { period: "30m" } : { period: target.value, ...page });
     return;
   }
   byId("custom").hidden = false;

@@ -164,9 +164,9 @@ http::Upgrade Service::upgrade(const http::Request& request, http::WebSocket& so
   return upgrade;
 }
 
-void Service::from_desk(Responder respond, std::function<Result<std::string>()> read) {
+void Service::from_desk(Responder respond, std::function<Result<std::string>()> read, StatsDesk::Load load) {
   const auto waiting = std::make_shared<Responder>(std::move(respond));
-  const bool taken = parts_.desk.submit([waiting, read = std::move(read)] { (*waiting)(json_or_error(read())); });
+  const bool taken = parts_.desk.submit([waiting, read = std::move(read)] { (*waiting)(json_or_error(read())); }, load);
   if (!taken) (*waiting)(later_reply(status::service_unavailable, "too many readers wait", kDeskBusy));
 }
 
@@ -201,13 +201,16 @@ void Service::log_out(const http::Request& request, Responder respond) {
 }
 
 void Service::stats(const http::Request& request, Responder respond) {
-  from_desk(std::move(respond), [&desk = parts_.desk, query = Query{request.query()}]() -> Result<std::string> {
-    if (!query.is_valid()) return Error{Errc::invalid_argument, "the query is not well formed"};
-    Result<StatsFilter> filter =
-        StatsFilter::parse({query.get("period"), query.get("from"), query.get("to"), query.get("page")});
-    if (!filter) return filter.error();
-    return desk.stats(*filter);
-  });
+  from_desk(
+      std::move(respond),
+      [&desk = parts_.desk, query = Query{request.query()}]() -> Result<std::string> {
+        if (!query.is_valid()) return Error{Errc::invalid_argument, "the query is not well formed"};
+        Result<StatsFilter> filter =
+            StatsFilter::parse({query.get("period"), query.get("from"), query.get("to"), query.get("page")});
+        if (!filter) return filter.error();
+        return desk.stats(*filter);
+      },
+      StatsDesk::Load::heavy);
 }
 
 void Service::projections(const http::Request&, Responder respond) {
@@ -218,19 +221,23 @@ void Service::begin_rebuild(const http::Request& request, Responder respond) {
   Result<std::vector<std::string>> names = projections_in(request.body);
   if (!names) return respond(error_reply(names.error()));
   const auto waiting = std::make_shared<Responder>(std::move(respond));
-  const bool taken = parts_.desk.submit([waiting, &desk = parts_.desk, names = std::move(*names)] {
-    const Result<void> begun = desk.begin_rebuild(names);
-    (*waiting)(begun ? json_reply(status::accepted, "{}") : error_reply(begun.error()));
-  });
+  const bool taken = parts_.desk.submit(
+      [waiting, &desk = parts_.desk, names = std::move(*names)] {
+        const Result<void> begun = desk.begin_rebuild(names);
+        (*waiting)(begun ? json_reply(status::accepted, "{}") : error_reply(begun.error()));
+      },
+      StatsDesk::Load::light);
   if (!taken) (*waiting)(later_reply(status::service_unavailable, "too many readers wait", kDeskBusy));
 }
 
 void Service::cancel_rebuild(const http::Request&, Responder respond) {
   const auto waiting = std::make_shared<Responder>(std::move(respond));
-  const bool taken = parts_.desk.submit([waiting, &desk = parts_.desk] {
-    const Result<void> canceled = desk.cancel_rebuild();
-    (*waiting)(canceled ? json_reply(status::accepted, "{}") : error_reply(canceled.error()));
-  });
+  const bool taken = parts_.desk.submit(
+      [waiting, &desk = parts_.desk] {
+        const Result<void> canceled = desk.cancel_rebuild();
+        (*waiting)(canceled ? json_reply(status::accepted, "{}") : error_reply(canceled.error()));
+      },
+      StatsDesk::Load::light);
   if (!taken) (*waiting)(later_reply(status::service_unavailable, "too many readers wait", kDeskBusy));
 }
 

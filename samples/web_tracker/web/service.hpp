@@ -60,7 +60,8 @@ class Service final : public http::Application {
   void count_wrong_password(const http::Request& request);
   [[nodiscard]] http::Reply no_route(const http::Request& request, std::string_view allowed) const;
   /// Runs `read` on the desk and answers with what it returns.
-  void from_desk(http::Responder respond, std::function<lungo::Result<std::string>()> read);
+  void from_desk(http::Responder respond, std::function<lungo::Result<std::string>()> read,
+                 StatsDesk::Load load = StatsDesk::Load::light);
 
   void take_event(const http::Request& request, http::Responder respond);
   void preflight(const http::Request& request, http::Responder respond);

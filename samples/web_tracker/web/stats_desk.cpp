@@ -28,10 +28,15 @@ std::string view_message(StatsView& view) { return message("view", {{"view", vie
 
 }  // namespace
 
-StatsDesk::StatsDesk(lungo::Engine& engine, AddedProjections& rows, lungo::Ports ports, lungo::Duration update_interval)
-    : engine_(engine), rows_(rows), ports_(ports), update_interval_(update_interval), report_(engine), mailbox_([this] {
-        wake();
-      }) {}
+StatsDesk::StatsDesk(lungo::Engine& engine, AddedProjections& rows, lungo::Ports ports, lungo::Duration update_interval,
+                     std::size_t view_bytes_max)
+    : engine_(engine),
+      rows_(rows),
+      ports_(ports),
+      update_interval_(update_interval),
+      view_bytes_max_(view_bytes_max),
+      report_(engine),
+      mailbox_([this] { wake(); }) {}
 
 StatsDesk::~StatsDesk() { mailbox_.close(); }
 
@@ -50,11 +55,12 @@ void StatsDesk::wake() {
   if (running_ != nullptr) running_->wake();
 }
 
-bool StatsDesk::submit(std::function<void()> job) {
+bool StatsDesk::submit(std::function<void()> job, Load load) {
   {
     const std::lock_guard lock{mutex_};
-    if (jobs_.size() >= kJobsMax) return false;
-    jobs_.push_back(std::move(job));
+    std::deque<std::function<void()>>& jobs = load == Load::light ? light_jobs_ : heavy_jobs_;
+    if (jobs.size() >= kJobsMax) return false;
+    jobs.push_back(std::move(job));
   }
   wake();
   return true;
@@ -113,6 +119,10 @@ Result<StatsDesk::Watched> StatsDesk::watch(const StatsFilter& filter) {
     if (views_.empty()) mailbox_.close();
     return loaded.error();
   }
+  std::size_t bytes = (*loaded)->bytes();
+  for (const std::unique_ptr<View>& other : views_) bytes += other->stats->bytes();
+  if (bytes > view_bytes_max_ && !views_.empty())
+    return Error{Errc::busy, "what is watched takes too much memory; close a dashboard, or choose a shorter period"};
   auto view = std::make_unique<View>();
   view->id = ++last_id_;
   view->watchers = 1;
@@ -149,9 +159,10 @@ bool StatsDesk::run_jobs() {
     std::function<void()> job;
     {
       const std::lock_guard lock{mutex_};
-      if (jobs_.empty()) return false;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      std::deque<std::function<void()>>& jobs = light_jobs_.empty() ? heavy_jobs_ : light_jobs_;
+      if (jobs.empty()) return false;
+      job = std::move(jobs.front());
+      jobs.pop_front();
     }
     try {
       job();
@@ -159,7 +170,7 @@ bool StatsDesk::run_jobs() {
     }
   }
   const std::lock_guard lock{mutex_};
-  return !jobs_.empty();
+  return !light_jobs_.empty() || !heavy_jobs_.empty();
 }
 
 void StatsDesk::end_watches() {

@@ -29,6 +29,8 @@ namespace tracker {
 class StatsDesk final : public lungo::Activity {
  public:
   static constexpr std::size_t kViewsMax = 32;
+  static constexpr std::size_t kViewBytesMax = 128u
+                                               << 20;  // of all views together: a year of many pages takes tens of megabytes
   static constexpr std::size_t kJobsMax = 256;
   static constexpr std::uint64_t kProjections = 0;  // the view that watch_projections() watches
 
@@ -37,7 +39,7 @@ class StatsDesk final : public lungo::Activity {
 
   /// All must outlive it.
   StatsDesk(lungo::Engine& engine, AddedProjections& rows, lungo::Ports ports,
-            lungo::Duration update_interval = std::chrono::milliseconds{100});
+            lungo::Duration update_interval = std::chrono::milliseconds{100}, std::size_t view_bytes_max = kViewBytesMax);
   StatsDesk(Tracker& tracker, lungo::Duration update_interval)
       : StatsDesk(tracker.engine(), tracker.rows(), tracker.ports(), update_interval) {}
   ~StatsDesk() override;
@@ -46,8 +48,12 @@ class StatsDesk final : public lungo::Activity {
   void set_running(lungo::RunningActivity* running);
   /// Any thread; null: nobody listens.
   void set_sink(Sink sink);
-  /// Any thread. False: too many wait already.
-  bool submit(std::function<void()> job);
+  enum class Load {
+    light,  // asks for little: before those that scan rows
+    heavy,
+  };
+  /// Any thread. False: too many of its kind wait already.
+  bool submit(std::function<void()> job, Load load = Load::heavy);
   /// Ends one watch() of the view. Any thread, at once or at the next step.
   void unwatch(std::uint64_t view);
 
@@ -57,7 +63,7 @@ class StatsDesk final : public lungo::Activity {
     std::uint64_t view = 0;
     std::string text;  // the message that shows all of it
   };
-  /// Errors: busy when too many different filters are watched; as Projection::scan().
+  /// Errors: busy when too many different filters are watched, or they take too much memory; as Projection::scan().
   lungo::Result<Watched> watch(const StatsFilter& filter);
   /// View kProjections: its messages come when something changed, twice a second at most.
   lungo::Result<Watched> watch_projections();
@@ -101,11 +107,13 @@ class StatsDesk final : public lungo::Activity {
   AddedProjections& rows_;
   const lungo::Ports ports_;
   const lungo::Duration update_interval_;
+  const std::size_t view_bytes_max_;
 
-  std::mutex mutex_;  // guards the four below
+  std::mutex mutex_;  // guards the five below
   lungo::RunningActivity* running_ = nullptr;
   Sink sink_;
-  std::deque<std::function<void()>> jobs_;
+  std::deque<std::function<void()>> light_jobs_;
+  std::deque<std::function<void()>> heavy_jobs_;
   std::vector<std::uint64_t> unwatched_;
 
   // The desk's own.

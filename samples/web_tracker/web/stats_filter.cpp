@@ -92,6 +92,8 @@ Result<StatsFilter> StatsFilter::parse(const Words& words) {
   }
   if (words.page && words.page->size() > kPageBytesMax) return Error{Errc::invalid_argument, "page: is too long"};
   if (words.page && !words.page->empty()) filter.page = *words.page;
+  if (filter.page && filter.period == "30m")
+    return Error{Errc::invalid_argument, "page: minutes are not counted page by page; choose another period, such as today"};
   return filter;
 }
 

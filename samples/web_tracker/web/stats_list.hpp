@@ -33,6 +33,11 @@ class StatsList {
     if (top_.size() < kShown || std::max(before, after) >= top_.back().second) top_is_stale_ = true;
   }
 
+  /// Memory that it takes, about.
+  [[nodiscard]] std::size_t bytes() const {
+    constexpr std::size_t kNameBytes = 96;  // a string of its own, its count, and room between them
+    return rows_.bucket_count() * 2 * sizeof(std::uint64_t) + names_.size() * kNameBytes;
+  }
   /// Of all counts.
   [[nodiscard]] std::int64_t sum() const { return sum_; }
   [[nodiscard]] std::size_t names() const { return names_.size(); }

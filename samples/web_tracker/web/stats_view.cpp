@@ -39,6 +39,12 @@ bool StatsView::is_counted(const StatsRow& row) const {
   return row.day >= begin && row.day < period_.end;
 }
 
+std::size_t StatsView::bytes() const {
+  std::size_t bytes = sizeof *this + visitors_.bucket_count() * 2 * sizeof(std::uint64_t);
+  for (const StatsList& list : lists_) bytes += list.bytes();
+  return bytes;
+}
+
 void StatsView::apply(const StatsRow& row) {
   switch (row.table) {
     case StatsTable::minutes:

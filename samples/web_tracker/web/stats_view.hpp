@@ -31,6 +31,8 @@ class StatsView {
   /// The parts that are other than they were last told, under their names in a message; empty when there are none.
   boost::json::object changes();
 
+  /// Memory that it takes, about.
+  [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] const StatsFilter& filter() const { return filter_; }
   [[nodiscard]] const StatsPeriod& period() const { return period_; }
 
