@@ -32,7 +32,8 @@ inline std::vector<std::string> tracker_command(const std::string& data, const s
   command.insert(command.end(), {"--data", data});
   command.insert(command.end(), more.begin(), more.end());
   // Whoever means the web service says on which port.
-  if (std::find(more.begin(), more.end(), "--port") == more.end()) command.emplace_back("--no-web");
+  const auto is_given = [&more](const char* word) { return std::find(more.begin(), more.end(), word) != more.end(); };
+  if (!is_given("--port") && !is_given("replay")) command.emplace_back("--no-web");
   return command;
 }
 

@@ -256,8 +256,8 @@ void Service::events(const http::Request& request, Responder respond) {
     EventsQuery wanted;
     wanted.topic = query.get("topic").value_or("");
     if (const auto stream = query.get("stream")) wanted.stream = std::string(*stream);
-    wanted.before = query.get("before").value_or("");
-    wanted.after = query.get("after").value_or("");
+    if (const auto before = query.get("before"); before && !before->empty()) wanted.before = std::string(*before);
+    if (const auto after = query.get("after"); after && !after->empty()) wanted.after = std::string(*after);
     if (const auto limit = query.get("limit")) {
       const std::optional<std::int64_t> number = query.number("limit");
       if (!number) return Error{Errc::invalid_argument, "`limit` must be a number"};
