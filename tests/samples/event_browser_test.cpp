@@ -148,7 +148,8 @@ TEST(EventBrowserOnDisk, PagesCrossBatchesAndSegments) {
     EventBatch batch = store.batch("events").value();
     for (int i = 0; i < size; ++i) {
       const EventMeta meta{.time = Timestamp{std::chrono::seconds{added}}};
-      ASSERT_TRUE(batch.add("visitor-" + std::to_string(added % 13), Looked{std::string(2'000, 'x'), added++, 0}, meta));
+      ASSERT_TRUE(batch.add("visitor-" + std::to_string(added % 13), Looked{std::string(2'000, 'x'), added, 0}, meta));
+      ++added;
     }
     ASSERT_TRUE(store.append_wait(std::move(batch)));
   }

@@ -18,8 +18,6 @@ using lungo::Error;
 using lungo::Result;
 using Message = std::shared_ptr<const std::string>;
 
-constexpr std::uint64_t kProjections = 0;  // the view that /replay watches
-
 Message error_message(std::string_view error) {
   boost::json::object object;
   object["type"] = "error";
