@@ -81,7 +81,7 @@ class Connection final : public OpenConnection {
   Connection(Shared& shared, asio::ip::tcp::socket socket)
       : shared_(shared),
         stream_(std::move(socket)),
-        buffer_(2 * shared.limits.header_bytes_max),
+        buffer_(2 * std::size_t{shared.limits.header_bytes_max}),
         deadline_(std::make_shared<Deadline>(shared.context)),
         place_(shared.idle.end()) {
     shared_.open.insert(this);
