@@ -187,7 +187,7 @@ class SqliteStore final : public StateStore {
   std::string describe() const override { return "sqlite " + name_; }
   Result<std::unique_ptr<RowReader>> reader() override;
 
-  Result<void> begin() override { return connection_->execute("BEGIN IMMEDIATE"); }
+  Result<void> begin() override;
   Result<void> commit() override;
   void rollback() override;
 
@@ -222,6 +222,8 @@ class SqliteStore final : public StateStore {
   Result<void> check_format();
   Table& at(TableId id);
   Result<SqliteStatement*> statement(std::optional<SqliteStatement>& kept, const std::string& sql);
+  Result<void> begin_reads();
+  void end_reads();
   /// Remembers the tables as they are, for rollback().
   void before_change();
 
@@ -233,6 +235,9 @@ class SqliteStore final : public StateStore {
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<SqliteConnection> connection_;
   std::vector<Table> tables_;  // by TableId
+  // A transaction that only reads is open. Alone, each look-up would take and leave its locks, a third of its cost. It holds no
+  // commit back, since the one who commits is this store.
+  bool reads_ = false;
   struct Before {
     std::string name;
     bool open = true;
@@ -336,6 +341,24 @@ Result<std::unique_ptr<RowReader>> SqliteStore::reader() {
   return std::unique_ptr<RowReader>{new SqliteReader{std::move(*connection), std::move(unchanged)}};
 }
 
+Result<void> SqliteStore::begin() {
+  end_reads();
+  return connection_->execute("BEGIN IMMEDIATE");
+}
+
+Result<void> SqliteStore::begin_reads() {
+  if (connection_->in_transaction()) return {};
+  Result<void> begun = connection_->execute("BEGIN");
+  reads_ = begun.has_value();
+  return begun;
+}
+
+void SqliteStore::end_reads() {
+  // It fails only where SQLite has ended the transaction by itself, after an error that the look-up has told.
+  if (std::exchange(reads_, false) && connection_->in_transaction())
+    static_cast<void>(connection_->execute("COMMIT").has_value());
+}
+
 Result<void> SqliteStore::commit() {
   if (Result<void> done = connection_->execute("COMMIT"); !done) return done;
   before_.reset();
@@ -344,6 +367,7 @@ Result<void> SqliteStore::commit() {
 
 void SqliteStore::rollback() {
   if (!connection_) return;
+  reads_ = false;
   // SQLite has rolled back by itself after some errors, a full disk among them.
   if (connection_->in_transaction()) static_cast<void>(connection_->execute("ROLLBACK").has_value());
   if (!before_) return;
@@ -364,6 +388,7 @@ void SqliteStore::before_change() {
 
 Result<TableId> SqliteStore::open_table(const TableSpec& spec) {
   check(!spec.key.empty(), "a table has a key");
+  end_reads();
   Result<std::optional<TableSpec>> found = read_spec(*connection_, spec.name);
   if (!found) return found.error();
   if (*found && **found != spec) return Error{Errc::already_exists, "table " + spec.name + " has other columns in " + path_};
@@ -377,6 +402,7 @@ Result<TableId> SqliteStore::open_table(const TableSpec& spec) {
 }
 
 Result<void> SqliteStore::drop_table(const std::string& name) {
+  end_reads();
   before_change();
   for (Table& table : tables_)
     if (table.spec.name == name) table.close();
@@ -384,6 +410,7 @@ Result<void> SqliteStore::drop_table(const std::string& name) {
 }
 
 Result<void> SqliteStore::rename_table(const std::string& name, const std::string& new_name) {
+  end_reads();
   Result<std::optional<TableSpec>> from = read_spec(*connection_, name);
   if (!from) return from.error();
   if (!*from) return Error{Errc::not_found, "no table " + name + " in " + path_};
@@ -403,6 +430,7 @@ Result<void> SqliteStore::rename_table(const std::string& name, const std::strin
 
 Result<bool> SqliteStore::get(TableId id, Cells key, const RowVisitor& visit) {
   Table& table = at(id);
+  if (Result<void> begun = begin_reads(); !begun) return begun.error();
   Result<SqliteStatement*> prepared = statement(table.get, table.get ? std::string{} : get_sql(table.spec));
   if (!prepared) return prepared.error();
   (*prepared)->bind(1, key);
@@ -410,6 +438,7 @@ Result<bool> SqliteStore::get(TableId id, Cells key, const RowVisitor& visit) {
 }
 
 Result<void> SqliteStore::put(TableId id, Cells row) {
+  end_reads();
   Table& table = at(id);
   Result<SqliteStatement*> prepared = statement(table.put, table.put ? std::string{} : put_sql(table.spec));
   if (!prepared) return prepared.error();
@@ -418,6 +447,7 @@ Result<void> SqliteStore::put(TableId id, Cells row) {
 }
 
 Result<void> SqliteStore::erase(TableId id, Cells key) {
+  end_reads();
   Table& table = at(id);
   Result<SqliteStatement*> prepared = statement(table.erase, table.erase ? std::string{} : erase_sql(table.spec));
   if (!prepared) return prepared.error();

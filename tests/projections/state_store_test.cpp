@@ -112,6 +112,35 @@ TEST_P(AnyStore, RollbackUndoesRowsAndTables) {
   EXPECT_EQ(scan(*reader_, "Pages"), (Rows{"1|/a|1", "1|/c|4"}));
 }
 
+TEST_P(AnyStore, LookUpBeforehandHoldsNoChangeBack) {
+  const Cell key[] = {std::int64_t{1}, std::string_view{"/a"}};
+  const auto look = [&] { return store_->get(pages_, key, [](Cells) { return true; }).value(); };
+  EXPECT_FALSE(look());
+  put(1, "/a", 1);  // each change outside of a transaction is its own
+  EXPECT_EQ(scan(*reader_, "Pages"), Rows{"1|/a|1"});
+  EXPECT_TRUE(look());
+  ASSERT_TRUE(store_->erase(pages_, key).has_value());
+  EXPECT_EQ(scan(*reader_, "Pages"), Rows{});
+  EXPECT_FALSE(look());
+  ASSERT_TRUE(store_->begin().has_value());
+  put(1, "/a", 2);
+  EXPECT_TRUE(look());
+  ASSERT_TRUE(store_->commit().has_value());
+  EXPECT_EQ(scan(*reader_, "Pages"), Rows{"1|/a|2"});
+  EXPECT_TRUE(look());
+  ASSERT_TRUE(store_->rename_table("Pages", "Later").has_value());
+  EXPECT_EQ(scan(*reader_, "Later"), Rows{"1|/a|2"});
+  EXPECT_TRUE(look());
+  ASSERT_TRUE(store_->open_table(kPages).has_value());
+  EXPECT_EQ(scan(*reader_, "Pages"), Rows{});
+  EXPECT_TRUE(look());
+  ASSERT_TRUE(store_->drop_table("Pages").has_value());
+  EXPECT_EQ(reader_->scan("Pages", {}, [](Cells) { return true; }).error(), Errc::not_found);
+  EXPECT_TRUE(look());
+  store_->rollback();
+  EXPECT_EQ(scan(*reader_, "Later"), Rows{"1|/a|2"});
+}
+
 TEST_P(AnyStore, SwapOfTablesIsOneTransactionAndHandlesFollow) {
   put(1, "/old", 1);
   const Cell key[] = {std::int64_t{1}, std::string_view{"/old"}};
@@ -217,6 +246,21 @@ TEST_F(SqliteFile, IsReadByOtherProgramsWhileTheEngineHoldsIt) {
   const Cell row[] = {std::int64_t{1}, std::string_view{"/espresso"}, std::int64_t{7}};
   ASSERT_TRUE(store->put(pages, row).has_value());
   EXPECT_EQ(query(path(), "select url, views from Pages"), "/espresso|7\n");
+}
+
+TEST_F(SqliteFile, WriteAheadLogIsTakenUpThoughRowsAreLookedUpBetweenCommits) {
+  const auto store = sqlite("views.db", {.wal_bytes = 64u << 10});
+  ASSERT_TRUE(store->open(site()).has_value());
+  const TableId pages = store->open_table(kPages).value();
+  const std::string url(1000, 'u');
+  for (std::int64_t day = 0; day < 500; ++day) {
+    const Cell row[] = {day, std::string_view{url}, day};
+    EXPECT_FALSE(store->get(pages, Cells{row, 2}, [](Cells) { return true; }).value());
+    ASSERT_TRUE(store->begin().has_value());
+    ASSERT_TRUE(store->put(pages, row).has_value());
+    ASSERT_TRUE(store->commit().has_value());
+  }
+  EXPECT_LT(std::filesystem::file_size(path() + "-wal"), 256u << 10);
 }
 
 TEST_F(SqliteFile, SecondEngineIsRefusedByTheNameOfTheFirst) {

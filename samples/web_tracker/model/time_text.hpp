@@ -18,35 +18,35 @@ class TimeText {
  public:
   TimeText() = default;  // empty
   TimeText(std::chrono::sys_seconds time, TimeUnit unit) : size_(static_cast<std::size_t>(unit)) {
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const auto minutes = static_cast<unsigned>(std::chrono::floor<std::chrono::minutes>(time - day).count());
-    // All read models ask for the day of one event, and the next event's is mostly the same.
-    thread_local Day last;
-    if (last.day != day) last = Day{day};
-    std::memcpy(text_.data(), last.text.data(), last.text.size());
-    text_[10] = ' ';
-    put_two(text_.data() + 11, minutes / 60);
-    text_[13] = ':';
-    put_two(text_.data() + 14, minutes % 60);
+    // All read models ask for the time of one event, and the next event's day is mostly the same.
+    thread_local Last last;
+    if (last.time != time) last.set(time);
+    text_ = last.text;
   }
   [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
   operator std::string_view() const { return view(); }
 
  private:
-  struct Day {
-    Day() = default;
-    explicit Day(std::chrono::sys_days of) : day(of) {
+  struct Last {
+    void set(std::chrono::sys_seconds of) {
+      time = of;
+      if (const auto its_day = std::chrono::floor<std::chrono::days>(time); day != its_day) set_day(its_day);
+      const auto minutes = static_cast<unsigned>(std::chrono::floor<std::chrono::minutes>(time - day).count());
+      put_two(text.data() + 11, minutes / 60);
+      put_two(text.data() + 14, minutes % 60);
+    }
+    void set_day(std::chrono::sys_days of) {
+      day = of;
       const std::chrono::year_month_day date{day};
       const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
       put_two(text.data(), year / 100 % 100);
       put_two(text.data() + 2, year % 100);
-      text[4] = '-';
       put_two(text.data() + 5, static_cast<unsigned>(date.month()));
-      text[7] = '-';
       put_two(text.data() + 8, static_cast<unsigned>(date.day()));
     }
+    std::chrono::sys_seconds time = std::chrono::sys_seconds::max();
     std::chrono::sys_days day = std::chrono::sys_days::max();
-    std::array<char, 10> text{};
+    std::array<char, 16> text{'0', '0', '0', '0', '-', '0', '0', '-', '0', '0', ' ', '0', '0', ':', '0', '0'};
   };
 
   static void put_two(char* at, unsigned value) {

@@ -117,6 +117,9 @@ void append_ordered_value(const T& value, std::string& out) {
   }
 }
 
+/// XXH3 of the bytes: several look-ups per event hash a page's path.
+std::uint64_t text_hash(std::string_view text);
+
 inline std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
   hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;  // golden ratio: spreads runs of small integers over the upper bits
   return hash ^ (hash >> 32);
@@ -126,11 +129,11 @@ inline std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 template <class T>
 std::uint64_t key_hash(const T& value, std::uint64_t seed = 0) {
   if constexpr (std::is_convertible_v<const T&, std::string_view>) {
-    return mix(seed, std::hash<std::string_view>{}(std::string_view{value}));
+    return mix(seed, text_hash(std::string_view{value}));
   } else if constexpr (is_integral_field<T>()) {
     return mix(seed, static_cast<std::uint64_t>(integer_of(value)));
   } else if constexpr (kFieldKind<T> == FieldKind::bytes || is_byte_array<T>()) {
-    return mix(seed, std::hash<std::string_view>{}(as_text(bytes_of(value))));
+    return mix(seed, text_hash(as_text(bytes_of(value))));
   } else if constexpr (kFieldKind<T> == FieldKind::structure) {
     return std::apply(
         [seed](const auto&... field) {
@@ -142,7 +145,7 @@ std::uint64_t key_hash(const T& value, std::uint64_t seed = 0) {
   } else {
     std::string ordered;
     append_ordered_value(value, ordered);
-    return mix(seed, std::hash<std::string>{}(ordered));
+    return mix(seed, text_hash(ordered));
   }
 }
 

@@ -31,6 +31,12 @@ class RowCache {
 
   RowCache() { slots_.resize(kSlotsMin); }
 
+  /// The row that was found last, if it is this one: the next event's day and minute are mostly those of the event before.
+  template <class K>
+  Row* find_again(const K& key) {
+    return last_ != nullptr && key_equal(last_->key, key) ? last_ : nullptr;
+  }
+
   /// The row, or null. `key` may be of a type that hashes and compares like Key.
   template <class K>
   Row* find(std::uint64_t hash, const K& key) {
@@ -41,6 +47,7 @@ class RowCache {
       Row& row = at(entry.row);
       if (row.hash == hash && key_equal(row.key, key)) {
         row.recent = true;
+        last_ = &row;
         return &row;
       }
     }
@@ -54,6 +61,7 @@ class RowCache {
     row.key = std::move(key);
     row.hash = hash;
     row.used = row.recent = true;
+    last_ = &row;
     place(hash, index);
     ++count_;
     measure(row);
@@ -82,6 +90,7 @@ class RowCache {
   /// Drops clean rows until at most `bytes_max` are held or none is left. Tells whether any was dropped.
   bool evict(std::size_t bytes_max) {
     bool any = false;
+    last_ = nullptr;
     // Twice round: the first pass may only clear the marks.
     for (std::size_t steps = 2 * rows_made_; bytes() > bytes_max && steps > 0; --steps) {
       hand_ = hand_ + 1 < rows_made_ ? hand_ + 1 : 0;
@@ -173,6 +182,7 @@ class RowCache {
   std::vector<std::unique_ptr<Row[]>> blocks_;
   std::vector<std::uint32_t> free_;
   std::vector<Row*> dirty_;
+  Row* last_ = nullptr;
   DroppedKeys dropped_;
   std::size_t rows_made_ = 0;
   std::size_t count_ = 0;

@@ -18,6 +18,7 @@
 #include <lungo/framework/event_decoder.hpp>
 #include <lungo/framework/fold.hpp>
 #include <lungo/log/check.hpp>
+#include <lungo/projections/key_order.hpp>
 #include <lungo/projections/row.hpp>
 #include <lungo/projections/row_cache.hpp>
 #include <lungo/projections/state_store.hpp>
@@ -120,7 +121,10 @@ class WorkerOf final : public Worker {
   std::shared_ptr<const void> written_rows() const override {
     auto rows = std::make_shared<std::vector<RowOf<P>>>();
     rows->reserve(order_.size());
-    for (const Ordered& entry : order_) rows->push_back({entry.row->key, entry.row->state});
+    order_.for_each([&](std::size_t number) {
+      const Row& row = *rows_.dirty()[number];
+      rows->push_back({row.key, row.state});
+    });
     return rows;
   }
   void evict(std::size_t bytes_max) override { rows_.evict(bytes_max); }
@@ -167,6 +171,7 @@ class WorkerOf final : public Worker {
   /// The row, read from the store or made when it is not held. Null: error() says why.
   template <class K>
   Row* find_row(const K& key) {
+    if (Row* row = rows_.find_again(key)) return row;
     const std::uint64_t hash = key_hash(key);
     if (Row* row = rows_.find(hash, key)) return row;
     Row& row = rows_.insert(hash, Key(key));
@@ -201,36 +206,24 @@ class WorkerOf final : public Worker {
 
   RowCache<Key, State> rows_;
   RowScratch scratch_;
-  std::string order_bytes_;  // ordered keys of the rows being written, one after another
-  struct Ordered {
-    std::size_t begin;
-    std::size_t size;
-    Row* row;
-  };
-  std::vector<Ordered> order_;  // what write() wrote, until written()
+  KeyOrder order_;  // of the dirty rows, since write() and until written()
 };
 
 template <class P>
 Result<void> WorkerOf<P>::write() {
   // In key order, since a B-tree takes neighbours far faster than strangers.
-  order_bytes_.clear();
   order_.clear();
-  for (Row* row : rows_.dirty()) {
-    const std::size_t begin = order_bytes_.size();
-    append_ordered_value(row->key, order_bytes_);
-    order_.push_back({begin, order_bytes_.size() - begin, row});
-  }
-  const std::string_view bytes = order_bytes_;
-  std::sort(order_.begin(), order_.end(), [bytes](const Ordered& a, const Ordered& b) {
-    return bytes.substr(a.begin, a.size) < bytes.substr(b.begin, b.size);
-  });
-  for (const Ordered& entry : order_) {
+  for (const Row* row : rows_.dirty()) order_.add(row->key);
+  order_.sort();
+  Result<void> put;
+  order_.for_each([&](std::size_t number) {
+    if (!put) return;
+    const Row& row = *rows_.dirty()[number];
     scratch_.clear();
-    append_row_cells(entry.row->key, entry.row->state, scratch_);
-    Result<void> put = store_->put(table_, scratch_.cells());
-    if (!put) return put;
-  }
-  return {};
+    append_row_cells(row.key, row.state, scratch_);
+    put = store_->put(table_, scratch_.cells());
+  });
+  return put;
 }
 
 }  // namespace lungo::detail
