@@ -144,6 +144,45 @@ TEST_F(Desk, FurtherFiltersAreRefusedAndWelcomeAgainWhenOneGoes) {
   EXPECT_TRUE(on_desk([&] { return desk.watch(filter_of("7d", "/more")); }).has_value());
 }
 
+TEST_F(Desk, ViewIsKeptForAWhileSoThatAPageThatAsksAndThenWatchesReadsRowsOnce) {
+  const StatsFilter week = filter_of("7d");
+  const auto stats = [&] { return json::parse(on_desk([&] { return desk.stats(week); }).value()).as_object(); };
+  view_page("/a");
+  EXPECT_EQ(stats(), fresh(week));
+  view_page("/a", 2);
+  EXPECT_EQ(stats(), fresh(week)) << "a view that is kept moves with the rows";
+  StatsDesk::Watched watched = watch(week);
+  EXPECT_EQ(watched.view, 1u) << "the first view that was ever made";
+  EXPECT_EQ(json::parse(watched.text).as_object().at("view"), fresh(week));
+  desk.unwatch(watched.view);
+  sim.executor.run_for(StatsDesk::kKept - 1s);
+  view_page("/b");
+  told.clear();
+  sim.executor.run_for(500ms);
+  EXPECT_TRUE(told.empty()) << "nobody watches";
+  watched = watch(week);
+  EXPECT_EQ(watched.view, 1u);
+  EXPECT_EQ(json::parse(watched.text).as_object().at("view"), fresh(week));
+  desk.unwatch(watched.view);
+  sim.executor.run_for(StatsDesk::kKept + 1s);
+  EXPECT_EQ(watch(week).view, 2u);
+}
+
+TEST_F(Desk, WhatIsAskedForIsAnsweredThoughThereIsNoRoomToKeepIt) {
+  for (std::size_t i = 0; i < StatsDesk::kViewsMax; ++i) watch(filter_of("7d", "/" + std::to_string(i)));
+  view_page("/a");
+  EXPECT_EQ(json::parse(on_desk([&] { return desk.stats({}); }).value()).as_object(), fresh());
+  for (std::size_t i = 0; i < 2 * StatsDesk::kViewsMax; ++i)
+    EXPECT_TRUE(on_desk([&] { return desk.stats(filter_of("30d", "/" + std::to_string(i))); }).has_value());
+}
+
+TEST_F(Desk, ViewsThatNobodyWatchesMakeRoom) {
+  for (std::size_t i = 0; i < 2 * StatsDesk::kViewsMax; ++i)
+    EXPECT_TRUE(on_desk([&] { return desk.stats(filter_of("30d", "/" + std::to_string(i))); }).has_value());
+  for (std::size_t i = 0; i < StatsDesk::kViewsMax; ++i) watch(filter_of("7d", "/" + std::to_string(i)));
+  EXPECT_EQ(on_desk([&] { return desk.watch(filter_of("7d", "/more")); }).error(), Errc::busy);
+}
+
 TEST_F(Desk, JobsAreRefusedWhenTooManyWait) {
   std::size_t taken = 0;
   std::size_t done = 0;

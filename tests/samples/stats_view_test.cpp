@@ -101,6 +101,30 @@ TEST_F(StatsViews, WhatHappenedIsCountedOnItsDay) {
   EXPECT_EQ(half.at("lists").at("pages"), today.at("lists").at("pages"));
 }
 
+TEST_F(StatsViews, PageOfAllTimesHasTheDaysThatThereAreAndThoseOfItsEventsAlone) {
+  start();
+  tracker::PageViewed viewed;
+  viewed.target = "/menu";
+  for (const auto& time : {now - 24h * 365 * 40, now}) {
+    viewed.time = time;
+    append(viewed);
+  }
+  tracker::CustomEvent ordered;
+  ordered.name = "order";
+  ordered.target = "/menu";
+  for (const auto& time : {now - 24h * 365 * 20, now - 24h * 30}) {  // days without a hit
+    ordered.time = time;
+    append(ordered);
+  }
+  ordered.target = "/other";
+  append(ordered);
+  catch_up();
+  const json::object page = whole(filter_of("all", "/menu"));
+  EXPECT_EQ(page.at("totals").at("views"), 2);
+  EXPECT_EQ(json::serialize(page.at("lists").at("events")), R"({"rows":[{"name":"order","count":2}],"names":1})");
+  EXPECT_EQ(page.at("series").at("points").as_array().size(), 2u);
+}
+
 TEST_F(StatsViews, LiveVisitorsAreThoseOfFiveMinutesEachOnce) {
   start();
   tracker::PageViewed viewed;

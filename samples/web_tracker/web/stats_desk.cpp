@@ -100,37 +100,57 @@ Result<void> StatsDesk::load_into(View& view) {
   return {};
 }
 
-Result<StatsDesk::Watched> StatsDesk::watch(const StatsFilter& filter) {
+StatsDesk::View* StatsDesk::find(const StatsFilter& filter) {
   const auto same =
       std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return view->stats->filter() == filter; });
-  if (same != views_.end()) {
-    View& view = **same;
-    tell(view);  // those who watch already get what they lack before all of it is taken as told
-    ++view.watchers;
-    return Watched{view.id, view_message(*view.stats)};
-  }
-  if (views_.size() >= kViewsMax)
-    return Error{Errc::busy, "too many different filters are watched; close a dashboard, or choose a period that others have"};
+  return same != views_.end() ? same->get() : nullptr;
+}
+
+Result<std::unique_ptr<StatsDesk::View>> StatsDesk::make(const StatsFilter& filter) {
   if (filter.page) mailbox_.want_counts(true);
-  if (!mailbox_.is_open()) mailbox_.open(rows_);
-  const std::uint64_t sequence = engine_.change_sequence();
-  Result<std::unique_ptr<StatsView>> loaded = load(filter);
-  if (!loaded) {
-    if (views_.empty()) mailbox_.close();
-    return loaded.error();
-  }
-  std::size_t bytes = (*loaded)->bytes();
-  for (const std::unique_ptr<View>& other : views_) bytes += other->stats->bytes();
-  if (bytes > view_bytes_max_ && !views_.empty())
-    return Error{Errc::busy, "what is watched takes too much memory; close a dashboard, or choose a shorter period"};
+  if (!mailbox_.is_open()) mailbox_.open(rows_);  // until drop_unwatched(), when no view stays
   auto view = std::make_unique<View>();
+  view->sequence = engine_.change_sequence();
+  Result<std::unique_ptr<StatsView>> loaded = load(filter);
+  if (!loaded) return loaded.error();
   view->id = ++last_id_;
-  view->watchers = 1;
-  view->sequence = sequence;
+  view->kept_until = ports_.clock.monotonic() + kKept;
   view->stats = std::move(*loaded);
-  Watched watched{view->id, view_message(*view->stats)};
-  views_.push_back(std::move(view));
-  return watched;
+  return view;
+}
+
+// Views that nobody watches go for another one. One view may take any memory: a year of many pages does.
+bool StatsDesk::make_room(std::size_t bytes) {
+  const auto is_full = [&] {
+    std::size_t sum = bytes;
+    for (const std::unique_ptr<View>& view : views_) sum += view->stats->bytes();
+    return views_.size() >= kViewsMax || (sum > view_bytes_max_ && !views_.empty());
+  };
+  while (is_full()) {
+    const auto idle = std::find_if(views_.begin(), views_.end(), [](const auto& view) { return view->watchers == 0; });
+    if (idle == views_.end()) return false;
+    views_.erase(idle);
+  }
+  return true;
+}
+
+Result<StatsDesk::Watched> StatsDesk::watch(const StatsFilter& filter) {
+  View* view = find(filter);
+  if (view == nullptr) {
+    if (!make_room(0))
+      return Error{Errc::busy,
+                   "too many different filters are watched; close a dashboard, or choose a period that others have"};
+    Result<std::unique_ptr<View>> made = make(filter);
+    if (!made) return made.error();
+    if (!make_room((*made)->stats->bytes()))
+      return Error{Errc::busy, "what is watched takes too much memory; close a dashboard, or choose a shorter period"};
+    view = views_.emplace_back(std::move(*made)).get();
+  }
+  // Those who watch already get what they lack before all of it is taken as told.
+  if (view->watchers > 0) tell(*view);
+  view->is_dirty = view->is_fresh = false;
+  ++view->watchers;
+  return Watched{view->id, view_message(*view->stats)};
 }
 
 Result<StatsDesk::Watched> StatsDesk::watch_projections() {
@@ -139,14 +159,17 @@ Result<StatsDesk::Watched> StatsDesk::watch_projections() {
 }
 
 Result<std::string> StatsDesk::stats(const StatsFilter& filter) {
-  for (const std::unique_ptr<View>& view : views_) {
-    if (view->stats->filter() != filter || view->is_fresh || must_reload_) continue;
-    StatsView copy = *view->stats;  // as it was told last, and what came since; whole() must not count as told to the others
-    return json::serialize(copy.whole());
+  take_changes();
+  if (View* view = find(filter)) {
+    Result<void> loaded = must_reload_ ? load_into(*view) : Result<void>{};
+    if (!loaded) return loaded.error();
+    return json::serialize(view->stats->peek());
   }
-  Result<std::unique_ptr<StatsView>> loaded = load(filter);
-  if (!loaded) return loaded.error();
-  return json::serialize((*loaded)->whole());
+  Result<std::unique_ptr<View>> made = make(filter);
+  if (!made) return made.error();
+  std::string text = json::serialize((*made)->stats->peek());
+  if (make_room((*made)->stats->bytes())) views_.push_back(std::move(*made));
+  return text;
 }
 
 Result<std::string> StatsDesk::projections() { return json::serialize(report_.report(ports_.clock.monotonic())); }
@@ -173,19 +196,25 @@ bool StatsDesk::run_jobs() {
   return !light_jobs_.empty() || !heavy_jobs_.empty();
 }
 
-void StatsDesk::end_watches() {
+void StatsDesk::end_watches(Instant now) {
   std::vector<std::uint64_t> ended;
   {
     const std::lock_guard lock{mutex_};
     ended.swap(unwatched_);
   }
-  if (ended.empty()) return;
   for (const std::uint64_t id : ended) {
     if (id == kProjections && projection_watchers_ > 0) --projection_watchers_;
-    for (const std::unique_ptr<View>& view : views_)
-      if (view->id == id && view->watchers > 0) --view->watchers;
+    for (const std::unique_ptr<View>& view : views_) {
+      if (view->id != id || view->watchers == 0) continue;
+      --view->watchers;
+      view->kept_until = now + kKept;
+    }
   }
-  std::erase_if(views_, [](const std::unique_ptr<View>& view) { return view->watchers == 0; });
+  drop_unwatched(now);
+}
+
+void StatsDesk::drop_unwatched(Instant now) {
+  std::erase_if(views_, [now](const auto& view) { return view->watchers == 0 && view->kept_until <= now; });
   mailbox_.want_counts(std::any_of(views_.begin(), views_.end(), [](const auto& view) { return view->stats->filter().page; }));
   if (views_.empty()) mailbox_.close();
 }
@@ -252,7 +281,7 @@ void StatsDesk::tell_all(Instant now) {
   if (now < next_update_) return;
   bool told = false;
   for (const std::unique_ptr<View>& view : views_) {
-    if (!view->is_dirty && !view->is_fresh) continue;
+    if (view->watchers == 0 || (!view->is_dirty && !view->is_fresh)) continue;
     tell(*view);
     told = true;
   }
@@ -273,14 +302,14 @@ Instant StatsDesk::next_step(Instant now) const {
   if (!views_.empty()) next = std::min(next, next_tick_);
   if (must_reload_ && !views_.empty()) next = std::min(next, std::max(now, next_reload_));
   if (projection_watchers_ > 0) next = std::min(next, next_report_);
-  const bool untold =
-      std::any_of(views_.begin(), views_.end(), [](const auto& view) { return view->is_dirty || view->is_fresh; });
+  const bool untold = std::any_of(views_.begin(), views_.end(),
+                                  [](const auto& view) { return view->watchers > 0 && (view->is_dirty || view->is_fresh); });
   return untold ? std::min(next, next_update_) : next;
 }
 
 Instant StatsDesk::step(Instant now) {
   try {
-    end_watches();
+    end_watches(now);
     const bool more = run_jobs();
     take_changes();
     look_at_clock(now);

@@ -1,7 +1,8 @@
 // The desk: reads rows for the pages off the web thread, and keeps the statistics that dashboards watch up to date.
 //
 // Whoever wants something submits a job, which runs on the desk's thread and may call the members marked so. Equal filters
-// share a view; what changed of it is told to the sink as one encoded message, at most once per update interval. Promise: a
+// share a view; what changed of it is told to the sink as one encoded message, at most once per update interval. A view that
+// nobody watches any more, or that was only asked for, is kept for a while: a page asks first and watches then. Promise: a
 // view's messages come in the order in which they are to be applied, and watch()'s text is a whole view to which all later ones
 // apply. Nothing is queued without end: jobs are refused, and too many changes end in reading the view anew. Threads: as each
 // member says.
@@ -31,6 +32,7 @@ class StatsDesk final : public lungo::Activity {
   static constexpr std::size_t kViewsMax = 32;
   static constexpr std::size_t kViewBytesMax = 128u
                                                << 20;  // of all views together: a year of many pages takes tens of megabytes
+  static constexpr lungo::Duration kKept = std::chrono::seconds{15};  // a view that nobody watches
   static constexpr std::size_t kJobsMax = 256;
   static constexpr std::uint64_t kProjections = 0;  // the view that watch_projections() watches
 
@@ -82,7 +84,8 @@ class StatsDesk final : public lungo::Activity {
   struct View {
     std::uint64_t id = 0;
     std::size_t watchers = 0;
-    std::uint64_t sequence = 0;  // rows up to this commit are in it
+    lungo::Instant kept_until{};  // once there are none
+    std::uint64_t sequence = 0;   // rows up to this commit are in it
     std::unique_ptr<StatsView> stats;
     bool is_fresh = false;  // was loaded anew: all of it is to be told
     bool is_dirty = false;
@@ -92,8 +95,14 @@ class StatsDesk final : public lungo::Activity {
   [[nodiscard]] std::chrono::sys_seconds wall_time() const;
   lungo::Result<std::unique_ptr<StatsView>> load(const StatsFilter& filter);
   lungo::Result<void> load_into(View& view);
+  [[nodiscard]] View* find(const StatsFilter& filter);
+  /// A view that is not kept yet. Errors: as Projection::scan().
+  lungo::Result<std::unique_ptr<View>> make(const StatsFilter& filter);
+  /// Drops views that nobody watches as far as it must. False: there is no room all the same.
+  bool make_room(std::size_t bytes);
+  void drop_unwatched(lungo::Instant now);
   bool run_jobs();
-  void end_watches();
+  void end_watches(lungo::Instant now);
   void take_changes();
   void look_at_clock(lungo::Instant now);
   void reload_all(lungo::Instant now);

@@ -40,15 +40,37 @@ Result<void> load_page(lungo::Projection<P>& projection, const std::string& page
   }
 }
 
+/// The days of [begin, end) that have rows.
+template <class P>
+Result<std::vector<std::string>> days_of(lungo::Projection<P>& projection, const std::string& begin, const std::string& end) {
+  std::vector<std::string> days;
+  for (std::string from = begin; from < end; from = day_after(days.back())) {
+    const auto row = projection.scan({from, "", ""}, {end, "", ""}, {.descending = false, .limit = 1});
+    if (!row) return row.error();
+    if (row->empty()) break;
+    days.push_back(row->front().key.day);
+  }
+  return days;
+}
+
+// By the days that there are: between two of an old log may lie years.
 Result<void> load_days_of_page(AddedProjections& rows, const std::string& page, StatsView& view) {
   const StatsPeriod& period = view.period();
   std::string first = period.first_day;
   if (period.unit != SeriesUnit::minute && !period.before_begin.empty()) first = std::min(first, period.before_begin);
-  for (std::string day = first; day < period.end_day; day = day_after(day)) {
+  // Every session begins with a hit; an event that a program sends may have a day for itself.
+  const auto days = rows.hits_per_day.scan(first, period.end_day);
+  if (!days) return days.error();
+  for (const auto& [day, hits] : *days) {
     Result<void> read = load_page(rows.pages_per_day, page, day, view);
     if (read) read = load_page(rows.entry_pages, page, day, view);
     if (read && day >= period.first_day) read = load_page(rows.page_referrers, page, day, view);
-    if (read && day >= period.first_day) read = load_page(rows.page_custom_events, page, day, view);
+    if (!read) return read;
+  }
+  const Result<std::vector<std::string>> event_days = days_of(rows.page_custom_events, period.first_day, period.end_day);
+  if (!event_days) return event_days.error();
+  for (const std::string& day : *event_days) {
+    Result<void> read = load_page(rows.page_custom_events, page, day, view);
     if (!read) return read;
   }
   return {};

@@ -268,6 +268,15 @@ json::object StatsView::whole() {
           {"live", live_}};
 }
 
+json::object StatsView::peek() {
+  auto told = told_;
+  Points told_points = told_points_;
+  json::object all = whole();
+  told_ = std::move(told);
+  told_points_ = std::move(told_points);
+  return all;
+}
+
 json::object StatsView::changes() {
   json::object changed;
   const auto put = [this](json::object& into, std::string_view name, json::value value) {

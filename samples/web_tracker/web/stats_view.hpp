@@ -28,6 +28,8 @@ class StatsView {
 
   /// All of it, as an object. changes() goes on from here.
   boost::json::object whole();
+  /// The same, and nothing counts as told.
+  boost::json::object peek();
   /// The parts that are other than they were last told, under their names in a message; empty when there are none.
   boost::json::object changes();
 
