@@ -6,6 +6,8 @@
 
 #include <lungo/log/ports.hpp>
 
+#include "tests/support/temp_directory.hpp"
+
 namespace tracker {
 namespace {
 
@@ -14,10 +16,7 @@ using lungo::Timestamp;
 
 constexpr Timestamp kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
-Access access_of(const std::string& password) {
-  const lungo::PosixPorts ports;
-  return Access{password, ports.ports().random};
-}
+Access access_of(const std::string& password, const Secret& secret = {}) { return Access{password, secret}; }
 http::Request with(field name, std::string_view value) {
   http::Request request;
   request.fields.set(name, value);
@@ -52,9 +51,23 @@ TEST(Access, SessionEndsAtItsTime) {
   EXPECT_FALSE(access.has_session(request, kNow + std::chrono::hours{1000}));
 }
 
-TEST(Access, SessionOfAnotherProcessIsUnknown) {
-  const std::string cookie = access_of("password").session_cookie(kNow);
-  EXPECT_FALSE(access_of("password").has_session(with_cookie(cookie), kNow));
+TEST(Access, SessionIsOfThisSecretAndThisPassword) {
+  const http::Request request = with_cookie(access_of("password").session_cookie(kNow));
+  EXPECT_TRUE(access_of("password").has_session(request, kNow)) << "a restart ended it";
+  EXPECT_FALSE(access_of("passwore").has_session(request, kNow));
+  EXPECT_FALSE(access_of("").has_session(request, kNow));
+  const lungo::PosixPorts ports;
+  const lungo::test::TempDirectory directory;
+  const Secret other = Secret::load_or_create(ports.ports().storage, directory.path(), ports.ports().random).value();
+  EXPECT_FALSE(access_of("password", other).has_session(request, kNow));
+}
+
+TEST(Login, LeadsBackToWhereItWasAskedFor) {
+  for (const char* target : {"/?period=7d&page=%2Fa%26b", "/replay", "/events?topic=events"})
+    EXPECT_EQ(way_back_of(login_for(target).substr(std::string_view{"/login?"}.size())), target);
+  for (const std::string& target : {std::string{"/"}, std::string{"//evil.com"}, std::string{"/a\\b"}, std::string{"http://a/"},
+                                    "/?page=" + std::string(4000, '%')})
+    EXPECT_EQ(login_for(target), "/login") << target;
 }
 
 TEST(Access, SessionCantBeMadeLonger) {

@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::string_view kPassword = "open: sesame";
 
-tracker::SiteOptions with_password() {
+tracker::SiteOptions with_password(std::string_view password = kPassword) {
   tracker::SiteOptions options = unhurried();
-  options.password = kPassword;
+  options.password = password;
   return options;
 }
 
@@ -121,10 +121,13 @@ TEST(HostileAccess, WithPasswordOnlyWhatIsForAllIsOpen) {
       {"the login page", get("/login"), 200},
       {"a style sheet", get("/assets/style.css"), 200},
       {"the dashboard", get("/"), 303, to_login},
-      {"the dashboard's query", get("/?period=7d"), 303, to_login},
+      {"the dashboard's filter",
+       get("/?period=7d&page=%2Fa%26b"),
+       303,
+       {"Location: /login?to=%2F%3Fperiod%3D7d%26page%3D%252Fa%2526b\n"}},
       {"the dashboard's head", http_request("HEAD", "/"), 303, to_login},
-      {"replay", get("/replay"), 303, to_login},
-      {"the browser of events", get("/events"), 303, to_login},
+      {"replay", get("/replay"), 303, {"Location: /login?to=%2Freplay\n"}},
+      {"the browser of events", get("/events"), 303, {"Location: /login?to=%2Fevents\n"}},
       {"a rebuild", http_request("POST", "/api/rebuild", "", "{}"), 401},
       {"the end of a rebuild", http_request("DELETE", "/api/rebuild"), 401},
       {"a WebSocket", handshake(), 401},
@@ -152,7 +155,7 @@ TEST(HostileAccess, CookiesThatWereNotGivenOutAreWorthNothing) {
   later[cookie.find('=') + 1] = '9';
   std::string other = cookie;
   other.back() = other.back() == '0' ? '1' : '0';
-  const WebSite restarted{with_password()};
+  const WebSite another{with_password()};
   const std::string seal = cookie.substr(dot);
   expect_rows(site, {
                         {"ours", with_cookie(cookie), 200},
@@ -169,7 +172,7 @@ TEST(HostileAccess, CookiesThatWereNotGivenOutAreWorthNothing) {
                         {"the password", with_cookie("tracker_session=" + std::string{kPassword}), 401},
                         {"another name", with_cookie("x" + cookie), 401},
                         {"a long one", with_cookie("tracker_session=" + std::string(7000, '1') + seal), 401},
-                        {"of a run before this one", with_cookie(cookie_of(restarted)), 401},
+                        {"of another tracker with this password", with_cookie(cookie_of(another)), 401},
                     });
   const std::optional<Answer> out = site.ask(http_request("POST", "/logout", "Cookie: " + cookie + "\r\n"));
   ASSERT_TRUE(out);
@@ -180,6 +183,41 @@ TEST(HostileAccess, CookiesThatWereNotGivenOutAreWorthNothing) {
   const std::optional<Answer> opened = socket.read();
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->status, 101);
+}
+
+TEST(HostileAccess, SessionOutlivesARestartAndEndsWithItsPassword) {
+  WebSite site{with_password()};
+  const std::string cookie = cookie_of(site);
+  site.restart(with_password());
+  EXPECT_EQ(site.status_of(with_cookie(cookie)), 200);
+  site.restart(with_password("another: sesame"));
+  EXPECT_EQ(site.status_of(with_cookie(cookie)), 401);
+  site.restart(with_password());
+  EXPECT_EQ(site.status_of(with_cookie(cookie)), 200) << "the password is the old one again";
+}
+
+TEST(HostileAccess, LoginLeadsBackToPagesOfOursOnly) {
+  const WebSite site{with_password()};
+  const auto log_in_to = [](const std::string& to, std::string_view password = kRight) {
+    return http_request("POST", "/login?to=" + to, "Content-Type: application/x-www-form-urlencoded\r\n",
+                        "password=" + std::string{password});
+  };
+  expect_rows(site, {
+                        {"a page and its filter",
+                         log_in_to("%2F%3Fperiod%3D7d%26page%3D%252Fa%2526b"),
+                         303,
+                         {"Location: /?period=7d&page=%2Fa%26b\n", "Set-Cookie: "}},
+                        {"a path as it is", log_in_to("/replay"), 303, {"Location: /replay\n"}},
+                        {"a wrong password", log_in_to("%2Freplay", "wrong"), 303, {"Location: /login?wrong&to=%2Freplay\n"}},
+                    });
+  for (const char* to : {"", "replay", "//evil.com", "%2F%2Fevil.com", "/%5Cevil.com", "%5C%5Cevil.com", "https://evil.com",
+                         "https:evil.com", "javascript:alert(1)", "%20/", "/%09/evil.com", "/%0D%0ASet-Cookie:%20a=b", "/%00",
+                         "/%7F", "/a%5Cb", "%zz", "/%C3%A9"}) {
+    expect_row(site, {to, log_in_to(to), 303, {"Location: /\n"}});
+  }
+  const WebSite open{unhurried()};
+  expect_row(open, {"where no password is asked", log_in_to("/replay"), 303, {"Location: /replay\n"}});
+  expect_row(open, {"where none is asked, elsewhere", log_in_to("//evil.com"), 303, {"Location: /\n"}});
 }
 
 TEST(HostileAccess, ProgramsMaySendThePassword) {

@@ -18,6 +18,13 @@ TEST(Query, IsDecoded) {
   EXPECT_EQ(query.get("absent"), std::nullopt);
 }
 
+TEST(Query, ValueComesBackAsItWasEncoded) {
+  EXPECT_EQ(encoded("/?a=1&b=%2F \xff~"), "%2F%3Fa%3D1%26b%3D%252F%20%FF~");
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  EXPECT_EQ(Query{"to=" + encoded(all)}.get("to"), all);
+}
+
 TEST(Query, FirstOfANameCounts) { EXPECT_EQ(Query{"a=1&a=2"}.get("a"), "1"); }
 
 TEST(Query, AnEqualsSignMayBePartOfAValue) { EXPECT_EQ(Query{"a=b=c"}.get("a"), "b=c"); }

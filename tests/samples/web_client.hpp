@@ -182,11 +182,12 @@ inline std::string post_event(std::string_view json, std::string_view fields = {
 /// The tracker's service in this process, on a free port.
 class WebSite {
  public:
-  explicit WebSite(tracker::SiteOptions options = {}) : tracker_(tracker::Tracker::open(directory_ / "data").value()) {
-    options.bind = boost::asio::ip::make_address("127.0.0.1");
-    site_ = tracker::Site::start(*tracker_, options).value();
-    const std::string url = site_->url();
-    port_ = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  explicit WebSite(tracker::SiteOptions options = {}) { start(std::move(options)); }
+  /// Ends it and starts it anew on the same data.
+  void restart(tracker::SiteOptions options) {
+    site_.reset();
+    tracker_.reset();
+    start(std::move(options));
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -205,6 +206,14 @@ class WebSite {
   }
 
  private:
+  void start(tracker::SiteOptions options) {
+    tracker_ = tracker::Tracker::open(directory_ / "data").value();
+    options.bind = boost::asio::ip::make_address("127.0.0.1");
+    site_ = tracker::Site::start(*tracker_, options).value();
+    const std::string url = site_->url();
+    port_ = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  }
+
   const QuietLog quiet_;
   const TempDirectory directory_;
   std::unique_ptr<tracker::Tracker> tracker_;

@@ -20,7 +20,7 @@ using lungo::Errc;
 using lungo::Error;
 using lungo::Result;
 
-using Digest = std::array<unsigned char, 32>;
+using Digest = Secret::Key;
 
 // HMAC-SHA256 under one key, again and again without setting the key up anew.
 class Hmac {
@@ -94,9 +94,10 @@ Result<Secret> Secret::load(lungo::Storage& storage, const std::string& director
   return secret;
 }
 
+Secret::Key Secret::key_for(std::string_view label, std::string_view text) const { return Hmac{Hmac{bytes_}(label)}(text); }
+
 std::uint64_t Secret::hash64(std::string_view label, std::string_view text) const {
-  const Digest key = Hmac{bytes_}(label);
-  const Digest digest = Hmac{key}(text);
+  const Digest digest = key_for(label, text);
   std::uint64_t hash = 0;
   std::memcpy(&hash, digest.data(), sizeof hash);
   return hash;

@@ -26,19 +26,23 @@ namespace tracker {
 /// 32 bytes that nobody else knows. Prints as nothing on purpose: there is no way to text.
 class Secret {
  public:
+  using Key = std::array<unsigned char, 32>;
+
   /// Reads DIR/tracker-secret and narrows its mode to 0600. Errors: not_found, corrupt (not 32 bytes); io.
   static lungo::Result<Secret> load(lungo::Storage& storage, const std::string& directory);
   /// The same, or makes it durably when absent. Errors: corrupt; no_space, io.
   static lungo::Result<Secret> load_or_create(lungo::Storage& storage, const std::string& directory, lungo::Randomness& random);
 
-  /// First 8 bytes of an HMAC under this secret, for purpose `label`; a keyed hash whose input can't be guessed by trying.
+  /// HMAC-SHA256(HMAC-SHA256(secret, label), text): a key for purpose `label`, which tells nothing of the secret or of another.
+  [[nodiscard]] Key key_for(std::string_view label, std::string_view text) const;
+  /// Its first 8 bytes; a keyed hash whose input can't be guessed by trying.
   [[nodiscard]] std::uint64_t hash64(std::string_view label, std::string_view text) const;
   /// What tells it from other secrets, and may be stored: it says nothing else about it.
   [[nodiscard]] std::uint64_t check_value() const { return hash64("secret-check", ""); }
 
  private:
   friend class VisitorIds;
-  std::array<unsigned char, 32> bytes_{};
+  Key bytes_{};
 };
 
 /// What is known of the one who sent a line.

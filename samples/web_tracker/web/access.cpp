@@ -4,12 +4,13 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/beast/core/string.hpp>
 #include <charconv>
-#include <span>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
+
+#include "web/query.hpp"
 
 namespace tracker {
 namespace {
@@ -43,11 +44,17 @@ std::string_view name_of(std::string_view host) {
   return end == host.size() || host[end] == ':' ? host.substr(0, end) : std::string_view{};
 }
 
+/// A path on this host, whoever reads it: browsers take "//host" and "/\\host" for another one, and drop tabs and line ends.
+bool is_way_back(std::string_view target) {
+  constexpr std::size_t kBytesMax = 2048;  // encoded, it still fits into a header
+  if (!target.starts_with('/') || target.starts_with("//") || target.size() > kBytesMax) return false;
+  return std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c <= '~' && c != '\\'; });
+}
+
 }  // namespace
 
-Access::Access(std::string password, lungo::Randomness& random) : password_(std::move(password)) {
-  random.fill(std::as_writable_bytes(std::span{key_}));
-}
+Access::Access(std::string password, const Secret& secret)
+    : password_(std::move(password)), key_(secret.key_for("dashboard-session", password_)) {}
 
 bool Access::is_password(std::string_view given) const {
   const Digest left = digest_of(given);
@@ -113,6 +120,16 @@ bool Access::is_same_origin(const http::Request& request) {
   if (origin.empty()) return true;
   const std::size_t scheme = origin.find("://");
   return scheme != origin.npos && boost::beast::iequals(origin.substr(scheme + 3), request[http::field::host]);
+}
+
+std::string login_for(std::string_view target) {
+  return target == "/" || !is_way_back(target) ? "/login" : "/login?to=" + encoded(target);
+}
+
+std::string way_back_of(std::string_view query) {
+  const Query asked{query};
+  const std::string_view to = asked.get("to").value_or("/");
+  return is_way_back(to) ? std::string{to} : "/";
 }
 
 std::optional<std::string> from_base64(std::string_view text) {

@@ -27,4 +27,7 @@ class Query {
   std::vector<std::pair<std::string, std::string>> parts_;
 };
 
+/// As the value of a query: all but letters, digits and "-._~" as %XX.
+std::string encoded(std::string_view text);
+
 }  // namespace tracker

@@ -91,7 +91,7 @@ void Service::handle(http::Request request, Responder respond) {
   const bool is_open =
       path.starts_with("/demo/") || path.starts_with("/assets/") || path == "/js/script.js" || path == "/login";
   if (std::optional<Reply> refused = refusal(request, is_open)) {
-    if (refused->code() == status::unauthorized) return respond(see_other("/login"));
+    if (refused->code() == status::unauthorized) return respond(see_other(login_for(request.target)));
     return respond(std::move(*refused));
   }
   respond(assets_.reply(*file, request));
@@ -181,14 +181,15 @@ void Service::preflight(const http::Request&, Responder respond) {
 
 void Service::log_in(const http::Request& request, Responder respond) {
   if (!Access::is_same_origin(request)) return respond(error_reply(status::forbidden, "a page of another origin sent this"));
-  if (!access_.asks_password()) return respond(see_other("/"));
+  const std::string to = way_back_of(request.query());
+  if (!access_.asks_password()) return respond(see_other(to));
   if (std::optional<Reply> refused = too_many_passwords(request)) return respond(std::move(*refused));
   const Query form{request.body};
   if (!access_.is_password(form.get("password").value_or(""))) {
     count_wrong_password(request);
-    return respond(see_other("/login?wrong"));
+    return respond(see_other(to == "/" ? "/login?wrong" : "/login?wrong&to=" + encoded(to)));
   }
-  Reply reply = see_other("/");
+  Reply reply = see_other(to);
   reply.set("Set-Cookie", access_.session_cookie(parts_.tracker.ports().clock.now()));
   respond(std::move(reply));
 }

@@ -29,7 +29,7 @@ struct Site::Parts {
         options(given),
         desk(used, given.update_interval),
         browser(used.store()),
-        service({used, desk, browser, metrics}, Access{given.password, used.ports().random}) {}
+        service({used, desk, browser, metrics}, Access{given.password, used.secret()}) {}
 
   Tracker& tracker;
   const SiteOptions options;
