@@ -207,6 +207,11 @@ TEST(HostileEvents, MediaTypes) {
                   {"JSON and its characters", of("Content-Type: application/json; charset=utf-8\r\n"), 204},
                   {"JSON in upper case", of("Content-Type: APPLICATION/JSON\r\n"), 204},
                   {"text, as sendBeacon sends", of("Content-Type: text/plain;charset=UTF-8\r\n"), 204},
+                  {"packed", of("Content-Encoding: gzip\r\n"), 415, {"gzip", "Accept-Encoding: identity"}},
+                  {"packed in two lists", of("Content-Encoding: identity\r\nContent-Encoding: br\r\n"), 415, {"br"}},
+                  {"a list of codings", of("Content-Encoding: identity, gzip\r\n"), 415},
+                  {"not packed", of("Content-Encoding: Identity\r\n"), 204},
+                  {"a coding without a name", of("Content-Encoding:\r\n"), 204},
                   {"no type", of(""), 204},
               });
 }

@@ -54,6 +54,17 @@ bool is_media_type_taken(std::string_view type) {
   return boost::beast::iequals(type, "application/json") || boost::beast::iequals(type, "text/plain");
 }
 
+/// Of the codings that a body came in, the fields that name any but `identity`, which is none.
+std::string codings_of(const http::Request& request) {
+  std::string codings;
+  const auto [begin, end] = request.fields.equal_range(http::field::content_encoding);
+  for (auto one = begin; one != end; ++one) {
+    if (one->value().empty() || boost::beast::iequals(one->value(), "identity")) continue;
+    codings.append(codings.empty() ? "" : ", ").append(one->value().substr(0, 100));
+  }
+  return codings;
+}
+
 /// "www." or "a.b.": labels, each with its dot.
 bool is_below(std::string_view labels) {
   while (!labels.empty()) {
@@ -211,6 +222,13 @@ std::optional<Reply> Intake::Parts::refusal(const http::Request& request, std::v
   if (!is_media_type_taken(request[http::field::content_type])) {
     ++counts.bad;
     return error_reply(status::unsupported_media_type, "the body must be application/json or text/plain that holds JSON");
+  }
+  if (const std::string codings = codings_of(request); !codings.empty()) {
+    ++counts.bad;
+    Reply reply =
+        error_reply(status::unsupported_media_type, "the body's Content-Encoding is " + codings + "; send it plainly");
+    reply.set("Accept-Encoding", "identity");
+    return reply;
   }
   if (const std::optional<BadField> bad = parse_posted_events(request.body, events)) {
     ++counts.bad;
