@@ -232,8 +232,7 @@ std::optional<Reply> Intake::Parts::refusal(const http::Request& request, std::v
   }
   if (const std::optional<BadField> bad = parse_posted_events(request.body, events)) {
     ++counts.bad;
-    return error_reply(status::bad_request, bad->field.empty() ? "the body " + bad->text : "`" + bad->field + "` " + bad->text,
-                       bad->field);
+    return bad_field_reply(*bad);
   }
   for (const PostedEvent& event : events) {
     const std::string_view named = event.domain.empty() ? std::string_view{event.host} : event.domain;

@@ -54,6 +54,10 @@ Reply error_reply(status code, std::string_view error, std::string_view name) {
   return json_reply(code, error_text(error, name));
 }
 
+Reply bad_field_reply(const BadField& bad) {
+  return error_reply(status::bad_request, (bad.field.empty() ? "the body " : "`" + bad.field + "` ") + bad.text, bad.field);
+}
+
 Reply error_reply(const lungo::Error& error) {
   if (is_of_the_log(error.code())) return later_reply(status::service_unavailable, error.text(), std::chrono::seconds{1});
   return error_reply(status_of(error.code()), error.text());

@@ -9,6 +9,7 @@
 #include <lungo/log/result.hpp>
 
 #include "http/exchange.hpp"
+#include "ingest/posted_event.hpp"
 
 namespace tracker {
 
@@ -17,6 +18,8 @@ http::Reply plain(http::status code, std::string_view media_type = {}, std::stri
 http::Reply json_reply(http::status code, std::string body);
 /// {"error": TEXT} or {"error": TEXT, "field": NAME}.
 http::Reply error_reply(http::status code, std::string_view error, std::string_view field = {});
+/// 400 that says what is wrong with which field of the body, or with all of it.
+http::Reply bad_field_reply(const BadField& bad);
 /// For an error of the log or of the desk: 404, 409, 400, 503 with Retry-After when the log refuses, or 500.
 http::Reply error_reply(const lungo::Error& error);
 /// 503 or 429, to come again after so long; in whole seconds, at least one.

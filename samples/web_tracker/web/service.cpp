@@ -25,21 +25,23 @@ Reply json_or_error(Result<std::string> text) {
   return text ? json_reply(status::ok, std::move(*text)) : error_reply(text.error());
 }
 
-/// The names in {"projections": [...]}; all when the body is empty or names none.
-Result<std::vector<std::string>> projections_in(const std::string& body) {
-  std::vector<std::string> names;
-  if (body.empty()) return names;
+/// Fills in the names of {"projections": [...]}; none, which means all, when the body is empty or has none. A key that is none
+/// of ours may be a slip, and would then rebuild all.
+std::optional<BadField> parse_projections(const std::string& body, std::vector<std::string>& names) {
+  const BadField no_list{"projections", "must be a list of names"};
+  if (body.empty()) return std::nullopt;
   boost::system::error_code error;
   const boost::json::value value = boost::json::parse(body, error);
-  if (error || !value.is_object()) return Error{Errc::invalid_argument, "the body must be a JSON object"};
-  const boost::json::value* list = value.get_object().if_contains("projections");
-  if (list == nullptr) return names;
-  if (!list->is_array()) return Error{Errc::invalid_argument, "`projections` must be a list of names"};
-  for (const boost::json::value& name : list->get_array()) {
-    if (!name.is_string()) return Error{Errc::invalid_argument, "`projections` must be a list of names"};
-    names.emplace_back(name.get_string().data(), name.get_string().size());
+  if (error || !value.is_object()) return BadField{"", "must be a JSON object"};
+  for (const auto& [key, list] : value.get_object()) {
+    if (key != "projections") return BadField{std::string{key.substr(0, 100)}, "is no key of this; `projections` is"};
+    if (!list.is_array()) return no_list;
+    for (const boost::json::value& name : list.get_array()) {
+      if (!name.is_string()) return no_list;
+      names.emplace_back(name.get_string().data(), name.get_string().size());
+    }
   }
-  return names;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -219,11 +221,11 @@ void Service::projections(const http::Request&, Responder respond) {
 }
 
 void Service::begin_rebuild(const http::Request& request, Responder respond) {
-  Result<std::vector<std::string>> names = projections_in(request.body);
-  if (!names) return respond(error_reply(names.error()));
+  std::vector<std::string> names;
+  if (const std::optional<BadField> bad = parse_projections(request.body, names)) return respond(bad_field_reply(*bad));
   const auto waiting = std::make_shared<Responder>(std::move(respond));
   const bool taken = parts_.desk.submit(
-      [waiting, &desk = parts_.desk, names = std::move(*names)] {
+      [waiting, &desk = parts_.desk, names = std::move(names)] {
         const Result<void> begun = desk.begin_rebuild(names);
         (*waiting)(begun ? json_reply(status::accepted, "{}") : error_reply(begun.error()));
       },
