@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -16,6 +17,7 @@ using lungo::Error;
 using lungo::Result;
 
 constexpr std::size_t kPasswordBytesMin = 8;
+constexpr double kRateMax = 1'000'000;
 
 /// As the user gave them.
 struct WebArguments {
@@ -42,6 +44,14 @@ std::string to_site(std::string& host) {
   std::transform(host.begin(), host.end(), host.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return "";
+}
+
+// CLI11's own checks let nan and infinity pass.
+std::string is_rate(const std::string& text) {
+  double rate = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rate);
+  const bool is_one = error == std::errc{} && end == text.data() + text.size() && rate >= 0 && rate <= kRateMax;
+  return is_one ? "" : "a number of events a second is expected, from 0 to a million, not " + text;
 }
 
 void add_input(CLI::App& app, CommandLine& line) {
@@ -86,7 +96,7 @@ void add_web(CLI::App& app, WebArguments& web) {
       ->group(kGroup);
   app.add_option("--rate-limit", web.rate, "events a second that one address may send, and twice as many at once; 0: no limit")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(is_rate)
       ->capture_default_str()
       ->group(kGroup);
   app.add_flag("--behind-proxy", web.behind_proxy,

@@ -38,6 +38,18 @@ TEST_F(TrackerArguments, SitesThatNoPageCanHaveAreRefused) {
   }
 }
 
+TEST_F(TrackerArguments, RateIsANumberThatCanBeReached) {
+  for (const char* rate : {"nan", "inf", "-inf", "-1", "1e400", "1e10", "", "ten", "10x", "0x10"}) {
+    const Finished done = run_tracker(data(), {"--exit", std::string{"--rate-limit="} + rate});
+    EXPECT_EQ(done.status, 2) << rate;
+    EXPECT_NE(done.err.find("--rate-limit"), std::string::npos) << rate << ": " << done.err;
+    EXPECT_NE(done.err.find("a number of events a second"), std::string::npos) << rate << ": " << done.err;
+    EXPECT_FALSE(std::filesystem::exists(data())) << rate;
+  }
+  const Finished taken = run_tracker(data(), {"--exit", "--rate-limit", "0.5"});
+  EXPECT_NE(taken.err.find("nothing to do"), std::string::npos) << taken.err;
+}
+
 TEST_F(TrackerArguments, AddressThatOthersCanReachWithoutAPasswordIsRefusedBeforeAnythingIsMade) {
   for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {
     const Finished done = run_tracker(data(), {"--port", "0", "--bind", address});
