@@ -70,6 +70,12 @@ Reply later_reply(status code, std::string_view error, lungo::Duration after) {
   return reply;
 }
 
+Reply moved(std::string where) {
+  Reply reply = plain(status::permanent_redirect);
+  reply.set("Location", std::move(where));
+  return reply;
+}
+
 Reply see_other(std::string_view where) {
   Reply reply = plain(status::see_other);
   reply.set("Location", std::string(where));

@@ -24,6 +24,8 @@ http::Reply bad_field_reply(const BadField& bad);
 http::Reply error_reply(const lungo::Error& error);
 /// 503 or 429, to come again after so long; in whole seconds, at least one.
 http::Reply later_reply(http::status code, std::string_view error, lungo::Duration after);
+/// 308: the page is there, for good.
+http::Reply moved(std::string where);
 /// 303 to another page of ours.
 http::Reply see_other(std::string_view where);
 

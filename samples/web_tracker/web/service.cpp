@@ -88,6 +88,7 @@ void Service::handle(http::Request request, Responder respond) {
     return (this->*route.handler)(request, std::move(respond));
   }
   const EmbeddedFile* file = assets_.find(path);
+  if (path == "/demo") return respond(moved("/demo/" + request.target.substr(path.size())));
   if (file == nullptr) return respond(no_route(request, allowed));
   if (request.method != verb::get) return respond(no_route(request, allowed + (allowed.empty() ? "GET, HEAD" : ", GET, HEAD")));
   const bool is_open =
