@@ -61,7 +61,10 @@ class IntakeOf : public ::testing::Test {
     return request;
   }
   void take(const http::Request& request) {
-    intake->take(request, http::Responder{[this](const http::Reply& reply) { answers.push_back(reply.code()); }});
+    intake->take(request, http::Responder{[this](const http::Reply& reply) {
+                   answers.push_back(reply.code());
+                   last_body = reply.body();
+                 }});
   }
   void run_posted() {
     while (!posted.empty())
@@ -102,6 +105,7 @@ class IntakeOf : public ::testing::Test {
   EventStore store{log};
   std::vector<std::function<void()>> posted;
   std::vector<http::status> answers;
+  std::string last_body;
   std::unique_ptr<Intake> intake;
 };
 
@@ -118,6 +122,13 @@ TEST_F(IntakeOf, FullDiskIsNoTroubleAnyMoreWhenNobodyMeetsIt) {
   EXPECT_TRUE(intake->trouble());
   clock.advance(2s);
   EXPECT_FALSE(intake->trouble()) << "a balancer that sends no more events would never send any again";
+}
+
+TEST_F(IntakeOf, RefusalNamesTheReasonWithoutTheServersPaths) {
+  log->fail_appends(1, {Errc::no_space, "/srv/data/events-0/000.log: write: No space left on device"});
+  EXPECT_EQ(send(kOne), http::status::service_unavailable);
+  EXPECT_NE(last_body.find("the disk is full"), std::string::npos) << last_body;
+  EXPECT_EQ(last_body.find("srv"), std::string::npos) << last_body;
 }
 
 TEST_F(IntakeOf, TroubleOfAPartitionEndsWithItsOwnNextSuccess) {

@@ -32,5 +32,19 @@ TEST(ErrorReply, OthersSayWhoseFaultItIs) {
   EXPECT_EQ(error_reply(Error{Errc::io, ""}).code(), status::internal_server_error);
 }
 
+// Goal: what is the server's own trouble is named, and where its files lie is not.
+TEST(ErrorReply, NoPathOfTheServerIsTold) {
+  for (const Errc code : {Errc::no_space, Errc::locked, Errc::timed_out, Errc::closed, Errc::partition_failed, Errc::io,
+                          Errc::corrupt, Errc::newer_format, Errc::not_owner}) {
+    const std::string body = error_reply(Error{code, "/srv/data/events-0/000.log: the words of the log"}).body();
+    EXPECT_EQ(body.find("srv"), body.npos) << body;
+    EXPECT_GT(body.size(), 20U) << "the reason is named: " << body;
+  }
+  EXPECT_NE(error_reply(Error{Errc::no_space, "/srv: No space left on device"}).body().find("the disk is full"),
+            std::string::npos);
+  EXPECT_NE(error_reply(Error{Errc::invalid_argument, "`limit` must be a number"}).body().find("`limit`"), std::string::npos)
+      << "what the asker did wrong is told in full";
+}
+
 }  // namespace
 }  // namespace tracker

@@ -105,7 +105,9 @@ TEST(WebServiceOnAFullDisk, AnswersWithTheReasonServesReadsAndGoesOnByItself) {
   }
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->status, 503);
-  EXPECT_NE(refused->body.find("No space left"), std::string::npos) << refused->body;
+  EXPECT_NE(refused->body.find("the disk is full"), std::string::npos) << refused->body;
+  EXPECT_EQ(refused->body.find(disk.data()), std::string::npos) << refused->body;
+  EXPECT_NE(program.err().find(disk.data()), std::string::npos) << "where it is full is told to the operator only";
   EXPECT_NE(refused->retry_after, "");
   const auto status_of = [&web](const std::string& target) {
     const std::optional<PlainAnswer> answer = web.get(target);
@@ -114,7 +116,11 @@ TEST(WebServiceOnAFullDisk, AnswersWithTheReasonServesReadsAndGoesOnByItself) {
   EXPECT_EQ(status_of("/api/stats?period=today"), 200);
   EXPECT_EQ(status_of("/api/topics"), 200);
   EXPECT_EQ(status_of("/"), 200);
-  EXPECT_EQ(status_of("/readyz"), 503);
+  const std::optional<PlainAnswer> readiness = web.get("/readyz");
+  ASSERT_TRUE(readiness);
+  EXPECT_EQ(readiness->status, 503);
+  EXPECT_NE(readiness->body.find("the disk is full"), std::string::npos) << readiness->body;
+  EXPECT_EQ(readiness->body.find(disk.data()), std::string::npos) << readiness->body;
   EXPECT_EQ(status_of("/healthz"), 200);
 
   ASSERT_TRUE(disk.resize("size=400m"));

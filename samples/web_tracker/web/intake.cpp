@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include <lungo/log/log_text.hpp>
+
 #include "ingest/request_target.hpp"
 #include "web/replies.hpp"
 
@@ -19,6 +21,7 @@ using lungo::Result;
 using lungo::Timestamp;
 
 constexpr lungo::Duration kComeAgain = std::chrono::seconds{5};
+constexpr lungo::Duration kLogAgain = std::chrono::minutes{1};
 constexpr std::size_t kUserAgentBytesMax = 1024;  // of a longer one the beginning counts
 /// Appends on their way at the same time. More would make each smaller, and a sync costs as much for one event as for fifty.
 constexpr std::size_t kBusyLanesMax = 2;
@@ -152,6 +155,7 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   void note_outcome(const Result<std::vector<lungo::Commit>>& commits, Lane& lane);
   [[nodiscard]] std::optional<Error> trouble() const;
   void answer(Waiting& waiting);
+  void log_refusal(const Error& error);
   void begin(const Waiting& waiting, Timestamp time);
   void end(const Waiting& waiting);
 
@@ -169,6 +173,8 @@ struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
   std::uint64_t next_number = 0;
   std::map<std::uint64_t, Timestamp> in_flight;  // arrivals by number
   std::size_t in_flight_bytes = 0;
+  std::optional<Errc> logged;  // why events were refused last, and when that was said
+  lungo::Instant logged_at{};
   std::atomic<Timestamp> oldest{Timestamp::max()};  // of those in flight
 };
 
@@ -388,8 +394,18 @@ void Intake::Parts::answer(Waiting& waiting) {
   const Error& error = *waiting.error;
   const bool is_theirs = error == Errc::invalid_argument || error == Errc::too_large;
   ++(is_theirs ? counts.bad : counts.refused);
+  if (!is_theirs) log_refusal(error);
   waiting.respond(for_any_page(is_theirs ? error_reply(status::bad_request, error.text())
-                                         : later_reply(status::service_unavailable, error.text(), kComeAgain)));
+                                         : later_reply(status::service_unavailable, reason_of(error.code()), kComeAgain)));
+}
+
+/// Where and why, which those who send are not told; once for all that meet it.
+void Intake::Parts::log_refusal(const Error& error) {
+  const lungo::Instant now = store.log().ports().clock.monotonic();
+  if (logged && *logged == error.code() && now - logged_at < kLogAgain) return;
+  logged = error.code();
+  logged_at = now;
+  lungo::log_text("web", lungo::Severity::warn, "events are refused: " + lungo::to_string(error));
 }
 
 void Intake::Parts::begin(const Waiting& waiting, Timestamp time) {

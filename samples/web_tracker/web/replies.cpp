@@ -3,6 +3,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <lungo/log/log_text.hpp>
+
 #include "import/valid_utf8.hpp"
 
 namespace tracker {
@@ -39,6 +41,8 @@ status status_of(Errc code) {
   }
 }
 
+bool is_about_what_was_asked(Errc code) { return !is_of_the_log(code) && status_of(code) != status::internal_server_error; }
+
 }  // namespace
 
 Reply plain(status code, std::string_view media_type, std::string body) {
@@ -54,13 +58,38 @@ Reply error_reply(status code, std::string_view error, std::string_view name) {
   return json_reply(code, error_text(error, name));
 }
 
+std::string reason_of(Errc code) {
+  switch (code) {
+    case Errc::no_space:
+      return "the disk is full";
+    case Errc::partition_failed:
+      return "the disk failed, and takes nothing more until the tracker is started anew";
+    case Errc::busy:
+      return "too much waits for the disk";
+    case Errc::timed_out:
+      return "the disk takes too long";
+    case Errc::locked:
+      return "another program holds the data";
+    case Errc::closed:
+      return "the tracker stops";
+    default:
+      return "the tracker can't read or write its data (" + std::string(lungo::to_string(code)) + ")";
+  }
+}
+
+std::string told_of(const lungo::Error& error) {
+  if (is_about_what_was_asked(error.code())) return std::string(error.text());
+  lungo::log_text("web", lungo::Severity::warn, "a reader is refused: " + lungo::to_string(error));
+  return reason_of(error.code());
+}
+
 Reply bad_field_reply(const BadField& bad) {
   return error_reply(status::bad_request, (bad.field.empty() ? "the body " : "`" + bad.field + "` ") + bad.text, bad.field);
 }
 
 Reply error_reply(const lungo::Error& error) {
-  if (is_of_the_log(error.code())) return later_reply(status::service_unavailable, error.text(), std::chrono::seconds{1});
-  return error_reply(status_of(error.code()), error.text());
+  if (is_of_the_log(error.code())) return later_reply(status::service_unavailable, told_of(error), std::chrono::seconds{1});
+  return error_reply(status_of(error.code()), told_of(error));
 }
 
 Reply later_reply(status code, std::string_view error, lungo::Duration after) {

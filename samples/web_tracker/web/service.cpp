@@ -296,7 +296,7 @@ void Service::readiness(const http::Request&, Responder respond) {
   std::optional<Error> trouble = intake_->trouble();
   if (!trouble) trouble = parts_.tracker.trouble();
   if (!trouble) return respond(plain(status::ok, "text/plain; charset=utf-8", "ok\n"));
-  respond(later_reply(status::service_unavailable, trouble->text(), std::chrono::seconds{5}));
+  respond(later_reply(status::service_unavailable, reason_of(trouble->code()), std::chrono::seconds{5}));
 }
 
 void Service::socket_without_upgrade(const http::Request&, Responder respond) {

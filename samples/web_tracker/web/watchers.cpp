@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "import/valid_utf8.hpp"
+#include "web/replies.hpp"
 
 namespace tracker {
 namespace {
@@ -131,7 +132,7 @@ void Watchers::Parts::answered(std::uint64_t number, Result<StatsDesk::Watched> 
     if (found != members.end()) ask(number, *std::exchange(found->second.wanted, std::nullopt));
     return;
   }
-  if (!watched) return found->second.socket.send(error_message(watched.error().text()));
+  if (!watched) return found->second.socket.send(error_message(told_of(watched.error())));
   Member& member = found->second;
   if (member.view) {
     by_view[*member.view].erase(number);
