@@ -155,10 +155,8 @@ TEST_F(IntakeOf, FailedPartitionStaysTroubleWhateverGoesOnBesideIt) {
 
 TEST_F(IntakeOf, SenderIsTheSameInBothFormsOfItsAddress) {
   const auto address = boost::asio::ip::make_address(kOne);
-  http::Request request = request_from("::ffff:192.0.2.1");
-  EXPECT_EQ(intake->sender_of(request), address) << "as a socket for both families has it";
+  http::Request request = request_from("::1");
   request.fields.set("X-Forwarded-For", "203.0.113.9, ::ffff:192.0.2.1");
-  request.peer = boost::asio::ip::make_address("::1");
   EXPECT_EQ(intake->sender_of(request), address);
   request.fields.set("X-Forwarded-For", "2001:db8::1");
   EXPECT_EQ(intake->sender_of(request), boost::asio::ip::make_address("2001:db8::1"));

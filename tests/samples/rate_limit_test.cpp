@@ -87,8 +87,6 @@ TEST(RateLimit, AddressesThatOneHolderHasAreOne) {
   EXPECT_EQ(limit.take(make_address("2001:db8:1:1::1"), 1, kStart), Duration::zero());
   EXPECT_GT(limit.take(make_address("2001:db8:1:1:ffff::2"), 1, kStart), Duration::zero());
   EXPECT_EQ(limit.take(make_address("2001:db8:1:2::1"), 1, kStart), Duration::zero());
-  EXPECT_EQ(limit.take(kOne, 1, kStart), Duration::zero());
-  EXPECT_GT(limit.take(make_address("::ffff:192.0.2.1"), 1, kStart), Duration::zero());
 }
 
 TEST(RateLimit, ZeroIsNoLimit) {

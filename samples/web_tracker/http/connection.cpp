@@ -16,6 +16,7 @@
 #include <span>
 
 #include "http/deadline.hpp"
+#include "http/peer_address.hpp"
 #include "http/use_result.hpp"
 #include "http/web_socket.hpp"
 
@@ -96,7 +97,7 @@ class Connection final : public OpenConnection {
 
   asio::awaitable<void> run() {
     error_code ignored;
-    peer_ = stream_.socket().remote_endpoint(ignored).address();
+    peer_ = unmapped(stream_.socket().remote_endpoint(ignored).address());
     stream_.socket().set_option(asio::ip::tcp::no_delay{true}, ignored);
     while (!shared_.closing) {
       const bool begun = co_await wait_for_byte();

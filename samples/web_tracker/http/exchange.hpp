@@ -27,7 +27,7 @@ struct Request {
   std::string target;  // as it was sent: path and query
   boost::beast::http::fields fields;
   std::string body;
-  boost::asio::ip::address peer;
+  boost::asio::ip::address peer;  // an IPv4 one is that, also on a socket for both families
 
   [[nodiscard]] std::string_view path() const { return std::string_view{target}.substr(0, target.find('?')); }
   [[nodiscard]] std::string_view query() const {

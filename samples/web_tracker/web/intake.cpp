@@ -7,6 +7,7 @@
 
 #include <lungo/log/log_text.hpp>
 
+#include "http/peer_address.hpp"
 #include "ingest/request_target.hpp"
 #include "web/replies.hpp"
 
@@ -38,13 +39,6 @@ constexpr lungo::Duration kTroubleLasts = std::chrono::seconds{10};
 Reply for_any_page(Reply reply) {
   reply.set("Access-Control-Allow-Origin", "*");
   return reply;
-}
-
-/// An IPv4 address that a socket for both families shows as IPv6 one: access logs have it as IPv4, and it is the same
-/// visitor's.
-boost::asio::ip::address unmapped(const boost::asio::ip::address& address) {
-  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
-  return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
 }
 
 bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
@@ -210,7 +204,7 @@ bool Intake::Parts::is_site(std::string_view host) const {
 
 /// The last address of the last field, which the proxy wrote; whatever is before it may be made up.
 boost::asio::ip::address Intake::Parts::sender_of(const http::Request& request) const {
-  if (!options.behind_proxy) return unmapped(request.peer);
+  if (!options.behind_proxy) return request.peer;
   std::string_view forwarded;
   const auto [begin, end] = request.fields.equal_range("X-Forwarded-For");
   for (auto one = begin; one != end; ++one) forwarded = {one->value().data(), one->value().size()};
@@ -219,7 +213,7 @@ boost::asio::ip::address Intake::Parts::sender_of(const http::Request& request) 
   forwarded = forwarded.substr(0, forwarded.find_last_not_of(" \t") + 1);
   boost::system::error_code is_none;
   const auto address = boost::asio::ip::make_address(std::string{forwarded}, is_none);
-  return unmapped(is_none ? request.peer : address);
+  return is_none ? request.peer : http::unmapped(address);
 }
 
 /// The chain up to the point where the events are known to be wanted; fills `events` and the address they are from.

@@ -61,8 +61,7 @@ class Intake {
 
   /// One POST /api/event.
   void take(const http::Request& request, http::Responder respond);
-  /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded. An IPv4 address is one, also where
-  /// it came as ::ffff:192.0.2.1.
+  /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded.
   [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   [[nodiscard]] const IntakeCounts& counts() const;
   /// Called for each request that was answered 204, with the time it took.

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+
+#include "http/peer_address.hpp"
 
 namespace tracker {
 namespace {
@@ -10,22 +11,12 @@ namespace {
 /// What it takes to pay for a batch over the burst; nobody waits longer for having sent one.
 constexpr std::chrono::hours kDebtMax{1};
 
-/// An IPv4 address, or the /64 that an IPv6 one lies in: whoever has one address of it has them all.
-std::uint64_t key_of(const boost::asio::ip::address& address) {
-  if (address.is_v4()) return address.to_v4().to_uint();
-  const boost::asio::ip::address_v6 v6 = address.to_v6();
-  if (v6.is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, v6).to_uint();
-  std::uint64_t network = 0;
-  std::memcpy(&network, v6.to_bytes().data(), sizeof network);
-  return network | (std::uint64_t{1} << 63);
-}
-
 }  // namespace
 
 lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tokens, lungo::Instant now) {
   if (rate_.per_second <= 0) return lungo::Duration::zero();
   const double needed = std::min(tokens, rate_.burst);
-  const std::uint64_t key = key_of(from);
+  const std::uint64_t key = http::network_of(from);
   auto found = buckets_.find(key);
   if (found == buckets_.end()) {
     if (buckets_.size() >= kAddressesMax) make_room(now);
@@ -40,7 +31,7 @@ lungo::Duration RateLimit::take(const boost::asio::ip::address& from, double tok
 }
 
 lungo::Duration RateLimit::wait(const boost::asio::ip::address& from, double tokens, lungo::Instant now) const {
-  const auto found = buckets_.find(key_of(from));
+  const auto found = buckets_.find(http::network_of(from));
   if (found == buckets_.end()) return lungo::Duration::zero();
   return until(std::min(tokens, rate_.burst) - tokens_in(found->second, now));
 }

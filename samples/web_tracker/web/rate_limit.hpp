@@ -1,4 +1,4 @@
-// How much one address may ask for: a token bucket for each that came lately.
+// How much one address may ask for: a token bucket for each that came lately, or for its network (http::network_of).
 //
 // Threads: one at a time.
 #pragma once
