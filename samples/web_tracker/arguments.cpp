@@ -28,6 +28,7 @@ struct WebArguments {
   std::vector<std::string> sites;
   double rate = 100;
   bool behind_proxy = false;
+  std::optional<std::size_t> connections_per_address;
   std::int64_t update_milliseconds = 100;
 };
 
@@ -102,6 +103,12 @@ void add_web(CLI::App& app, WebArguments& web) {
   app.add_flag("--behind-proxy", web.behind_proxy,
                "the sender is the last address of X-Forwarded-For: for a service that only its reverse proxy can reach")
       ->group(kGroup);
+  app.add_option("--connections-per-address", web.connections_per_address,
+                 "connections that one address may have at once; 0: no limit. Otherwise 256, and with --behind-proxy no limit; "
+                 "those of this machine are not counted")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000'000))
+      ->group(kGroup);
   app.add_option("--update-interval", web.update_milliseconds, "milliseconds between two updates of a dashboard")
       ->type_name("MS")
       ->check(CLI::Range(1, 60'000))
@@ -161,6 +168,8 @@ Result<std::optional<SiteOptions>> site_options(const WebArguments& web, const A
   site.intake.sites = web.sites;
   site.intake.rate = {web.rate, 2 * web.rate};
   site.intake.behind_proxy = web.behind_proxy;
+  site.limits.connections_per_address_max =
+      web.connections_per_address.value_or(web.behind_proxy ? 0 : site.limits.connections_per_address_max);
   site.update_interval = std::chrono::milliseconds{web.update_milliseconds};
   return std::optional{std::move(site)};
 }

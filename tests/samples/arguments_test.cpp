@@ -50,6 +50,14 @@ TEST_F(TrackerArguments, RateIsANumberThatCanBeReached) {
   EXPECT_NE(taken.err.find("nothing to do"), std::string::npos) << taken.err;
 }
 
+TEST_F(TrackerArguments, ConnectionsOfOneAddressAreANumber) {
+  for (const char* number : {"-1", "nan", "", "ten", "1.5", "99999999999999999999"}) {
+    const Finished done = run_tracker(data(), {"--exit", std::string{"--connections-per-address="} + number});
+    EXPECT_EQ(done.status, 2) << number;
+    EXPECT_NE(done.err.find("--connections-per-address"), std::string::npos) << number << ": " << done.err;
+  }
+}
+
 TEST_F(TrackerArguments, AddressThatOthersCanReachWithoutAPasswordIsRefusedBeforeAnythingIsMade) {
   for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {
     const Finished done = run_tracker(data(), {"--port", "0", "--bind", address});

@@ -15,6 +15,7 @@
 #include <boost/beast/core/string.hpp>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,13 @@ class WebClient {
   WebClient(WebClient&& other) noexcept : socket_(std::exchange(other.socket_, -1)), unread_(std::move(other.unread_)) {}
   WebClient& operator=(WebClient&&) = delete;
 
+  /// Before connect(): as another client of this machine, e.g. "127.0.0.2".
+  void come_from(const char* own) const {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, own, &address.sin_addr);
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
+  }
   bool connect(std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;

@@ -79,25 +79,29 @@ struct Awaited {
 
 class Connection final : public OpenConnection {
  public:
-  Connection(Shared& shared, asio::ip::tcp::socket socket)
+  Connection(Shared& shared, asio::ip::tcp::socket socket, asio::ip::address peer)
       : shared_(shared),
         stream_(std::move(socket)),
         buffer_(2 * std::size_t{shared.limits.header_bytes_max}),
         deadline_(std::make_shared<Deadline>(shared.context)),
-        place_(shared.idle.end()) {
+        peer_(std::move(peer)),
+        client_(shared.clients[network_of(peer_)]) {
     shared_.open.insert(this);
+    ++client_.open;
   }
   ~Connection() override {
     deadline_->clear();
     set_busy();
     shared_.open.erase(this);
+    shared_.turned_away -= is_turned_away_ ? 1 : 0;
+    client_.turned_away -= is_turned_away_ ? 1 : 0;
+    if (--client_.open == 0) shared_.clients.erase(network_of(peer_));
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   asio::awaitable<void> run() {
     error_code ignored;
-    peer_ = unmapped(stream_.socket().remote_endpoint(ignored).address());
     stream_.socket().set_option(asio::ip::tcp::no_delay{true}, ignored);
     while (!shared_.closing) {
       const bool begun = co_await wait_for_byte();
@@ -109,9 +113,12 @@ class Connection final : public OpenConnection {
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   }
 
-  /// Says that there are too many, to whoever comes.
-  asio::awaitable<void> turn_away() {
-    const Reply reply = shared_.application.refuse(status::service_unavailable, "too many connections");
+  /// Says that there are too many.
+  asio::awaitable<void> turn_away(std::string_view why) {
+    is_turned_away_ = true;
+    ++shared_.turned_away;
+    ++client_.turned_away;
+    const Reply reply = shared_.application.refuse(status::service_unavailable, why);
     co_await write(reply, 11, false, false);
     co_await let_it_be_read();
   }
@@ -123,15 +130,21 @@ class Connection final : public OpenConnection {
   [[nodiscard]] std::chrono::steady_clock::time_point waits_since() const override { return waits_since_; }
 
  private:
-  /// On the list of those that may be ended; from now on, or since it was put on it.
-  void wait_in(std::list<OpenConnection*>& list) {
+  using List = std::list<OpenConnection*> Endable::*;
+
+  /// On a list of those that may be ended, the server's and the client's; from now on, or since it was put on it.
+  void wait_in(List list) {
     set_busy();
-    list_ = &list;
-    place_ = list.insert(list.end(), this);
+    list_ = list;
+    place_ = (shared_.endable.*list).insert((shared_.endable.*list).end(), this);
+    client_place_ = (client_.endable.*list).insert((client_.endable.*list).end(), this);
     waits_since_ = std::chrono::steady_clock::now();
   }
   void set_busy() {
-    if (list_ != nullptr) std::exchange(list_, nullptr)->erase(place_);
+    if (list_ == nullptr) return;
+    (shared_.endable.*list_).erase(place_);
+    (client_.endable.*list_).erase(client_place_);
+    list_ = nullptr;
   }
 
   /// So long may reads and writes take from now on.
@@ -144,7 +157,7 @@ class Connection final : public OpenConnection {
     if (buffer_.size() > 0) co_return true;  // the next request came with the last one
     buffer_.shrink_to_fit();
     limit_to(shared_.limits.idle_timeout);
-    wait_in(shared_.idle);
+    wait_in(&Endable::idle);
     const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), use_result);
     set_busy();
     buffer_.commit(bytes);
@@ -157,7 +170,7 @@ class Connection final : public OpenConnection {
     std::optional<beast::http::request_header<>> header;
     parser.header_limit(shared_.limits.header_bytes_max);
     parser.body_limit(shared_.limits.body_bytes_max);
-    wait_in(shared_.reading);
+    wait_in(&Endable::reading);
     const auto begun = waits_since_;
     deadline_->set(stream_, begun + shared_.limits.header_timeout);
     error_code error = std::get<0>(co_await beast::http::async_read_header(stream_, buffer_, parser, use_result));
@@ -297,23 +310,26 @@ class Connection final : public OpenConnection {
   beast::flat_buffer buffer_;  // its bound is that of chunks' headers and of trailers, for which the parser has none
   const std::shared_ptr<Deadline> deadline_;
   std::string head_;  // of the answer that is being written
-  asio::ip::address peer_;
-  OpenSocket* socket_ = nullptr;                // once it is a WebSocket
-  std::list<OpenConnection*>* list_ = nullptr;  // null while a request is answered
+  const asio::ip::address peer_;
+  Client& client_;
+  bool is_turned_away_ = false;
+  OpenSocket* socket_ = nullptr;  // once it is a WebSocket
+  List list_ = nullptr;           // null while a request is answered
   std::list<OpenConnection*>::iterator place_;
+  std::list<OpenConnection*>::iterator client_place_;
   std::chrono::steady_clock::time_point waits_since_{};
 };
 
 }  // namespace
 
-asio::awaitable<void> serve(Shared& shared, asio::ip::tcp::socket socket) {
-  Connection connection{shared, std::move(socket)};
+asio::awaitable<void> serve(Shared& shared, asio::ip::tcp::socket socket, asio::ip::address peer) {
+  Connection connection{shared, std::move(socket), std::move(peer)};
   co_await connection.run();
 }
 
-asio::awaitable<void> turn_away(Shared& shared, asio::ip::tcp::socket socket) {
-  Connection connection{shared, std::move(socket)};
-  co_await connection.turn_away();
+asio::awaitable<void> turn_away(Shared& shared, asio::ip::tcp::socket socket, asio::ip::address peer, std::string_view why) {
+  Connection connection{shared, std::move(socket), std::move(peer)};
+  co_await connection.turn_away(why);
 }
 
 }  // namespace tracker::http

@@ -9,10 +9,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -60,6 +63,19 @@ class DateText {
   std::string text_;
 };
 
+/// Connections that may be ended where another needs the room.
+struct Endable {
+  std::list<OpenConnection*> idle;     // longest first
+  std::list<OpenConnection*> reading;  // those whose request has begun to come, longest first
+};
+
+/// What comes from one network (network_of) and is open.
+struct Client {
+  Endable endable;
+  std::size_t open = 0;
+  std::size_t turned_away = 0;  // of those
+};
+
 /// What the server and its connections share. Connections end before it does.
 struct Shared {
   Shared(Application& served, Limits bounds) : application(served), limits(bounds) {}
@@ -70,15 +86,17 @@ struct Shared {
   DateText date;
   bool closing = false;
   std::unordered_set<OpenConnection*> open;
-  std::list<OpenConnection*> idle;     // longest first
-  std::list<OpenConnection*> reading;  // those whose request has begun to come, longest first
-  boost::asio::io_context context{1};  // goes first, and with it the coroutines that use the rest
+  std::size_t turned_away = 0;  // of those: they are told so, and take nobody's place
+  Endable endable;
+  std::unordered_map<std::uint64_t, Client> clients;  // that have any
+  boost::asio::io_context context{1};                 // goes first, and with it the coroutines that use the rest
   const std::shared_ptr<Door> door = std::make_shared<Door>(context);
 };
 
-/// Serves the connection until it ends.
-boost::asio::awaitable<void> serve(Shared& shared, boost::asio::ip::tcp::socket socket);
-/// Answers 503 and closes: there are too many.
-boost::asio::awaitable<void> turn_away(Shared& shared, boost::asio::ip::tcp::socket socket);
+/// Serves the connection from `peer` until it ends.
+boost::asio::awaitable<void> serve(Shared& shared, boost::asio::ip::tcp::socket socket, boost::asio::ip::address peer);
+/// Answers 503 with the reason, a constant of the program, and closes.
+boost::asio::awaitable<void> turn_away(Shared& shared, boost::asio::ip::tcp::socket socket, boost::asio::ip::address peer,
+                                       std::string_view why);
 
 }  // namespace tracker::http

@@ -14,6 +14,7 @@
 #include <lungo/log/log_text.hpp>
 
 #include "http/connection.hpp"
+#include "http/peer_address.hpp"
 #include "http/use_result.hpp"
 
 namespace tracker::http {
@@ -56,9 +57,10 @@ struct Server::Parts {
   Parts(Application& application, Limits limits) : shared(application, limits), acceptor(shared.context) {}
 
   asio::awaitable<void> accept();
+  void take(asio::ip::tcp::socket socket, asio::ip::address peer);
   /// False: all are busy.
-  bool make_room();
-  void end_longest_idle(std::size_t count);
+  bool make_room(const Endable& among);
+  void end_longest_idle(const Endable& among, std::size_t count);
   void close();
 
   std::function<void()> on_empty;
@@ -70,44 +72,53 @@ struct Server::Parts {
 
 asio::awaitable<void> Server::Parts::accept() {
   while (!shared.closing) {
-    auto [error, socket] = co_await acceptor.async_accept(use_result);
+    asio::ip::tcp::endpoint peer;
+    auto [error, socket] = co_await acceptor.async_accept(peer, use_result);
     if (shared.closing) break;
     if (error) {  // no descriptor left, or the peer is gone already
       ++shared.counts.connections_refused;
-      end_longest_idle(kEndedForRoom);
+      end_longest_idle(shared.endable, kEndedForRoom);
       asio::steady_timer pause{shared.context, kAcceptPause};
       co_await pause.async_wait(use_result);
       continue;
     }
     ++shared.counts.connections;
-    // One more than the limit: one that was idle for long makes room, or one whose request takes its time to come, so that
-    // neither can keep others out.
-    const bool is_full = shared.open.size() >= shared.limits.connections_max;
-    if (is_full && !make_room()) {
-      ++shared.counts.connections_refused;
-      const bool is_flood = shared.open.size() >= shared.limits.connections_max + kTurnedAwayMax;
-      if (!is_flood) asio::co_spawn(shared.context, turn_away(shared, std::move(socket)), asio::detached);
-      continue;
-    }
-    asio::co_spawn(shared.context, serve(shared, std::move(socket)), asio::detached);
+    take(std::move(socket), unmapped(peer.address()));
   }
 }
 
-bool Server::Parts::make_room() {
-  if (!shared.idle.empty()) {
-    end_longest_idle(1);
+/// One more than the limit: one that was idle for long makes room, or one whose request takes its time to come, so that neither
+/// can keep others out. Whoever has as many as one address may have makes room by one of its own, so that no flood from there
+/// meets anybody else.
+void Server::Parts::take(asio::ip::tcp::socket socket, asio::ip::address peer) {
+  const Limits& limits = shared.limits;
+  const auto client = shared.clients.find(network_of(peer));
+  const bool is_limited = limits.connections_per_address_max > 0 && (limits.loopback_is_limited || !peer.is_loopback());
+  const bool has_its_share = is_limited && client != shared.clients.end() &&
+                             client->second.open - client->second.turned_away >= limits.connections_per_address_max;
+  const bool is_full = shared.open.size() - shared.turned_away >= limits.connections_max;
+  const bool has_room = has_its_share ? make_room(client->second.endable) : !is_full || make_room(shared.endable);
+  if (has_room) return asio::co_spawn(shared.context, serve(shared, std::move(socket), std::move(peer)), asio::detached);
+  ++shared.counts.connections_refused;
+  if (shared.turned_away >= kTurnedAwayMax) return;
+  const std::string_view why = has_its_share ? "too many connections from one address" : "too many connections";
+  asio::co_spawn(shared.context, turn_away(shared, std::move(socket), std::move(peer), why), asio::detached);
+}
+
+bool Server::Parts::make_room(const Endable& among) {
+  if (!among.idle.empty()) {
+    end_longest_idle(among, 1);
     return true;
   }
-  if (shared.reading.empty() ||
-      shared.reading.front()->waits_since() + shared.limits.patience > std::chrono::steady_clock::now())
+  if (among.reading.empty() || among.reading.front()->waits_since() + shared.limits.patience > std::chrono::steady_clock::now())
     return false;
-  shared.reading.front()->end();
+  among.reading.front()->end();
   return true;
 }
 
 /// They leave the list when their reads return, not before.
-void Server::Parts::end_longest_idle(std::size_t count) {
-  for (auto idle = shared.idle.begin(); idle != shared.idle.end() && count > 0; ++idle, --count) (*idle)->end();
+void Server::Parts::end_longest_idle(const Endable& among, std::size_t count) {
+  for (auto idle = among.idle.begin(); idle != among.idle.end() && count > 0; ++idle, --count) (*idle)->end();
 }
 
 void Server::Parts::close() {

@@ -28,8 +28,10 @@ struct Limits {
   std::chrono::milliseconds patience{1'000};          // with a request that comes, where others wait for a connection
   std::chrono::milliseconds silence_max{40'000};      // of a WebSocket; half way there it is pinged
   std::size_t connections_max = 8000;
-  std::size_t message_bytes_max = 64u << 10;  // of a WebSocket, in
-  std::size_t unsent_bytes_max = 1u << 20;    // of a WebSocket, out: more is not queued, the socket is dropped
+  std::size_t connections_per_address_max = 256;  // an IPv6 /64 is one address; 0: no limit
+  bool loopback_is_limited = false;               // by that: all of a reverse proxy's connections come from it
+  std::size_t message_bytes_max = 64u << 10;      // of a WebSocket, in
+  std::size_t unsent_bytes_max = 1u << 20;        // of a WebSocket, out: more is not queued, the socket is dropped
 };
 
 /// What has happened since the start; read on the server's thread.
