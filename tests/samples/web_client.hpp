@@ -1,4 +1,5 @@
-// A client of the tracker's web service that sends whatever bytes it is told to, and a service to send them to.
+// A client of the tracker's web service that sends whatever bytes it is told to, and a service in this process to send them to.
+// What a browser would ask the program by it: web_requests.hpp.
 //
 // The client blocks, with a deadline on all it waits for, and takes nothing for granted: an answer is taken apart here, not by
 // the library that made it.

@@ -1,20 +1,12 @@
-// A tracker that serves, and a client that asks it, one request at a time over a connection that is kept.
+// A tracker's program that serves, and what a browser asks it, one request at a time over a connection that is kept.
 #pragma once
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "tests/samples/tracker_directory.hpp"
+#include "tests/samples/web_client.hpp"
 
 namespace lungo::test {
 
@@ -32,52 +24,25 @@ inline std::uint16_t port_of(Program& program) {
   return port;
 }
 
-struct PlainAnswer {
-  int status = 0;
-  std::string body;
-  std::string retry_after;
-};
+/// A line of fields by which a person's browser is known; without it the sender is taken for a program.
+inline constexpr std::string_view kBrowser =
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0\r\n";
 
-class PlainClient {
- public:
-  explicit PlainClient(std::uint16_t port) : port_(port) {}
+/// Nothing when the server is gone, or goes meanwhile.
+inline std::optional<Answer> ask(WebClient& client, std::string_view bytes) {
+  client.send(bytes);
+  return client.read();
+}
+inline std::optional<Answer> get(WebClient& client, std::string_view target) {
+  return ask(client, http_request("GET", target, kBrowser));
+}
+inline std::optional<Answer> post(WebClient& client, std::string_view events) {
+  return ask(client, post_event(events, kBrowser));
+}
 
-  /// Nothing when the server is gone, or goes meanwhile.
-  std::optional<PlainAnswer> ask(boost::beast::http::verb method, const std::string& target, const std::string& body = {},
-                                 const std::string& media_type = "application/json") {
-    namespace http = boost::beast::http;
-    boost::system::error_code error;
-    if (!socket_.is_open()) socket_.connect({boost::asio::ip::address_v4::loopback(), port_}, error);
-    http::request<http::string_body> request{method, target, 11};
-    request.set(http::field::host, "127.0.0.1");
-    request.set(http::field::user_agent, kBrowser);
-    if (!body.empty()) request.set(http::field::content_type, media_type);
-    request.body() = body;
-    request.prepare_payload();
-    if (!error) http::write(socket_, request, error);
-    http::response<http::string_body> response;
-    if (!error) http::read(socket_, buffer_, response, error);
-    if (error || !response.keep_alive()) socket_.close();
-    if (error) return std::nullopt;
-    return PlainAnswer{static_cast<int>(response.result_int()), response.body(),
-                       std::string{response[http::field::retry_after]}};
-  }
-  std::optional<PlainAnswer> get(const std::string& target) { return ask(boost::beast::http::verb::get, target); }
-  std::optional<PlainAnswer> post_event(const std::string& body) {
-    return ask(boost::beast::http::verb::post, "/api/event", body);
-  }
-
-  static constexpr const char* kBrowser = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0";
-
- private:
-  const std::uint16_t port_;
-  boost::asio::io_context context_;
-  boost::asio::ip::tcp::socket socket_{context_};
-  boost::beast::flat_buffer buffer_;
-};
-
-inline std::string page_view(const std::string& page) {
-  return R"({"name": "pageview", "url": "http://localhost)" + page + R"("})";
+/// An event; with an id, if there is one.
+inline std::string page_view(const std::string& page, const std::string& id = {}) {
+  return R"({"name": "pageview", "url": "http://localhost)" + page + (id.empty() ? "" : R"(", "id": ")" + id) + R"("})";
 }
 
 }  // namespace lungo::test
