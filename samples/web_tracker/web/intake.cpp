@@ -9,6 +9,7 @@
 
 #include "http/peer_address.hpp"
 #include "ingest/request_target.hpp"
+#include "web/append_lanes.hpp"
 #include "web/replies.hpp"
 
 namespace tracker {
@@ -24,16 +25,8 @@ using lungo::Timestamp;
 constexpr lungo::Duration kComeAgain = std::chrono::seconds{5};
 constexpr lungo::Duration kLogAgain = std::chrono::minutes{1};
 constexpr std::size_t kUserAgentBytesMax = 1024;  // of a longer one the beginning counts
-/// Appends on their way at the same time. More would make each smaller, and a sync costs as much for one event as for fifty.
-constexpr std::size_t kBusyLanesMax = 2;
 /// An event's time is cut to the second, and a wall clock may be set back a little.
 constexpr std::chrono::milliseconds kArrivalSlack{1000};
-
-/// Encoded, beyond which the next append of a partition takes no more: far enough from lungo::kRecordBytesMax that the events
-/// of one request always fit, as a batch that is half full of them can't give them back.
-constexpr std::size_t kLaneBytesMax = 16u << 20;
-/// How long an error counts that may pass by itself: without new events nobody would notice that it has.
-constexpr lungo::Duration kTroubleLasts = std::chrono::seconds{10};
 
 /// Any page may send here and none may read the answer's body, which says nothing.
 Reply for_any_page(Reply reply) {
@@ -108,62 +101,31 @@ Result<void> add_to(lungo::EventBatch& batch, std::string_view stream, const Pos
 
 }  // namespace
 
-/// Shared with the completions, which may come after the intake's end.
-struct Intake::Parts : std::enable_shared_from_this<Intake::Parts> {
-  Parts(lungo::EventStore used, const Secret& secret, IntakeOptions given, Post poster)
-      : store(std::move(used)), options(std::move(given)), post(std::move(poster)), visitors(secret), rate(options.rate) {}
-
-  /// A request whose events are being appended, in one append or several.
-  struct Waiting {
-    http::Responder respond;
-    std::uint64_t number;  // in the order of arrival
-    lungo::Instant arrived;
-    std::size_t bytes;
-    std::size_t events;
-    std::size_t appends = 0;  // not completed yet
-    std::optional<Error> error;
-  };
-  /// What shares the next append of a partition: all that comes while the last one is on its way.
-  struct Lane {
-    std::optional<lungo::EventBatch> batch;
-    std::vector<std::shared_ptr<Waiting>> waiting;
-    bool is_busy = false;          // an append is on its way
-    std::optional<Error> trouble;  // the partition's last append's, if it is the log that refuses
-    lungo::Instant trouble_at{};
-  };
+/// Shared for the lanes' sake only: an answer that comes after the intake's end finds it gone.
+struct Intake::Parts {
+  Parts(lungo::EventStore used, const Secret& secret, IntakeOptions given)
+      : store(std::move(used)), options(std::move(given)), visitors(secret), rate(options.rate) {}
 
   void take(const http::Request& request, http::Responder respond);
   std::optional<Reply> refusal(const http::Request& request, std::vector<PostedEvent>& events, boost::asio::ip::address& from);
   [[nodiscard]] bool is_site(std::string_view host) const;
   [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
   Result<void> append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
-                      const std::shared_ptr<Waiting>& waiting);
+                      const std::shared_ptr<PostedRequest>& waiting);
   Result<void> append_each(const std::vector<PostedEvent>& events, std::string_view stream, const Visitor& visitor,
-                           Timestamp time, const std::shared_ptr<Waiting>& waiting, Lane& lane);
-  void flush();
-  void flush(Lane& lane);
-  /// `is_turn`: the lane is busy until it completes; not with an event that is appended alone.
-  void submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane& lane, bool is_turn);
-  void completed(const Result<std::vector<lungo::Commit>>& commits, const std::vector<std::shared_ptr<Waiting>>& waiting,
-                 Lane& lane);
-  void note_outcome(const Result<std::vector<lungo::Commit>>& commits, Lane& lane);
-  [[nodiscard]] std::optional<Error> trouble() const;
-  void answer(Waiting& waiting);
+                           Timestamp time, const std::shared_ptr<PostedRequest>& waiting);
+  void answer(PostedRequest& waiting);
   void log_refusal(const Error& error);
-  void begin(const Waiting& waiting, Timestamp time);
-  void end(const Waiting& waiting);
+  void begin(const PostedRequest& waiting, Timestamp time);
+  void end(const PostedRequest& waiting);
 
   lungo::EventStore store;
   const IntakeOptions options;
-  const Post post;
   VisitorIds visitors;
   RateLimit rate;
   IntakeCounts counts;
   std::function<void(lungo::Duration)> listener;
-  std::vector<Lane> lanes;
-  bool flush_is_due = false;
-  std::size_t busy_lanes = 0;
-  std::size_t next_lane = 0;  // whose turn it is
+  std::shared_ptr<AppendLanes> lanes;
   std::uint64_t next_number = 0;
   std::map<std::uint64_t, Timestamp> in_flight;  // arrivals by number
   std::size_t in_flight_bytes = 0;
@@ -178,16 +140,24 @@ Intake::~Intake() = default;
 Result<std::unique_ptr<Intake>> Intake::open(lungo::EventStore store, const Secret& secret, IntakeOptions options, Post post) {
   Result<lungo::TopicInfo> topic = store.topic(kEventsTopic);
   if (!topic) return topic.error();
-  auto parts = std::make_shared<Parts>(std::move(store), secret, std::move(options), std::move(post));
-  parts->lanes.resize(static_cast<std::size_t>(topic->spec.partitions));
+  auto parts = std::make_shared<Parts>(store, secret, std::move(options));
+  const auto answer = [weak = std::weak_ptr{parts}](PostedRequest& request) {
+    if (const std::shared_ptr<Parts> still = weak.lock()) still->answer(request);
+  };
+  parts->lanes = std::make_shared<AppendLanes>(std::move(store), topic->spec.partitions, std::move(post), answer);
   return std::unique_ptr<Intake>{new Intake{std::move(parts)}};
 }
 
 void Intake::take(const http::Request& request, http::Responder respond) { parts_->take(request, std::move(respond)); }
 boost::asio::ip::address Intake::sender_of(const http::Request& request) const { return parts_->sender_of(request); }
-const IntakeCounts& Intake::counts() const { return parts_->counts; }
+IntakeCounts Intake::counts() const {
+  IntakeCounts counts = parts_->counts;
+  counts.appends = parts_->lanes->counts().appends;
+  counts.repeated = parts_->lanes->counts().repeated;
+  return counts;
+}
 void Intake::on_answered(std::function<void(lungo::Duration)> listener) { parts_->listener = std::move(listener); }
-std::optional<Error> Intake::trouble() const { return parts_->trouble(); }
+std::optional<Error> Intake::trouble() const { return parts_->lanes->trouble(); }
 
 Timestamp Intake::complete_until() const {
   // In this order: whoever is counted only after the look at `oldest` takes its events' time later than this one.
@@ -261,7 +231,7 @@ void Intake::Parts::take(const http::Request& request, http::Responder respond) 
   ++counts.requests;
   lungo::Clock& clock = store.log().ports().clock;
   const auto waiting =
-      std::make_shared<Waiting>(std::move(respond), next_number++, clock.monotonic(), request.body.size(), events.size());
+      std::make_shared<PostedRequest>(std::move(respond), next_number++, clock.monotonic(), request.body.size(), events.size());
   begin(*waiting, clock.now());
   const Timestamp time = clock.now();  // once it is in flight: complete_until() can't pass it any more
   const Visitor& visitor = visitors.of(std::chrono::floor<std::chrono::days>(time), from.to_string(),
@@ -273,31 +243,23 @@ void Intake::Parts::take(const http::Request& request, http::Responder respond) 
 
 /// With ids at once, each alone; without with what else comes while this thread is busy. All of a request, or nothing.
 Result<void> Intake::Parts::append(const std::vector<PostedEvent>& events, const Visitor& visitor, Timestamp time,
-                                   const std::shared_ptr<Waiting>& waiting) {
+                                   const std::shared_ptr<PostedRequest>& waiting) {
   const std::string stream = "visitor-" + std::string(visitor.id_text());
-  const lungo::PartitionId partition = lungo::partition_of_key(stream, static_cast<std::int32_t>(lanes.size()));
-  Lane& lane = lanes[static_cast<std::size_t>(partition.value())];
-  if (!events.front().id.empty()) return append_each(events, stream, visitor, time, waiting, lane);
-  if (!lane.batch) {
-    Result<lungo::EventBatch> empty = store.batch(kEventsTopic);
-    if (!empty) return empty.error();
-    lane.batch = std::move(*empty);
-  }
-  if (lane.batch->size_bytes() > kLaneBytesMax) return Error{Errc::busy, "too many events wait for the disk"};
+  if (!events.front().id.empty()) return append_each(events, stream, visitor, time, waiting);
+  const lungo::PartitionId lane = lanes->lane_of(stream);
+  Result<lungo::EventBatch*> batch = lanes->batch_of(lane);
+  if (!batch) return batch.error();
   for (const PostedEvent& event : events) {
-    Result<void> added = add_to(*lane.batch, stream, event, visitor, time);
+    Result<void> added = add_to(**batch, stream, event, visitor, time);
     if (!added) return added;
   }
-  ++waiting->appends;
-  lane.waiting.push_back(waiting);
-  if (!lane.is_busy && busy_lanes < kBusyLanesMax && !std::exchange(flush_is_due, true))
-    post([self = shared_from_this()] { self->flush(); });
+  lanes->join(lane, waiting);
   return {};
 }
 
 /// An id is known again as that of an append.
 Result<void> Intake::Parts::append_each(const std::vector<PostedEvent>& events, std::string_view stream, const Visitor& visitor,
-                                        Timestamp time, const std::shared_ptr<Waiting>& waiting, Lane& lane) {
+                                        Timestamp time, const std::shared_ptr<PostedRequest>& waiting) {
   std::vector<lungo::EventBatch> batches;
   for (const PostedEvent& event : events) {
     Result<lungo::EventBatch> alone = store.batch(kEventsTopic);
@@ -306,79 +268,11 @@ Result<void> Intake::Parts::append_each(const std::vector<PostedEvent>& events, 
     if (!added) return added;
     batches.push_back(std::move(*alone));
   }
-  waiting->appends = batches.size();
-  for (lungo::EventBatch& batch : batches) submit(std::move(batch), {waiting}, lane, false);
+  for (lungo::EventBatch& batch : batches) lanes->append_alone(lanes->lane_of(stream), std::move(batch), waiting);
   return {};
 }
 
-/// Behind all requests that were ready when the first of them was taken.
-void Intake::Parts::flush() {
-  flush_is_due = false;
-  for (std::size_t looked_at = 0; looked_at < lanes.size() && busy_lanes < kBusyLanesMax; ++looked_at) {
-    Lane& lane = lanes[next_lane];
-    next_lane = (next_lane + 1) % lanes.size();
-    if (!lane.is_busy) flush(lane);
-  }
-}
-
-void Intake::Parts::flush(Lane& lane) {
-  if (lane.waiting.empty()) return;
-  lungo::EventBatch batch = std::move(*lane.batch);
-  lane.batch.reset();
-  lane.is_busy = true;
-  ++busy_lanes;
-  submit(std::move(batch), std::exchange(lane.waiting, {}), lane, true);
-}
-
-void Intake::Parts::submit(lungo::EventBatch batch, std::vector<std::shared_ptr<Waiting>> waiting, Lane& lane, bool is_turn) {
-  ++counts.appends;
-  store.append(std::move(batch), [self = shared_from_this(), waiting = std::move(waiting), &lane,
-                                  is_turn](const Result<std::vector<lungo::Commit>>& commits) {
-    self->post([self, waiting, &lane, is_turn, commits] {
-      if (is_turn) {
-        lane.is_busy = false;
-        --self->busy_lanes;
-        self->flush();  // before the answers: the disk need not wait for them
-      }
-      self->completed(commits, waiting, lane);
-    });
-  });
-}
-
-void Intake::Parts::completed(const Result<std::vector<lungo::Commit>>& commits,
-                              const std::vector<std::shared_ptr<Waiting>>& waiting, Lane& lane) {
-  note_outcome(commits, lane);
-  if (commits)
-    for (const lungo::Commit& commit : *commits) counts.repeated += commit.repeated ? 1 : 0;
-  for (const std::shared_ptr<Waiting>& one : waiting) {
-    if (!commits && !one->error) one->error = commits.error();
-    if (--one->appends == 0) answer(*one);
-  }
-}
-
-/// A sync that failed is for good: the partition takes nothing until the log is opened anew.
-void Intake::Parts::note_outcome(const Result<std::vector<lungo::Commit>>& commits, Lane& lane) {
-  if (lane.trouble && *lane.trouble == Errc::partition_failed) return;
-  if (commits) return lane.trouble.reset();
-  const Error& error = commits.error();
-  if (!lungo::is_retriable(error.code()) && error != Errc::partition_failed) return;
-  lane.trouble = error;
-  lane.trouble_at = store.log().ports().clock.monotonic();
-}
-
-/// What stays comes first.
-std::optional<Error> Intake::Parts::trouble() const {
-  const lungo::Instant now = store.log().ports().clock.monotonic();
-  std::optional<Error> passing;
-  for (const Lane& lane : lanes) {
-    if (!lane.trouble) continue;
-    if (*lane.trouble == Errc::partition_failed) return lane.trouble;
-    if (now - lane.trouble_at < kTroubleLasts) passing = lane.trouble;
-  }
-  return passing;
-}
-
-void Intake::Parts::answer(Waiting& waiting) {
+void Intake::Parts::answer(PostedRequest& waiting) {
   end(waiting);
   if (!waiting.error) {
     counts.accepted += waiting.events;
@@ -402,14 +296,14 @@ void Intake::Parts::log_refusal(const Error& error) {
   lungo::log_text("web", lungo::Severity::warn, "events are refused: " + lungo::to_string(error));
 }
 
-void Intake::Parts::begin(const Waiting& waiting, Timestamp time) {
+void Intake::Parts::begin(const PostedRequest& waiting, Timestamp time) {
   in_flight.emplace(waiting.number, time);
   in_flight_bytes += waiting.bytes;
   counts.in_flight = in_flight.size();
   oldest = in_flight.begin()->second;
 }
 
-void Intake::Parts::end(const Waiting& waiting) {
+void Intake::Parts::end(const PostedRequest& waiting) {
   in_flight.erase(waiting.number);
   in_flight_bytes -= waiting.bytes;
   counts.in_flight = in_flight.size();

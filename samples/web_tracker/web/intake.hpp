@@ -4,8 +4,7 @@
 //
 // Promise: 204 is answered after the events are durable. What comes for a partition while its last append is on its way shares
 // the next one; an event with an id of its own is an append of its own, by which a repetition is known. Memory: what is in
-// flight is bounded, more is answered 503. Threads: the web thread; complete_until() any. Completions come from the log's
-// threads and only post.
+// flight is bounded, more is answered 503. Threads: the web thread; complete_until() any.
 #pragma once
 
 #include <array>
@@ -63,7 +62,7 @@ class Intake {
   void take(const http::Request& request, http::Responder respond);
   /// Whose request it is: the peer's, or behind a proxy the last address that was forwarded.
   [[nodiscard]] boost::asio::ip::address sender_of(const http::Request& request) const;
-  [[nodiscard]] const IntakeCounts& counts() const;
+  [[nodiscard]] IntakeCounts counts() const;
   /// Called for each request that was answered 204, with the time it took.
   void on_answered(std::function<void(lungo::Duration)> listener);
   /// All events that came before this time are committed, or never will be.
