@@ -84,7 +84,8 @@ class EngineLoop final : public Activity {
     bool interrupted = false;           // a row could not be read since the last commit
     bool rebuilt_beside = false;        // as the status says
     bool replaced = false;              // all live rows were, and watchers are not told yet
-    std::vector<Position> shadow_from;  // where this run of the rebuild began
+    std::vector<Position> shadow_from;  // where this run of the rebuild began; empty: it is not of the run, or has failed
+    std::vector<Position> shadow_at;    // how far it is, or was when it was swapped in
     std::vector<Offset> rebuild_until;  // rows that were dropped at the start are complete from here on
   };
 
@@ -151,6 +152,7 @@ class EngineLoop final : public Activity {
   void fail_shadow(Slot& slot, const Error& error);
   static void show_rebuild(Slot& slot, bool goes_on);
   void count_rebuild();
+  void note_shadow_positions();
   void finish_rebuild();
   void end_rebuild(Result<void> outcome);
 

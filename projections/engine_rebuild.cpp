@@ -4,7 +4,10 @@
 //   meet:   join_feeds() brings both feeds to the same positions and makes one of them
 //   swap:   one transaction writes what both still hold, drops the old table, renames the new one, replaces the entry
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <lungo/log/check.hpp>
 
@@ -12,6 +15,30 @@
 #include "logger.hpp"
 
 namespace lungo {
+namespace {
+
+/// Where the projections of one topic are in a rebuild.
+struct RebuiltTopic {
+  std::vector<Position> begin;  // of the one that began first
+  std::vector<Position> now;    // of the last one; when all are swapped in, of the furthest
+  bool goes_on = false;
+
+  void add(const std::vector<Position>& from, const std::vector<Position>& at, bool is_on_its_way) {
+    if (begin.empty()) begin = from;
+    const bool replaces = now.empty() || (is_on_its_way && !goes_on);
+    if (replaces) now = at;
+    for (std::size_t partition = 0; partition < begin.size(); ++partition) {
+      begin[partition].offset = std::min(begin[partition].offset, from[partition].offset);
+      if (replaces || (goes_on && !is_on_its_way)) continue;
+      Offset& offset = now[partition].offset;
+      offset = is_on_its_way ? std::min(offset, at[partition].offset) : std::max(offset, at[partition].offset);
+    }
+    goes_on = goes_on || is_on_its_way;
+  }
+};
+
+}  // namespace
+
 void EngineLoop::serve_rebuild() {
   // One that timed out is over for its caller before its shadows are gone: only then comes the next one's turn.
   while (run_ || take_request()) {
@@ -66,7 +93,7 @@ Result<void> EngineLoop::begin_shadow(Slot& slot, const ReplayFrom& from) {
     Result<void> made = make_shadow(slot, *topic, from);
     if (!made) return made;
   }
-  slot.shadow_from = slot.shadow->positions;
+  slot.shadow_from = slot.shadow_at = slot.shadow->positions;
   return add_member(slot, Role::shadow, *slot.shadow, *topic, !resumed);
 }
 
@@ -169,6 +196,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
     member->role = Role::live;
     member->strict = false;
     slot.live = std::move(entries[index]);
+    slot.shadow_at = slot.live.positions;
     slot.shadow.reset();
     slot.failure.reset();
     slot.parked = 0;
@@ -196,6 +224,7 @@ void EngineLoop::fail_shadow(Slot& slot, const Error& error) {
   show_rebuild(slot, false);
   if (!run_error_) run_error_ = error.with_context("projection " + slot.projection->name());
   log_error("rebuild of projection " + slot.projection->name() + " stopped: " + to_string(error));
+  slot.shadow_from.clear();
   if (!slot.shadow) return;
   // What stays behind when this fails is dropped by the next rebuild.
   Result<void> dropped = in_transaction([&]() -> Result<void> {
@@ -213,32 +242,45 @@ void EngineLoop::show_rebuild(Slot& slot, bool goes_on) {
   slot.projection->publish(std::move(status));
 }
 
+void EngineLoop::note_shadow_positions() {
+  for (const std::unique_ptr<Feed>& feed : feeds_)
+    for (const std::unique_ptr<Member>& member : feed->members())
+      if (member->role == Role::shadow) slot_of(member->projection)->shadow_at = feed->positions();
+}
+
+// Each topic counts once, from the first start of its projections to where the last of them is. What is swapped in stays
+// counted and projections drop out when they fail: neither number falls, whatever becomes of one.
 void EngineLoop::count_rebuild() {
   if (!run_) return;
+  note_shadow_positions();
   std::uint64_t done = 0;
   std::uint64_t total = 0;
-  for (const std::unique_ptr<Feed>& feed : feeds_) {
-    const Member* shadow = feed->any_shadow();
-    if (shadow == nullptr) continue;
-    const std::vector<Position>& begin = slot_of(shadow->projection)->shadow_from;
-    const std::vector<Position> now = feed->positions();
-    for (std::size_t partition = 0; partition < begin.size(); ++partition) {
-      const TopicPartition place{feed->topic().spec.name, begin[partition].partition};
-      Result<Ends> ends = log_.ends(place);
-      const Offset end = ends ? std::max(ends->committed, now[partition].offset) : now[partition].offset;
-      done += static_cast<std::uint64_t>(now[partition].offset - begin[partition].offset);
-      total += static_cast<std::uint64_t>(end - begin[partition].offset);
+  std::map<std::string_view, RebuiltTopic> topics;
+  for (const Slot& slot : slots_)
+    if (!slot.shadow_from.empty()) topics[slot.live.topic].add(slot.shadow_from, slot.shadow_at, slot.shadow.has_value());
+  for (const auto& [topic, rebuilt] : topics) {
+    for (std::size_t partition = 0; partition < rebuilt.begin.size(); ++partition) {
+      const Offset begin = rebuilt.begin[partition].offset;
+      const Offset now = rebuilt.now[partition].offset;
+      Offset end = now;
+      if (rebuilt.goes_on) {
+        Result<Ends> ends = log_.ends({std::string{topic}, rebuilt.begin[partition].partition});
+        if (ends) end = std::max(ends->committed, now);
+      }
+      done += static_cast<std::uint64_t>(now - begin);
+      total += static_cast<std::uint64_t>(end - begin);
     }
   }
-  run_->events = done;
-  run_->total = total;
+  run_->total = std::max(run_->total.load(), total);
+  run_->events = std::max(run_->events.load(), done);
 }
 
 void EngineLoop::finish_rebuild() {
   if (!run_) return;
   const bool goes_on = std::any_of(feeds_.begin(), feeds_.end(),
                                    [](const std::unique_ptr<Feed>& feed) { return feed->any_shadow() != nullptr; });
-  if (goes_on) return count_rebuild();
+  count_rebuild();
+  if (goes_on) return;
   run_->events = run_->total.load();
   end_rebuild(run_error_ ? Result<void>{*run_error_} : Result<void>{});
 }
@@ -249,7 +291,10 @@ void EngineLoop::end_rebuilds(const Error& why) {
 }
 
 void EngineLoop::end_rebuild(Result<void> outcome) {
-  for (Slot& slot : slots_) show_rebuild(slot, false);
+  for (Slot& slot : slots_) {
+    show_rebuild(slot, false);
+    slot.shadow_from.clear();
+  }
   run_->finish(std::move(outcome));
   run_.reset();
   run_error_.reset();

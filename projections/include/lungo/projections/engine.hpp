@@ -53,6 +53,7 @@ class ReplayFrom {
   std::optional<Timestamp> time_;
 };
 
+/// Each topic counts once, however many projections read it. Neither number falls while the rebuild goes on.
 struct RebuildProgress {
   std::uint64_t events = 0;  // read so far, those of a rebuild that is resumed not counted
   std::uint64_t total = 0;   // to be read, as of now
