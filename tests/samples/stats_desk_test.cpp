@@ -81,7 +81,7 @@ TEST_F(Desk, WatchedViewIsToldWhatChangedAndNoMoreThanThat) {
   EXPECT_EQ(change.at("totals").at("views"), 1);
   EXPECT_EQ(json::serialize(change.at("lists").at("pages")), R"({"rows":[{"name":"/menu","count":1}],"names":1})");
   EXPECT_EQ(json::serialize(change.at("points")), R"([{"at":"2026-03-01","hits":1,"views":1}])");
-  EXPECT_FALSE(change.contains("before"));
+  EXPECT_FALSE(change.contains("comparison")) << "today goes on: it is not compared";
   EXPECT_FALSE(change.contains("funnel"));
   EXPECT_FALSE(change.at("lists").as_object().contains("exit_pages"));
   told.clear();
@@ -221,7 +221,11 @@ TEST_F(Desk, PeriodsMoveOnAtMidnight) {
   ASSERT_EQ(last.at("type"), "view");
   EXPECT_EQ(last.at("view").at("filter").at("from"), "2026-03-02");
   EXPECT_EQ(last.at("view").at("totals").at("views"), 0);
-  EXPECT_EQ(last.at("view").at("before").at("views"), 1);
+  EXPECT_TRUE(last.at("view").at("comparison").is_null()) << "no hour is over yet";
+  told.clear();
+  sim.executor.run_for(1h);
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.back().message.at("view").at("comparison").at("until"), "2026-03-02 01");
 }
 
 TEST_F(Desk, RebuildIsToldAndViewsStayTrue) {

@@ -69,6 +69,30 @@ TEST(StatsFilter, UnitOfDatesGoesByTheirNumber) {
   EXPECT_EQ(between("2026-02-27", "2026-03-02").end, "2026-03-03");
 }
 
+/// "until / before_from .. before_until"
+std::string compared(const StatsPeriod& period) {
+  if (period.before_begin.empty() || period.compared_end <= period.begin) return "nothing";
+  return period.compared_end + " / " + period.before_begin + " .. " + period.before_end;
+}
+
+TEST(StatsFilter, WhatIsOverIsComparedWithAsMuchOfThePeriodBefore) {
+  EXPECT_EQ(compared(period("30m")), "2026-03-01 13:00 / 2026-03-01 12:01 .. 2026-03-01 12:30");
+  EXPECT_EQ(compared(period("today")), "2026-03-01 13 / 2026-02-28 .. 2026-02-28 13");
+  EXPECT_EQ(compared(period("today", kNow - 13h)), "nothing") << "no hour is over";
+  EXPECT_EQ(compared(period("7d")), "2026-03-01 / 2026-02-16 .. 2026-02-22");
+  EXPECT_EQ(compared(period("30d")), "2026-03-01 / 2026-01-01 .. 2026-01-30");
+  EXPECT_EQ(compared(period("12mo")), "2026-03-01 / 2024-04-01 .. 2025-03-01");
+  EXPECT_EQ(compared(period("12mo", std::chrono::sys_days{std::chrono::year{2028} / 2 / 29} + 1h)),
+            "2028-02-29 / 2026-03-01 .. 2027-03-01");
+  EXPECT_EQ(compared(period("all", kNow, "2015-05-17")), "nothing");
+  EXPECT_EQ(compared(between("2026-02-01", "2026-02-10")), "2026-02-11 / 2026-01-22 .. 2026-02-01") << "all of it is over";
+  EXPECT_EQ(compared(between("2026-02-27", "2026-03-02")), "2026-03-01 / 2026-02-23 .. 2026-02-25");
+  EXPECT_EQ(compared(between("2026-02-28", "2026-03-01")), "2026-03-01 / 2026-02-26 .. 2026-02-27");
+  EXPECT_EQ(compared(between("2026-03-01", "2026-03-01")), compared(period("today")));
+  EXPECT_EQ(compared(between("2026-03-01", "2026-03-31")), "nothing") << "no day is over, and its rows are days";
+  EXPECT_EQ(compared(between("2026-03-02", "2026-03-03")), "nothing");
+}
+
 TEST(StatsFilter, MinutesAreNotCountedPageByPage) {
   const lungo::Result<StatsFilter> both = StatsFilter::parse({"30m", {}, {}, "/menu"});
   ASSERT_FALSE(both);

@@ -51,13 +51,16 @@ TEST_F(StatsViews, EmptyStoreHasAllPartsWithNothingInThem) {
   EXPECT_EQ(json::serialize(whole(filter_of("today"))),
             R"({"filter":{"period":"today","from":"2026-03-01","to":"2026-03-01","page":null},)"
             R"("totals":{"visitors":0,"hits":0,"views":0,"sessions":0,"bounces":0,"ended":0,"duration_seconds":0,"pages":0},)"
-            R"("before":{"visitors":0,"hits":0,"views":0,"sessions":0,"bounces":0,"ended":0,"duration_seconds":0,"pages":0},)"
+            R"("comparison":{"unit":"hour","from":"2026-03-01","until":"2026-03-01 13","before_from":"2026-02-28",)"
+            R"("before_until":"2026-02-28 13","now":{"visitors":null,"hits":0,"views":0,"sessions":null,"bounces":null,)"
+            R"("ended":null,"duration_seconds":null,"pages":null},"before":{"visitors":null,"hits":0,"views":0,)"
+            R"("sessions":null,"bounces":null,"ended":null,"duration_seconds":null,"pages":null}},)"
             R"("series":{"unit":"hour","points":[]},"lists":{"pages":{"rows":[],"names":0},"referrers":{"rows":[],"names":0},)"
             R"("browsers":{"rows":[],"names":0},"systems":{"rows":[],"names":0},"devices":{"rows":[],"names":0},)"
             R"("entry_pages":{"rows":[],"names":0},"exit_pages":{"rows":[],"names":0},"status_codes":{"rows":[],"names":0},)"
             R"("events":{"rows":[],"names":0}},"funnel":{"name":"* > * > *","steps":[{"page":"*","sessions":0},)"
             R"({"page":"*","sessions":0},{"page":"*","sessions":0}]},"live":0})");
-  EXPECT_TRUE(whole(filter_of("all")).at("before").is_null());
+  EXPECT_TRUE(whole(filter_of("all")).at("comparison").is_null());
 }
 
 TEST_F(StatsViews, WhatHappenedIsCountedOnItsDay) {
@@ -80,7 +83,6 @@ TEST_F(StatsViews, WhatHappenedIsCountedOnItsDay) {
   EXPECT_EQ(today.at("totals").at("hits"), 3);
   EXPECT_EQ(today.at("totals").at("views"), 2);
   EXPECT_EQ(today.at("totals").at("visitors"), 1);
-  EXPECT_EQ(today.at("before").at("views"), 1);
   EXPECT_EQ(json::serialize(today.at("series").at("points")),
             R"([{"at":"2026-03-01 00","hits":1,"views":1},{"at":"2026-03-01 13","hits":2,"views":1}])");
   EXPECT_EQ(json::serialize(today.at("lists").at("pages")), R"({"rows":[{"name":"/menu","count":2}],"names":1})");
@@ -89,7 +91,6 @@ TEST_F(StatsViews, WhatHappenedIsCountedOnItsDay) {
   const json::object page = whole(filter_of("today", "/menu"));
   EXPECT_TRUE(page.at("totals").at("visitors").is_null());
   EXPECT_EQ(page.at("totals").at("views"), 2);
-  EXPECT_EQ(page.at("before").at("views"), 1);
   EXPECT_EQ(
       json::serialize(page.at("series")),
       R"({"unit":"hour","points":[{"at":"2026-03-01 00","hits":1,"views":1},{"at":"2026-03-01 13","hits":1,"views":1}]})");
@@ -123,6 +124,38 @@ TEST_F(StatsViews, PageOfAllTimesHasTheDaysThatThereAreAndThoseOfItsEventsAlone)
   EXPECT_EQ(page.at("totals").at("views"), 2);
   EXPECT_EQ(json::serialize(page.at("lists").at("events")), R"({"rows":[{"name":"order","count":2}],"names":1})");
   EXPECT_EQ(page.at("series").at("points").as_array().size(), 2u);
+}
+
+// A visit in each of these hours of today and of yesterday, and one a day in the days before: of the period that goes on only
+// what is over counts, and of the one before as much.
+TEST_F(StatsViews, WhatGoesOnIsNotComparedWithWhatIsOver) {
+  start();
+  tracker::PageViewed viewed;
+  viewed.target = "/menu";
+  const auto view_at = [&](std::chrono::sys_seconds time) {
+    viewed.time = time;
+    append(viewed);
+  };
+  for (const auto& ago : {0h, 1h, 2h, 24h, 25h, 26h, 27h}) view_at(now - ago);  // it is 13:00
+  for (int day = 2; day < 60; ++day) view_at(now - day * 24h);
+  catch_up();
+  const auto views = [this](const StatsFilter& filter) {
+    const json::value compared = whole(filter).at("comparison");
+    return std::pair{compared.at("now").at("views").to_number<int>(), compared.at("before").at("views").to_number<int>()};
+  };
+  for (const std::optional<std::string>& page : {std::optional<std::string>{}, std::optional<std::string>{"/menu"}}) {
+    SCOPED_TRACE(page.value_or("all pages"));
+    EXPECT_EQ(views(filter_of("today", page)), std::pair(2, 3)) << "up to 13:00";
+    EXPECT_EQ(views(filter_of("7d", page)), std::pair(4 + 5, 6)) << "without today, and without the day before the week";
+    EXPECT_EQ(views(filter_of("30d", page)), std::pair(4 + 28, 29));
+    EXPECT_EQ(whole(filter_of("7d", page)).at("totals").at("views"), 3 + 4 + 5) << "what is shown has today in it";
+  }
+  EXPECT_TRUE(whole(filter_of("today")).at("comparison").at("now").at("visitors").is_null()) << "not counted by hours";
+  EXPECT_EQ(whole(filter_of("7d")).at("comparison").at("now").at("visitors"), 6);
+  viewed.target = "/";
+  for (const auto& ago : {59min, 31min, 30min, 29min, 1min}) view_at(now - ago);
+  catch_up();
+  EXPECT_EQ(views(filter_of("30m")), std::pair(2, 2)) << "this minute goes on, and so its counterpart, 12:30, is left out";
 }
 
 TEST_F(StatsViews, LiveVisitorsAreThoseOfFiveMinutesEachOnce) {

@@ -1,5 +1,7 @@
 // The dashboard: which filter is chosen, its view from the API, and what the socket says about it since.
-import { LiveSocket, requestJson, serverNow, setText, showConnection, untrusted } from "./common.js";
+import { LiveSocket, requestJson, serverNow, setText, showConnection, untrusted, visible } from "./common.js";
+import { wordsOf } from "./dashboard_comparison.js";
+import { HealthView } from "./dashboard_health.js";
 import { FunnelView, ListsView, LiveView, TilesView } from "./dashboard_parts.js";
 import { keyOf, SeriesView } from "./dashboard_series.js";
 
@@ -16,6 +18,7 @@ const series = new SeriesView();
 let filter = filterOf(location.search); // what the address says: {period} or {from, to}, and perhaps {page}
 let view = null; // what is shown; the socket's changes are merged into it
 let following = false; // whether changes that come belong to `filter`
+let refused = false; // the server said that there is no such filter: to ask again is of no use
 let request = null;
 let neverAnything = null; // whether the server has no events at all; null: not known
 
@@ -45,8 +48,9 @@ function choose(chosen) {
 
 function filterChanged() {
   showFilter();
-  following = false;
-  if (view !== null) setState("stale");
+  following = refused = false;
+  byId("failed").hidden = true;
+  setState(view === null ? "loading" : "stale");
   load();
   socket.send({ type: "watch", ...filter });
 }
@@ -125,23 +129,26 @@ const socket = new LiveSocket({
       following = false;
     } else if (message.type === "change" && following) {
       merge(message);
-    } else if (message.type === "error") {
+    } else if (message.type === "error" && !refused) {
       showFailure(new Error(message.error));
-      if (!following) socket.askAgain(() => !following);
+      if (!following) socket.askAgain(() => !following && !refused);
     }
   },
   state: (state) => {
     showConnection(state);
     if (state === "closed") following = false;
     setText(byId("lost"), state === "closed" ? "The connection to the server is lost. Reconnecting; the figures below may be old." : "");
-    if (view !== null) setState(state === "closed" ? "lost" : "shown");
+    if (view !== null && isOfFilter(view)) setState(state === "closed" ? "lost" : "shown");
+    health.ask();
   },
 });
+
+const health = new HealthView(() => socket.last === "open");
 
 function merge(change) {
   const points = new Map([...view.series.points, ...(change.points ?? [])].map((point) => [point.at, point]));
   const merged = { ...view, series: { ...view.series, points: [...points.values()].sort((a, b) => (a.at < b.at ? -1 : 1)) } };
-  for (const part of ["totals", "before", "funnel", "live"]) if (part in change) merged[part] = change[part];
+  for (const part of ["totals", "comparison", "funnel", "live"]) if (part in change) merged[part] = change[part];
   merged.lists = { ...view.lists, ...change.lists };
   show(merged, false);
 }
@@ -157,7 +164,9 @@ function show(shown, calm = true) {
   byId("failed").hidden = true;
   byId("main").setAttribute("aria-busy", "false");
   setState(socket.last === "closed" ? "lost" : "shown");
-  tiles.show(totalsOf(shown), shown.before, calm);
+  const { against, note } = wordsOf(shown.comparison, shown.filter.to);
+  const changed = tiles.show(totalsOf(shown), shown.comparison, against, calm);
+  setText(byId("compared"), changed ? note : "");
   live.show(shown.live);
   lists.show(shown.lists, filter.page !== undefined, calm);
   funnel.show(shown.funnel);
@@ -214,13 +223,24 @@ async function askForAnything() {
 }
 
 function showFailure(error) {
-  setText(byId("failed-text"), error.message);
+  refused = error.status === 400;
+  setText(byId("failed-text"), refused ? `There is no such view. ${visible(error.message)}` : visible(error.message));
+  byId("retry").hidden = refused;
+  byId("way-back").hidden = !refused;
   byId("failed").hidden = false;
-  if (view === null) byId("main").setAttribute("aria-busy", "false");
+  byId("main").setAttribute("aria-busy", "false");
+  // Another choice's figures, or the outlines of none, would pass for the answer.
+  if (view === null || !isOfFilter(view)) setState("failed");
   document.documentElement.dataset.ready = "true"; // the controls work: another period can be chosen
 }
 
+byId("way-back").addEventListener("click", () => {
+  choose({ period: kDefault });
+  byId("main").focus();
+});
 byId("retry").addEventListener("click", () => {
+  byId("failed").hidden = true;
+  if (document.body.dataset.state === "failed") setState("loading");
   load();
   if (!following) socket.send(...socket.hello());
 });

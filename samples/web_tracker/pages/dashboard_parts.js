@@ -25,7 +25,8 @@ export class TilesView {
     });
   }
 
-  show(totals, before, calm) {
+  /** `comparison` as the server gives it, or null; `against` says with what it compares. True when there is a change to tell. */
+  show(totals, comparison, against, calm) {
     for (const tile of this.tiles) {
       const now = tile.value(totals) ?? null;
       const text = now === null ? "–" : (tile.text ?? number)(now);
@@ -33,11 +34,13 @@ export class TilesView {
         setText(tile.valueNode, text);
         if (!calm) flash(tile.valueNode);
       }
-      this.showChange(tile, now, before ? (tile.value(before) ?? null) : null);
+      const [over, before] = comparison ? [comparison.now, comparison.before].map((of) => tile.value(of) ?? null) : [null, null];
+      this.showChange(tile, over, before, against);
     }
+    return this.tiles.some(({ changeNode }) => changeNode.title !== "");
   }
 
-  showChange({ changeNode, better }, now, then) {
+  showChange({ changeNode, better }, now, then, against) {
     let text = "";
     let tone = "";
     if (now !== null && then !== null && then !== 0) {
@@ -52,18 +55,17 @@ export class TilesView {
     } else if (now !== null && now !== 0 && then === 0) {
       text = "none before";
     }
-    if (changeNode.dataset.shown === text) return;
-    changeNode.dataset.shown = text;
-    changeNode.dataset.tone = tone;
     // The arrows are drawings: readers are told in words.
-    const spoken = text.replace("▲", "up").replace("▼", "down");
-    const against = text && text !== "none before" ? `${spoken} against the period before` : spoken;
-    changeNode.replaceChildren(element("span", { "aria-hidden": "true" }, text), element("span", { class: "hidden-visually" }, against));
-    changeNode.title = against;
+    const words = text.replace("▲", "up").replace("▼", "down").replace(/ before$/, "");
+    const spoken = text === "" ? "" : text.endsWith("before") ? `${words === "as" ? "the same" : words} in ${against}` : `${words} against ${against}`;
+    if (changeNode.title === spoken) return;
+    changeNode.dataset.tone = tone;
+    changeNode.replaceChildren(element("span", { "aria-hidden": "true" }, text), element("span", { class: "hidden-visually" }, spoken));
+    changeNode.title = spoken;
   }
 }
 
-/** "3 live visitors": read aloud at most every ten seconds, shown at once. */
+/** "3 live visitors": shown at once, read aloud once a minute at most. */
 export class LiveView {
   constructor() {
     this.node = document.getElementById("live");
@@ -76,7 +78,7 @@ export class LiveView {
     if (this.node.textContent === text) return;
     const quiet = Date.now() < this.next;
     this.status.setAttribute("aria-live", quiet ? "off" : "polite");
-    if (!quiet) this.next = Date.now() + 10000;
+    if (!quiet) this.next = Date.now() + 60000;
     setText(this.node, text);
   }
 }

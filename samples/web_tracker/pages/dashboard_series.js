@@ -121,12 +121,12 @@ export class SeriesView {
 
   made() {
     const style = getComputedStyle(document.documentElement);
-    const [views, hits, text, line] = ["--chart-views", "--chart-hits", "--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
+    const [views, hits, edge, text, line] = ["--chart-views", "--chart-hits", "--chart-edge", "--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
     const datasets = [
       { type: "line", label: "Page views", data: [], cubicInterpolationMode: "monotone", borderWidth: 2, pointRadius: 0, pointHitRadius: 12,
         pointHoverRadius: 4, borderColor: views, backgroundColor: views },
       { type: "bar", label: "Hits", data: [], borderRadius: 4, maxBarThickness: 36, categoryPercentage: 0.85, barPercentage: 0.9,
-        backgroundColor: hits },
+        backgroundColor: hits, borderColor: edge, borderWidth: 1 },
     ];
     const options = {
       animation: false,

@@ -21,11 +21,29 @@ constexpr std::int64_t kDaysByDay = 90;
 constexpr std::size_t kPageBytesMax = 8'192;  // no request line is longer
 
 std::string text_of(sys_days day) { return std::string{day_text(day).view()}; }
+std::string hour_text(std::chrono::sys_seconds time) { return std::string{TimeText{time, TimeUnit::hour}.view()}; }
 std::string minute_text(std::chrono::sys_seconds time) { return std::string{TimeText{time, TimeUnit::minute}.view()}; }
 
 SeriesUnit unit_for(std::int64_t day_count, bool by_hour) {
   if (by_hour && day_count <= kDaysByHour) return SeriesUnit::hour;
   return day_count <= kDaysByDay ? SeriesUnit::day : SeriesUnit::month;
+}
+
+/// Days up to the one that goes on: `today` may lie anywhere.
+void compare_days(StatsPeriod& period, sys_days first, sys_days last, sys_days before, sys_days today) {
+  const sys_days end = std::clamp(today, first, last + days{1});
+  period.compared = SeriesUnit::day;
+  period.compared_end = text_of(end);
+  period.before_end = text_of(before + (end - first));
+}
+
+/// Hours up to the one that goes on, of a period that begins today.
+void compare_hours(StatsPeriod& period, sys_days before, std::chrono::sys_seconds now) {
+  const sys_days today = std::chrono::floor<days>(now);
+  const auto over = std::chrono::floor<std::chrono::hours>(now - today);
+  period.compared = SeriesUnit::hour;
+  period.compared_end = over.count() == 0 ? period.begin : hour_text(today + over);
+  period.before_end = over.count() == 0 ? period.before_begin : hour_text(before + over);
 }
 
 // first <= last.
@@ -103,24 +121,40 @@ StatsPeriod StatsFilter::resolve(std::chrono::sys_seconds now, const std::option
     const sys_days first = parse_day(from).value_or(today);
     const sys_days last = std::max(first, parse_day(to).value_or(today));
     const days length = last - first + days{1};
-    return period_of(first, last, unit_for(length.count(), true), first - length);
+    StatsPeriod result = period_of(first, last, unit_for(length.count(), true), first - length);
+    if (first == today && result.unit == SeriesUnit::hour) {
+      compare_hours(result, first - length, now);
+    } else {
+      compare_days(result, first, last, first - length, today);
+    }
+    return result;
   }
   if (period == "30m") {
     constexpr std::chrono::minutes kLength{30};
-    const auto end = std::chrono::floor<std::chrono::minutes>(now) + std::chrono::minutes{1};
+    const auto minute = std::chrono::floor<std::chrono::minutes>(now);
+    const auto end = minute + std::chrono::minutes{1};
     StatsPeriod result = period_of(today, today, SeriesUnit::minute, today);
     result.begin = minute_text(end - kLength);
     result.end = minute_text(end);
     result.before_begin = minute_text(end - 2 * kLength);
+    result.compared = SeriesUnit::minute;
+    result.compared_end = minute_text(minute);
+    result.before_end = minute_text(minute - kLength);
     return result;
   }
-  if (period == "today") return period_of(today, today, SeriesUnit::hour, today - days{1});
-  if (period == "7d") return period_of(today - days{6}, today, SeriesUnit::day, today - days{13});
+  if (period == "today") {
+    StatsPeriod result = period_of(today, today, SeriesUnit::hour, today - days{1});
+    compare_hours(result, today - days{1}, now);
+    return result;
+  }
   if (period == "12mo") {
     const std::chrono::year_month_day date{today};
     const auto month = std::chrono::year_month{date.year(), date.month()};
-    return period_of(sys_days{(month - std::chrono::months{11}) / 1}, today, SeriesUnit::month,
-                     sys_days{(month - std::chrono::months{23}) / 1});
+    StatsPeriod result = period_of(sys_days{(month - std::chrono::months{11}) / 1}, today, SeriesUnit::month,
+                                   sys_days{(month - std::chrono::months{23}) / 1});
+    result.compared_end = text_of(today);
+    result.before_end = text_of(sys_days{date - std::chrono::years{1}});  // that of 29 February is 1 March
+    return result;
   }
   if (period == "all") {
     const sys_days first = std::min(today, oldest_day ? parse_day(*oldest_day).value_or(today) : today);
@@ -128,7 +162,11 @@ StatsPeriod StatsFilter::resolve(std::chrono::sys_seconds now, const std::option
     result.before_begin.clear();
     return result;
   }
-  return period_of(today - days{29}, today, SeriesUnit::day, today - days{59});
+  const days length{period == "7d" ? 7 : 30};
+  const sys_days first = today - length + days{1};
+  StatsPeriod result = period_of(first, today, SeriesUnit::day, first - length);
+  compare_days(result, first, today, first - length, today);
+  return result;
 }
 
 }  // namespace tracker

@@ -25,9 +25,14 @@ struct StatsPeriod {
   std::string begin;         // of the series and of the totals
   std::string end;           // exclusive
   std::string before_begin;  // the period before ends where this one begins; empty: there is none
-  std::string first_day;     // what lists are made of
-  std::string end_day;       // exclusive
-  std::string last_day;      // as it is shown
+  // What is compared: what is over of this period, with as much of the period before. Of a period of which no day is over yet
+  // those are hours; the last thirty minutes are compared by minutes.
+  SeriesUnit compared = SeriesUnit::day;  // never month
+  std::string compared_end;               // exclusive, from `begin`; not above it: nothing is over
+  std::string before_end;                 // exclusive, from `before_begin`
+  std::string first_day;                  // what lists are made of
+  std::string end_day;                    // exclusive
+  std::string last_day;                   // as it is shown
   friend bool operator==(const StatsPeriod&, const StatsPeriod&) = default;
 };
 

@@ -100,7 +100,7 @@ Result<void> load_rows(AddedProjections& rows, StatsView& view) {
     load(rows.visitors, begin, period.end);
     load(rows.sessions_per_day, begin, period.end);
   }
-  if (period.unit == SeriesUnit::hour) load(rows.hits_per_hour, period.begin, period.end);
+  if (period.unit == SeriesUnit::hour) load(rows.hits_per_hour, begin, period.end);
   const auto list = [&](auto& projection) { load(projection, period.first_day, period.end_day); };
   list(rows.pages_per_day);
   list(rows.referrers);

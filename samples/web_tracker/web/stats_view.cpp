@@ -184,8 +184,8 @@ StatsView::Points StatsView::points() const {
   return points;
 }
 
-json::object StatsView::totals(const std::string& begin, const std::string& end) const {
-  if (period_.unit == SeriesUnit::minute) {
+json::object StatsView::totals(const std::string& begin, const std::string& end, SeriesUnit rows) const {
+  if (rows == SeriesUnit::minute || rows == SeriesUnit::hour) {
     Point sum;
     for (auto time = times_.lower_bound(begin); time != times_.lower_bound(end); ++time) {
       sum.hits += time->second.hits;
@@ -212,9 +212,16 @@ json::object StatsView::totals(const std::string& begin, const std::string& end)
           {"pages", pages}};
 }
 
-json::value StatsView::before() const {
-  if (period_.before_begin.empty()) return nullptr;
-  return totals(period_.before_begin, period_.begin);
+// What goes on would lose against what is over, whatever it is: only what is over is compared.
+json::value StatsView::comparison() const {
+  if (period_.before_begin.empty() || period_.compared_end <= period_.begin) return nullptr;
+  return json::object{{"unit", to_string(period_.compared)},
+                      {"from", period_.begin},
+                      {"until", period_.compared_end},
+                      {"before_from", period_.before_begin},
+                      {"before_until", period_.before_end},
+                      {"now", totals(period_.begin, period_.compared_end, period_.compared)},
+                      {"before", totals(period_.before_begin, period_.before_end, period_.compared)}};
 }
 
 json::object StatsView::list(std::size_t which) {
@@ -261,7 +268,7 @@ json::object StatsView::whole() {
   json::value points = parts.contains("points") ? std::move(parts["points"]) : json::value(json::array{});
   return {{"filter", std::move(filter)},
           {"totals", std::move(parts["totals"])},
-          {"before", std::move(parts["before"])},
+          {"comparison", std::move(parts["comparison"])},
           {"series", json::object{{"unit", to_string(period_.unit)}, {"points", std::move(points)}}},
           {"lists", std::move(parts["lists"])},
           {"funnel", std::move(parts["funnel"])},
@@ -286,8 +293,9 @@ json::object StatsView::changes() {
     told = std::move(text);
     into[name] = std::move(value);
   };
-  put(changed, "totals", totals(period_.begin, period_.end));
-  put(changed, "before", before());
+  const SeriesUnit rows = period_.unit == SeriesUnit::minute ? SeriesUnit::minute : SeriesUnit::day;
+  put(changed, "totals", totals(period_.begin, period_.end, rows));
+  put(changed, "comparison", comparison());
   json::array new_points;
   Points now = points();
   for (const auto& [at, point] : now) {

@@ -72,15 +72,16 @@ class StatsView {
   void apply_page_day(const StatsRow& row);
 
   [[nodiscard]] Points points() const;
-  [[nodiscard]] boost::json::object totals(const std::string& begin, const std::string& end) const;
+  /// By minutes or hours only hits and views are known; the others are null.
+  [[nodiscard]] boost::json::object totals(const std::string& begin, const std::string& end, SeriesUnit rows) const;
   [[nodiscard]] boost::json::object list(std::size_t which);
   [[nodiscard]] boost::json::object funnel_steps() const;
-  [[nodiscard]] boost::json::value before() const;
+  [[nodiscard]] boost::json::value comparison() const;
 
   const StatsFilter filter_;
   const StatsPeriod period_;
   std::map<std::string, Day, std::less<>> days_;  // of the period and the one before
-  Points times_;                                  // hours or minutes, where the series has those
+  Points times_;                                  // of both too: hours or minutes, where the series has those
   boost::unordered_flat_map<std::uint64_t, std::int64_t> visitors_;
   std::array<StatsList, kLists> lists_;
   std::map<std::pair<std::string, std::string>, std::int64_t> funnel_;  // (day, step) -> sessions that stopped there
