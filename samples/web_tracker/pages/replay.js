@@ -24,8 +24,9 @@ function rowOf(name) {
     generation: element("td", { class: "number" }),
     why: element("span", { class: "why" }),
   };
-  const row = element("tr", {}, element("td", {}, box), element("th", { scope: "row" }, label, cells.why), cells.topic,
-    element("td", {}, cells.phase), cells.place, cells.lag, cells.rate, cells.parked, cells.generation);
+  const row = element("tr", {}, element("td", {}, element("label", { class: "pick" }, box)),
+    element("th", { scope: "row" }, label, cells.why), element("td", {}, cells.phase), cells.lag, cells.place, cells.rate, cells.parked,
+    cells.generation, cells.topic);
   byId("rows").append(row);
   return { row, box, ...cells };
 }
@@ -92,12 +93,13 @@ function showRebuild(rebuild) {
   byId("rebuild-state").dataset.tone = tone;
   byId("rebuild").dataset.state = rebuild.state;
   const share = rebuild.total > 0 ? Math.min(1, rebuild.events / rebuild.total) : rebuild.state === "done" ? 1 : 0;
+  const done = percent(running ? Math.min(share, 0.99) : share); // the last percent is the swap's
   byId("rebuild-bar").value = share;
-  setText(byId("rebuild-bar"), percent(share));
+  setText(byId("rebuild-bar"), done);
   const left = rebuild.left_seconds === null ? "–" : duration(Math.ceil(rebuild.left_seconds));
   showFacts([
     ["Events", `${number(rebuild.events)} of ${number(rebuild.total)}`],
-    ["Done", percent(share)],
+    ["Done", done],
     ["Events per second", number(rebuild.events_per_second)],
     running ? ["Time left", left] : ["Took", seconds(rebuild.elapsed_seconds)],
   ]);
@@ -109,7 +111,7 @@ function showRebuild(rebuild) {
   byId("cancel").hidden = !running;
 }
 
-const seconds = (n) => (n < 10 ? `${n.toFixed(1)}s` : duration(n));
+const seconds = (n) => (n < 0.1 ? "less than 0.1s" : n < 10 ? `${n.toFixed(1)}s` : duration(n));
 
 function outcomeOf({ state, projections, events, elapsed_seconds, error }) {
   if (state === "done") {
