@@ -4,11 +4,13 @@ import base64
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
 import urllib.request
+from contextlib import closing, contextmanager
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as DriverService
@@ -33,6 +35,11 @@ _WITNESS = """
     if (witness.ready === null && document.documentElement.dataset.ready) witness.ready = performance.now();
   }).observe(document, {attributes: true, subtree: true, attributeFilter: ["data-ready"]});
 """
+
+
+def access_line(time, page, visitor="192.0.2.1"):
+    """A line of an access log; `time` is a datetime of UTC."""
+    return f'{visitor} - - [{time:%d/%b/%Y:%H:%M:%S} +0000] "GET {page} HTTP/1.1" 200 9 "-" "{OTHER_BROWSER}"\n'
 
 
 def eventually(condition, what, seconds=WAIT_SECONDS):
@@ -109,6 +116,14 @@ class Tracker:
             if answer.status != 204:
                 raise AssertionError(f"POST /api/event answered {answer.status}")
 
+    @contextmanager
+    def rows_held_up(self):
+        """Meanwhile another program writes to the store of the rows, and the read models have to wait."""
+        with closing(sqlite3.connect(os.path.join(self.folder.name, "data", "views.db"), isolation_level=None, timeout=WAIT_SECONDS)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            yield
+            store.execute("ROLLBACK")
+
     def get(self, path):
         with urllib.request.urlopen(self.url + path.lstrip("/"), timeout=WAIT_SECONDS) as answer:
             return answer.headers, answer.read()
@@ -117,7 +132,12 @@ class Tracker:
 class Chromium:
     """One headless browser; each test opens its tabs anew."""
 
-    def __init__(self):
+    driver = None
+
+    def start(self):
+        """Once, with the first test."""
+        if self.driver is not None:
+            return
         self.profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
@@ -129,6 +149,8 @@ class Chromium:
         self.driver = webdriver.Chrome(options=options, service=DriverService("/usr/bin/chromedriver"))
 
     def quit(self):
+        if self.driver is None:
+            return
         self.driver.quit()
         self.profile.cleanup()
 
@@ -161,6 +183,7 @@ class Chromium:
         return self.driver.execute_script(script, *arguments)
 
     def size(self, width, height):
+        self.window = (width, height)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
@@ -169,10 +192,11 @@ class Chromium:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": value}]})
 
     def screenshot(self, path):
-        """The whole page, below the fold too."""
-        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        """The whole page, below the fold too: in a window as high as it is, since what scrolls is not painted outside of one."""
+        width, height = self.window
+        self.size(width, max(height, int(self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]["height"])))
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {})
+        self.size(width, height)
         with open(path, "wb") as file:
             file.write(base64.b64decode(shot["data"]))
 

@@ -8,74 +8,18 @@ import os
 import sys
 import tempfile
 import unittest
+from datetime import datetime, timedelta, timezone
 
 from selenium.webdriver.common.keys import Keys
 
-from browser import SHORT_SESSIONS, Chromium, Tracker, eventually
-
-PROGRAM = os.environ.get("LUNGO_WEB_TRACKER", "")
-SCREENSHOTS = os.environ.get("LUNGO_SCREENSHOTS", "")
+from browser import SHORT_SESSIONS, access_line, eventually
+from case import BrowserTest, chromium
+from page_cases import Login, Pages, States
+from replay_cases import LongReplay, Replay
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE_PROP = "</script><script>alert(2)</script>"
 HOSTILE_PAGE = "/<svg/onload=alert(3)>"
-
-chromium = None
-
-
-def setUpModule():
-    global chromium
-    chromium = Chromium()
-
-
-def tearDownModule():
-    chromium.quit()
-
-
-class BrowserTest(unittest.TestCase):
-    OPTIONS = ()
-    EXPECTED_COMPLAINTS = ()  # parts of console messages that the test itself provokes
-
-    def setUp(self):
-        self.tracker = Tracker(PROGRAM, *self.OPTIONS)
-        self.addCleanup(self.tracker.close)
-        self.addCleanup(chromium.close_tabs)
-        self.dashboard = chromium.tab()
-        chromium.complaints()
-
-    def tearDown(self):
-        for handle in chromium.driver.window_handles[1:]:
-            chromium.show(handle)
-            witness = chromium.js("return window.witness ?? {alerts: [], violations: []}")  # none: nothing was opened
-            self.assertEqual(witness["alerts"], [])
-            self.assertEqual(witness["violations"], [])
-            complaints = [c for c in chromium.complaints() if not any(part in c for part in self.EXPECTED_COMPLAINTS)]
-            self.assertEqual(complaints, [])
-
-    def open(self, path):
-        chromium.open(self.tracker.url + path.lstrip("/"))
-
-    def tile(self, name):
-        return chromium.js("return document.querySelector(`[data-tile=${arguments[0]}]`).textContent", name)
-
-    def rows(self, name):
-        """{what a list shows: its count}"""
-        script = """return Object.fromEntries([...document.querySelectorAll(`[data-list=${arguments[0]}] tbody tr`)]
-            .map((row) => [row.querySelector(".name").textContent, row.lastChild.textContent]))"""
-        return chromium.js(script, name)
-
-    def wait_for_tile(self, name, text):
-        eventually(lambda: self.tile(name) == text, lambda: f"{name} is {text}; it is {self.tile(name)}")
-
-    def wait_for_rows(self, name, rows):
-        eventually(lambda: self.rows(name) == rows, lambda: f"{name} are {rows}; they are {self.rows(name)}")
-
-    def click(self, selector):
-        eventually(lambda: chromium.js("return document.querySelector(arguments[0]) !== null", selector), f"there is {selector}")
-        chromium.driver.find_element("css selector", selector).click()
-
-    def text(self, selector):
-        return chromium.js("return document.querySelector(arguments[0]).innerText", selector)
 
 
 class Visit(BrowserTest):
@@ -267,6 +211,104 @@ class Dashboard(BrowserTest):
         self.fail(f"{selector} is not reached by Tab")
 
 
+class Comparison(BrowserTest):
+    def setUp(self):
+        self.today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0)
+        self.log = tempfile.NamedTemporaryFile("w", prefix="access-", suffix=".log")
+        self.addCleanup(self.log.close)
+        for days_ago, hits in ((8, 2), (7, 40), (1, 3), (0, 50)):
+            for _ in range(hits):
+                self.log.write(access_line(self.today - timedelta(days=days_ago), "/"))
+        self.log.flush()
+        self.OPTIONS = ("--import", self.log.name)
+        super().setUp()
+
+    def change(self, name):
+        return chromium.js("return document.querySelector(`[data-tile=${arguments[0]}] + .change`).title", name)
+
+    def test_leaves_out_what_is_not_over(self):
+        self.open("/?period=7d")
+        self.wait_for_tile("hits", "53")  # today is among them
+        self.assertIn("Today is not over and left out.", self.text("#compared"))
+        # Of the week before the last day, which is today's counterpart, is left out too.
+        before = [f"{(self.today - timedelta(days=ago)).day}" for ago in (13, 8)]
+        words = self.change("hits")
+        self.assertTrue(words.startswith("up 50 % against "), words)
+        self.assertTrue(all(day in words for day in before), words)
+        self.assertIn(words.removeprefix("up 50 % against "), self.text("#compared"))
+        self.open("/?period=today")
+        self.wait_for_tile("hits", "50")
+        self.assertEqual(self.change("visitors"), "")
+        if datetime.now(timezone.utc).hour > 0:
+            self.assertIn("the same hours of", self.change("hits"))
+            self.assertTrue(self.change("hits").startswith("up 999+ %"), self.change("hits"))
+        self.open("/?period=all")
+        self.assertEqual((self.change("hits"), self.text("#compared")), ("", ""))
+
+
+class WrongAddress(BrowserTest):
+    EXPECTED_COMPLAINTS = ("status of 400",)
+
+    def is_shown(self, selector):
+        return chromium.js("return document.querySelector(arguments[0]).checkVisibility()", selector)
+
+    def test_is_told_and_leads_back(self):
+        self.tracker.post("/here")
+        self.open("/?from=2026-02-30&to=2026-03-01")
+        eventually(lambda: self.is_shown("#way-back"), "there is a way back")
+        self.assertIn("from: should be a day like 2026-11-25", self.text("#failed"))
+        self.assertFalse(self.is_shown("#figures"))
+        self.assertFalse(self.is_shown("#retry"), "the answer would be the same")
+        self.assertEqual(chromium.js("return document.getElementById('main').ariaBusy"), "false")
+        self.click("#way-back")
+        self.wait_for_rows("pages", {"/here": "1"})
+        self.assertIn("period=30d", chromium.driver.current_url)
+        self.assertFalse(self.is_shown("#failed"))
+        # Back again: no other choice's figures under the wrong address, even when the connection comes and goes.
+        chromium.driver.back()
+        eventually(lambda: self.is_shown("#way-back"), "there is a way back")
+        self.assertFalse(self.is_shown("#figures"))
+        chromium.driver.forward()
+        eventually(lambda: self.is_shown("#figures") and not self.is_shown("#failed"), "the figures are back")
+        self.wait_for_rows("pages", {"/here": "1"})
+
+
+class Stopped(BrowserTest):
+    def test_read_models_are_told_of_until_they_are_well(self):
+        self.tracker.post("/before")
+        self.open("/?period=today")
+        self.wait_for_rows("pages", {"/before": "1"})
+        self.assertEqual(self.text("#stopped"), "")
+        with self.tracker.rows_held_up():
+            self.tracker.post("/meanwhile")
+            eventually(lambda: "Some figures may be old" in self.text("#stopped"), "the page says that rows wait")
+            self.assertIn("Nothing is lost", self.text("#stopped"))
+            self.assertEqual(chromium.js("return document.getElementById('stopped').role"), "status")
+            self.assertEqual(chromium.js("return document.querySelector('#stopped a').pathname"), "/replay")
+            self.assertEqual(self.rows("pages"), {"/before": "1"})
+        self.wait_for_rows("pages", {"/before": "1", "/meanwhile": "1"})
+        eventually(lambda: self.text("#stopped") == "", "the banner is gone")
+
+
+    def test_names_those_that_are_broken_rather_than_those_that_wait(self):
+        self.open("/?period=today")
+        chromium.driver.set_script_timeout(10)
+
+        def shown(*phases):
+            script = """const [phases, done] = arguments;
+                import("/assets/dashboard_health.js").then(({HealthView}) => {
+                  const all = phases.map((phase, n) => ({name: `P${n}\u202e`, phase, error: phase === "live" ? null : "why"}));
+                  new HealthView(() => false).show(all);
+                  done(document.getElementById("stopped").textContent);
+                });"""
+            return chromium.driver.execute_async_script(script, phases)
+
+        self.assertIn("1 of 3 projections (P1⟨U+202E⟩) has stopped.", shown("live", "failed", "stalled"))
+        self.assertIn("2 of 3 projections (P0⟨U+202E⟩, P2⟨U+202E⟩) wait and try again.", shown("stalled", "live", "stalled"))
+        self.assertIn("all projections have stopped.", shown("failed", "failed"))
+        self.assertEqual(shown("live"), "")
+
+
 class Restart(BrowserTest):
     EXPECTED_COMPLAINTS = ("ERR_CONNECTION_REFUSED", "WebSocket connection", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
@@ -286,46 +328,6 @@ class Restart(BrowserTest):
         self.tracker.post("/live-again")
         self.wait_for_rows("pages", {"/after": "5", "/before": "1", "/live-again": "1"})
         self.assertTrue(chromium.js("return window.notReloaded === true"))
-
-
-class Replay(BrowserTest):
-    def test_finishes_and_the_numbers_stay(self):
-        for n in range(30):
-            self.tracker.post_batch([{"name": "pageview", "url": f"{self.tracker.url}page-{n % 7}"}] * 50)
-        self.open("/?period=today")
-        self.wait_for_tile("views", "1,500")
-        pages = self.rows("pages")
-        chromium.js("window.notReloaded = true")
-
-        replay = chromium.tab()
-        self.open("/replay")
-        self.click("#start")
-        eventually(lambda: self.text("#rebuild-state") == "done", lambda: f"the rebuild is done: {self.text('#rebuild')}")
-        self.assertIn("readers see the new rows", self.text("#rebuild-outcome"))
-        self.assertEqual(chromium.js("return document.getElementById('rebuild-bar').value"), 1)
-
-        chromium.show(self.dashboard)
-        self.assertTrue(chromium.js("return window.notReloaded === true"))
-        self.assertEqual((self.tile("views"), self.rows("pages")), ("1,500", pages))
-        self.tracker.post("/page-0")
-        self.wait_for_tile("views", "1,501")
-        chromium.driver.refresh()
-        chromium.ready()
-        self.wait_for_tile("views", "1,501")
-        # The outcome stays for those who come later.
-        chromium.show(replay)
-        self.open("/replay")
-        self.assertIn("readers see the new rows", self.text("#rebuild-outcome"))
-
-    def test_rebuilds_what_was_chosen(self):
-        self.tracker.post("/one")
-        self.open("/replay")
-        name = self.text("#rows tr:nth-child(2) th")
-        self.click("#rows tr:nth-child(2) input")
-        self.assertEqual(self.text("#start"), "Rebuild 1 projection")
-        self.click("#start")
-        eventually(lambda: "Rebuilt 1 projection " in self.text("#rebuild-outcome"), "one projection is rebuilt")
-        self.assertEqual(self.text("#rebuild-names"), name)
 
 
 class Hostile(BrowserTest):
@@ -375,91 +377,12 @@ class Hostile(BrowserTest):
         self.assertEqual(chromium.js(foreign), [])
 
 
-class Pages(BrowserTest):
-    PATHS = {"dashboard": "/?period=today", "replay": "/replay", "events": "/events", "demo": "/demo/menu.html"}
-
-    def setUp(self):
-        super().setUp()
-        for n, page in enumerate(("/demo/", "/demo/menu.html", "/demo/guji.html", "/a-very-long-address/" + "of-a-page-" * 20)):
-            for _ in range(5 - n):
-                self.tracker.post(page, referrer="https://news.example/" if n == 0 else None)
-        self.tracker.post("/demo/guji.html", name="Add to cart", props={"coffee": "Guji", "price": 14.5})
-
-    def look_at(self, path):
-        chromium.driver.get(self.tracker.url + path.lstrip("/"))
-        if "demo" not in path:
-            chromium.ready()
-        if path.startswith("/?"):
-            eventually(lambda: self.tile("views").isdigit() and int(self.tile("views")) >= 14, "what was sent is counted")
-        if path == "/events":
-            eventually(lambda: chromium.js("return document.querySelectorAll('#events button').length > 0"), "events are listed")
-            self.click("#events button")
-            eventually(lambda: chromium.js("return !document.getElementById('event').hidden"), "an event is shown")
-
-    def test_fit_their_window_in_light_and_dark(self):
-        folder = SCREENSHOTS or tempfile.mkdtemp(dir=self.tracker.folder.name)
-        os.makedirs(folder, exist_ok=True)
-        for layout, width, height in (("desktop", 1280, 900), ("phone", 390, 844), ("small", 360, 740)):
-            for mode in ("light", "dark"):
-                chromium.size(width, height)
-                chromium.dark(mode == "dark")
-                for name, path in self.PATHS.items():
-                    with self.subTest(layout=layout, mode=mode, page=name):
-                        self.look_at(path)
-                        self.assertLessEqual(chromium.js("return document.documentElement.scrollWidth"), width)
-                        self.assertEqual(chromium.js(LOW_CONTRAST), [])
-                        chromium.screenshot(os.path.join(folder, f"{name}-{layout}-{mode}.png"))
-
-    def test_have_landmarks_headings_in_order_and_named_controls(self):
-        for name, path in self.PATHS.items():
-            with self.subTest(page=name):
-                self.look_at(path)
-                self.assertEqual(chromium.js(OUTLINE_FAULTS), [])
-
-
-# Text below 4.5:1 on the nearest background that is painted; without visually hidden text, disabled controls and graphics.
-LOW_CONTRAST = """
-  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const found = [];
-  for (const node of document.body.querySelectorAll("*")) {
-    if (![...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
-    if (!node.checkVisibility() || node.closest(".hidden-visually, :disabled, .skip, option, noscript, canvas")) continue;
-    const style = getComputedStyle(node);
-    let back = node.closest(".name")?.previousSibling ?? node;
-    while (back && (rgb(getComputedStyle(back).backgroundColor)[3] ?? 1) < 1) back = back.parentElement;
-    const [a, b] = [light(rgb(style.color)), light(rgb(getComputedStyle(back ?? document.body).backgroundColor))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${node.tagName} ${node.textContent.slice(0, 40)}`);
-  }
-  return found;
-"""
-
-OUTLINE_FAULTS = """
-  const faults = [];
-  const one = (selector) => document.querySelectorAll(selector).length === 1 || faults.push(`not one ${selector}`);
-  ["html[lang]", "main", "h1", "nav a[aria-current=page]"].forEach(one);
-  if (!document.querySelector(".skip")) faults.push("no skip link");
-  let last = 0;
-  for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
-    if (!heading.checkVisibility()) continue;
-    const level = Number(heading.tagName[1]);
-    if (level > last + 1) faults.push(`${heading.tagName} after H${last}: ${heading.textContent}`);
-    last = level;
-  }
-  for (const control of document.querySelectorAll("button, input, select, a")) {
-    const name = control.textContent.trim() || control.ariaLabel || control.labels?.length || control.querySelector("img[alt]:not([alt=''])");
-    if (!name && control.checkVisibility()) faults.push(`no name: ${control.outerHTML}`);
-  }
-  for (const table of document.querySelectorAll("table")) if (!table.caption) faults.push("a table without caption");
-  return faults;
-"""
-
-
 if __name__ == "__main__":
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and os.access(sys.argv[1], os.X_OK):
-        PROGRAM = sys.argv.pop(1)
-    if not PROGRAM:
+        BrowserTest.PROGRAM = sys.argv.pop(1)
+    if not BrowserTest.PROGRAM:
         sys.exit(__doc__)
-    unittest.main()
+    try:
+        unittest.main()
+    finally:
+        chromium.quit()
