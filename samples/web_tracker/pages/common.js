@@ -32,7 +32,7 @@ export async function requestJson(path, options = {}) {
   const date = Date.parse(response.headers.get("Date") ?? "");
   // The header has whole seconds: a difference below two of them says nothing.
   if (date) serverAhead = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
-  if (response.status === 401) location.assign("/login");
+  if (response.status === 401) location.assign("/login?to=" + encodeURIComponent(location.pathname + location.search));
   const text = await response.text();
   let body = null;
   try {
