@@ -143,3 +143,15 @@ class Login(PageTest):
                     chromium.driver.get(self.tracker.url + "login?wrong")
                     eventually(lambda: chromium.js("return document.getElementById('wrong')?.checkVisibility()"), "it says that it was wrong")
                     self.check(f"login-{layout}-{mode}", width)
+
+    def test_leads_back_to_where_one_was(self):
+        with open(__file__, encoding="utf-8") as file:
+            password = file.readline().rstrip("\n")
+        chromium.driver.get(self.tracker.url + "?period=7d")
+        eventually(lambda: chromium.js("return location.pathname") == "/login", "the dashboard asks for the password")
+        field = chromium.driver.find_element("css selector", "input[type=password]")
+        field.send_keys("wrong\n")
+        eventually(lambda: chromium.js("return document.getElementById('wrong')?.checkVisibility()"), "it says that it was wrong")
+        chromium.driver.find_element("css selector", "input[type=password]").send_keys(password + "\n")
+        eventually(lambda: chromium.js("return location.pathname + location.search") == "/?period=7d", "the dashboard is there")
+        self.wait_for_tile("hits", "0")
