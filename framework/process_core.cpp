@@ -1,152 +1,18 @@
 #include <lungo/framework/process_core.hpp>
 
 #include <algorithm>
-#include <limits>
-#include <queue>
 
 #include <lungo/log/check.hpp>
 
+#include "process_lanes.hpp"
 #include "saturated.hpp"
 
 namespace lungo {
-
 namespace {
 
 constexpr std::size_t kBatchBytesMax = 512u << 10;
-constexpr std::size_t kIdleLanesMax = 100;  // imports with nothing open whose watermarks are kept
-
-// A checkpoint's bytes: one of these under the codec.
-
-struct SavedTimer {
-  std::string name;
-  std::int64_t due_ms = 0;
-  std::uint64_t number = 0;
-  std::string payload;
-};
-struct SavedKey {
-  std::string key;
-  std::string scope;
-  std::string state;
-  std::vector<SavedTimer> timers;
-};
-struct SavedLane {
-  std::string name;
-  std::int64_t watermark_ms = 0;
-  std::vector<SavedKey> keys;
-};
-struct SavedCore {
-  static constexpr std::string_view event_name = "lungo.ProcessCheckpoint";
-  std::uint64_t next_timer = 1;
-  std::vector<SavedLane> lanes;
-};
-
-constexpr Timestamp kNoWatermark{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::min() / 2}};
 
 }  // namespace
-
-struct ProcessCore::Timer {
-  int type = -1;
-  Timestamp due{};
-  std::uint64_t number = 0;
-  Bytes payload;
-};
-
-struct ProcessCore::Key {
-  std::string text;
-  std::string scope;  // of the last input: where outputs go
-  std::unique_ptr<ProcessState> state;
-  std::vector<Timer> timers;
-};
-
-/// Says when to look at a timer; it may have been moved to later, or be gone.
-struct ProcessCore::QueueEntry {
-  Timestamp due;
-  std::uint64_t number;
-  std::size_t slot;
-  friend bool operator>(const QueueEntry& a, const QueueEntry& b) {
-    return a.due != b.due ? a.due > b.due : a.number > b.number;
-  }
-};
-
-struct ProcessCore::Lane {
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
-
-  std::string name;
-  Timestamp watermark = kNoWatermark;
-  std::vector<std::unique_ptr<Key>> slots;
-  std::vector<std::size_t> free_slots;
-  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_key;
-  std::priority_queue<QueueEntry, std::vector<QueueEntry>, std::greater<>> queue;
-  std::size_t timer_count = 0;
-
-  std::size_t slot_of(std::string_view key, const ProcessFold& fold) {
-    if (const auto found = by_key.find(key); found != by_key.end()) return found->second;
-    std::size_t slot = slots.size();
-    if (free_slots.empty()) {
-      slots.emplace_back();
-    } else {
-      slot = free_slots.back();
-      free_slots.pop_back();
-    }
-    slots[slot] = std::make_unique<Key>();
-    slots[slot]->text = key;
-    slots[slot]->state = fold.make_state();
-    by_key.emplace(key, slot);
-    return slot;
-  }
-
-  void free(std::size_t slot) {
-    by_key.erase(by_key.find(slots[slot]->text));
-    slots[slot].reset();
-    free_slots.push_back(slot);
-    if (!by_key.empty()) return;
-    // Nothing is open: what is left in the queue is of timers that are gone. An import that has ended takes no more room.
-    decltype(slots){}.swap(slots);
-    decltype(free_slots){}.swap(free_slots);
-    decltype(by_key){}.swap(by_key);
-    decltype(queue){}.swap(queue);
-  }
-
-  /// The timer of a queue entry; null when it is gone.
-  Timer* find(const QueueEntry& entry) {
-    Key* key = slots[entry.slot].get();
-    if (key == nullptr) return nullptr;
-    const auto found = std::ranges::find(key->timers, entry.number, &Timer::number);
-    return found == key->timers.end() ? nullptr : &*found;
-  }
-
-  void enqueue(std::size_t slot, const Timer& timer) {
-    queue.push({timer.due, timer.number, slot});
-    // Entries of timers that are gone or were moved forward stay until their time comes; too many of them and it is rebuilt.
-    if (queue.size() <= 64 + 2 * timer_count) return;
-    std::vector<QueueEntry> entries;
-    entries.reserve(timer_count);
-    for (std::size_t at = 0; at < slots.size(); ++at) {
-      if (slots[at] == nullptr) continue;
-      for (const Timer& live : slots[at]->timers) entries.push_back({live.due, live.number, at});
-    }
-    queue = std::priority_queue<QueueEntry, std::vector<QueueEntry>, std::greater<>>{std::greater<>{}, std::move(entries)};
-  }
-
-  /// The next timer that is due at `now`, in the order (due, number).
-  std::optional<QueueEntry> pop_due(Timestamp now) {
-    while (!queue.empty() && queue.top().due <= now) {
-      const QueueEntry entry = queue.top();
-      queue.pop();
-      const Timer* timer = find(entry);
-      if (timer == nullptr) continue;
-      if (timer->due > entry.due) {
-        queue.push({timer->due, timer->number, entry.slot});
-      } else {
-        return entry;
-      }
-    }
-    return std::nullopt;
-  }
-};
 
 /// What a run of react goes back to: an input, or the firing of a timer.
 struct ProcessCore::Cause {
@@ -169,30 +35,6 @@ ProcessCore::ProcessCore(const ProcessFold& fold, ProcessCoreOptions options) : 
 }
 
 ProcessCore::~ProcessCore() = default;
-
-// The live lane stays first; the others are kept in the order of their last use, which is a part of every checkpoint: what is
-// forgotten is the same whatever crashes.
-ProcessCore::Lane& ProcessCore::lane_of(std::string_view name) {
-  if (name.empty()) return *lanes_.front();
-  const auto imports = lanes_.begin() + 1;
-  auto found = std::find_if(imports, lanes_.end(), [name](const auto& lane) { return lane->name == name; });
-  if (found == lanes_.end()) {
-    forget_idle_lanes();
-    lanes_.push_back(std::make_unique<Lane>());
-    lanes_.back()->name = name;
-    found = lanes_.end() - 1;
-  }
-  std::rotate(lanes_.begin() + 1, found, found + 1);
-  return *lanes_[1];
-}
-
-/// Makes room for one lane more, unless all have something open.
-void ProcessCore::forget_idle_lanes() {
-  std::size_t idle = 0;
-  std::erase_if(lanes_, [&](const std::unique_ptr<Lane>& lane) {
-    return !lane->name.empty() && lane->by_key.empty() && ++idle >= kIdleLanesMax;
-  });
-}
 
 Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const void* event, ProcessEffects& effects) {
   Result<void> before = pass_over(envelope, effects);
@@ -382,65 +224,6 @@ Result<void> ProcessCore::add_output(const EnvelopeFields& fields, ProcessEffect
   ++counts_.outputs;
   if (effects.batches.empty() || effects.batches.back().size_bytes() >= kBatchBytesMax) effects.batches.emplace_back();
   return add_record(fields, effects.batches.back());
-}
-
-Result<void> ProcessCore::load(BytesView checkpoint, const Shape& writer) {
-  SavedCore saved;
-  Result<void> decoded = decode(checkpoint, saved);
-  if (!decoded) return decoded.error().with_context("checkpoint of " + options_.name);
-  firing_ = nullptr;
-  lanes_.clear();
-  lanes_.push_back(std::make_unique<Lane>());  // the live one, which every checkpoint has
-  next_timer_ = saved.next_timer;
-  recorded_ids_.clear();
-  advances_.clear();
-  next_advance_ = 0;
-  for (const SavedLane& saved_lane : saved.lanes) {
-    if (!saved_lane.name.empty()) lanes_.push_back(std::make_unique<Lane>());
-    Lane& lane = saved_lane.name.empty() ? *lanes_.front() : *lanes_.back();
-    lane.name = saved_lane.name;
-    lane.watermark = Timestamp{std::chrono::milliseconds{saved_lane.watermark_ms}};
-    for (const SavedKey& saved_key : saved_lane.keys) {
-      const std::size_t slot = lane.slot_of(saved_key.key, *fold_);
-      Key& key = *lane.slots[slot];
-      key.scope = saved_key.scope;
-      Result<void> state = fold_->decode_state(writer, as_bytes(saved_key.state), *key.state);
-      if (!state) return state.error().with_context("state of key " + key.text + " in a checkpoint of " + options_.name);
-      for (const SavedTimer& timer : saved_key.timers) {
-        const int type = fold_->timer_of(timer.name);
-        if (type < 0) continue;  // this version of the process has it no more
-        key.timers.push_back({type, Timestamp{std::chrono::milliseconds{timer.due_ms}}, timer.number, to_bytes(timer.payload)});
-        ++lane.timer_count;
-        lane.enqueue(slot, key.timers.back());
-      }
-    }
-  }
-  return {};
-}
-
-void ProcessCore::save(Bytes& checkpoint) const {
-  SavedCore saved;
-  saved.next_timer = next_timer_;
-  Bytes state;
-  for (const auto& lane : lanes_) {
-    SavedLane& saved_lane = saved.lanes.emplace_back();
-    saved_lane.name = lane->name;
-    saved_lane.watermark_ms = lane->watermark.time_since_epoch().count();
-    for (const auto& key : lane->slots) {
-      if (key == nullptr) continue;
-      SavedKey& saved_key = saved_lane.keys.emplace_back();
-      state.clear();
-      fold_->encode_state(*key->state, state);
-      saved_key.key = key->text;
-      saved_key.scope = key->scope;
-      saved_key.state = as_text(state);
-      for (const Timer& timer : key->timers) {
-        saved_key.timers.push_back({std::string(fold_->timer_name(timer.type)), timer.due.time_since_epoch().count(),
-                                    timer.number, std::string(as_text(timer.payload))});
-      }
-    }
-  }
-  encode(saved, checkpoint);
 }
 
 Result<void> ProcessCore::take_recorded(const Envelope& envelope) {
