@@ -1,7 +1,10 @@
 // The table of types that must not compile. One line of table.py belongs to each: the message that it must give.
 // Every case is refused by a static_assert of its own, so that one run of the compiler shows them all.
+#include <lungo/framework/aggregates.hpp>
 #include <lungo/framework/codec.hpp>
 #include <lungo/framework/fold.hpp>
+#include <lungo/framework/process.hpp>
+#include <lungo/projections/projection.hpp>
 
 namespace refused {
 
@@ -137,5 +140,56 @@ struct LacksEvolve {
   static State evolve(State state, const Target&) { return state; }
 };
 static_assert(lungo::check_fold<LacksEvolve>());
+
+struct LacksEvents {
+  struct State {};
+};
+struct ListsNothing {
+  using Events = lungo::events<>;
+  struct State {};
+};
+struct NoList {
+  using Events = Target;
+  struct State {};
+};
+struct LacksState {
+  using Events = lungo::events<Target>;
+};
+struct NeverStarts {
+  using Events = lungo::events<Target>;
+  struct State {
+    explicit State(int start) : value(start) {}
+    int value;
+  };
+};
+static_assert(lungo::check_fold<LacksEvents>());
+static_assert(lungo::check_fold<ListsNothing>());
+static_assert(lungo::check_fold<NoList>());
+static_assert(lungo::check_fold<LacksState>());
+static_assert(lungo::check_fold<NeverStarts>());
+
+struct EventlessDecider {
+  struct State {};
+};
+struct StatelessProcess {
+  using Events = lungo::events<Target>;
+};
+constexpr auto kDecider = sizeof(lungo::Aggregates<EventlessDecider>);
+constexpr auto kProcess = sizeof(lungo::Process<StatelessProcess>);
+
+// ---- projections ------------------------------------------------------------------------------------------------------------
+
+struct LacksKey {
+  using Events = lungo::events<Target>;
+  struct State {};
+  static std::string key(const lungo::Envelope&, const Target&) { return {}; }
+  static State evolve(State state, const Target&) { return state; }
+};
+struct EventlessRows {
+  using Key = std::string;
+  struct State {};
+};
+constexpr auto kKeyless = sizeof(lungo::Projection<LacksKey>);
+constexpr auto kEventless = sizeof(lungo::Projection<EventlessRows>);
 
 }  // namespace refused

@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 WAYS_OUT = "Ways out: serialize(ar, version) with nvp names and codec_boost.hpp, lungo_fields(T&), or lungo_codec<T>"
+NO_EVENTS = "lungo: this fold does not say which events it takes: add a public `using Events = lungo::events<...>;`"
+NO_STATE = "lungo: this fold has no State: add a public `struct State { ... };`"
 
 # The type that the compiler must name, and what it must say about it.
 REFUSED = [
@@ -34,6 +36,15 @@ REFUSED = [
     ("Heir", "two events of this list have the same event name or alias"),
     ("LacksEvolve", "this fold lists the event but cannot evolve with it"),
     ("Forgotten", "this fold lists the event but cannot evolve with it"),
+    ("LacksEvents", NO_EVENTS),
+    ("ListsNothing", "lungo: the list of this fold's Events is empty"),
+    ("NoList", "lungo: the Events of this fold are no list: write `using Events = lungo::events<...>;`"),
+    ("LacksState", NO_STATE),
+    ("NeverStarts", "lungo: the State of this fold does not start from nothing"),
+    ("EventlessDecider", NO_EVENTS),
+    ("StatelessProcess", NO_STATE),
+    ("LacksKey", "lungo: this projection does not say by what its rows are found: add a public `using Key = std::string;`"),
+    ("EventlessRows", NO_EVENTS),
 ]
 
 LINES_NEAR = 8  # the type stands in the lines around the message: "in instantiation of ..."
@@ -41,7 +52,7 @@ LINES_NEAR = 8  # the type stands in the lines around the message: "in instantia
 
 def compile_source(root, compiler, name):
     unlimited = ["-fmax-errors=0"] if "g++" in compiler and "clang" not in compiler else ["-ferror-limit=0"]
-    includes = [f"-I{root}/{folder}/include" for folder in ("log", "framework")]
+    includes = [f"-I{root}/{folder}/include" for folder in ("log", "framework", "projections")]
     here = os.path.dirname(os.path.abspath(__file__))
     command = [compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-fdiagnostics-color=never", *unlimited, *includes]
     return subprocess.run([*command, os.path.join(here, name)], capture_output=True, text=True, check=False)

@@ -44,7 +44,7 @@ constexpr std::string_view category_name() {
 }
 
 /// A state as the log had it at `as_of`.
-template <Fold F>
+template <WholeFold F>
 struct Loaded {
   typename F::State state{};
   Offset as_of;
@@ -100,7 +100,7 @@ class OwnedMeta {
 
 }  // namespace detail
 
-template <Fold F>
+template <WholeFold F>
 class Aggregates {
   static_assert(check_fold<F>());
 
@@ -184,7 +184,7 @@ class Aggregates {
   detail::CommandLoopPtr loop_;  // last: it goes first, and its commands use all of the above
 };
 
-template <Fold F>
+template <WholeFold F>
 template <class C>
 Result<detail::Attempt> Aggregates<F>::attempt(const StreamId& stream, const C& command, const EventMeta& meta,
                                                std::optional<Offset> since) {
@@ -214,7 +214,7 @@ Result<detail::Attempt> Aggregates<F>::attempt(const StreamId& stream, const C& 
   return detail::Attempt{std::move(*batch), {partition, {}, {}, false}};
 }
 
-template <Fold F>
+template <WholeFold F>
 Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) {
   Result<void> prepared = prepare();
   if (!prepared) return prepared.error();
@@ -256,7 +256,7 @@ Result<Loaded<F>> Aggregates<F>::load_stream(const StreamId& stream, std::string
   return loaded;
 }
 
-template <Fold F>
+template <WholeFold F>
 Result<std::int64_t> Aggregates<F>::fold(StreamEvents& events, Loader& loader, std::string_view command_id, Offset snapshot_end,
                                          Loaded<F>& loaded) {
   std::int64_t behind_snapshot = 0;
@@ -285,7 +285,7 @@ Result<std::int64_t> Aggregates<F>::fold(StreamEvents& events, Loader& loader, s
   }
 }
 
-template <Fold F>
+template <WholeFold F>
 Result<void> Aggregates<F>::prepare() {
   const std::lock_guard lock(mutex_);
   if (prepared_) return {};
@@ -299,7 +299,7 @@ Result<void> Aggregates<F>::prepare() {
   return {};
 }
 
-template <Fold F>
+template <WholeFold F>
 auto Aggregates<F>::take_loader() -> std::unique_ptr<Loader> {
   {
     const std::lock_guard lock(mutex_);
@@ -312,13 +312,13 @@ auto Aggregates<F>::take_loader() -> std::unique_ptr<Loader> {
   return std::make_unique<Loader>(store_.shapes());
 }
 
-template <Fold F>
+template <WholeFold F>
 void Aggregates<F>::give_back(std::unique_ptr<Loader> loader) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(loader));
 }
 
-template <Fold F>
+template <WholeFold F>
 detail::CommandLoop& Aggregates<F>::loop() {
   const std::lock_guard lock(mutex_);
   if (!loop_) loop_ = detail::make_command_loop(store_);

@@ -50,6 +50,34 @@ inline constexpr bool is_listed<E, events<L...>> = (std::same_as<E, L> || ...);
 template <class F>
 concept Fold = detail::is_events<typename F::Events> && std::default_initializable<typename F::State>;
 
+/// Its instantiation is the compile error for what a fold lacks as a whole; the compiler names the fold.
+template <class TheFold>
+struct fold_is_whole {
+  static constexpr bool names_events = requires { typename TheFold::Events; };
+  static constexpr bool lists_events = requires { requires detail::is_events<typename TheFold::Events>; };
+  static constexpr bool has_events = requires { requires TheFold::Events::size > 0; };
+  static constexpr bool has_state = requires { typename TheFold::State; };
+  static constexpr bool starts = requires { requires std::default_initializable<typename TheFold::State>; };
+  static_assert(names_events,
+                "lungo: this fold does not say which events it takes: add a public `using Events = lungo::events<...>;` with "
+                "their names");
+  static_assert(
+      !names_events || lists_events,
+      "lungo: the Events of this fold are no list: write `using Events = lungo::events<...>;`, for a single event too");
+  static_assert(!lists_events || has_events,
+                "lungo: the list of this fold's Events is empty: name them in `using Events = lungo::events<...>;`");
+  static_assert(has_state, "lungo: this fold has no State: add a public `struct State { ... };` for what its events change");
+  static_assert(!has_state || starts,
+                "lungo: the State of this fold does not start from nothing: give its fields defaults, or State a default "
+                "constructor");
+  static constexpr bool value = lists_events && has_events && starts;
+};
+
+/// For the head of a template that takes a fold: what is no Fold is a compile error that says why, not a template that does not
+/// fit. So it can't be asked whether a type is one; Fold can.
+template <class F>
+concept WholeFold = fold_is_whole<F>::value && Fold<F>;
+
 template <class F, class E>
 concept EvolvesByValue = requires(typename F::State state, const E& event) {
   { F::evolve(std::move(state), event) } -> std::convertible_to<typename F::State>;
@@ -87,10 +115,14 @@ consteval bool evolves_all(events<E...>*) {
 
 }  // namespace detail
 
-/// For a static_assert of whoever takes a fold: true, or a compile error per missing `evolve`.
-template <Fold F>
+/// For a static_assert of whoever takes a fold: true, or a compile error for what it lacks and per missing `evolve`.
+template <class F>
 consteval bool check_fold() {
-  return F::Events::size > 0 && detail::evolves_all<F>(static_cast<typename F::Events*>(nullptr));
+  if constexpr (fold_is_whole<F>::value) {
+    return detail::evolves_all<F>(static_cast<typename F::Events*>(nullptr));
+  } else {
+    return false;
+  }
 }
 
 /// Applies one event to the state, whichever form of `evolve` the fold has. What `evolve` throws passes through.

@@ -99,7 +99,7 @@ class ProcessRunner {
   std::unique_ptr<Loop> loop_;
 };
 
-template <Fold P>
+template <WholeFold P>
 class Process {
   static_assert(check_fold<P>());
 

@@ -94,7 +94,7 @@ class Decision {
 };
 
 /// A decider with a history.
-template <Fold F>
+template <WholeFold F>
 class Given {
   static_assert(check_fold<F>());
 
@@ -127,7 +127,7 @@ class Given {
   typename F::State state_{};
 };
 
-template <Fold F, class... E>
+template <WholeFold F, class... E>
 Given<F> given(const E&... events) {
   Given<F> history;
   (history.and_given(events), ...);
@@ -137,7 +137,7 @@ Given<F> given(const E&... events) {
 /// A process fed by hand: inputs with their event times, and the clock of the live lane.
 ///   ProcessScript<Sessions> script;
 ///   script.input(t0, Request{"/a"}).clock(t0 + 31min).then(SessionEnded{1});
-template <Fold P>
+template <WholeFold P>
 class ProcessScript {
   static_assert(check_fold<P>());
 
@@ -225,7 +225,7 @@ class ProcessScript {
 
 /// Checks that a fold whose keys span partitions does not depend on the order between them: events are folded partition after
 /// partition, then in random interleavings that keep each partition's own order.
-template <Fold P>
+template <WholeFold P>
 class Interleavings {
   static_assert(check_fold<P>());
 

@@ -153,8 +153,22 @@ class ProjectionBase {
   detail::Watchers watchers_;
 };
 
+/// Its instantiation is the compile error for what a projection lacks; the compiler names it.
+template <class TheProjection>
+struct projection_is_whole {
+  static constexpr bool names_key = requires { typename TheProjection::Key; };
+  static_assert(
+      names_key,
+      "lungo: this projection does not say by what its rows are found: add a public `using Key = std::string;`, or the "
+      "type that its `key` gives");
+  static constexpr bool value = fold_is_whole<TheProjection>::value && names_key;
+};
+
 template <class P>
 class Projection final : public ProjectionBase {
+  // Before anything of P is named, so that this is the first that a compiler says.
+  static_assert(projection_is_whole<P>::value);
+
  public:
   using Key = typename P::Key;
   using State = typename P::State;
