@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "engine_loop.hpp"
+#include "logger.hpp"
 #include "store_list.hpp"
 #include "text.hpp"
 
@@ -35,6 +36,7 @@ class EngineCore {
   std::shared_ptr<EventLog> log;
   std::unique_ptr<StateStore> rows;
   std::vector<std::unique_ptr<ProjectionBase>> projections;
+  std::vector<std::unique_ptr<ProjectionBase>> refused;  // added too late; theirs is the thread of add()
   EngineLoop loop;
   std::mutex lifecycle;  // guards running, which several threads may stop
   std::unique_ptr<RunningActivity> running;
@@ -76,6 +78,16 @@ Engine::~Engine() {
 }
 
 void Engine::add_projection(std::unique_ptr<ProjectionBase> projection) {
+  if (core_->started) {
+    const Error late{Errc::invalid_argument,
+                     "projection " + projection->name() +
+                         " was added after Engine::start() and gets no events; add every projection before "
+                         "that call"};
+    log_error(std::string(late.text()));
+    projection->refuse(late);
+    core_->refused.push_back(std::move(projection));
+    return;
+  }
   core_->projections.push_back(std::move(projection));
   core_->loop.add(*core_->projections.back());
 }

@@ -39,6 +39,19 @@ void ProjectionBase::connect(Link link) {
   link_ = std::move(link);
 }
 
+void ProjectionBase::refuse(Error why) {
+  const std::lock_guard lock{mutex_};
+  status_.name = name_;
+  status_.topic = topic_;
+  status_.phase = ProjectionPhase::failed;
+  status_.error = std::move(why);
+}
+
+Error ProjectionBase::not_connected() const {
+  const std::lock_guard lock{mutex_};
+  return status_.error.value_or(Error{Errc::closed, "projection " + name_ + ": the engine was not started"});
+}
+
 Result<void> ProjectionBase::wait_for(const AtLeast& wanted) {
   const TopicPartition& partition = wanted.commit.partition;
   if (wanted.commit.first == wanted.commit.end) return {};  // a commit of nothing
@@ -72,13 +85,13 @@ Result<void> ProjectionBase::wait_for(const AtLeast& wanted) {
 
 Result<bool> ProjectionBase::read_row(Cells key, const RowVisitor& visit) {
   const std::lock_guard lock{reading_};
-  if (!link_.reader) return Error{Errc::closed, "projection " + name_ + ": the engine was not started"};
+  if (!link_.reader) return not_connected();
   return link_.reader->get(name_, key, visit);
 }
 
 Result<void> ProjectionBase::scan_rows(const KeyRange& range, const RowVisitor& visit) {
   const std::lock_guard lock{reading_};
-  if (!link_.reader) return Error{Errc::closed, "projection " + name_ + ": the engine was not started"};
+  if (!link_.reader) return not_connected();
   return link_.reader->scan(name_, range, visit);
 }
 

@@ -3,6 +3,7 @@
 
 #include <lungo/projections/engine.hpp>
 #include "tests/projections/shop_projections.hpp"
+#include "tests/support/log_lines.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -78,6 +79,33 @@ TEST_F(EngineTest, AnythingThrownInItsLoopStopsItAndIsShown) {
   EXPECT_EQ(*top.status().error, Errc::closed);
   EXPECT_NE(top.status().error->text().find("an exception that is no std::exception"), std::string_view::npos)
       << *top.status().error;
+}
+
+TEST_F(EngineTest, ProjectionThatIsAddedAfterTheStartIsRefused) {
+  const LogLines lines{"projections"};
+  Engine engine{store, memory()};
+  auto& top = engine.add<TopPages>();
+  ASSERT_TRUE(engine.start().has_value());
+  auto& late = engine.add<EventCounts>();
+  const Commit commit = view(store, "a", "/x").value();
+
+  const auto is_refused = [](const Error& error) {
+    EXPECT_EQ(error, Errc::invalid_argument);
+    EXPECT_NE(error.text().find("EventCounts was added after Engine::start()"), std::string_view::npos) << error;
+  };
+  const auto read = late.scan();
+  ASSERT_FALSE(read.has_value());
+  is_refused(read.error());
+  const auto waited = late.get(0, at_least(commit, 5s));
+  ASSERT_FALSE(waited.has_value());
+  is_refused(waited.error());
+  EXPECT_EQ(late.status().phase, ProjectionPhase::failed);
+  EXPECT_EQ(lines.count("error", "EventCounts was added after Engine::start()"), 1);
+
+  // The others are not touched.
+  EXPECT_TRUE(engine.catch_up(5s).has_value());
+  EXPECT_EQ(top.get("/x").value()->views, 1);
+  EXPECT_EQ(engine.names(), std::vector<std::string>{"TopPages"});
 }
 
 TEST_F(EngineTest, CommitToAnotherTopicIsRefused) {

@@ -113,7 +113,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Adds a projection; before start(). The reference holds as long as the engine.
+  /// Adds a projection; before start(). The reference holds as long as the engine. One that is added later gets no events: its
+  /// reads and waits answer invalid_argument, its status says so, and an error is logged.
   template <class P>
   Projection<P>& add();
 

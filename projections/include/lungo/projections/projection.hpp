@@ -111,7 +111,7 @@ class ProjectionBase {
   [[nodiscard]] const std::string& topic() const { return topic_; }
   [[nodiscard]] ProjectionStatus status() const;
   /// Waits until the rows hold the commit. Errors: timed_out (names the lag); the projection's own error when it has failed;
-  /// invalid_argument for a commit to another topic; closed before Engine::start().
+  /// invalid_argument for a commit to another topic, or when it was added after Engine::start(); closed before that.
   Result<void> wait_for(const AtLeast& wanted);
   /// 128-bit hash over all rows in key order, as hexadecimal digits: equal rows, equal text. Errors: as RowReader::scan.
   Result<std::string> fingerprint();
@@ -123,6 +123,7 @@ class ProjectionBase {
   WatchToken add_watcher(detail::TellChanges callback) { return watchers_.add(name_, std::move(callback)); }
 
  private:
+  friend class Engine;
   friend class EngineCore;
   friend class EngineLoop;
 
@@ -142,6 +143,9 @@ class ProjectionBase {
   [[nodiscard]] virtual std::int64_t version() const = 0;
 
   void connect(Link link);
+  /// It was added too late, and reads and waits say so.
+  void refuse(Error why);
+  [[nodiscard]] Error not_connected() const;
   void publish(ProjectionStatus status);
 
   const std::string name_;
