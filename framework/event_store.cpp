@@ -152,7 +152,37 @@ EventLog& EventStore::log() const { return *shared_->log; }
 const std::shared_ptr<EventLog>& EventStore::shared_log() const { return shared_->log; }
 ShapeRegistry& EventStore::shapes() const { return shared_->shapes; }
 
+namespace {
+
+/// What a caller can do about a topic that is not there.
+Error no_topic(EventLog& log, std::string_view name) {
+  constexpr std::size_t kNamesMax = 8;
+  constexpr std::string_view kInternal = "__lungo_";
+  std::string text = "no topic " + std::string(name);
+  if (!log.read_only() && !name.starts_with(kInternal)) {
+    text += "; EventStore::stream_topic(\"" + std::string(name) + "\") makes it";
+  }
+  std::vector<std::string> others;
+  const Result<std::vector<TopicInfo>> topics = log.topics();
+  if (!topics) return {Errc::not_found, text};
+  for (const TopicInfo& topic : *topics) {
+    if (!topic.spec.name.starts_with(kInternal)) others.push_back(topic.spec.name);
+  }
+  if (others.empty()) return {Errc::not_found, text + "; there are no others"};
+  if (others.size() > kNamesMax) return {Errc::not_found, text + "; there are " + std::to_string(others.size()) + " others"};
+  std::string names;
+  for (const std::string& other : others) names += (names.empty() ? "" : ", ") + other;
+  return {Errc::not_found, text + "; there are " + names};
+}
+
+}  // namespace
+
 Result<TopicInfo> EventStore::topic(std::string_view name) {
+  Result<TopicInfo> found = find_topic(name);
+  return found || found.error() != Errc::not_found ? found : Result<TopicInfo>{no_topic(log(), name)};
+}
+
+Result<TopicInfo> EventStore::find_topic(std::string_view name) {
   {
     const std::lock_guard lock(shared_->mutex);
     if (const auto found = shared_->topics.find(name); found != shared_->topics.end()) return found->second;
@@ -165,12 +195,13 @@ Result<TopicInfo> EventStore::topic(std::string_view name) {
 }
 
 Result<TopicInfo> EventStore::stream_topic(std::string_view name, std::int32_t partitions) {
-  Result<TopicInfo> existing = topic(name);
+  Result<TopicInfo> existing = find_topic(name);
   if (existing) {
     if (existing->spec.streams) return existing;
     return Error{Errc::already_exists, "topic " + std::string(name) + " exists and holds no streams"};
   }
-  if (!(existing.error() == Errc::not_found) || shared_->log->read_only()) return existing;
+  if (existing.error() != Errc::not_found) return existing;
+  if (log().read_only()) return no_topic(log(), name);
   TopicSpec spec;
   spec.name = name;
   spec.partitions = partitions;

@@ -57,6 +57,22 @@ TEST_F(EventStoreTest, WhatWasAppendedIsReadBackInOrderWithNumbers) {
   EXPECT_EQ(urls_of(visit), (std::vector<std::string>{"/a", "/b", "/c"}));
 }
 
+TEST_F(EventStoreTest, TopicThatIsNotThereIsNamedWithTheCallThatMakesItAndThoseThereAre) {
+  EXPECT_EQ(store.append("evnts", visit, PageViewed{"/a"}).error().text(),
+            "no topic evnts; EventStore::stream_topic(\"evnts\") makes it; there are events");
+  ASSERT_TRUE(store.stream_topic("orders", 1));
+  EXPECT_EQ(store.read_stream("evnts", visit).error().text(),
+            "no topic evnts; EventStore::stream_topic(\"evnts\") makes it; there are events, orders");
+  for (int number = 0; number < 10; ++number) ASSERT_TRUE(store.stream_topic("t" + std::to_string(number), 1));
+  EXPECT_EQ(store.topic("evnts").error().text(),
+            "no topic evnts; EventStore::stream_topic(\"evnts\") makes it; there are 12 others");
+  EXPECT_EQ(store.topic("evnts").error(), Errc::not_found);
+
+  EventStore empty{std::make_shared<test::MemoryEventLog>(simulation.ports())};
+  EXPECT_EQ(empty.topic("events").error().text(),
+            "no topic events; EventStore::stream_topic(\"events\") makes it; there are no others");
+}
+
 TEST_F(EventStoreTest, TheShapeIsCommittedBeforeTheEvent) {
   log->hold_commits();
   EXPECT_FALSE(store.append("events", visit, PageViewed{"/a"},

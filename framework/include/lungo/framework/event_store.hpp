@@ -154,7 +154,7 @@ class EventStore {
   /// below the partition's start; as EventLog::ends().
   Result<StreamEvents> read_stream(std::string_view topic, const StreamId& stream, Offset begin = Offset{0});
 
-  /// Cached; streams of this topic lie in so many partitions. Errors: not_found.
+  /// Cached; streams of this topic lie in so many partitions. Errors: not_found, which says what makes it and which there are.
   Result<TopicInfo> topic(std::string_view name);
 
   [[nodiscard]] EventLog& log() const;
@@ -164,6 +164,8 @@ class EventStore {
  private:
   friend class EventBatch;
   struct Shared;
+
+  Result<TopicInfo> find_topic(std::string_view name);
 
   std::shared_ptr<Shared> shared_;
 };
