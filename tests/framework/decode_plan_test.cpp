@@ -181,6 +181,29 @@ TEST(DecodePlanRefusal, NamesTheFieldAndPrintsBothShapes) {
   EXPECT_EQ((plan_for<Wide, Text>().error()), Errc::incompatible_shape);
 }
 
+struct Money {
+  std::int64_t cents = 0;
+};
+struct Priced {
+  Money n;
+};
+struct PricedLines {
+  std::vector<Priced> lines;
+};
+struct WideLines {
+  std::vector<Wide> lines;
+};
+
+TEST(DecodePlanRefusal, NamesTheStructThatTheFieldIsInThisProgram) {
+  EXPECT_NE((refusal<Priced, Wide>().find("Priced, field n: the writer has int64, this program Money;")), std::string::npos)
+      << refusal<Priced, Wide>();
+  EXPECT_NE((refusal<PricedLines, WideLines>().find("field lines.n: the writer has int64, this program Money;")),
+            std::string::npos)
+      << refusal<PricedLines, WideLines>();
+  EXPECT_NE((refusal<Wide, Priced>().find("field n: the writer has Money, this program int64;")), std::string::npos)
+      << refusal<Wide, Priced>();
+}
+
 TEST(DecodePlanRefusal, WhatWouldLoseOrInventAValue) {
   EXPECT_NE((refusal<Floating, Wide>()), "");
   EXPECT_NE((refusal<Wide, Floating>()), "");

@@ -135,10 +135,13 @@ void run(const PlanNode& node, Reader& in, T& target) {
   node.read(in, &target, node);
 }
 
+/// The event around a type whose text is wanted. It is none of the reader's, which keep their own names in it.
+struct TypeTextProbe {};
+
 /// The reader's type as a shape spells it, for messages.
 template <class T>
 std::string type_text_of() {
-  const Shape shape = ShapeBuilder::build(type_key<T>(), [](ShapeBuilder& out) {
+  const Shape shape = ShapeBuilder::build(type_key<TypeTextProbe>(), [](ShapeBuilder& out) {
     out.name("?");
     out.number(1);
     out.name("?");
