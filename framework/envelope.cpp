@@ -4,6 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "saturated.hpp"
+
 namespace lungo {
 
 namespace {
@@ -116,7 +118,7 @@ Result<void> parse_envelope_into(std::string_view topic, PartitionId partition, 
     }
   }
   if (!cursor.ok()) return malformed("headers end early", topic, partition, record.offset);
-  out.recorded = out.time + std::chrono::milliseconds{delta.value_or(0)};
+  out.recorded = add_saturated(out.time, std::chrono::milliseconds{delta.value_or(0)});  // any writer's bytes
   return {};
 }
 
@@ -144,7 +146,8 @@ Result<void> add_record(const EnvelopeFields& fields, EncodedRecords& out) {
   put(kIdHeader, as_bytes(fields.id));
   put("l.c", as_bytes(fields.correlation));
   put("l.a", as_bytes(fields.causation));
-  if (const auto delta = fields.recorded - fields.time; delta.count() != 0) put("l.r", write_delta(delta.count(), delta_bytes));
+  if (const auto delta = distance_saturated(fields.time, fields.recorded); delta.count() != 0)
+    put("l.r", write_delta(delta.count(), delta_bytes));
   put("l.l", as_bytes(fields.lane));
   put("l.ct", as_bytes(fields.content_type));
 

@@ -54,6 +54,43 @@ TEST(Envelope, RecordedAtIsADeltaInBothDirections) {
   }
 }
 
+TEST(Envelope, RecordedAtStaysWithinWhatATimestampHolds) {
+  // zigzag varints of the largest and the smallest delta
+  Bytes largest(10, std::byte{0xff});
+  largest[0] = std::byte{0xfe};
+  largest[9] = std::byte{0x01};
+  Bytes smallest(10, std::byte{0xff});
+  smallest[9] = std::byte{0x01};
+  const auto recorded = [](Timestamp time, BytesView delta) {
+    EncodedRecords records;
+    const HeaderView header{"l.r", delta};
+    EXPECT_TRUE(records.add({Timestamp{}, as_bytes("key"), as_bytes("value"), {&header, 1}}));
+    RecordView record = parse_record_body(records.body(0)).value();
+    record.timestamp = time;
+    return parse_envelope("events", PartitionId{3}, record).value().recorded;
+  };
+  const Timestamp zero{};
+  const std::chrono::milliseconds one{1};
+  EXPECT_EQ(recorded(zero, largest), Timestamp::max());
+  EXPECT_EQ(recorded(zero + one, largest), Timestamp::max());
+  EXPECT_EQ(recorded(Timestamp::max(), largest), Timestamp::max());
+  EXPECT_EQ(recorded(Timestamp::min(), largest), zero - one);
+  EXPECT_EQ(recorded(zero, smallest), Timestamp::min());
+  EXPECT_EQ(recorded(zero - one, smallest), Timestamp::min());
+  EXPECT_EQ(recorded(Timestamp::min(), smallest), Timestamp::min());
+  EXPECT_EQ(recorded(Timestamp::max(), smallest), zero - one);
+}
+
+TEST(Envelope, ADeltaThatNoHeaderHoldsIsWrittenAsTheLargest) {
+  EncodedRecords records;
+  EnvelopeFields fields = fields_of("PageViewed");
+  fields.time = Timestamp::min();
+  fields.recorded = Timestamp::max();
+  EXPECT_EQ(round_trip(fields, records).value().recorded, Timestamp::min() + std::chrono::milliseconds::max());
+  std::swap(fields.time, fields.recorded);
+  EXPECT_EQ(round_trip(fields, records).value().recorded, Timestamp::max() + std::chrono::milliseconds::min());
+}
+
 TEST(Envelope, DeltaBytesAreThoseOfTheReferencePage) {
   EncodedRecords records;
   EnvelopeFields fields = fields_of("PageViewed");
