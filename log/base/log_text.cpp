@@ -3,6 +3,8 @@
 
 #include <lungo/log/log_text.hpp>
 
+#include "base/logger.hpp"
+
 namespace lungo {
 namespace {
 
@@ -26,8 +28,8 @@ void log_text(std::string_view folder, Severity severity, const std::string& tex
   const std::string name(folder);
   if (const std::shared_ptr<spdlog::logger> own = spdlog::get(name)) {
     own->log(level_of(severity), text);
-  } else if (const std::shared_ptr<spdlog::logger> shared = spdlog::default_logger()) {
-    shared->log(level_of(severity), "[{}] {}", name, text);
+  } else {
+    default_logger("")->log(level_of(severity), "[{}] {}", name, text);
   }
 }
 
