@@ -15,6 +15,7 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
     Result<const Envelope*> next = reader_->next();
     if (!next && next.error() == Errc::undecodable) {
       const Offset offset{reader_->position().offset.value() - 1};
+      if (parked_.contains(offset)) continue;
       Result<void> parked = park(next.error(), offset, {}, 1);
       if (!parked) return parked.error();
       continue;
@@ -114,6 +115,8 @@ Result<bool> ProcessPartition::input_failed(const Error& error, const Envelope& 
   }
   Result<void> parked = park(error, envelope.offset, envelope.type, failures_);
   if (!parked) return parked.error();
+  failing_.reset();
+  failures_ = 0;
   start_over(error, now);  // the application may have left the state half-changed
   return false;
 }

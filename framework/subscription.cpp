@@ -44,6 +44,7 @@ class Subscription::Loop final : public Activity {
     Position done;                   // everything below it was handled, parked or skipped
     const Envelope* held = nullptr;  // the event in hand, while it is being tried again
     int failures = 0;
+    std::optional<Error> error;  // what is being tried again
     Instant not_before{};
     EventLog::NotifyToken token;
   };
@@ -136,7 +137,7 @@ auto Subscription::Loop::open(const TopicInfo& topic, PartitionId partition, con
       return valid.error().with_context("subscription " + reader_);
     }
   }
-  return Source{PartitionReader{store_.log(), topic, from}, from, nullptr, 0, {}, {}};
+  return Source{PartitionReader{store_.log(), topic, from}, from, nullptr, 0, {}, {}, {}};
 }
 
 Result<void> Subscription::Loop::stop(Duration timeout) {
@@ -239,7 +240,7 @@ auto Subscription::Loop::advance(Source& source, Instant now) -> Progress {
       Result<const Envelope*> next = source.reader.next();
       if (!next) return read_failed(source, next.error(), now);
       if (*next == nullptr) {
-        source.done = source.reader.position();
+        next_event(source);
         source.token =
             store_.log().notify_above(source.reader.partition(), source.done.offset, [waker = waker_] { waker->wake(); });
         return Progress::at_end;
@@ -278,7 +279,7 @@ auto Subscription::Loop::handle(Source& source, Instant now) -> Progress {
                         ": " + said,
                     source.held->offset};
   ++source.failures;
-  mine_.error = error;
+  source.error = error;
   if (source.failures >= options_.errors.retry.attempts) return give_up(source, error, source.failures);
   source.not_before = now + options_.errors.retry.delay_after(source.failures);
   return Progress::later;
@@ -298,7 +299,6 @@ auto Subscription::Loop::give_up(Source& source, const Error& error, int attempt
   const Result<void> noted = park_wait(store_, parked);
   if (!noted) return fail(noted.error().with_context("parking an event of subscription " + reader_));
   ++mine_.parked;
-  mine_.error = error;
   next_event(source);
   return Progress::more;
 }
@@ -320,7 +320,7 @@ auto Subscription::Loop::read_failed(Source& source, const Error& error, Instant
 auto Subscription::Loop::try_later(Source& source, const Error& error, Instant now) -> Progress {
   if (!is_retriable(error.code())) return fail(error);
   ++source.failures;
-  mine_.error = error;
+  source.error = error;
   source.not_before = now + options_.errors.retry.delay_after(source.failures);
   return Progress::later;
 }
@@ -328,6 +328,7 @@ auto Subscription::Loop::try_later(Source& source, const Error& error, Instant n
 void Subscription::Loop::next_event(Source& source) {
   source.held = nullptr;
   source.failures = 0;
+  source.error.reset();
   source.done = source.reader.position();
 }
 
@@ -372,7 +373,11 @@ void Subscription::Loop::publish() {
   }
   const std::lock_guard lock(mutex_);
   status_ = mine_;
-  if (mine_.running && positions_error_) status_.error = positions_error_;
+  if (!mine_.running) return;
+  for (const Source& source : sources_) {
+    if (source.error) status_.error = source.error;
+  }
+  if (positions_error_) status_.error = positions_error_;
 }
 
 Subscription::Subscription(EventStore store, std::string name, SubscriptionOptions options)

@@ -253,6 +253,39 @@ TEST_F(ProcessTest, ARefusedCommandIsCountedAndNothingMore) {
   EXPECT_EQ(process.status().commands, 5);
 }
 
+TEST_F(ProcessTest, AnInputThatCantBeReadIsParkedOnce) {
+  const HeaderView broken{"l.s", as_bytes("no hash")};
+  AppendRequest request{
+      .to = {"hits", partition_of_stream(StreamId("Visitor", "ada").text(), 2)}, .records = {}, .condition = {}, .since = {}};
+  ASSERT_TRUE(request.records.add({simulation.clock.now(), as_bytes("Visitor-ada"), as_bytes("value"), {&broken, 1}}));
+  ASSERT_TRUE(append_wait(*log, std::move(request), 5s));
+  hit("ada", "/throws");  // for which all is read again, from the checkpoint on
+  {
+    Process<Billing> process{store};
+    ASSERT_TRUE(process.start());
+    ASSERT_TRUE(process.catch_up(60s));
+    EXPECT_EQ(process.status().parked, 2);
+  }
+  const std::vector<ParkedEvent> parked = parked_events(store, "Billing").value();
+  ASSERT_EQ(parked.size(), 2u);
+  EXPECT_EQ(static_cast<Errc>(parked[0].error), Errc::undecodable);
+  EXPECT_EQ(static_cast<Errc>(parked[1].error), Errc::handler_failed);
+}
+
+TEST_F(ProcessTest, ItsErrorGoesWithTheInputThatWasParked) {
+  Process<Billing> process{store};
+  ASSERT_TRUE(process.start());
+  hit("ada", "/throws");
+  simulation.executor.run_for(50ms);
+  ASSERT_TRUE(process.status().error);
+  EXPECT_EQ(*process.status().error, Errc::handler_failed);
+  hit("ada");
+  ASSERT_TRUE(process.catch_up(60s));
+  simulation.executor.run_for(5s);
+  EXPECT_EQ(process.status().parked, 1);
+  EXPECT_FALSE(process.status().error) << *process.status().error;
+}
+
 TEST_F(ProcessTest, AnInputThatKeepsThrowingIsParkedAndStaysParked) {
   {
     Process<Billing> process{store};

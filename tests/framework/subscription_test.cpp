@@ -193,6 +193,25 @@ TEST_F(SubscriptionTest, AnEventThatKeepsFailingIsParkedAndTheRestGoesOn) {
   EXPECT_NE(parked[0].text.find("no mail for 3"), std::string::npos);
 }
 
+TEST_F(SubscriptionTest, ItsErrorIsWhatItIsTryingAgainAndGoesWithIt) {
+  sign_up(0, 10);
+  failing = {3};
+  const auto mails = subscribe({.topics = {"events"}, .errors = {.retry = {.attempts = 5}}});
+  ASSERT_TRUE(mails->start());
+  simulation.executor.run_for(50ms);
+  ASSERT_TRUE(mails->status().error);
+  EXPECT_EQ(*mails->status().error, Errc::handler_failed) << "the other partitions went on meanwhile";
+  failing.clear();
+  ASSERT_TRUE(mails->catch_up(60s));
+  EXPECT_FALSE(mails->status().error) << *mails->status().error;
+
+  failing = {11};
+  sign_up(10, 20);
+  ASSERT_TRUE(mails->catch_up(60s));
+  EXPECT_EQ(mails->status().parked, 1);
+  EXPECT_FALSE(mails->status().error) << *mails->status().error;
+}
+
 TEST_F(SubscriptionTest, ThePolicyStopEndsItWithTheError) {
   sign_up(0, 100);
   failing = {3};
@@ -237,17 +256,18 @@ TEST_F(SubscriptionTest, TrimmedOffsetsAreCounted) {
   EXPECT_EQ(mails->status().missing, trimmed);
 }
 
-/// A log whose reads of the shapes can be made to fail.
+/// A log whose reads of one topic can be made to fail.
 class FailingReads : public test::MemoryEventLog {
  public:
   using MemoryEventLog::MemoryEventLog;
   Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override {
-    if (partition.topic == kShapesTopic && failures > 0) {
+    if (partition.topic == topic && failures > 0) {
       --failures;
       return Error{code, "the disk is away"};
     }
     return MemoryEventLog::read(partition, from, bytes_max);
   }
+  std::string_view topic = kShapesTopic;
   int failures = 0;
   Errc code = Errc::timed_out;
 };
@@ -276,6 +296,22 @@ TEST(SubscriptionReads, ShapesThatCantBeReadForAMomentParkNothing) {
     EXPECT_EQ(handled, 1);
     EXPECT_TRUE(parked_events(store, "mails").value().empty());
   }
+}
+
+TEST(SubscriptionReads, AReadThatFailedForAMomentIsNoErrorAnyMore) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<FailingReads>(simulation.ports());
+  EventStore store{log};
+  ASSERT_TRUE(store.stream_topic("events", 1));
+  Subscription mails{store, "mails"};
+  mails.on<SignedUp>([](const Envelope&, const SignedUp&) {});
+  log->topic = "events";
+  log->failures = 1;
+  ASSERT_TRUE(mails.start());
+  simulation.executor.run_for(50ms);
+  EXPECT_EQ(mails.status().error, Errc::timed_out);
+  simulation.executor.run_for(5s);
+  EXPECT_FALSE(mails.status().error) << "there was nothing to handle, and that was found out";
 }
 
 TEST_F(SubscriptionTest, PositionsThatCantBeWrittenAreReportedUntilTheyAre) {
