@@ -101,6 +101,8 @@ Result<void> rebuild(const ReplayTool& tool, const Arguments& arguments) {
     Result<std::string> found = commands->store_of(names_of(tool, store), arguments.store);
     if (!found) return found.error();
     path = *found;
+    if (commands->is_missing(path))
+      std::fprintf(stderr, "%s: the store %s was not there and is made anew\n", tool.program.c_str(), printable(path).c_str());
   }
   EventStore store{log};
   Engine engine{store, sqlite(path), tool.engine};

@@ -99,8 +99,7 @@ Result<void> ReplayCommands::open_store(const std::string& description, const st
   listed.store = sqlite(description.substr(kSqlite.size()));
   Result<void> opened = listed.store->open({log_->ports(), directory, true});
   if (!opened && opened.error() == Errc::not_found) {  // listed before it was made, or moved away
-    notes_.push_back("the store " + description.substr(kSqlite.size()) +
-                     " is listed but not there; `rebuild` or the application makes it anew");
+    missing_.push_back(description.substr(kSqlite.size()));
     return {};
   }
   if (!opened) return opened;
@@ -112,6 +111,17 @@ Result<void> ReplayCommands::open_store(const std::string& description, const st
   listed.entries = std::move(*entries);
   stores_.push_back(std::move(listed));
   return {};
+}
+
+std::vector<std::string> ReplayCommands::notes() const {
+  std::vector<std::string> notes;
+  for (const std::string& store : missing_)
+    notes.push_back("the store " + store + " is listed but not there; `rebuild` or the application makes it anew");
+  return notes;
+}
+
+bool ReplayCommands::is_missing(const std::string& store) const {
+  return std::find(missing_.begin(), missing_.end(), store) != missing_.end();
 }
 
 Result<void> ReplayCommands::list(Output& out) {
@@ -244,9 +254,17 @@ Result<std::string> ReplayCommands::store_of(const std::vector<std::string>& pro
     });
     if (has) found.push_back(path);
   }
+  for (const std::string& path : missing_) known += (known.empty() ? "" : ", ") + path;
+  if (wanted && is_missing(*wanted)) return *wanted;
   if (wanted)
     return Error{Errc::not_found, "no store " + *wanted + (known.empty() ? "; there are none" : "; there are " + known)};
   if (found.size() == 1) return found.front();
+  if (found.empty() && missing_.size() == 1) return missing_.front();
+  if (found.empty() && !missing_.empty())
+    return Error{Errc::invalid_argument,
+                 "no store has these projections, and several are listed but not there; name the one to make anew with "
+                 "--store: there are " +
+                     known};
   if (found.empty())
     return Error{Errc::not_found, "no store of this data directory has these projections; run the application first"};
   return Error{Errc::invalid_argument, "several stores have these projections; name one with --store"};

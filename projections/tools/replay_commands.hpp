@@ -47,13 +47,15 @@ class ReplayCommands {
   /// Errors: not_found (projection, or no row with this key); invalid_argument (text that is no key; several stores).
   Result<void> show(const std::string& projection, const ShowOptions& options, Output& out);
 
-  /// The store that a rebuild of these projections works on, `wanted` if it is named.
+  /// The store that a rebuild of these projections works on, `wanted` if it is named. A listed one that is not there when no
+  /// other has them: an engine makes it anew.
   /// Errors: not_found; invalid_argument when several have them.
   [[nodiscard]] Result<std::string> store_of(const std::vector<std::string>& projections,
                                              const std::optional<std::string>& wanted) const;
   [[nodiscard]] const std::shared_ptr<EventLog>& log() const { return log_; }
   /// What the user should know besides: stores that are listed but not there.
-  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  [[nodiscard]] std::vector<std::string> notes() const;
+  [[nodiscard]] bool is_missing(const std::string& store) const;
 
  private:
   ReplayCommands(std::shared_ptr<EventLog> log, bool json) : log_(std::move(log)), json_(json) {}
@@ -64,7 +66,7 @@ class ReplayCommands {
   std::shared_ptr<EventLog> log_;
   bool json_;
   std::vector<ListedStore> stores_;
-  std::vector<std::string> notes_;
+  std::vector<std::string> missing_;  // stores that are listed but not there
 };
 
 }  // namespace lungo

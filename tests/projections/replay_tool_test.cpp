@@ -149,6 +149,25 @@ TEST_F(ReplayToolTest, StoreThatIsGoneIsSaid) {
   EXPECT_FALSE(std::filesystem::exists(data + "/views.db"));
 }
 
+TEST_F(ReplayToolTest, RebuildMakesAStoreThatIsGoneAnew) {
+  close();
+  const auto remove_store = [&] {
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data + "/views.db" + end);
+  };
+  remove_store();
+  const Ran rebuilt = run({"rebuild"});
+  EXPECT_EQ(rebuilt.status, 0) << rebuilt.err;
+  EXPECT_NE(rebuilt.err.find("the store views.db was not there and is made anew"), std::string::npos) << rebuilt.err;
+  EXPECT_NE(rebuilt.out.find("rebuilt 3 projections from "), std::string::npos) << rebuilt.out;
+  EXPECT_EQ(run({"show", "TopPages"}).out, "key\tviews\tmillis\n/a\t1\t7\n/b\t2\t14\n");
+
+  remove_store();
+  EXPECT_EQ(run({"rebuild", "TopPages", "--store", "views.db"}).status, 0);
+  const Ran other = run({"rebuild", "--store", "other.db"});
+  EXPECT_EQ(other.status, 1);
+  EXPECT_NE(other.err.find("no store other.db; there are views.db"), std::string::npos) << other.err;
+}
+
 TEST_F(ReplayToolTest, TopicThatIsNotThereIsNamedWithThoseThereAre) {
   const Ran none = run({"events", "visit-ann", "--topic", "evnts"});
   EXPECT_EQ(none.status, 1);
