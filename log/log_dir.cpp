@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kLockFile = ".lock";
 constexpr std::string_view kMetaFile = "lungo.meta";
 constexpr std::string_view kTopicsFile = "lungo.topics";
+constexpr std::string_view kKafkaCleanStopFile = ".kafka_cleanshutdown";
 constexpr std::string_view kCleanStopFile = "lungo.clean-stop";
 constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
 constexpr std::string_view kPartitionMetadataFile = "partition.metadata";
@@ -283,8 +284,9 @@ Result<void> LogDir::write_meta(LeaderEpoch epoch) {
 }
 
 Result<void> LogDir::begin_writing() {
-  if (Result<void> removed = storage_.remove(file(kCleanStopFile)); !removed && removed.error() != Errc::not_found) {
-    return removed;
+  // Kafka's marker too: a broker that finds it would believe the directory to be as it left it.
+  for (const std::string_view marker : {kCleanStopFile, kKafkaCleanStopFile}) {
+    if (Result<void> removed = storage_.remove(file(marker)); !removed && removed.error() != Errc::not_found) return removed;
   }
   const LeaderEpoch next{epoch_.value() + 1};
   if (Result<void> written = write_meta(next); !written) return written;  // syncs the directory: the removal is durable too

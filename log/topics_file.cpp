@@ -129,13 +129,16 @@ Result<TopicId> parse_topic_id(std::string_view text) {
   return id;
 }
 
-std::string format_partition_metadata(const TopicId& id) { return "version: 0\ntopic_id: " + to_string(id) + "\n"; }
+std::string format_partition_metadata(const TopicId& id) { return "version: 0\ntopic_id: " + to_string(id); }
 
+// Kafka ends the file without a line break; Lungo once wrote one.
 Result<TopicId> parse_partition_metadata(const std::string& path, BytesView bytes) {
   constexpr std::string_view kBefore = "version: 0\ntopic_id: ";
-  const std::string_view text = as_text(bytes);
-  if (!text.starts_with(kBefore) || !text.ends_with("\n")) return damaged(path, "is not a partition.metadata file");
-  const Result<TopicId> id = parse_topic_id(text.substr(kBefore.size(), text.size() - kBefore.size() - 1));
+  std::string_view text = as_text(bytes);
+  if (!text.starts_with(kBefore)) return damaged(path, "is not a partition.metadata file");
+  text.remove_prefix(kBefore.size());
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  const Result<TopicId> id = parse_topic_id(text);
   if (!id) return id.error().with_context(path);
   return id;
 }

@@ -61,7 +61,34 @@ TEST(LogDir, TopicsKeepEverySettingAndTheirOrder) {
   EXPECT_EQ(dir->topics()[1].info.spec, compacted);
   EXPECT_EQ(dir->topics()[0].info.id, ids[0]);
   EXPECT_EQ(dir->topics()[1].info.id, ids[1]);
-  EXPECT_EQ(contents(machine, "compacted-1/partition.metadata"), "version: 0\ntopic_id: " + to_string(ids[1]) + "\n");
+  EXPECT_EQ(contents(machine, "compacted-1/partition.metadata"), "version: 0\ntopic_id: " + to_string(ids[1]))
+      << "Kafka's bytes";
+}
+
+TEST(LogDir, PartitionMetadataMayEndWithALineBreak) {
+  Simulation machine(1);
+  std::string metadata;
+  {
+    const auto dir = open(machine);
+    dir->begin_writing().value();
+    dir->create_topic(two_partitions("a")).value();
+    metadata = contents(machine, "a-0/partition.metadata");
+  }
+  write(machine, "a-0/partition.metadata", metadata + "\n");  // as Lungo wrote it once
+  EXPECT_EQ(open(machine)->topics().size(), 1u);
+  for (const std::string& other : {metadata + "\n\n", metadata + " ", metadata.substr(0, metadata.size() - 1), std::string{}}) {
+    write(machine, "a-0/partition.metadata", other);
+    EXPECT_EQ(LogDir::open_writer(machine.disk, machine.random, kPath).error(), Errc::corrupt) << other;
+  }
+}
+
+// Kafka believes it, and would not look at what was appended since.
+TEST(LogDir, CleanStopOfAKafkaBrokerGoesBeforeAnythingIsWritten) {
+  Simulation machine(1);
+  const auto dir = open(machine);
+  write(machine, ".kafka_cleanshutdown", R"({"version":0,"brokerEpoch":7})");
+  dir->begin_writing().value();
+  EXPECT_FALSE(machine.disk.exists(kPath + "/.kafka_cleanshutdown").value());
 }
 
 TEST(LogDir, NamesAndSettingsThatCannotBeAreRefused) {
