@@ -14,8 +14,8 @@
 namespace lungo {
 namespace {
 
-// Positions inside a segment are 32 bits in Kafka's index; room is left for one batch that is larger than the limit.
-constexpr std::uint64_t kSegmentBytesMax = 1ull << 30;
+// Positions inside a segment are 32 bits in Kafka's index, signed. A batch that is larger than the limit begins at zero.
+constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
 // Several appends share a batch as long as it keeps well below the 31 bits of its length.
 constexpr std::size_t kBatchBytesMax = 2 * kRecordBytesMax;
 constexpr std::size_t kCrcAt = 17;

@@ -176,6 +176,18 @@ TEST_P(LocalEventLogContract, CreatingATopicTwiceNeedsTheSameSettings) {
   EXPECT_EQ(log->topics().value().size(), 1u);
 }
 
+TEST_P(LocalEventLogContract, TopicOfTheLargestSegmentsOpensAgain) {
+  TopicSpec large = one_partition("large");
+  large.segment_bytes = (1ull << 31) - 1;
+  log->create_topic(large).value();
+  TopicSpec larger = one_partition("larger");
+  larger.segment_bytes = 1ull << 31;
+  EXPECT_EQ(log->create_topic(larger).error(), Errc::invalid_argument);
+  log.reset();
+  log = home->open().value();
+  EXPECT_EQ(log->topic("large").value().spec, large);
+}
+
 TEST_P(LocalEventLogContract, EverythingSurvivesAReopenUnderAHigherEpoch) {
   append("a");
   const TopicId id = log->topic("events").value().id;
