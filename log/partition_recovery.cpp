@@ -149,7 +149,7 @@ class Recovery {
     if (!has_mark_ && !options_.read_only) {
       const Result<bool> followed = whole_batches_follow(index, scanned);
       if (!followed) return followed.error();
-      if (*followed) return scanned.damage->with_context("damage with whole batches behind it");
+      if (*followed) return scanned.damage->with_context("damage, and there may be whole batches behind it");
     }
     Segment& segment = *log_.segments[index];
     log_.report.bytes_cut = segment.size() - scanned.position;

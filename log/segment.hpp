@@ -72,7 +72,8 @@ class Segment {
                               const std::function<void(const BatchHeader&)>& note);
   /// The same from the start, header by header and without a trace.
   Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
-  /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`. Errors: io.
+  /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`, or may: the
+  /// search is bounded, and hostile bytes can make it longer than that. Errors: io.
   [[nodiscard]] Result<bool> holds_batch_after(std::uint64_t position, Offset expected) const;
   /// Limits what readers see to `position`; the file stays as it is. For read-only use.
   void limit_to(std::uint64_t position) { size_.store(position, std::memory_order_release); }

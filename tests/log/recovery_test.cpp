@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/byte_order.hpp"
 #include "tests/log/partition_fixture.hpp"
 
 namespace lungo {
@@ -134,6 +135,24 @@ TEST(SegmentRecovery, WithoutAMarkDamageBeforeWholeBatchesIsRefused) {
   bad_length.remove_mark();
   bad_length.write(kFirstLog, bad_length.borders[3] + 8, Bytes(4, std::byte{0x7f}));
   EXPECT_EQ(bad_length.open().error(), Errc::corrupt);
+}
+
+// Bytes that look like the header of a long batch wherever one looks: each look costs a checksum over all that follows.
+TEST(SegmentRecovery, SearchForWholeBatchesEndsWithHostileBytes) {
+  CrashedLog crashed{0};
+  crashed.remove_mark();
+  const std::uint64_t begin = crashed.borders[3];
+  Bytes hostile = *read_file(crashed.simulation->disk, crashed.path(kFirstLog), 1 << 20);
+  const Bytes header(hostile.begin() + static_cast<std::ptrdiff_t>(begin),
+                     hostile.begin() + static_cast<std::ptrdiff_t>(begin + kBatchHeaderBytes));
+  hostile.clear();
+  while (hostile.size() < (8u << 20)) hostile.insert(hostile.end(), header.begin(), header.end());
+  for (std::size_t at = 0; at < hostile.size(); at += kBatchHeaderBytes)
+    store_big_endian(hostile.data() + at + 8, static_cast<std::int32_t>(std::max<std::size_t>(hostile.size() - at, 100) / 2));
+  crashed.write(kFirstLog, begin, hostile);
+  const auto log = crashed.open();
+  EXPECT_EQ(log.error(), Errc::corrupt) << "what can't be searched is kept";
+  EXPECT_NE(log.error().text().find("may be whole batches behind it"), std::string_view::npos) << log.error().text();
 }
 
 TEST(SegmentRecovery, UnsyncedSegmentsBehindATornOneAreRemoved) {
