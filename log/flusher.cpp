@@ -31,13 +31,17 @@ Instant Flusher::step(Instant now) {
     const std::lock_guard lock(mutex_);
     turn.swap(marked_);
   }
-  for (Slot* slot : turn) slot->marked_.store(false);  // before the flush: what is marked from here on is looked at again
+  for (Slot* slot : turn) {
+    slot->marked_.store(false);  // before the flush: what is marked from here on is looked at again
+    slot->in_turn_ = true;
+  }
   for (Slot* slot : waiting_) {
-    if (std::ranges::find(turn, slot) == turn.end()) turn.push_back(slot);
+    if (!slot->in_turn_) turn.push_back(slot);
   }
   waiting_.clear();
   Instant next = Instant::max();
   for (Slot* slot : turn) {
+    slot->in_turn_ = false;
     const Instant again = slot->queue_->flush(now);
     if (again == Instant::max()) continue;
     waiting_.push_back(slot);

@@ -29,6 +29,7 @@ class Flusher : public Activity {
     Flusher& flusher_;
     AppendQueue* queue_ = nullptr;
     std::atomic<bool> marked_{false};
+    bool in_turn_ = false;  // the flusher's own
   };
 
   explicit Flusher(Executor& executor) : running_(executor.start(*this)) {}
