@@ -177,6 +177,29 @@ struct StatelessProcess {
 constexpr auto kDecider = sizeof(lungo::Aggregates<EventlessDecider>);
 constexpr auto kProcess = sizeof(lungo::Process<StatelessProcess>);
 
+struct EvolvesACopy {
+  using Events = lungo::events<Target>;
+  struct State {
+    int count = 0;
+  };
+  static void evolve(State state, const Target&) { ++state.count; }
+};
+static_assert(lungo::check_fold<EvolvesACopy>());
+
+// ---- deciders ---------------------------------------------------------------------------------------------------------------
+
+struct Unanswered {};
+struct Unlisting {
+  using Events = lungo::events<Target>;
+  struct State {};
+  static State evolve(State state, const Target&) { return state; }
+  static std::optional<Forgotten> decide(const State&, int) { return Forgotten{}; }
+};
+void command(lungo::Aggregates<Unlisting>& aggregates) {
+  static_cast<void>(aggregates.execute("1", Unanswered{}));
+  static_cast<void>(aggregates.execute("1", 1));
+}
+
 // ---- projections ------------------------------------------------------------------------------------------------------------
 
 struct LacksKey {
@@ -189,6 +212,14 @@ struct EventlessRows {
   using Key = std::string;
   struct State {};
 };
+struct OddKey {
+  using Events = lungo::events<Target>;
+  using Key = std::string;
+  struct State {};
+  static int key(const lungo::Envelope&, const Target&) { return 1; }
+  static State evolve(State state, const Target&) { return state; }
+};
+constexpr auto kOddKey = lungo::detail::key_is_there<OddKey, Target>::value;
 constexpr auto kKeyless = sizeof(lungo::Projection<LacksKey>);
 constexpr auto kEventless = sizeof(lungo::Projection<EventlessRows>);
 

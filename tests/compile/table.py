@@ -43,6 +43,10 @@ REFUSED = [
     ("NeverStarts", "lungo: the State of this fold does not start from nothing"),
     ("EventlessDecider", NO_EVENTS),
     ("StatelessProcess", NO_STATE),
+    ("EvolvesACopy", "lungo: this `evolve` changes a copy of the State, which is lost"),
+    ("Unanswered", "lungo: this decider has no answer to the command: add a public `static AnEvent decide(const State&"),
+    ("Forgotten", "lungo: this decider answers with an event that its Events lack"),
+    ("OddKey", "lungo: what `key` gives for the event makes no Key of this projection"),
     ("LacksKey", "lungo: this projection does not say by what its rows are found: add a public `using Key = std::string;`"),
     ("EventlessRows", NO_EVENTS),
 ]

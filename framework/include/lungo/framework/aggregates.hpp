@@ -118,14 +118,13 @@ class Aggregates {
   /// when the stream holds an event that F does not list; conflict after the last attempt; timed_out; as EventDecoder::decode()
   /// and EventStore::append().
   template <class C>
-    requires Decides<F, C>
   Result<Commit> execute(const Scope& scope, std::string_view id, const C& command, const ExecuteOptions& options = {}) {
+    static_assert(check_decide<F, C>());
     const StreamId stream{scope, category_name<F>(), id};
     return detail::run_attempts(
         store_, [&] { return attempt(stream, command, options.meta, options.since); }, options.attempts, options.timeout);
   }
   template <class C>
-    requires Decides<F, C>
   Result<Commit> execute(std::string_view id, const C& command, const ExecuteOptions& options = {}) {
     return execute(Scope{}, id, command, options);
   }
@@ -133,9 +132,9 @@ class Aggregates {
   /// Returns at once; `done` runs once, on an appending, syncing or command thread, and must not block. A command that was not
   /// done when this object goes is answered with `canceled`.
   template <class C>
-    requires Decides<F, C>
   void execute_async(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options,
                      std::function<void(Result<Commit>)> done) {
+    static_assert(check_decide<F, C>());
     detail::submit(
         loop(),
         [this, stream = StreamId{scope, category_name<F>(), id}, command = std::move(command),

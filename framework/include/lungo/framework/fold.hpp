@@ -83,8 +83,14 @@ concept EvolvesByValue = requires(typename F::State state, const E& event) {
   { F::evolve(std::move(state), event) } -> std::convertible_to<typename F::State>;
 };
 
+/// Returns nothing and takes a temporary: what it changes is a copy.
 template <class F, class E>
-concept EvolvesInPlace = requires(typename F::State& state, const E& event) {
+concept EvolvesACopy = requires(typename F::State state, const E& event) {
+  { F::evolve(std::move(state), event) } -> std::same_as<void>;
+};
+
+template <class F, class E>
+concept EvolvesInPlace = !EvolvesACopy<F, E> && requires(typename F::State& state, const E& event) {
   { F::evolve(state, event) } -> std::same_as<void>;
 };
 
@@ -99,8 +105,10 @@ concept FoldHandles = Fold<F> && detail::is_listed<E, typename F::Events>;
 /// Its instantiation is the compile error for a missing `evolve`; the compiler names both types.
 template <class TheFold, class TheEvent>
 struct evolve_is_there {
+  static_assert(!EvolvesACopy<TheFold, TheEvent>,
+                "lungo: this `evolve` changes a copy of the State, which is lost: take a `State&`, or return the State");
   static_assert(
-      Evolves<TheFold, TheEvent>,
+      Evolves<TheFold, TheEvent> || EvolvesACopy<TheFold, TheEvent>,
       "lungo: this fold lists the event but cannot evolve with it: add `static State evolve(State, const TheEvent&)` or "
       "`static void evolve(State&, const TheEvent&)`");
   static constexpr bool value = Evolves<TheFold, TheEvent>;
@@ -215,6 +223,45 @@ struct Decision<std::tuple<R...>> {
 /// The event types that a decision of type R can hold, each once, as events<...>.
 template <class R>
 using DecidedEvents = typename detail::Decision<std::remove_cvref_t<R>>::Events;
+
+/// Its instantiation is the compile error for a missing `decide`; the compiler names both types.
+template <class TheDecider, class TheCommand>
+struct decide_is_there {
+  static_assert(Decides<TheDecider, TheCommand>,
+                "lungo: this decider has no answer to the command: add a public `static AnEvent decide(const State&, const "
+                "TheCommand&)`");
+  static constexpr bool value = Decides<TheDecider, TheCommand>;
+};
+
+/// Its instantiation is the compile error for a decision that the decider could not load again.
+template <class TheDecider, class TheEvent>
+struct decided_event_is_listed {
+  static constexpr bool value = detail::is_listed<TheEvent, typename TheDecider::Events>;
+  static_assert(
+      value,
+      "lungo: this decider answers with an event that its Events lack, and could not load a stream that holds it: add "
+      "it to `using Events = lungo::events<...>;`, and its `evolve`");
+};
+
+namespace detail {
+
+template <class F, class... E>
+consteval bool lists_all(events<E...>*) {
+  return (decided_event_is_listed<F, E>::value && ...);
+}
+
+}  // namespace detail
+
+/// For a static_assert of whoever gives the decider F a command: true, or a compile error.
+template <Fold F, class C>
+consteval bool check_decide() {
+  if constexpr (decide_is_there<F, C>::value) {
+    using Answer = decltype(F::decide(std::declval<const typename F::State&>(), std::declval<const C&>()));
+    return detail::lists_all<F>(static_cast<DecidedEvents<Answer>*>(nullptr));
+  } else {
+    return false;
+  }
+}
 
 /// Calls `visitor(event)` for each event of a decision, in order. A decision is E, optional<E>, vector<E>, variant<E...>,
 /// tuple<E...>, or any nesting of these, such as vector<variant<E...>>.

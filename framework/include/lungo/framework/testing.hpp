@@ -106,8 +106,8 @@ class Given {
     return *this;
   }
   template <class C>
-    requires Decides<F, C>
   [[nodiscard]] Decision when(const C& command) const {
+    static_assert(check_decide<F, C>());
     std::vector<ShownEvent> events;
     try {
       const auto decision = F::decide(std::as_const(state_), command);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -86,13 +87,26 @@ inline constexpr bool is_optional_key = is_instance<T, std::optional>;
 template <class P, class E>
 concept HasKey = requires(const Envelope& envelope, const E& event) { P::key(envelope, event); };
 
-/// Its instantiation is the compile error for a missing `key`; the compiler names both types.
+template <class Key, class Given>
+inline constexpr bool makes_key = std::constructible_from<Key, const Given&>;
+template <class Key, class Given>
+inline constexpr bool makes_key<Key, std::optional<Given>> = std::constructible_from<Key, const Given&>;
+
+template <class P, class E>
+concept KeyFits = requires(const Envelope& envelope, const E& event) {
+  requires makes_key<typename P::Key, std::remove_cvref_t<decltype(P::key(envelope, event))>>;
+};
+
+/// Its instantiation is the compile error for a missing or unfit `key`; the compiler names both types.
 template <class TheProjection, class TheEvent>
 struct key_is_there {
   static_assert(HasKey<TheProjection, TheEvent>,
                 "lungo: this projection lists the event but has no key for it: add "
                 "`static Key key(const lungo::Envelope&, const TheEvent&)`, or let it return std::optional<Key> to skip some");
-  static constexpr bool value = HasKey<TheProjection, TheEvent>;
+  static_assert(
+      !HasKey<TheProjection, TheEvent> || KeyFits<TheProjection, TheEvent>,
+      "lungo: what `key` gives for the event makes no Key of this projection: let it return Key, or std::optional<Key>");
+  static constexpr bool value = KeyFits<TheProjection, TheEvent>;
 };
 
 template <class P>
