@@ -3,6 +3,7 @@
 #include <lungo/framework/event_decoder.hpp>
 #include <lungo/framework/event_store.hpp>
 #include <lungo/framework/partition_reader.hpp>
+#include <lungo/log/log_text.hpp>
 
 #include <algorithm>
 
@@ -21,6 +22,20 @@ bool is_about_event(const Error& error) {
          error == Errc::unsupported;
 }
 
+namespace {
+
+/// For the operator: what was set aside, and why.
+std::string line_of(const ParkedEvent& event) {
+  const std::string what = !event.command.empty()     ? "command " + event.command
+                           : event.event_type.empty() ? "a record"
+                                                      : event.event_type;
+  const Error error{static_cast<Errc>(event.error), event.text.substr(0, event.text.find('\n'))};
+  return event.reader + " parked " + what + " in " + to_string(TopicPartition{event.topic, PartitionId{event.partition}}) +
+         " at offset " + std::to_string(event.offset) + " and goes on: " + to_string(error);
+}
+
+}  // namespace
+
 Result<void> prepare_parking(EventStore& store) {
   Result<TopicInfo> topic = internal_topic(store, kParkedTopic, false);
   if (!topic) return topic.error();
@@ -36,6 +51,7 @@ Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration tim
   if (!added) return added;
   Result<Appended> appended = append_wait(store.log(), std::move(request), timeout);
   if (!appended) return appended.error();
+  log_text("framework", Severity::warn, line_of(event));
   return {};
 }
 

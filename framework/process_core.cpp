@@ -161,7 +161,8 @@ Result<void> ProcessCore::emit(const Lane& lane, const Key& key, const Cause& ca
   std::string id;
   for (const Actions::Emission& emission : actions_.emissions()) {
     if (!fold_->emits(emission.name)) {
-      return Error{Errc::handler_failed, options_.name + " emits " + std::string(emission.name) + ", which its Emits lack"};
+      return Error{Errc::handler_failed, options_.name + " emits " + std::string(emission.name) +
+                                             ", which its Emits lack: add it to `using Emits = lungo::events<...>;`"};
     }
     const bool own = emission.category.empty();
     stream_beside(key.scope, own ? options_.name : emission.category, own ? key.text : emission.id, stream_text_);
@@ -186,7 +187,8 @@ Result<void> ProcessCore::set_timers(Lane& lane, std::size_t slot, const Cause& 
   for (const Actions::TimerChange& change : actions_.timers()) {
     const int type = fold_->timer_of(change.name);
     if (type < 0) {
-      return Error{Errc::handler_failed, options_.name + " sets " + std::string(change.name) + ", which its Timers lack"};
+      return Error{Errc::handler_failed, options_.name + " sets " + std::string(change.name) +
+                                             ", which its Timers lack: add it to `using Timers = lungo::events<...>;`"};
     }
     auto timer = std::ranges::find(key.timers, type, &Timer::type);
     if (change.kind == Actions::TimerChange::cancel) {

@@ -6,6 +6,7 @@
 #include <lungo/log/check.hpp>
 #include "tests/framework/process_outputs.hpp"
 #include "tests/framework/sessions.hpp"
+#include "tests/support/log_lines.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -260,6 +261,7 @@ TEST_F(ProcessTest, AnInputThatCantBeReadIsParkedOnce) {
   ASSERT_TRUE(request.records.add({simulation.clock.now(), as_bytes("Visitor-ada"), as_bytes("value"), {&broken, 1}}));
   ASSERT_TRUE(append_wait(*log, std::move(request), 5s));
   hit("ada", "/throws");  // for which all is read again, from the checkpoint on
+  const test::LogLines lines{"framework"};
   {
     Process<Billing> process{store};
     ASSERT_TRUE(process.start());
@@ -268,6 +270,8 @@ TEST_F(ProcessTest, AnInputThatCantBeReadIsParkedOnce) {
   }
   const std::vector<ParkedEvent> parked = parked_events(store, "Billing").value();
   ASSERT_EQ(parked.size(), 2u);
+  EXPECT_EQ(lines.count("warning", "Billing parked "), 2);
+  EXPECT_EQ(lines.count("warning", "no price for /throws"), 1);
   EXPECT_EQ(static_cast<Errc>(parked[0].error), Errc::undecodable);
   EXPECT_EQ(static_cast<Errc>(parked[1].error), Errc::handler_failed);
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <lungo/log/check.hpp>
+#include "tests/support/log_lines.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -180,12 +181,15 @@ TEST_F(SubscriptionTest, AFailingHandlerIsTriedAgain) {
 }
 
 TEST_F(SubscriptionTest, AnEventThatKeepsFailingIsParkedAndTheRestGoesOn) {
+  const test::LogLines lines{"framework"};
   sign_up(0, 100);
   failing = {3};
   const auto mails = subscribe();
   ASSERT_TRUE(mails->start());
   ASSERT_TRUE(mails->catch_up(60s));
   EXPECT_EQ(handled.size(), 99u);
+  EXPECT_EQ(lines.count("warning", "mails parked SignedUp in events-"), 1);
+  EXPECT_EQ(lines.count("warning", ": no mail for 3"), 1);
   const std::vector<ParkedEvent> parked = parked_events(store, "mails").value();
   ASSERT_EQ(parked.size(), 1u);
   EXPECT_EQ(parked[0].event_type, "SignedUp");
