@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 namespace lungo::test {
@@ -172,6 +174,136 @@ TEST(SimDisk, SecondLockNamesTheHolder) {
   EXPECT_NE(refused.text().find("pid 1"), std::string_view::npos);
   lock.reset();
   EXPECT_TRUE(disk.lock("l", "pid 2").has_value());
+}
+
+/// What `path` may hold after a power cut, by enumeration; `all` counts the disks.
+std::set<std::string> enumerated(const SimDisk& disk, const std::string& path, std::size_t states_max = 1000,
+                                 std::size_t* all = nullptr) {
+  std::set<std::string> found;
+  std::size_t count = 0;
+  disk.for_each_survivor(states_max, 1, [&](std::unique_ptr<SimDisk> after) {
+    found.insert(contents(*after, path));
+    ++count;
+  });
+  if (all != nullptr) *all = count;
+  return found;
+}
+
+TEST(SimDisk, FewChangesSurviveInEveryCombination) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", "..");
+  file->write_at(0, as_bytes("a")).value();
+  file->write_at(1, as_bytes("bc")).value();
+  disk.rename("f", "g").value();
+  std::size_t all = 0;
+  // The second write grows the file: its size may arrive alone.
+  const std::set<std::string> either{"..", "a.", ".bc", "abc", std::string("..\0", 3), std::string("a.\0", 3)};
+  std::set<std::string> with_absent = either;
+  with_absent.insert("absent");
+  EXPECT_EQ(enumerated(disk, "f", 1000, &all), with_absent);
+  EXPECT_EQ(enumerated(disk, "g"), with_absent);
+  EXPECT_EQ(all, 2 * either.size()) << "each disk once";
+}
+
+TEST(SimDisk, EnumeratedWriteIsTornAtEachSectorOfBothSizes) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", std::string(8192, '.'));
+  file->write_at(0, filled(8192, 'x')).value();
+  std::set<std::string> expected{std::string(8192, '.'), std::string(8192, 'x')};
+  for (const std::size_t sector : {512u, 4096u}) {
+    for (std::size_t at = 0; at < 8192; at += sector) {
+      expected.insert(std::string(at, 'x') + std::string(8192 - at, '.'));
+      expected.insert(std::string(at, 'x') + std::string(sector, '.') + std::string(8192 - at - sector, 'x'));
+    }
+  }
+  EXPECT_EQ(enumerated(disk, "f"), expected);
+}
+
+TEST(SimDisk, ManyChangesSurviveInAsManyWaysAsAskedFor) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", std::string(30, '.'));
+  for (std::uint64_t i = 0; i < 30; ++i) file->write_at(i, as_bytes("x")).value();
+  const std::set<std::string> few = enumerated(disk, "f", 500);
+  EXPECT_EQ(few.size(), 500u);
+  for (std::size_t first = 0; first <= 30; ++first) {  // 121 of them have a cause
+    EXPECT_TRUE(few.contains(std::string(first, 'x') + std::string(30 - first, '.'))) << first;
+    EXPECT_TRUE(few.contains(std::string(first, '.') + std::string(30 - first, 'x'))) << first;
+  }
+}
+
+TEST(SimDisk, KilledProcessLosesNothingUntilThePowerFails) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", "old");
+  file->write_at(0, as_bytes("new")).value();
+  const auto killed = disk.after_kill();
+  EXPECT_EQ(contents(*killed, "f"), "new");
+  EXPECT_EQ(contents(*killed->durable(), "f"), "old");
+  EXPECT_EQ(outcomes(*killed, "f"), (std::set<std::string>{"old", "new"}));
+  killed->open("f", OpenMode::read_write).value()->sync().value();
+  EXPECT_EQ(contents(*killed->durable(), "f"), "new");
+  EXPECT_EQ(contents(*disk.durable(), "f"), "old") << "the disk that it was made of is another";
+}
+
+TEST(SimDisk, KillInsideAWriteLeavesItsFirstBytes) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", "...");
+  std::vector<std::string> seen;
+  disk.on_step([&](const DiskStep& step) {
+    EXPECT_EQ(step.bytes, 2u);
+    for (std::size_t bytes = 0; bytes <= step.bytes; ++bytes) seen.push_back(contents(*disk.after_kill(bytes), "f"));
+  });
+  disk.after_step([&](const DiskStep&) { seen.push_back(contents(*disk.after_kill(), "f")); });
+  file->write_at(1, as_bytes("xy")).value();
+  EXPECT_EQ(seen, (std::vector<std::string>{"...", ".x.", ".xy", ".xy"}));
+}
+
+TEST(SimDisk, PowerFailsInsideAWrite) {
+  SimDisk disk;
+  const auto file = synced_file(disk, "f", "...");
+  disk.cut_write(disk.steps() + 1, 2);
+  EXPECT_EQ(file->write_at(0, as_bytes("xyz")).error().code(), Errc::io);
+  EXPECT_EQ(file->write_at(0, as_bytes("abc")).error().code(), Errc::io);
+  EXPECT_EQ(outcomes(disk, "f"), (std::set<std::string>{"...", "xy."}));
+}
+
+TEST(SimDisk, FullDiskRefusesToPreallocate) {
+  SimDisk disk;
+  disk.set_capacity(10);
+  const auto file = disk.open("f", OpenMode::create).value();
+  EXPECT_TRUE(file->preallocate(0, 10).has_value());
+  EXPECT_EQ(file->preallocate(0, 11).error().code(), Errc::no_space);
+  EXPECT_EQ(file->size().value(), 0u);
+}
+
+TEST(SimDisk, EveryKindOfCallCanFail) {
+  const auto calls = [](SimDisk& disk) {
+    std::vector<bool> done;
+    const auto file = disk.open("f", OpenMode::create);
+    done.push_back(file.has_value());
+    if (!file) return done;
+    std::array<std::byte, 1> byte{};
+    done.push_back((*file)->write_at(0, as_bytes("x")).has_value());
+    done.push_back((*file)->preallocate(0, 5).has_value());
+    done.push_back((*file)->read_at(0, byte).has_value());
+    done.push_back((*file)->size().has_value());
+    done.push_back((*file)->sync().has_value());
+    done.push_back(disk.open("f", OpenMode::read).has_value());
+    done.push_back(disk.list("/").has_value());
+    done.push_back(disk.exists("f").has_value());
+    done.push_back(disk.rename("f", "g").has_value());
+    done.push_back(disk.sync_directory("/").has_value());
+    return done;
+  };
+  SimDisk undisturbed;
+  const std::vector<bool> all_done = calls(undisturbed);
+  ASSERT_EQ(undisturbed.calls(), all_done.size());
+  for (std::size_t failing = 0; failing < all_done.size(); ++failing) {
+    SimDisk disk;
+    disk.fail_call(failing + 1, Errc::io);
+    const std::vector<bool> done = calls(disk);
+    EXPECT_EQ(std::ranges::count(done, false), 1) << failing;
+    EXPECT_FALSE(done[failing]) << failing;
+  }
 }
 
 }  // namespace
