@@ -43,7 +43,11 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   }
   auto parts = std::make_unique<Parts>(ports, std::move(directory), options);
   if (!options.read_only) {
-    if (Result<void> made = make_directories_durably(ports.storage, parts->directory); !made) return made.error();
+    // Not if the mark is there: it is made behind this, and a thousand partitions would sync one directory a thousand times.
+    const Result<bool> was_made = ports.storage.exists(parts->directory + "/" + SyncedMark::kFileName);
+    if (!was_made) return was_made.error();
+    Result<void> made = *was_made ? Result<void>{} : make_directories_durably(ports.storage, parts->directory);
+    if (!made) return made.error();
   }
   Result<RecoveredLog> log = recover_partition(ports.storage, parts->directory, options, clean, recovery_point, parts->epochs);
   if (!log) return log.error();

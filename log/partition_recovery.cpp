@@ -118,13 +118,14 @@ class Recovery {
                                       std::to_string(proven_.value()) + " were synced"};
     }
     epochs_.trim_to(log_.end);
-    return options_.read_only ? Result<void>{} : sync_from(first);
+    return options_.read_only ? Result<void>{} : sync_verified();
   }
 
-  // First segment that reaches above the recovery point.
+  // First segment that is not known to be on disk with its indexes: it reaches up to the recovery point or above. One that ends
+  // there may have been sealed behind the sync, which took its log only.
   [[nodiscard]] std::size_t first_to_verify(Offset recovery_point) const {
     std::size_t first = 0;
-    while (first + 1 < log_.segments.size() && log_.segments[first + 1]->base() <= recovery_point) ++first;
+    while (first + 1 < log_.segments.size() && log_.segments[first + 1]->base() < recovery_point) ++first;
     return first;
   }
 
@@ -134,6 +135,7 @@ class Recovery {
   }
 
   Result<SegmentScan> verify(std::size_t index) {
+    verified_.push_back(index);
     Segment& segment = *log_.segments[index];
     log_.report.bytes_scanned += segment.size();
     return segment.rebuild(!options_.read_only, epochs_.epoch_at(segment.base()),
@@ -179,10 +181,10 @@ class Recovery {
     return false;
   }
 
-  // What was read may have been in the page cache only; from here on it counts as synced.
-  Result<void> sync_from(std::size_t first) {
-    for (std::size_t i = first; i < log_.segments.size(); ++i) {
-      if (Result<void> synced = log_.segments[i]->sync(true); !synced) return synced;
+  // What was read may have been in the page cache only, and its indexes are new; from here on it counts as synced.
+  Result<void> sync_verified() {
+    for (const std::size_t index : verified_) {
+      if (Result<void> synced = log_.segments[index]->sync(true); !synced) return synced;
     }
     return storage_.sync_directory(directory_);
   }
@@ -192,6 +194,7 @@ class Recovery {
   const PartitionOptions& options_;
   EpochHistory& epochs_;
   RecoveredLog log_;
+  std::vector<std::size_t> verified_;  // segments that were read in full
   bool has_mark_ = false;
   Offset proven_;
 };

@@ -51,8 +51,13 @@ Result<Bytes> read_file(Storage& storage, const std::string& path, std::uint64_t
 Result<void> make_directories_durably(Storage& storage, const std::string& path) {
   const Result<bool> present = storage.exists(path);
   if (!present) return present.error();
-  if (*present) return {};
   const std::string parent = parent_directory(path);
+  if (*present) {
+    // A process that was killed behind the mkdir may have left a name that the next power cut takes, with all that we put into
+    // it. Tried, not demanded: a directory that was always there may lie in one that we are not allowed to read.
+    static_cast<void>(storage.sync_directory(parent).has_value());
+    return {};
+  }
   if (Result<void> made = make_directories_durably(storage, parent); !made) return made;
   if (Result<void> made = storage.make_directories(path); !made) return made;
   return storage.sync_directory(parent);

@@ -4,7 +4,9 @@
 
 namespace lungo::test {
 
-QuietLog::QuietLog() : level_before_(static_cast<int>(spdlog::get_level())) { spdlog::set_level(spdlog::level::warn); }
+QuietLog::QuietLog(Loudness loudness) : level_before_(static_cast<int>(spdlog::get_level())) {
+  spdlog::set_level(loudness == Loudness::nothing ? spdlog::level::off : spdlog::level::warn);
+}
 
 QuietLog::~QuietLog() { spdlog::set_level(static_cast<spdlog::level::level_enum>(level_before_)); }
 
