@@ -101,6 +101,11 @@ Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness
   if (Result<void> checked = dir->check_partition_directories(); !checked) return checked.error();
   if (Result<void> read = dir->read_recovery_points(); !read) return read.error();
   if (Result<void> read = dir->read_clean_stop(); !read) return read.error();
+  if (!dir->clean_ends_) {
+    // A process that was killed behind the removal may have left it to the next power cut, which must not bring the marker back
+    // while recovery makes anew what it vouches for.
+    if (Result<void> synced = storage.sync_directory(path); !synced) return synced.error();
+  }
   return dir;
 }
 

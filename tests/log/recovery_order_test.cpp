@@ -97,5 +97,36 @@ TEST(RecoveryOrder, IndexMadeAnewBelowTheRecoveryPointIsDurable) {
   expect_indexes_as_rebuilt(*fixture.simulation->disk.durable(), fixture.directory, fixture.options);
 }
 
+// A process was killed between removing the clean-stop marker and making that durable. The next one recovers as after a crash
+// and makes the indexes anew; when the power fails in the middle, the marker must not come back and vouch for them.
+TEST(RecoveryOrder, MarkerThatIsGoneStaysGoneBeforeIndexesAreMadeAnew) {
+  const SilentLog silent;
+  const TopicPartition partition{"events", PartitionId{0}};
+  Simulation machine{1};
+  const Ports ports = machine.ports();
+  auto log = open_local("/data", {.ports = &ports}).value();
+  TopicSpec spec;
+  spec.name = partition.topic;
+  ASSERT_TRUE(log->create_topic(spec));
+  for (int i = 0; i < 7; ++i) ASSERT_TRUE(append_wait(*log, append_of(partition, "k", std::string(1000, 'v'))));
+  log.reset();
+  ASSERT_TRUE(machine.disk.remove("/data/lungo.clean-stop"));
+
+  int states = 0;
+  machine.disk.on_step([&](const DiskStep& step) {
+    if (!step.path.ends_with("index")) return;
+    machine.disk.for_each_survivor(100, step.number, [&](std::unique_ptr<SimDisk> found) {
+      ++states;
+      Simulation after{1, std::move(found)};
+      const Ports ports_after = after.ports();
+      ASSERT_TRUE(open_local("/data", {.ports = &ports_after}));
+      expect_indexes_as_rebuilt(after.disk, "/data/events-0", {});
+    });
+  });
+  log = open_local("/data", {.ports = &ports}).value();
+  machine.disk.on_step({});
+  EXPECT_GT(states, 5);
+}
+
 }  // namespace
 }  // namespace lungo::test
