@@ -181,10 +181,16 @@ class Recovery {
     return false;
   }
 
-  // What was read may have been in the page cache only, and its indexes are new; from here on it counts as synced.
+  // What was read may have been in the page cache only, and its indexes are new; from here on it counts as synced. Above the
+  // proven end even a sync that succeeds proves nothing: the pages may be clean since an earlier one failed.
   Result<void> sync_verified() {
     for (const std::size_t index : verified_) {
-      if (Result<void> synced = log_.segments[index]->sync(true); !synced) return synced;
+      Segment& segment = *log_.segments[index];
+      const Offset end = index + 1 < log_.segments.size() ? log_.segments[index + 1]->base() : log_.end;
+      if (has_mark_ && proven_ < end) {
+        if (Result<void> written = segment.write_again(std::max(proven_, segment.base())); !written) return written;
+      }
+      if (Result<void> synced = segment.sync(true); !synced) return synced;
     }
     return storage_.sync_directory(directory_);
   }

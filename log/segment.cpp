@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kBaseDigits = 20;
 constexpr std::uint64_t kReservedBytesMin = 64u << 10;
 constexpr std::uint64_t kReservedBytesMax = 8u << 20;
+constexpr std::uint64_t kCopiedBytes = 256u << 10;
 
 }  // namespace
 
@@ -149,6 +150,24 @@ Result<SegmentScan> Segment::walk_headers(const std::function<void(const BatchHe
   result.end = scan.expected();
   result.position = scan.position();
   return result;
+}
+
+Result<void> Segment::write_again(Offset from) {
+  const Result<std::uint64_t> border = border_at(from);
+  if (!border && border.error() != Errc::invalid_argument) return border.error();
+  const std::uint64_t begin = border ? *border : 0;
+  Bytes piece(std::min<std::uint64_t>(kCopiedBytes, size() - begin));
+  for (std::uint64_t position = begin; position < size();) {
+    const std::size_t wanted = std::min<std::uint64_t>(piece.size(), size() - position);
+    const Result<std::size_t> read = file_->read_at(position, std::span{piece}.first(wanted));
+    if (!read) return read.error().with_context(path_);
+    if (*read != wanted) return corrupt_at(path_, position + *read, "the file ends early");
+    if (Result<void> written = file_->write_at(position, BytesView{piece}.first(wanted)); !written) {
+      return written.error().with_context(path_);
+    }
+    position += wanted;
+  }
+  return {};
 }
 
 Result<void> Segment::refresh() {

@@ -72,6 +72,9 @@ class Segment {
                               const std::function<void(const BatchHeader&)>& note);
   /// The same from the start, header by header and without a trace.
   Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
+  /// Writes everything behind the batch border at `from` (all, if it is none) once more, as it is: after a failed sync the
+  /// cache may hold pages that count as clean and are not on disk. Errors: corrupt, no_space, io.
+  Result<void> write_again(Offset from);
   /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`, or may: the
   /// search is bounded, and hostile bytes can make it longer than that. Errors: io.
   [[nodiscard]] Result<bool> holds_batch_after(std::uint64_t position, Offset expected) const;

@@ -128,5 +128,24 @@ TEST(RecoveryOrder, MarkerThatIsGoneStaysGoneBeforeIndexesAreMadeAnew) {
   EXPECT_GT(states, 5);
 }
 
+// After a failed sync the system counts the pages as clean: they are still to be read, and no later sync writes them. Opening
+// again shows what it reads there as synced, so it has to write it once more.
+TEST(RecoveryOrder, WhatAFailedSyncLeftInTheCacheIsWrittenAgain) {
+  const SilentLog silent;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    PartitionFixture fixture = partition_on(std::make_unique<SimDisk>(seed));
+    auto log = fixture.opened();
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "synced"}}));
+    ASSERT_TRUE(log->sync());
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "not synced"}}));
+    fixture.simulation->disk.fail_step(fixture.simulation->disk.steps() + 1, Errc::io);
+    ASSERT_FALSE(log->sync());
+    log = fixture.opened();
+    ASSERT_EQ(log->synced_end(), Offset{2});
+    EXPECT_EQ(contents(*partition_on(fixture.simulation->disk.durable()).opened()).size(), 2u);
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test
