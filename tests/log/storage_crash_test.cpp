@@ -15,7 +15,7 @@
 namespace lungo::test {
 namespace {
 
-constexpr std::string_view kScript = "aaskaasaataasaacaaasaxaskaaaspaataasxacaskaataacspaas";
+constexpr std::string_view kScript = "aaaaaaaaaskaasaataasaacaaasaxaskaaaspaataasxacaskaataacspaas";
 
 /// What is known of the partition.
 struct Truth {
