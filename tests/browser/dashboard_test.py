@@ -5,6 +5,7 @@ LUNGO_SCREENSHOTS names a directory that keeps the screenshots.
 """
 
 import os
+import signal
 import sys
 import tempfile
 import unittest
@@ -328,6 +329,23 @@ class Restart(BrowserTest):
         self.tracker.post("/live-again")
         self.wait_for_rows("pages", {"/after": "5", "/before": "1", "/live-again": "1"})
         self.assertTrue(chromium.js("return window.notReloaded === true"))
+
+
+class Silence(BrowserTest):
+    EXPECTED_COMPLAINTS = ("WebSocket connection", "WebSocket is closed", "ERR_", "signal timed out")
+
+    def test_of_a_server_that_hangs_is_told_and_ends(self):
+        self.tracker.post("/before")
+        self.open("/?period=today")
+        self.wait_for_rows("pages", {"/before": "1"})
+        self.tracker.process.send_signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: "Reconnecting" in self.text("#lost"), "the page says that it is not connected", 40)
+        finally:
+            self.tracker.process.send_signal(signal.SIGCONT)
+        eventually(lambda: self.text("#lost") == "", "the banner is gone", 40)
+        self.tracker.post("/after")
+        self.wait_for_rows("pages", {"/after": "1", "/before": "1"})
 
 
 class Hostile(BrowserTest):

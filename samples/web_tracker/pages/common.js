@@ -116,6 +116,8 @@ export function duration(seconds) {
 const kFirstPause = 300;
 const kLongestPause = 10000;
 const kSilence = 30000; // a heavy view may take its time
+const kQuiet = 10000; // so long without a word, and one asks
+const kAnswer = 5000;
 const kFirstAgain = 2000;
 const kLongestAgain = 60000;
 
@@ -130,6 +132,8 @@ export class LiveSocket {
     this.pause = kFirstPause;
     this.again = kFirstAgain;
     this.connect();
+    setInterval(() => this.check(), kQuiet / 2);
+    addEventListener("offline", () => this.check(0));
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
@@ -138,10 +142,12 @@ export class LiveSocket {
     clearTimeout(this.timer);
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     this.socket = socket;
+    this.heard = performance.now();
     socket.onopen = () => this.send(...this.hello());
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       clearTimeout(this.silence);
+      this.heard = performance.now();
       this.pause = kFirstPause;
       this.tell("open");
       this.message(JSON.parse(event.data, exactNumber));
@@ -177,6 +183,19 @@ export class LiveSocket {
   taken() {
     clearTimeout(this.asking);
     this.again = kFirstAgain;
+  }
+
+  /** A server that is silent may have nothing to say, or be gone without a sign: whether it answers at all tells which. */
+  async check(quiet = kQuiet) {
+    const { socket, heard } = this;
+    if (document.hidden || socket === null || performance.now() - heard < quiet) return;
+    let answers = socket.readyState === WebSocket.OPEN;
+    try {
+      if (answers) await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(kAnswer) });
+    } catch {
+      answers = false;
+    }
+    if (!answers && this.socket === socket && this.heard === heard) this.giveUp();
   }
 
   giveUp() {
