@@ -8,14 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from typing import NamedTuple
 
+import log_figures
 import web
 from goals import at_least, at_most, ratio_at_least, ratio_at_most, report
 
-RECORD_BYTES = 300
 GENERATED_LINES = 5_000_000
 GENERATED = ["--lines", str(GENERATED_LINES), "--seed", "1", "--days", "30", "--visitors", "300000", "--urls", "100000",
              "--zipf", "1.0", "--bots", "15", "--broken", "1"]  # fmt: skip
@@ -34,28 +33,6 @@ def codec(folders):
     figures = json.loads(output)
     for case, unit, ratio in (("encode", "ns/event", 0.5), ("decode", "ns/event", 0.5), ("bytes", "bytes/event", 1.0)):
         report(f"codec.{case}", figures[case], unit, ratio_at_most(ratio), "Boost binary archive", figures["boost_" + case])
-
-
-# (case, durability, appends, records per append, the peers' setting)
-LOG_CASES = (
-    ("one_record_synced", "synced", 2_000, 1, {"sqlite": "WAL FULL", "rocksdb": "sync"}),
-    ("500_records_synced", "synced", 400, 500, {"sqlite": "WAL FULL", "rocksdb": "sync"}),
-    ("one_record_written", "written", 50_000, 1, {"sqlite": "WAL NORMAL", "rocksdb": "no sync"}),
-    ("500_records_written", "written", 1_000, 500, {"sqlite": "WAL NORMAL", "rocksdb": "no sync"}),
-)
-
-
-def log(folders):
-    for case, durability, appends, count, peers in LOG_CASES:
-        figures = {}
-        for store in ("lungo", *peers):
-            with tempfile.TemporaryDirectory(dir=folders.scratch) as data:
-                command = [folders.program("tests/bench/lungo-bench-log"), store, durability, appends, count, RECORD_BYTES, data + "/d"]
-                output = subprocess.run([str(word) for word in command], capture_output=True, check=True).stdout
-                figures[store] = json.loads(output)
-        for what in ("append", "scan") if count > 1 else ("append",):
-            for store, setting in peers.items():
-                report(f"log.{what}.{case}", figures["lungo"][what], "records/s", ratio_at_least(1.0), f"{store} {setting}", figures[store][what])
 
 
 class Run(NamedTuple):
@@ -107,7 +84,7 @@ def tracker(folders):
     shutil.rmtree(data)
 
 
-AREAS = {"codec": codec, "log": log, "tracker": tracker, "web": web.run}
+AREAS = {"codec": codec, "log": log_figures.run, "tracker": tracker, "web": web.run}
 
 
 def main(build, scratch, areas):

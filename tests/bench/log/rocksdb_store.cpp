@@ -1,6 +1,7 @@
 #include <rocksdb/db.h>
 
 #include <array>
+#include <atomic>
 #include <stdexcept>
 
 #include "store.hpp"
@@ -25,8 +26,8 @@ class RocksdbStore final : public Store {
     rocksdb::WriteBatch batch;
     for (std::size_t i = 0; i < count; ++i) {
       std::array<char, 8> key{};
-      for (std::size_t byte = 0; byte < key.size(); ++byte) key[byte] = static_cast<char>(next_ >> (56 - 8 * byte));
-      ++next_;
+      const std::uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
+      for (std::size_t byte = 0; byte < key.size(); ++byte) key[byte] = static_cast<char>(number >> (56 - 8 * byte));
       must(batch.Put({key.data(), key.size()}, {value.data(), value.size()}));
     }
     must(db_->Write(write_, &batch));
@@ -49,7 +50,7 @@ class RocksdbStore final : public Store {
 
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::WriteOptions write_;
-  std::uint64_t next_ = 0;
+  std::atomic<std::uint64_t> next_ = 0;
 };
 
 }  // namespace

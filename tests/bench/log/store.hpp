@@ -14,6 +14,7 @@ enum class Durability {
   written,  // the operating system has them: a crash of the process loses nothing
 };
 
+/// Threads: one at a time; where a store lets several append at once its factory says so.
 class Store {
  public:
   virtual ~Store() = default;
@@ -23,8 +24,11 @@ class Store {
   virtual std::uint64_t scan() = 0;
 };
 
-std::unique_ptr<Store> lungo_store(const std::string& directory, Durability durability);
 std::unique_ptr<Store> sqlite_store(const std::string& directory, Durability durability);
-std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);
+std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);  // append: any thread
+std::unique_ptr<Store> lmdb_store(const std::string& directory, Durability durability);
+/// A plain file of frames, a length and the value each, without checksum or index: one write an append. The limit.
+/// `reserved_bytes` are its blocks from the beginning on, as a segment has some.
+std::unique_ptr<Store> framed_store(const std::string& directory, Durability durability, std::uint64_t reserved_bytes);
 
 }  // namespace lungo::bench

@@ -1,0 +1,105 @@
+// Appends that the operating system has taken over when they return, and nobody syncs.
+#include <atomic>
+#include <stdexcept>
+
+#include "cases.hpp"
+#include "harness.hpp"
+#include "lungo_store.hpp"
+#include "raw_file.hpp"
+
+namespace lungo::bench {
+namespace {
+
+constexpr int kRounds = 15;  // many and short ones: of a few, others who use the machine spoil most
+
+// Rate of records of a round of so many appends; slow stores get shorter rounds.
+Contestant rate(std::string name, Store& store, const std::string& value, std::size_t count, std::size_t appends) {
+  return {std::move(name), [&store, &value, count, appends] {
+            const double seconds = seconds_of([&] {
+              for (std::size_t i = 0; i < appends; ++i) store.append(value, count);
+            });
+            return static_cast<double>(appends * count) / seconds;
+          }};
+}
+
+// Raw pwrite of as many bytes as a batch of one 100-byte record has: what a waiting append can't be faster than.
+Contestant raw_write_rate(RawFile& file, const Bytes& bytes, std::size_t appends) {
+  return {"raw", [&file, &bytes, appends] {
+            return static_cast<double>(appends) / seconds_of([&] {
+                     for (std::size_t i = 0; i < appends; ++i) file.append(bytes);
+                   });
+          }};
+}
+
+}  // namespace
+
+void append_500(const std::string& directory) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::written);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
+  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
+  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  const auto raw = framed_store(directory + "/raw", Durability::written, 0);
+  const auto reserved = framed_store(directory + "/reserved", Durability::written, 128u << 20);
+  compete("append.500_written", "records/s", kRounds,
+          {rate("lungo", lungo, value, 500, 70), rate("raw", *raw, value, 500, 70),
+           rate("raw_reserved", *reserved, value, 500, 70), rate("lmdb", *lmdb, value, 500, 70),
+           rate("rocksdb", *rocksdb, value, 500, 20), rate("sqlite", *sqlite, value, 500, 20)});
+}
+
+void append_one_waiting(const std::string& directory) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::written);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
+  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
+  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  RawFile raw(directory + "/raw", 64u << 20);
+  const Bytes batch(171);
+  compete("append.one_waiting_written", "records/s", kRounds,
+          {rate("lungo", lungo, value, 1, 8'000), raw_write_rate(raw, batch, 8'000), rate("rocksdb", *rocksdb, value, 1, 2'000),
+           rate("lmdb", *lmdb, value, 1, 200), rate("sqlite", *sqlite, value, 1, 200)});
+}
+
+void append_one_async(const std::string& directory) {
+  constexpr std::size_t kAppends = 20'000;
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::written);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
+
+  std::atomic<std::size_t> left = 0;
+  std::atomic<bool> failed = false;
+  const Completion completion = [&](const Result<Appended>& appended) {
+    if (!appended) failed = true;
+    if (left.fetch_sub(1) == 1) left.notify_one();
+  };
+  const Contestant one_thread{"lungo", [&] {
+                                left = kAppends;
+                                const double seconds = seconds_of([&] {
+                                  for (std::size_t i = 0; i < kAppends; ++i) lungo.append_async(value, completion);
+                                  for (std::size_t now = left; now > 0; now = left) left.wait(now);
+                                });
+                                if (failed) throw std::runtime_error("an append failed");
+                                return static_cast<double>(kAppends) / seconds;
+                              }};
+  compete("append.one_async_written", "records/s", kRounds, {one_thread, rate("rocksdb", *rocksdb, value, 1, 2'000)});
+}
+
+void append_1_kib(const std::string& directory) {
+  constexpr std::size_t kChunks = 32;
+  constexpr std::size_t kRecords = 64;  // a chunk of 64 KiB
+  const std::string value(1024, 'v');
+  const Bytes chunk(kRecords * value.size());
+  LungoStore lungo(directory + "/lungo", Durability::written);
+  RawFile raw(directory + "/raw", 128u << 20);
+  const auto megabytes_a_second = [&](auto append) {
+    const double seconds = seconds_of([&] {
+      for (std::size_t i = 0; i < kChunks; ++i) append();
+    });
+    return static_cast<double>(kChunks * chunk.size()) / seconds / 1e6;
+  };
+  compete("append.1_kib_written", "MB/s", kRounds,
+          {{"lungo", [&] { return megabytes_a_second([&] { lungo.append(value, kRecords); }); }},
+           {"raw", [&] { return megabytes_a_second([&] { raw.append(chunk); }); }}});
+}
+
+}  // namespace lungo::bench

@@ -1,0 +1,91 @@
+// Opening a data directory: after a process that died, and with many partitions after one that stopped cleanly.
+#include <lungo/log/local_event_log.hpp>
+
+#include <filesystem>
+#include <stdexcept>
+
+#include "cases.hpp"
+#include "files.hpp"
+#include "harness.hpp"
+#include "lungo_store.hpp"
+#include "raw_file.hpp"
+
+namespace lungo::bench {
+namespace {
+
+constexpr std::int32_t kPartitions = 1'000;
+
+double open_seconds(const std::string& directory, std::shared_ptr<EventLog>& log) {
+  return seconds_of([&] { log = open_local(directory).value(); });
+}
+
+void append_to_each(EventLog& log) {
+  const std::string value(100, 'v');
+  for (std::int32_t i = 0; i < kPartitions; ++i) {
+    static_cast<void>(append_wait(log, request_of({"many", PartitionId{i}}, value, 1, true)).value());
+  }
+}
+
+void read_each(EventLog& log) {
+  for (std::int32_t i = 0; i < kPartitions; ++i) {
+    if (log.read({"many", PartitionId{i}}, Offset{0}, 4096).value().empty()) throw std::runtime_error("a partition is empty");
+  }
+}
+
+}  // namespace
+
+// One segment that Lungo synced nothing of, so that the whole of it is scanned. The benchmark syncs it: what is measured is the
+// scan, not how long the disk takes for what a crash left unwritten.
+void recovery(const std::string& directory) {
+  constexpr std::size_t kAppends = 1'100;  // of 500 records of 100 bytes: 60 MB
+  const std::string data = directory + "/lungo";
+  in_child_that_dies([&] {
+    auto store = std::make_unique<LungoStore>(data, Durability::written);
+    for (std::size_t i = 0; i < kAppends; ++i) store->append(std::string(100, 'v'), 500);
+    static_cast<void>(store.release());
+  });
+  std::uint64_t bytes = 0;
+  for (const std::string& path : segments_below(data)) {
+    RawFile(path).sync();
+    bytes += std::filesystem::file_size(path);
+  }
+  const SmallFiles unclean(data);
+
+  const auto megabytes_a_second = [&] {
+    unclean.restore();
+    std::shared_ptr<EventLog> log;
+    const double seconds = open_seconds(data, log);
+    if (log->ends({"bench", PartitionId{0}}).value().committed != Offset{kAppends * 500}) {
+      throw std::runtime_error("records are gone");
+    }
+    return static_cast<double>(bytes) / seconds / 1e6;
+  };
+  compete("recovery.scan", "MB/s", 5, {{"lungo", megabytes_a_second}});
+}
+
+// The child that makes them stops cleanly and takes its heap with it, so that what this process grows by is the partitions'.
+void partitions(const std::string& directory) {
+  in_child_that_dies([&] {
+    const std::shared_ptr<EventLog> log = open_local(directory + "/lungo").value();
+    static_cast<void>(log->create_topic(topic_spec("many", Durability::written, kPartitions)).value());
+    append_to_each(*log);
+  });
+
+  std::shared_ptr<EventLog> log;
+  const std::uint64_t before = resident_bytes();
+  log = open_local(directory + "/lungo").value();
+  const std::uint64_t opened = resident_bytes();
+  append_to_each(*log);
+  read_each(*log);
+  const std::uint64_t touched = resident_bytes();
+  const auto each = [&](std::uint64_t bytes) { return static_cast<double>(bytes - before) / kPartitions; };
+  print("partitions.idle_memory", "bytes/partition", {{"lungo", each(opened)}});
+  print("partitions.touched_memory", "bytes/partition", {{"lungo", each(touched)}});
+
+  compete("partitions.open_1000", "ms", 3, {{"lungo", [&] {
+                                               log.reset();
+                                               return open_seconds(directory + "/lungo", log) * 1000;
+                                             }}});
+}
+
+}  // namespace lungo::bench

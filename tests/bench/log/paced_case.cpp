@@ -1,0 +1,67 @@
+// Appends at a steady 10,000 a second while another thread syncs as fast as it can: how long the slowest ones take.
+#include <lungo/log/local_event_log.hpp>
+
+#include <sys/prctl.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <stop_token>
+#include <thread>
+
+#include "cases.hpp"
+#include "harness.hpp"
+#include "lungo_store.hpp"
+#include "raw_file.hpp"
+
+namespace lungo::bench {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::microseconds kPace{100};
+constexpr int kSliceAppends = 5'000;
+constexpr int kSlices = 6;
+
+// From when an append was due, not from when it began: one that comes late because those before took long has waited.
+template <class Append>
+void slice(Histogram& times, Append append) {
+  steady_clock::time_point due = steady_clock::now();
+  for (int i = 0; i < kSliceAppends; ++i) {
+    due += kPace;
+    std::this_thread::sleep_until(due);
+    append();
+    times.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(steady_clock::now() - due).count()));
+  }
+}
+
+}  // namespace
+
+void paced(const std::string& directory) {
+  const std::string value(100, 'v');
+  const std::string load_value(1024, 'v');
+  const TopicPartition load{"load", PartitionId{0}};
+  const TopicPartition measured{"paced", PartitionId{0}};
+  const std::shared_ptr<EventLog> log = open_local(directory + "/lungo").value();
+  static_cast<void>(log->create_topic(topic_spec(load.topic, Durability::synced)).value());
+  static_cast<void>(log->create_topic(topic_spec(measured.topic, Durability::written)).value());
+  RawFile raw(directory + "/raw", 64u << 20);
+  const Bytes batch(171);
+
+  std::atomic<bool> failed = false;
+  const std::jthread disturber([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && !failed) failed = !append_wait(*log, request_of(load, load_value, 1, true));
+  });
+  prctl(PR_SET_TIMERSLACK, 1UL);  // 50 us by default, half of the pace
+
+  Histogram lungo_times;
+  Histogram raw_times;
+  for (int i = 0; i < kSlices; ++i) {
+    slice(lungo_times, [&] { static_cast<void>(append_wait(*log, request_of(measured, value, 1, true)).value()); });
+    slice(raw_times, [&] { raw.append(batch); });
+  }
+  if (failed) throw std::runtime_error("an append of the load failed");
+  print("paced.latency", {{"lungo", &lungo_times}, {"raw", &raw_times}});
+}
+
+}  // namespace lungo::bench

@@ -1,0 +1,78 @@
+// Reading from the first record to the last: out of the page cache, then from the disk.
+#include <filesystem>
+#include <stdexcept>
+#include <vector>
+
+#include "cases.hpp"
+#include "files.hpp"
+#include "harness.hpp"
+#include "lungo_store.hpp"
+#include "raw_file.hpp"
+
+namespace lungo::bench {
+namespace {
+
+constexpr std::size_t kAppends = 500;  // of 500 records of 100 bytes: 27 MB
+
+void fill(Store& store, const std::string& value) {
+  for (std::size_t i = 0; i < kAppends; ++i) store.append(value, 500);
+}
+
+double records_a_second(Store& store) {
+  std::uint64_t bytes = 0;
+  const double seconds = seconds_of([&] { bytes = store.scan(); });
+  if (bytes != kAppends * 500 * 100) throw std::runtime_error("the scan did not read what was appended");
+  return static_cast<double>(kAppends * 500) / seconds;
+}
+
+double read_raw(const std::vector<std::string>& segments) {
+  std::uint64_t bytes = 0;
+  const double seconds = seconds_of([&] {
+    for (const std::string& path : segments) bytes += RawFile(path).read([](BytesView piece) { return piece.size(); });
+  });
+  return static_cast<double>(bytes) / seconds / 1e6;
+}
+
+double read_lungo(LungoStore& lungo) {
+  std::uint64_t bytes = 0;
+  const double seconds = seconds_of([&] { bytes = lungo.read_batches(); });
+  return static_cast<double>(bytes) / seconds / 1e6;
+}
+
+void drop_cache(const std::vector<std::string>& segments) {
+  for (const std::string& path : segments) RawFile(path).drop_cache();
+}
+
+}  // namespace
+
+void scan(const std::string& directory) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::written);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
+  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
+  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  const auto raw = framed_store(directory + "/raw", Durability::written, 0);
+  for (Store* store : {static_cast<Store*>(&lungo), rocksdb.get(), sqlite.get(), lmdb.get(), raw.get()}) fill(*store, value);
+  const std::vector<std::string> segments = segments_below(directory + "/lungo");
+
+  compete("scan.decoded", "records/s", 5,
+          {{"lungo", [&] { return records_a_second(lungo); }},
+           {"lmdb", [&] { return records_a_second(*lmdb); }},
+           {"rocksdb", [&] { return records_a_second(*rocksdb); }},
+           {"sqlite", [&] { return records_a_second(*sqlite); }},
+           {"raw", [&] { return records_a_second(*raw); }}});
+  compete("scan.checked", "MB/s", 7,
+          {{"lungo", [&] { return read_lungo(lungo); }}, {"raw", [&] { return read_raw(segments); }}});
+  compete("scan.cold", "MB/s", 5,
+          {{"lungo",
+            [&] {
+              drop_cache(segments);
+              return read_lungo(lungo);
+            }},
+           {"raw", [&] {
+              drop_cache(segments);
+              return read_raw(segments);
+            }}});
+}
+
+}  // namespace lungo::bench

@@ -1,0 +1,164 @@
+// Appends that are on disk when they return.
+#include <atomic>
+#include <latch>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "cases.hpp"
+#include "harness.hpp"
+#include "lungo_store.hpp"
+#include "raw_file.hpp"
+
+namespace lungo::bench {
+namespace {
+
+constexpr std::size_t kTogether = 64;
+constexpr std::size_t kAloneAppends = 40;
+constexpr std::size_t kTogetherAppends = kTogether * 20;
+
+double appends_a_second(Store& store, const std::string& value, std::size_t count, std::size_t appends) {
+  return static_cast<double>(appends) / seconds_of([&] {
+           for (std::size_t i = 0; i < appends; ++i) store.append(value, count);
+         });
+}
+
+void one_thread(const std::string& directory, const std::string& figure, std::size_t count, std::size_t appends) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::synced);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::synced);
+  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::synced);
+  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::synced);
+  const auto raw = framed_store(directory + "/raw", Durability::synced, 64u << 20);
+  const auto rate = [&](Store& store) {
+    return [&store, &value, count, appends] {
+      return static_cast<double>(count) * appends_a_second(store, value, count, appends);
+    };
+  };
+  compete(figure, "records/s", 15,
+          {{"lungo", rate(lungo)},
+           {"raw", rate(*raw)},
+           {"rocksdb", rate(*rocksdb)},
+           {"sqlite", rate(*sqlite)},
+           {"lmdb", rate(*lmdb)}});
+}
+
+// The threads are there before the clock starts; it stops when the last of them is through.
+double threads_appends_a_second(Store& store, const std::string& value) {
+  std::atomic<bool> failed = false;
+  std::latch ready(kTogether);
+  std::latch go(1);
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < kTogether; ++i) {
+    threads.emplace_back([&] {
+      ready.count_down();
+      go.wait();
+      try {
+        for (std::size_t k = 0; k < kTogetherAppends / kTogether; ++k) store.append(value, 1);
+      } catch (const std::exception&) {
+        failed = true;
+      }
+    });
+  }
+  ready.wait();
+  const double seconds = seconds_of([&] {
+    go.count_down();
+    threads.clear();
+  });
+  if (failed) throw std::runtime_error("an append failed");
+  return static_cast<double>(kTogetherAppends) / seconds;
+}
+
+// Keeps 64 appends on their way: each completion submits the next one.
+class Outstanding {
+ public:
+  Outstanding(LungoStore& store, const std::string& value) : store_(store), value_(value) {}
+
+  double appends_a_second() {
+    submitted_ = 0;
+    done_ = 0;
+    const double seconds = seconds_of([this] {
+      for (std::size_t i = 0; i < kTogether; ++i) submit();
+      for (std::size_t done = done_; done < kTogetherAppends; done = done_) done_.wait(done);
+    });
+    if (failed_) throw std::runtime_error("an append failed");
+    return static_cast<double>(kTogetherAppends) / seconds;
+  }
+
+ private:
+  void submit() {
+    if (submitted_.fetch_add(1) >= kTogetherAppends) return;
+    store_.append_async(value_, [this](const Result<Appended>& appended) {
+      if (!appended) failed_ = true;
+      submit();
+      if (done_.fetch_add(1) + 1 == kTogetherAppends) done_.notify_one();
+    });
+  }
+
+  LungoStore& store_;
+  const std::string& value_;
+  std::atomic<std::size_t> submitted_ = 0;
+  std::atomic<std::size_t> done_ = 0;
+  std::atomic<bool> failed_ = false;
+};
+
+}  // namespace
+
+// Append by append in turns, so that a disk that slows down slows down both. The raw side is one page; `raw_two_files` writes
+// 16 more bytes into another file without syncing it, as a log does that publishes its end to other processes.
+void synced_latency(const std::string& directory) {
+  constexpr int kAppends = 1'000;
+  constexpr int kWarmUp = 50;
+  const std::string value(100, 'v');
+  const Bytes page(4096);
+  const Bytes end(16);
+  LungoStore lungo(directory + "/lungo", Durability::synced);
+  RawFile raw(directory + "/raw", 16u << 20);
+  RawFile raw_log(directory + "/raw-log", 16u << 20);
+  RawFile raw_end(directory + "/raw-end");
+
+  Histogram lungo_times;
+  Histogram raw_times;
+  Histogram two_files_times;
+  for (int i = 0; i < kWarmUp + kAppends; ++i) {
+    const auto timed = [i](Histogram& times, auto append) {
+      const double seconds = seconds_of(append);
+      if (i >= kWarmUp) times.add(static_cast<std::uint64_t>(seconds * 1e9));
+    };
+    timed(lungo_times, [&] { lungo.append(value, 1); });
+    timed(raw_times, [&] {
+      raw.append(page);
+      raw.sync();
+    });
+    timed(two_files_times, [&] {
+      raw_log.append(page);
+      raw_end.append(end);
+      raw_log.sync();
+    });
+  }
+  print("synced.latency", {{"lungo", &lungo_times}, {"raw", &raw_times}, {"raw_two_files", &two_files_times}});
+}
+
+void synced_one(const std::string& directory) { one_thread(directory, "synced.one", 1, kAloneAppends); }
+void synced_500(const std::string& directory) { one_thread(directory, "synced.500", 500, 10); }
+
+void synced_64_threads(const std::string& directory) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::synced);
+  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::synced);
+  compete("synced.64_threads", "records/s", 7,
+          {{"lungo", [&] { return threads_appends_a_second(lungo, value); }},
+           {"one thread", [&] { return appends_a_second(lungo, value, 1, kAloneAppends); }},
+           {"rocksdb", [&] { return threads_appends_a_second(*rocksdb, value); }}});
+}
+
+void synced_64_outstanding(const std::string& directory) {
+  const std::string value(100, 'v');
+  LungoStore lungo(directory + "/lungo", Durability::synced);
+  Outstanding outstanding(lungo, value);  // lives longer than the last completion
+  compete("synced.64_outstanding", "records/s", 7,
+          {{"lungo", [&] { return outstanding.appends_a_second(); }},
+           {"one thread", [&] { return appends_a_second(lungo, value, 1, kAloneAppends); }}});
+}
+
+}  // namespace lungo::bench
