@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "base/crc32c.hpp"
+
 namespace lungo {
 namespace {
 
 // Headers alone: small, as large batches are skipped over. Whole batches: large, as everything is read.
 constexpr std::size_t kHeaderWindowBytes = 4u << 10;
 constexpr std::size_t kBatchWindowBytes = 512u << 10;
+constexpr std::size_t kCrcCoversFrom = 21;  // the attributes, and all behind them
 
 }  // namespace
 
@@ -27,6 +30,20 @@ std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEp
   return {};
 }
 
+Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch) {
+  const std::uint64_t end = position + header.size_bytes();
+  std::uint32_t crc = 0;
+  for (std::uint64_t at = position + kCrcCoversFrom; at < end;) {
+    const std::span<std::byte> piece = scratch.first(std::min<std::uint64_t>(scratch.size(), end - at));
+    const Result<std::size_t> read = file.read_at(at, piece);
+    if (!read) return read.error();
+    if (*read < piece.size()) return false;
+    crc = crc32c(piece, crc);
+    at += piece.size();
+  }
+  return crc == header.crc;
+}
+
 BatchScanner::BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end,
                            Offset expected, LeaderEpoch epoch)
     : file_(file),
@@ -36,7 +53,7 @@ BatchScanner::BatchScanner(File& file, std::string name, Depth depth, std::uint6
       end_(end),
       expected_(expected),
       epoch_(epoch),
-      buffer_(std::min<std::uint64_t>(depth == Depth::whole ? kBatchWindowBytes : kHeaderWindowBytes,
+      buffer_(std::min<std::uint64_t>(depth == Depth::headers ? kHeaderWindowBytes : kBatchWindowBytes,
                                       end > position ? end - position : 0)) {}
 
 Error BatchScanner::corrupt(std::string_view what) const { return corrupt_at(name_, position_, what); }
@@ -56,6 +73,22 @@ Result<BytesView> BatchScanner::window(std::size_t size) {
   return BytesView{buffer_}.subspan(begin, std::min(size, buffered_size_ - begin));
 }
 
+// The batch at position_ with its CRC checked: its bytes, unless nobody asked for them and they do not fit the window.
+Result<BytesView> BatchScanner::verified(const BatchHeader& header) {
+  if (header.size_bytes() > buffer_.size()) {
+    // Read twice where the bytes are asked for: rather that than room for a length that nothing has proved.
+    buffered_size_ = 0;
+    const Result<bool> good = has_its_crc(file_, position_, header, buffer_);
+    if (!good) return good.error().with_context(name_);
+    if (!*good) return corrupt("CRC of the batch at offset " + std::to_string(header.base_offset.value()) + " differs");
+    if (depth_ == Depth::checked) return BytesView{};
+  }
+  const Result<BytesView> bytes = window(header.size_bytes());
+  if (!bytes) return bytes;
+  if (const Result<BatchHeader> whole = verify_batch(*bytes); !whole) return corrupt(whole.error().text());
+  return bytes;
+}
+
 Result<std::optional<ScannedBatch>> BatchScanner::next() {
   if (position_ >= end_) return std::optional<ScannedBatch>{};
   const Result<BytesView> head = window(std::min<std::uint64_t>(kBatchHeaderBytes, end_ - position_));
@@ -68,10 +101,9 @@ Result<std::optional<ScannedBatch>> BatchScanner::next() {
   if (const std::string fault = neighbour_fault(*header, expected_, epoch_); !fault.empty()) return corrupt(fault);
 
   ScannedBatch batch{.header = *header, .position = position_, .bytes = {}};
-  if (depth_ == Depth::whole) {
-    const Result<BytesView> bytes = window(header->size_bytes());
+  if (depth_ != Depth::headers) {
+    const Result<BytesView> bytes = verified(*header);
     if (!bytes) return bytes.error();
-    if (const Result<BatchHeader> verified = verify_batch(*bytes); !verified) return corrupt(verified.error().text());
     batch.bytes = *bytes;
   }
   position_ += header->size_bytes();

@@ -1,8 +1,9 @@
 // Walks the batches of one segment file from a known batch border on, checking each against its neighbours.
 //
 // Promise: a batch is returned only when its base offset continues the one before, its epoch does not go back, and (with
-// `Depth::whole`) its CRC holds. A claimed length is never believed beyond the end of the file, so memory is bounded by it.
-// Threads: one; others may append to the file meanwhile, behind `end`.
+// `Depth::checked` or `whole`) its CRC holds. Memory is bounded by a window of 512 KiB, and with `whole` by the largest batch:
+// a claimed length is believed only when the CRC of what it claims holds. Threads: one; others may append to the file
+// meanwhile, behind `end`.
 #pragma once
 
 #include <optional>
@@ -16,14 +17,18 @@ namespace lungo {
 struct ScannedBatch {
   BatchHeader header;
   std::uint64_t position = 0;
-  BytesView bytes;  // whole batch with Depth::whole, empty otherwise; holds until the next call
+  BytesView bytes;  // whole batch with Depth::whole, not to be used otherwise; holds until the next call
 
   [[nodiscard]] std::uint64_t end_position() const { return position + header.size_bytes(); }
 };
 
 class BatchScanner {
  public:
-  enum class Depth { headers, whole };
+  enum class Depth {
+    headers,
+    checked,  // CRCs too
+    whole,    // the bytes are handed over
+  };
 
   /// Scans [position, end) of `file`, which outlives the scanner; the first batch has to begin at `expected`.
   /// `name` is what errors call the file.
@@ -40,6 +45,7 @@ class BatchScanner {
 
  private:
   Result<BytesView> window(std::size_t size);
+  Result<BytesView> verified(const BatchHeader& header);
   [[nodiscard]] Error corrupt(std::string_view what) const;
 
   File& file_;
@@ -53,6 +59,10 @@ class BatchScanner {
   std::uint64_t buffered_from_ = 0;
   std::size_t buffered_size_ = 0;
 };
+
+/// True when the batch of this header, at `position` of the file, is there with the CRC that it claims. Read piece by piece
+/// into `scratch`. Errors: io.
+Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch);
 
 /// What is wrong with a batch at this place, if anything: the fields that the CRC does not cover. Empty when all is well.
 std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least);

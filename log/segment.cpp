@@ -108,7 +108,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   last_indexed_time_.reset();
   bytes_since_index_ = 0;
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
-  BatchScanner scan = scanner(BatchScanner::Depth::whole, {0, base_}, epoch_at_least);
+  BatchScanner scan = scanner(BatchScanner::Depth::checked, {0, base_}, epoch_at_least);
   for (;;) {
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next && next.error() == Errc::corrupt) result.damage = next.error();
