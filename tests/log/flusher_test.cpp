@@ -1,12 +1,17 @@
-// Goal: a queue that asks for the flusher while it stops does no harm.
+// Goal: a queue that asks for the flusher while it stops does no harm, and many that wait cost no more than each its turn.
 #include "flusher.hpp"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+
+#include "tests/support/records.hpp"
+#include "tests/support/simulation.hpp"
 
 namespace lungo {
 namespace {
@@ -64,6 +69,66 @@ TEST(Flusher, ItsActivityIsNotDestroyedWhileAQueueWakesIt) {
   appender.join();
   EXPECT_FALSE(executor.was_destroyed_in_use());
   flusher.add_slot().mark();  // too late to be flushed, which close() does for it
+}
+
+/// Starts nothing and wakes nobody: the test steps.
+class StandingExecutor : public Executor {
+ public:
+  std::unique_ptr<RunningActivity> start(Activity& /*activity*/) override { return std::make_unique<Handle>(); }
+  bool wait_until(const std::function<bool()>& predicate, Instant /*deadline*/) override { return predicate(); }
+  void notify() override {}
+
+ private:
+  class Handle : public RunningActivity {
+    void wake() override {}
+  };
+};
+
+Duration thread_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
+}
+
+/// What a step takes with `count` slots that all wait for their time and are all marked again; the least of three.
+Duration step_time(std::size_t count, AppendQueue& queue) {
+  StandingExecutor executor;
+  Flusher flusher{executor};
+  std::vector<Flusher::Slot*> slots;
+  for (std::size_t i = 0; i < count; ++i) {
+    slots.push_back(&flusher.add_slot());
+    Flusher::set_queue(*slots.back(), queue);
+  }
+  Duration least = Duration::max();
+  for (int turn = 0; turn < 4; ++turn) {
+    for (Flusher::Slot* slot : slots) slot->mark();
+    const Duration before = thread_time();
+    EXPECT_LT(flusher.step(Instant{}), Instant::max()) << "they wait";
+    if (turn > 0) least = std::min(least, thread_time() - before);
+  }
+  return least;
+}
+
+// One queue stands for all: its tail is written and its flush is an hour away. Sixteen times the slots take sixteen times the
+// time, give or take the caches; when each looks for itself among the others, they take 256 times.
+TEST(Flusher, AStepTakesTimeInProportionToTheSlotsThatWait) {
+  test::Simulation machine{1};
+  const Ports ports = machine.ports();
+  const TopicPartition name{"events", PartitionId{0}};
+  std::shared_ptr<PartitionLog> log = PartitionLog::open(ports, "events-0", {}, {}, Offset{0}).value();
+  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, std::move(log), Offset{0});
+  AppendQueue::Options options;
+  options.ack_level = AckLevel::isr;
+  options.flush_interval = std::chrono::hours{1};
+  AppendQueue queue{partition, options, {.wake_flusher = [] {}, .publish_committed = [](Offset) {}}, ports};
+  AppendRequest request = test::append_of(name, "k", "v");
+  request.caller_waits = true;
+  queue.append(std::move(request), [](const Result<Appended>& appended) { EXPECT_TRUE(appended); });
+
+  const Duration few = step_time(4'000, queue);
+  const Duration many = step_time(64'000, queue);
+  EXPECT_LT(many, few * 64);
+  EXPECT_TRUE(queue.close());
 }
 
 }  // namespace
