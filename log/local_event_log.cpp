@@ -60,16 +60,18 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
 Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
   Opened opened;
   for (const TopicEntry& entry : dir_->topics()) {
-    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry.info, opened);
+    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, opened);
     if (!topic) return topic.error();
     open_topics_.add(std::move(*topic));
   }
   return opened;
 }
 
-Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicInfo& info, Opened& opened) {
+Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEntry& entry, Opened& opened) {
+  const TopicInfo& info = entry.info;
   auto topic = std::make_shared<OpenTopic>();
   topic->info = info;
+  topic->tail_places = tail_place_numbers(entry);
   PartitionOptions options;
   options.segment_bytes = info.spec.segment_bytes;
   options.streams = info.spec.streams;
@@ -91,12 +93,15 @@ Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicIn
 /// Makes the opened directory ours, and begins to work. Before the first append, after the last check.
 Result<void> LocalEventLog::start() {
   if (Result<void> begun = dir_->begin_writing(); !begun) return begun;
-  std::vector<Offset> ends;
+  std::vector<TailPlace> places(tail_places_end(dir_->topics()));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
-    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) ends.push_back(partition->committed());
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      const OpenPartition& partition = *topic->partitions[i];
+      places[topic->tail_places[i]] = {.start = partition.log()->start(), .end = partition.committed()};
+    }
   }
   Result<std::unique_ptr<TailWriter>> tail =
-      TailWriter::open(ports().storage, dir_->path() + "/" + std::string(kTailFile), dir_->epoch(), ends);
+      TailWriter::open(ports().storage, dir_->path() + "/" + std::string(kTailFile), dir_->epoch(), places);
   if (!tail) return tail.error();
   tail_ = std::move(*tail);
   for (std::size_t i = 0; i < kFlushers; ++i) flushers_.push_back(std::make_unique<Flusher>(ports().executor));
@@ -106,16 +111,6 @@ Result<void> LocalEventLog::start() {
   return {};
 }
 
-/// Slots in the tail page are in the order of `lungo.topics`.
-std::size_t LocalEventLog::first_tail_slot(std::string_view topic) const {
-  std::size_t slot = 0;
-  for (const TopicEntry& entry : dir_->topics()) {
-    if (entry.info.spec.name == topic) break;
-    slot += static_cast<std::size_t>(entry.info.spec.partitions);
-  }
-  return slot;
-}
-
 void LocalEventLog::add_queues(const OpenTopic& topic) {
   AppendQueue::Options options;
   options.ack_level = topic.info.spec.ack_level;
@@ -123,13 +118,12 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
   options.queued_bytes_max = queued_bytes_max_;
   options.streams = topic.info.spec.streams;
   options.epoch = dir_->epoch();
-  std::size_t tail_slot = first_tail_slot(topic.info.spec.name);
   TopicQueues queues;
   for (const std::shared_ptr<OpenPartition>& partition : topic.partitions) {
     Flusher::Slot& slot = flushers_[queues.size() % flushers_.size()]->add_slot();
     AppendQueue::Hooks hooks;
     hooks.wake_flusher = [&slot] { slot.mark(); };
-    hooks.publish_committed = [this, slot_index = tail_slot++](Offset end) { tail_->publish(slot_index, end); };
+    hooks.publish_committed = [this, place = topic.tail_places[queues.size()]](Offset end) { tail_->publish(place, end); };
     queues.push_back(std::make_unique<AppendQueue>(partition, options, std::move(hooks), ports()));
     Flusher::set_queue(slot, *queues.back());
   }
@@ -142,25 +136,33 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
 Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
   const std::lock_guard lock(dir_mutex_);
   const std::vector<TopicEntry>& entries = dir_->topics();
-  const auto there = std::ranges::find(entries, spec.name, [](const TopicEntry& entry) { return entry.info.spec.name; });
+  const auto find_entry = [&] {
+    return std::ranges::find(entries, spec.name, [](const TopicEntry& e) { return e.info.spec.name; });
+  };
+  const auto there = find_entry();
   if (there != entries.end()) {
     const std::string other = difference(there->info.spec, spec);
     if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
     if (open_topics_.find(spec.name)) return there->info;
     // It was made, and then could not be opened (a full disk): go on from there.
   }
-  const Result<TopicInfo> info = there != entries.end() ? Result<TopicInfo>(there->info) : dir_->create_topic(spec);
-  if (!info) return info;
+  if (there == entries.end()) {
+    if (Result<TopicInfo> made = dir_->create_topic(spec); !made) return made;
+  }
+  const TopicEntry& entry = *find_entry();
   Opened opened;
-  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(*info, opened);
+  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, opened);
   if (!topic) return topic.error();
-  const std::size_t slots = first_tail_slot(spec.name) + (*topic)->partitions.size();
-  if (Result<void> extended = tail_->extend_to(slots); !extended) {
+  // All that are given: a topic that is opened late may have a lower place than another.
+  if (Result<void> extended = tail_->extend_to(tail_places_end(entries)); !extended) {
     logger()->warn("{}; readers in other processes do not see topic {} yet", extended.error().text(), spec.name);
+  }
+  for (std::size_t i = 0; i < (*topic)->partitions.size(); ++i) {
+    tail_->publish_start((*topic)->tail_places[i], (*topic)->partitions[i]->log()->start());
   }
   add_queues(**topic);
   open_topics_.add(std::move(*topic));
-  return info;
+  return entry.info;
 }
 
 AppendQueue* LocalEventLog::find_queue(const TopicPartition& partition) {

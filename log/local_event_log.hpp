@@ -38,8 +38,7 @@ class LocalEventLog : public LogReads {
   LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<Opened> open_partitions();
   Result<void> start();
-  Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicInfo& info, Opened& opened);
-  [[nodiscard]] std::size_t first_tail_slot(std::string_view topic) const;
+  Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, Opened& opened);
   void add_queues(const OpenTopic& topic);
   AppendQueue* find_queue(const TopicPartition& partition);
   void stop();

@@ -10,6 +10,7 @@
 #include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
+#include "tail_page.hpp"
 
 namespace lungo {
 
@@ -25,6 +26,7 @@ constexpr std::string_view kPartitionMetadataFile = "partition.metadata";
 
 constexpr std::string_view kMetaKind = "meta";
 constexpr std::string_view kCleanStopKind = "clean-stop";
+constexpr std::string_view kTailPlacesKey = "tail.places";
 constexpr int kMajor = 1;
 constexpr std::uint64_t kFileBytesMax = 256u << 20;  // 100,000 partitions take about 5 MB
 
@@ -171,6 +173,7 @@ Result<void> LogDir::read_meta() {
   if (!properties) return properties.error();
   std::string id;
   std::optional<std::int64_t> epoch;
+  tail_places_given_ = 0;
   unknown_meta_.clear();
   for (const Property& property : *properties) {
     if (property.key == "directory.id") {
@@ -179,6 +182,13 @@ Result<void> LogDir::read_meta() {
       const Result<std::int64_t> number = number_of(property, path);
       if (!number) return number.error();
       epoch = *number;
+    } else if (property.key == kTailPlacesKey) {
+      const Result<std::int64_t> number = number_of(property, path);
+      if (!number) return number.error();
+      if (*number < 0 || *number > static_cast<std::int64_t>(kTailPlacesMax)) {
+        return Error{Errc::corrupt, path + ": " + property.key + "=" + property.value + " can't be"};
+      }
+      tail_places_given_ = static_cast<std::size_t>(*number);
     } else {
       unknown_meta_.push_back(property);
     }
@@ -224,6 +234,7 @@ Result<void> LogDir::read_topics() {
   Result<std::vector<TopicEntry>> topics = parse_topics(path, *bytes);
   if (!topics) return topics.error();
   topics_ = std::move(*topics);
+  give_tail_places(topics_, tail_places_given_);
   return {};
 }
 
@@ -284,6 +295,7 @@ Result<void> LogDir::check_partition_directories() const {
 
 Result<void> LogDir::write_meta(LeaderEpoch epoch) {
   Properties properties{{"directory.id", id_}, {"epoch", std::to_string(epoch.value())}};
+  if (tail_places_given_ > 0) properties.push_back({std::string(kTailPlacesKey), std::to_string(tail_places_given_)});
   properties.insert(properties.end(), unknown_meta_.begin(), unknown_meta_.end());
   return write_file_atomically(storage_, file(kMetaFile), as_bytes(format_property_file(kMetaKind, kMajor, properties)));
 }
@@ -315,13 +327,17 @@ Result<void> LogDir::make_partition_directory(const TopicPartition& partition, c
 Result<TopicInfo> LogDir::create_topic(const TopicSpec& spec) {
   if (Result<void> valid = validate(spec); !valid) return valid.error();
   const TopicInfo info{spec, random_id(*random_)};
+  std::vector<TopicEntry> topics = topics_;
+  topics.push_back({.info = info, .unknown = {}, .tail_places = {}});
+  give_tail_places(topics, tail_places_given_);
+  if (tail_places_end(topics) > kTailPlacesMax) {
+    return Error{Errc::invalid_argument, "topic \"" + spec.name + "\": the directory has no room for so many partitions"};
+  }
   for (std::int32_t i = 0; i < spec.partitions; ++i) {
     if (Result<void> made = make_partition_directory({spec.name, PartitionId{i}}, info.id); !made) return made.error();
   }
   if (Result<void> synced = storage_.sync_directory(path_); !synced) return synced.error();
 
-  std::vector<TopicEntry> topics = topics_;
-  topics.push_back({info, {}});
   const std::string text = format_topics(topics);
   if (Result<void> written = write_file_atomically(storage_, file(kTopicsFile), as_bytes(text)); !written) {
     return written.error();

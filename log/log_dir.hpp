@@ -52,7 +52,8 @@ class LogDir {
 
   /// Must succeed before the first append. Errors: no_space, io.
   Result<void> begin_writing();
-  /// Errors: invalid_argument; already_exists when a directory with records is in the way; no_space, io. `spec` is new here.
+  /// Errors: invalid_argument, also when the tail page has no places left; already_exists when a directory with records is in
+  /// the way; no_space, io. `spec` is new here.
   Result<TopicInfo> create_topic(const TopicSpec& spec);
   /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
   Result<void> write_recovery_points(const OffsetsByPartition& synced);
@@ -85,7 +86,8 @@ class LogDir {
   Randomness* random_ = nullptr;  // a writer's
   std::string id_;
   LeaderEpoch epoch_{0};
-  Properties unknown_meta_;  // of a newer minor version, kept
+  std::size_t tail_places_given_ = 0;  // places of the tail page below it are never given again, also when their topic is gone
+  Properties unknown_meta_;            // of a newer minor version, kept
   std::vector<TopicEntry> topics_;
   OffsetsByPartition recovery_points_;
   std::optional<CleanEnds> clean_ends_;

@@ -47,6 +47,7 @@ class OpenPartition {
 struct OpenTopic {
   TopicInfo info;
   std::vector<std::shared_ptr<OpenPartition>> partitions;
+  std::vector<std::size_t> tail_places;  // of the partitions, in the tail page
 };
 
 class OpenTopics {

@@ -10,14 +10,15 @@ namespace lungo {
 namespace {
 
 constexpr std::string_view kMagic = "lungtail";
-constexpr std::uint32_t kMajor = 1;
+constexpr std::uint32_t kMajor = 2;
+constexpr std::uint32_t kMajorOfEndsAlone = 1;
 constexpr std::size_t kMajorAt = 8;
 constexpr std::size_t kIncarnationAt = 16;
-constexpr std::size_t kPartitionsAt = 32;
-constexpr std::size_t kEndsAt = 64;
+constexpr std::size_t kCountAt = 32;
+constexpr std::size_t kPlacesAt = 64;
 constexpr std::size_t kSlotBytes = 16;
-constexpr std::uint64_t kPageBytesMax = 64u << 20;
-constexpr std::int64_t kPartitionsMax = kPageBytesMax / kSlotBytes;
+constexpr std::size_t kPlaceBytes = 2 * kSlotBytes;
+constexpr std::uint64_t kPageBytesMax = kPlacesAt + kTailPlacesMax * kPlaceBytes;
 
 void store_slot(std::byte* at, std::int64_t value) {
   const auto bits = static_cast<std::uint64_t>(value);
@@ -32,64 +33,81 @@ std::optional<std::int64_t> load_slot(BytesView page, std::size_t at) {
   return static_cast<std::int64_t>(bits);
 }
 
-std::size_t end_at(std::size_t partition) { return kEndsAt + partition * kSlotBytes; }
+std::optional<Offset> load_offset(BytesView page, std::size_t at) {
+  const std::optional<std::int64_t> value = load_slot(page, at);
+  return value && *value >= 0 ? std::optional{Offset{*value}} : std::nullopt;
+}
+
+std::size_t start_at(std::size_t place) { return kPlacesAt + place * kPlaceBytes; }
+std::size_t end_at(std::size_t place) { return start_at(place) + kSlotBytes; }
 
 }  // namespace
 
 Result<std::unique_ptr<TailWriter>> TailWriter::open(Storage& storage, const std::string& path, LeaderEpoch incarnation,
-                                                     const std::vector<Offset>& ends) {
-  Result<std::unique_ptr<File>> file = storage.open(path, OpenMode::create);
-  if (!file) return file.error();
-  std::unique_ptr<TailWriter> tail(new TailWriter(std::move(*file), path));
-
-  Bytes page(end_at(ends.size()));
+                                                     const std::vector<TailPlace>& places) {
+  Bytes page(start_at(places.size()));
   std::ranges::copy(as_bytes(kMagic), page.begin());
   store_little_endian(page.data() + kMajorAt, kMajor);
-  store_slot(page.data() + kPartitionsAt, static_cast<std::int64_t>(ends.size()));
-  for (std::size_t i = 0; i < ends.size(); ++i) store_slot(page.data() + end_at(i), ends[i].value());
-  // The incarnation is still zeros, which is no slot: readers wait until the ends are this writer's.
-  if (Result<void> written = tail->file_->write_at(0, page); !written) return written.error();
   store_slot(page.data() + kIncarnationAt, incarnation.value());
-  const BytesView slot = BytesView(page).subspan(kIncarnationAt, kSlotBytes);
-  if (Result<void> written = tail->file_->write_at(kIncarnationAt, slot); !written) return written.error();
-  return tail;
+  store_slot(page.data() + kCountAt, static_cast<std::int64_t>(places.size()));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i].start) store_slot(page.data() + start_at(i), places[i].start->value());
+    if (places[i].end) store_slot(page.data() + end_at(i), places[i].end->value());
+  }
+  // A file of its own under the old one's name: no reader takes a part of this page and a part of that for one.
+  const std::string fresh = path + ".tmp";
+  Result<std::unique_ptr<File>> file = storage.open(fresh, OpenMode::create);
+  if (!file) return file.error();
+  if (Result<void> emptied = (*file)->truncate(0); !emptied) return emptied.error();
+  if (Result<void> written = (*file)->write_at(0, page); !written) return written.error();
+  if (Result<void> renamed = storage.rename(fresh, path); !renamed) return renamed.error();
+  return std::unique_ptr<TailWriter>(new TailWriter(std::move(*file), path));
 }
 
-void TailWriter::publish(std::size_t partition, Offset committed) {
+void TailWriter::publish(std::size_t place, Offset committed) { write_offset(end_at(place), committed); }
+
+void TailWriter::publish_start(std::size_t place, Offset start) { write_offset(start_at(place), start); }
+
+void TailWriter::write_offset(std::uint64_t position, Offset offset) {
   std::array<std::byte, kSlotBytes> slot;
-  store_slot(slot.data(), committed.value());
-  const Result<void> written = file_->write_at(end_at(partition), slot);
+  store_slot(slot.data(), offset.value());
+  const Result<void> written = file_->write_at(position, slot);
   if (!written && !failure_logged_.exchange(true)) {
     logger()->warn("{}; readers in other processes lag behind", written.error().text());
   }
 }
 
-Result<void> TailWriter::extend_to(std::size_t partitions) {
+Result<void> TailWriter::extend_to(std::size_t places) {
   // The bytes of slots that were never written are zeros, or not there at all: neither is a slot.
   std::array<std::byte, kSlotBytes> count;
-  store_slot(count.data(), static_cast<std::int64_t>(partitions));
-  return file_->write_at(kPartitionsAt, count);
+  store_slot(count.data(), static_cast<std::int64_t>(places));
+  return file_->write_at(kCountAt, count);
 }
 
 Result<TailState> read_tail(Storage& storage, const std::string& path) {
   const Result<Bytes> page = read_file(storage, path, kPageBytesMax);
   if (!page) return page.error();
-  if (page->size() < kEndsAt || !as_text(*page).starts_with(kMagic)) {
+  if (page->size() < kPlacesAt || !as_text(*page).starts_with(kMagic)) {
     return Error{Errc::corrupt, path + " is not a tail page"};
   }
   const auto major = load_little_endian<std::uint32_t>(page->data() + kMajorAt);
   if (major > kMajor) {
-    return Error{Errc::newer_format, path + " has version " + std::to_string(major) + ", this Lungo reads up to version 1"};
+    return Error{Errc::newer_format,
+                 path + " has version " + std::to_string(major) + ", this Lungo reads up to version " + std::to_string(kMajor)};
   }
   TailState state;
+  state.in_order = major == kMajorOfEndsAlone;
   if (const std::optional<std::int64_t> incarnation = load_slot(*page, kIncarnationAt)) {
     state.incarnation = LeaderEpoch{static_cast<std::int32_t>(*incarnation)};
   }
-  const std::int64_t partitions = load_slot(*page, kPartitionsAt).value_or(0);
-  if (partitions < 0 || partitions > kPartitionsMax) return Error{Errc::corrupt, path + " is not a tail page"};
-  for (std::size_t i = 0; i < static_cast<std::size_t>(partitions); ++i) {
-    const std::optional<std::int64_t> end = load_slot(*page, end_at(i));
-    state.ends.push_back(end && *end >= 0 ? std::optional{Offset{*end}} : std::nullopt);
+  const auto count = static_cast<std::uint64_t>(load_slot(*page, kCountAt).value_or(0));
+  if (count > kTailPlacesMax) return Error{Errc::corrupt, path + " is not a tail page"};
+  for (std::size_t i = 0; i < count; ++i) {
+    if (state.in_order) {
+      state.places.push_back({.start = std::nullopt, .end = load_offset(*page, kPlacesAt + i * kSlotBytes)});
+    } else {
+      state.places.push_back({.start = load_offset(*page, start_at(i)), .end = load_offset(*page, end_at(i))});
+    }
   }
   return state;
 }

@@ -1,14 +1,16 @@
-// `DIR/tail`: the committed end of every partition, for other processes that read a live directory.
+// `DIR/tail`: start and committed end of every partition, for other processes that read a live directory.
 //
 // Little-endian; every number is a slot that checks itself, so that a reader beside the writer never takes a torn one:
 //
-//   page    = magic:8 ("lungtail") major:uint32 reserved:uint32 incarnation:slot partitions:slot reserved:16 end:slot*
+//   page    = magic:8 ("lungtail") major:uint32 (=2) zero:uint32 incarnation:slot places:slot zero:16 place*
+//   place   = start:slot end:slot
 //   slot    = value:uint64 complement:uint64 (every bit of value flipped)
 //
-// The n-th `end` belongs to the n-th partition in the order of `lungo.topics`. The incarnation is the epoch of the writer; it
-// is no valid slot while a new writer fills the page. Nothing here is synced or needed for recovery: after a power cut the page
-// may hold anything, so a reader takes no more from it than the segments can show. Threads: TailWriter::publish() from any, one
-// at a time per slot; the rest from one.
+// Which place is whose says `lungo.topics` (topics_file.hpp); one that belongs to nobody holds no slots. The incarnation is the
+// epoch of the writer, which puts a new file in the place of the one before. Nothing here is synced or needed for recovery:
+// after a power cut the page may hold anything, so a reader takes no more from it than the segments can show. Version 1 had
+// `end:slot` for a place, in the order of the partitions in `lungo.topics`, and no incarnation while a writer filled it; it is
+// read, never written. Threads: TailWriter::publish() and publish_start() from any, one at a time per place; the rest from one.
 #pragma once
 
 #include <atomic>
@@ -21,29 +23,43 @@
 
 namespace lungo {
 
+/// More than there are partitions in any directory.
+inline constexpr std::size_t kTailPlacesMax = 4u << 20;
+
+/// What the page says of a partition. What is absent was never published, or was being written.
+struct TailPlace {
+  std::optional<Offset> start;
+  std::optional<Offset> end;
+  friend bool operator==(const TailPlace&, const TailPlace&) = default;
+};
+
 class TailWriter {
  public:
-  /// Makes the page hold `ends` for a writer of epoch `incarnation`. Errors: no_space, io.
+  /// Makes the page hold `places` for a writer of epoch `incarnation`. Errors: no_space, io.
   static Result<std::unique_ptr<TailWriter>> open(Storage& storage, const std::string& path, LeaderEpoch incarnation,
-                                                  const std::vector<Offset>& ends);
+                                                  const std::vector<TailPlace>& places);
 
   /// A failure is logged once: readers then lag behind, nothing else suffers.
-  void publish(std::size_t partition, Offset committed);
-  /// Tells readers of more partitions; their slots are no valid ones until the first publish(). Errors: no_space, io.
-  Result<void> extend_to(std::size_t partitions);
+  void publish(std::size_t place, Offset committed);
+  void publish_start(std::size_t place, Offset start);
+  /// Tells readers that there are so many places, never fewer than before. New ones hold nothing until something is published.
+  /// Errors: no_space, io.
+  Result<void> extend_to(std::size_t places);
 
  private:
   TailWriter(std::unique_ptr<File> file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  void write_offset(std::uint64_t position, Offset offset);
 
   const std::unique_ptr<File> file_;
   const std::string path_;
   std::atomic<bool> failure_logged_{false};
 };
 
-/// What a reader found. An absent end was never published, or was being written.
+/// What a reader found.
 struct TailState {
-  std::optional<LeaderEpoch> incarnation;  // absent while a writer starts
-  std::vector<std::optional<Offset>> ends;
+  std::optional<LeaderEpoch> incarnation;  // absent after a power cut, and in a page of version 1 while a writer starts
+  std::vector<TailPlace> places;
+  bool in_order = false;  // a page of version 1: the n-th place is the n-th partition's, whatever `lungo.topics` says
 };
 
 /// Reads the page. Errors: not_found; corrupt for another magic; newer_format; io.

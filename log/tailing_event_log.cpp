@@ -63,9 +63,7 @@ Result<bool> TailingEventLog::follow() {
   if (!tail->incarnation) return show(TailState{});  // a writer is starting
 
   // What is open decides, not what dir_ says: any step of an earlier look may have failed.
-  std::size_t partitions = 0;
-  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) partitions += topic->partitions.size();
-  if (*tail->incarnation != logs_epoch_ || tail->ends.size() > partitions) {
+  if (*tail->incarnation != logs_epoch_ || tail->places.size() > places_known(tail->in_order)) {
     if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
     if (dir_->epoch() != logs_epoch_) {
       if (Result<void> reopened = reopen_logs(); !reopened) return reopened.error();
@@ -92,6 +90,7 @@ Result<void> TailingEventLog::open_new_topics() {
   for (std::size_t i = open_topics_.all().size(); i < entries.size(); ++i) {
     auto topic = std::make_shared<OpenTopic>();
     topic->info = entries[i].info;
+    topic->tail_places = tail_place_numbers(entries[i]);
     for (std::int32_t p = 0; p < topic->info.spec.partitions; ++p) {
       const TopicPartition name{topic->info.spec.name, PartitionId{p}};
       Result<std::shared_ptr<PartitionLog>> log = open_log(name, topic->info.spec);
@@ -122,13 +121,25 @@ Offset TailingEventLog::known_end(const TopicPartition& partition) const {
   return std::max(clean ? clean->end : Offset{0}, dir_->recovery_point(partition));
 }
 
+/// How long a page has to be at least that says something of all open partitions.
+std::size_t TailingEventLog::places_known(bool in_order) const {
+  std::size_t partitions = 0;
+  std::size_t end = 0;
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    partitions += topic->partitions.size();
+    for (const std::size_t place : topic->tail_places) end = std::max(end, place + 1);
+  }
+  return in_order ? partitions : end;
+}
+
 Result<bool> TailingEventLog::show(const TailState& tail) {
   bool moved = false;
-  std::size_t slot = 0;
+  std::size_t next_in_order = 0;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
-    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      const std::optional<Offset> published = slot < tail.ends.size() ? tail.ends[slot] : std::nullopt;
-      ++slot;
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      const std::shared_ptr<OpenPartition>& partition = topic->partitions[i];
+      const std::size_t place = tail.in_order ? next_in_order++ : topic->tail_places[i];
+      const std::optional<Offset> published = place < tail.places.size() ? tail.places[place].end : std::nullopt;
       const Offset end = std::max(published.value_or(Offset{0}), known_end(partition->name()));
       if (end <= partition->committed()) continue;
       const std::shared_ptr<PartitionLog> log = partition->log();

@@ -33,6 +33,7 @@ class TailingEventLog : public LogReads, private Activity {
   Result<void> open_new_topics();
   Result<void> reopen_logs();
   Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const TopicSpec& spec);
+  [[nodiscard]] std::size_t places_known(bool in_order) const;
   Result<bool> show(const TailState& tail);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <lungo/log/text.hpp>
+#include "tail_page.hpp"
 
 namespace lungo {
 
@@ -28,6 +29,51 @@ Error refused(const TopicSpec& spec, std::string_view why) {
 
 Error damaged(const std::string& path, std::string_view what) { return Error{Errc::corrupt, path + ": " + std::string(what)}; }
 
+std::string format_tail_places(const std::vector<TailPlaces>& ranges) {
+  std::string text;
+  for (const TailPlaces& range : ranges) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(range.first) + "+" + std::to_string(range.count);
+  }
+  return text;
+}
+
+std::optional<std::vector<TailPlaces>> parse_tail_places(std::string_view text) {
+  std::vector<TailPlaces> ranges;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    const std::string_view range = text.substr(0, comma);
+    const std::size_t plus = range.find('+');
+    if (plus == std::string_view::npos) return std::nullopt;
+    const auto first = parse_number<std::uint32_t>(range.substr(0, plus));
+    const auto count = parse_number<std::uint32_t>(range.substr(plus + 1));
+    if (!first || !count || *count == 0) return std::nullopt;
+    ranges.push_back({*first, *count});
+    if (ranges.back().end() > kTailPlacesMax) return std::nullopt;
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+  }
+  return ranges;
+}
+
+// What is wrong with the places that the file names; empty when nothing is.
+std::string fault_in_places(const std::vector<TopicEntry>& topics) {
+  std::vector<TailPlaces> all;
+  for (const TopicEntry& topic : topics) {
+    std::size_t count = 0;
+    for (const TailPlaces& range : topic.tail_places) count += range.count;
+    if (!topic.tail_places.empty() && count != static_cast<std::size_t>(topic.info.spec.partitions)) {
+      return "topic \"" + topic.info.spec.name + "\" has " + std::to_string(count) + " places in the tail page";
+    }
+    all.insert(all.end(), topic.tail_places.begin(), topic.tail_places.end());
+  }
+  std::ranges::sort(all, {}, &TailPlaces::first);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i].first < all[i - 1].end()) return "place " + std::to_string(all[i].first) + " of the tail page is named twice";
+  }
+  return {};
+}
+
 Properties properties_of(const TopicEntry& topic) {
   const TopicSpec& spec = topic.info.spec;
   Properties properties{
@@ -40,6 +86,7 @@ Properties properties_of(const TopicEntry& topic) {
       {"flush.interval.ms", std::to_string(spec.flush_interval.count())},
       {"segment.bytes", std::to_string(spec.segment_bytes)},
   };
+  if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
 }
@@ -68,6 +115,10 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
   } else if (property.key == "ack.level") {
     if (property.value != kIsrSync && property.value != kIsr) return damaged(path, "ack.level=" + property.value);
     topic.info.spec.ack_level = property.value == kIsr ? AckLevel::isr : AckLevel::isr_sync;
+  } else if (property.key == "tail.places") {
+    std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
+    if (!ranges) return damaged(path, "tail.places=" + property.value);
+    topic.tail_places = std::move(*ranges);
   } else {
     topic.unknown.push_back(property);
   }
@@ -118,7 +169,33 @@ Result<std::vector<TopicEntry>> parse_topics(const std::string& path, BytesView 
   for (const TopicEntry& topic : topics) {
     if (Result<void> valid = validate(topic.info.spec); !valid) return damaged(path, valid.error().text());
   }
+  if (const std::string fault = fault_in_places(topics); !fault.empty()) return damaged(path, fault);
   return topics;
+}
+
+std::size_t tail_places_end(const std::vector<TopicEntry>& topics) {
+  std::size_t end = 0;
+  for (const TopicEntry& topic : topics) {
+    for (const TailPlaces& range : topic.tail_places) end = std::max(end, range.end());
+  }
+  return end;
+}
+
+void give_tail_places(std::vector<TopicEntry>& topics, std::size_t from) {
+  std::size_t next = std::max(from, tail_places_end(topics));
+  for (TopicEntry& topic : topics) {
+    if (!topic.tail_places.empty()) continue;
+    topic.tail_places = {{next, static_cast<std::size_t>(topic.info.spec.partitions)}};
+    next = topic.tail_places.back().end();
+  }
+}
+
+std::vector<std::size_t> tail_place_numbers(const TopicEntry& topic) {
+  std::vector<std::size_t> numbers;
+  for (const TailPlaces& range : topic.tail_places) {
+    for (std::size_t place = range.first; place < range.end(); ++place) numbers.push_back(place);
+  }
+  return numbers;
 }
 
 Result<TopicId> parse_topic_id(std::string_view text) {

@@ -12,7 +12,12 @@
 //   ack.level=isr+sync
 //   flush.interval.ms=5
 //   segment.bytes=67108864
+//   tail.places=0+4
 //   crc32c=...
+//
+// `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
+// their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read
+// such a page, and keeps the line; the topics that it adds, without one, get their places by give_tail_places().
 #pragma once
 
 #include <string>
@@ -23,10 +28,26 @@
 
 namespace lungo {
 
+/// Neighbours in the tail page.
+struct TailPlaces {
+  std::size_t first = 0;
+  std::size_t count = 0;
+  [[nodiscard]] std::size_t end() const { return first + count; }
+  friend bool operator==(const TailPlaces&, const TailPlaces&) = default;
+};
+
 struct TopicEntry {
   TopicInfo info;
-  Properties unknown;  // settings of a newer minor version, kept
+  Properties unknown;                   // settings of a newer minor version, kept
+  std::vector<TailPlaces> tail_places;  // as many as there are partitions, or none: not given yet
 };
+
+/// One past the highest place of any topic.
+std::size_t tail_places_end(const std::vector<TopicEntry>& topics);
+/// Gives those without places the ones at or above `from` that are above all others', in the order of the topics.
+void give_tail_places(std::vector<TopicEntry>& topics, std::size_t from);
+/// The place of each partition.
+std::vector<std::size_t> tail_place_numbers(const TopicEntry& topic);
 
 /// Errors: invalid_argument, saying what is wrong with the name or the settings.
 Result<void> validate(const TopicSpec& spec);

@@ -172,6 +172,38 @@ TEST(LogDir, UnknownSettingsOfANewerMinorVersionAreKept) {
   EXPECT_NE(contents(machine, "lungo.topics").find("retention.ms=99\ntopic=u\n"), std::string::npos);
 }
 
+TEST(LogDir, PlacesOfTheTailPageStayWithTheirTopicsAndAreNotGivenTwice) {
+  Simulation machine(1);
+  {
+    const auto dir = open(machine);
+    dir->begin_writing().value();
+    dir->create_topic(two_partitions("t")).value();
+    dir->create_topic(two_partitions("u")).value();
+  }
+  // As if the first had been deleted, and a third one after it.
+  Properties topics = parse_property_file("topics", 1, "", as_bytes(contents(machine, "lungo.topics"))).value();
+  topics.erase(topics.begin(), std::next(std::ranges::find(topics, Property{"tail.places", "0+2"})));
+  write(machine, "lungo.topics", format_property_file("topics", 1, topics));
+  Properties meta = parse_property_file("meta", 1, "", as_bytes(contents(machine, "lungo.meta"))).value();
+  meta.push_back({"tail.places", "7"});
+  write(machine, "lungo.meta", format_property_file("meta", 1, meta));
+  {
+    const auto dir = open(machine);
+    dir->begin_writing().value();
+    dir->create_topic(two_partitions("v")).value();
+  }
+  const auto dir = open(machine);
+  ASSERT_EQ(dir->topics().size(), 2u);
+  EXPECT_EQ(tail_place_numbers(dir->topics()[0]), (std::vector<std::size_t>{2, 3}));
+  EXPECT_EQ(tail_place_numbers(dir->topics()[1]), (std::vector<std::size_t>{7, 8}));
+  EXPECT_NE(contents(machine, "lungo.meta").find("tail.places=7\n"), std::string::npos);
+  for (const char* places : {"-1", "4194305", "x"}) {
+    meta.back().value = places;
+    write(machine, "lungo.meta", format_property_file("meta", 1, meta));
+    EXPECT_EQ(LogDir::open_reader(machine.disk, kPath).error(), Errc::corrupt) << places;
+  }
+}
+
 TEST(LogDir, AMetaFileWithoutIdOrEpochOrWithOneThatCannotBeIsDamage) {
   Simulation machine(1);
   open(machine)->begin_writing().value();

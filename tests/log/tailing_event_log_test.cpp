@@ -1,8 +1,12 @@
 // Goal: a reader follows the writers of a directory one after another.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <lungo/log/local_event_log.hpp>
 
+#include "base/property_file.hpp"
+#include "tail_page.hpp"
 #include "tests/support/log_lines.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
@@ -65,6 +69,70 @@ TEST(TailingEventLog, AReadThatFailedOnceHidesNoNewTopicAndNoNewWriter) {
     ASSERT_TRUE(reader->topic(new_topic.topic));
     EXPECT_EQ(values_of(*reader, new_topic), (std::vector<std::string>{"c"}));
   }
+}
+
+// A topic may be made and not be opened: whichever step of it fails, neither the topics that come in between nor the topic
+// itself, which comes later, are hidden from readers.
+TEST(TailingEventLog, ATopicThatIsOpenedLateHidesNoOther) {
+  const TopicPartition late{"late", PartitionId{0}};
+  const TopicPartition between{"between", PartitionId{0}};
+  int opened_late = 0;
+  for (std::uint64_t step = 1; step <= 60; ++step) {
+    SCOPED_TRACE(step);
+    test::Simulation machine{1};
+    const Ports ports = machine.ports();
+    LocalOptions options;
+    options.ports = &ports;
+    const auto log = open_local("/data", options).value();
+    machine.disk.fail_step(machine.disk.steps() + step, Errc::io);
+    const bool made_at_once = log->create_topic({.name = late.topic, .partitions = 1}).has_value();
+    machine.disk.clear_faults();
+    log->create_topic({.name = between.topic, .partitions = 1}).value();
+    if (!made_at_once && !log->create_topic({.name = late.topic, .partitions = 1})) continue;
+    opened_late += made_at_once ? 0 : 1;
+    append_wait(*log, append_of(between, "k", "b")).value();
+    append_wait(*log, append_of(late, "k", "a")).value();
+    options.read_only = true;
+    const auto reader = open_local("/data", options).value();
+    EXPECT_EQ(values_of(*reader, between), std::vector<std::string>{"b"});
+    EXPECT_EQ(values_of(*reader, late), std::vector<std::string>{"a"});
+  }
+  EXPECT_GT(opened_late, 3);
+}
+
+// What is left of a directory when its first topic goes: the others keep their places, in the file and in the page.
+TEST(TailingEventLog, ATopicThatIsGoneMovesNoOthersEnd) {
+  test::Simulation machine{1};
+  const Ports ports = machine.ports();
+  LocalOptions options;
+  options.ports = &ports;
+  const TopicPartition kept{"kept", PartitionId{1}};
+  const TopicPartition fresh{"fresh", PartitionId{0}};
+  {
+    const auto log = open_local("/data", options).value();
+    log->create_topic({.name = "gone", .partitions = 3}).value();
+    log->create_topic({.name = kept.topic, .partitions = 2}).value();
+  }
+  Properties topics =
+      parse_property_file("topics", 1, "", read_file(machine.disk, "/data/lungo.topics", 1 << 20).value()).value();
+  topics.erase(topics.begin(), std::ranges::find(topics, Property{"topic", kept.topic}));
+  write_file_atomically(machine.disk, "/data/lungo.topics", as_bytes(format_property_file("topics", 1, topics))).value();
+
+  const auto log = open_local("/data", options).value();
+  options.read_only = true;
+  const auto reader = open_local("/data", options).value();
+  log->create_topic({.name = fresh.topic, .partitions = 1}).value();
+  append_wait(*log, append_of(kept, "k", "a")).value();
+  append_wait(*log, append_of(fresh, "k", "b")).value();
+  machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_EQ(values_of(*reader, kept), std::vector<std::string>{"a"});
+  ASSERT_TRUE(reader->topic(fresh.topic));
+  EXPECT_EQ(values_of(*reader, fresh), std::vector<std::string>{"b"});
+  const TailState tail = read_tail(machine.disk, "/data/tail").value();
+  ASSERT_EQ(tail.places.size(), 6u);
+  EXPECT_EQ(tail.places[0], TailPlace{});
+  EXPECT_EQ(tail.places[4], (TailPlace{.start = Offset{0}, .end = Offset{1}}));
+  EXPECT_EQ(tail.places[5], (TailPlace{.start = Offset{0}, .end = Offset{1}}));
 }
 
 }  // namespace

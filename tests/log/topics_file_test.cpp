@@ -1,0 +1,71 @@
+// The topics of a data directory, their places in the tail page, and Kafka's file that names a partition's topic.
+#include "topics_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace lungo {
+namespace {
+
+constexpr std::string_view kId = "Rk9vQmFyQmF6UXV4MTIzNA";
+
+TEST(PartitionMetadata, IsWrittenAsKafkaDoesAndReadWithALineBreakToo) {
+  const std::string kafkas = "version: 0\ntopic_id: " + std::string(kId);  // PartitionMetadataFile.java: no newline at the end
+  for (const std::string& text : {kafkas, kafkas + "\n"}) {
+    const Result<TopicId> id = parse_partition_metadata("partition.metadata", as_bytes(text));
+    ASSERT_TRUE(id) << id.error();
+    EXPECT_EQ(to_string(*id), kId);
+    EXPECT_EQ(format_partition_metadata(*id), kafkas);
+  }
+}
+
+TEST(PartitionMetadata, EverythingElseIsDamage) {
+  const std::string good = "version: 0\ntopic_id: " + std::string(kId);
+  for (const std::string& text : {std::string{}, std::string("version: 0\ntopic_id: "), good.substr(0, good.size() - 1),
+                                  good + "\n\n", good + "A", "version: 1\ntopic_id: " + std::string(kId), " " + good}) {
+    EXPECT_EQ(parse_partition_metadata("partition.metadata", as_bytes(text)).error(), Errc::corrupt) << text;
+  }
+}
+
+TopicEntry topic(const std::string& name, std::int32_t partitions, std::vector<TailPlaces> places = {}) {
+  return {.info = {{.name = name, .partitions = partitions}, {}}, .unknown = {}, .tail_places = std::move(places)};
+}
+
+TEST(TailPlaces, AreKeptInTheFileAndNeverMoveWithAnotherTopic) {
+  std::vector<TopicEntry> topics{topic("a", 2), topic("b", 3)};
+  give_tail_places(topics, 0);
+  EXPECT_EQ(topics[1].tail_places, (std::vector<TailPlaces>{{2, 3}}));
+  topics.erase(topics.begin());
+  topics[0].info.spec.partitions = 5;
+  topics[0].tail_places.push_back({9, 2});
+  const std::string text = format_topics(topics);
+  EXPECT_NE(text.find("\ntail.places=2+3,9+2\n"), std::string::npos) << text;
+  topics = parse_topics("lungo.topics", as_bytes(text)).value();
+  EXPECT_EQ(tail_place_numbers(topics[0]), (std::vector<std::size_t>{2, 3, 4, 9, 10}));
+  EXPECT_EQ(tail_places_end(topics), 11u);
+}
+
+TEST(TailPlaces, TopicsWithoutAnyGetThoseBehindAllOthersInTheOrderOfTheFile) {
+  std::vector<TopicEntry> topics{topic("a", 2), topic("b", 1, {{4, 1}}), topic("c", 1)};
+  give_tail_places(topics, 0);
+  EXPECT_EQ(topics[0].tail_places, (std::vector<TailPlaces>{{5, 2}}));
+  EXPECT_EQ(topics[1].tail_places, (std::vector<TailPlaces>{{4, 1}}));
+  EXPECT_EQ(topics[2].tail_places, (std::vector<TailPlaces>{{7, 1}}));
+  topics.push_back(topic("d", 1));
+  give_tail_places(topics, 100);
+  EXPECT_EQ(topics[3].tail_places, (std::vector<TailPlaces>{{100, 1}}));
+}
+
+TEST(TailPlaces, ThoseThatCannotBeAreDamage) {
+  for (const std::string places : {"", "0", "0+", "+2", "0+1", "0+3", "0+2,", "0+1,0+1", "0+0,0+2", "-1+2", "4194303+2",
+                                   "99999999999+2", "0+1,1+1,2+1", "0 2", "3+2"}) {
+    const Properties properties{{"topic", "a"}, {"partitions", "2"}, {"tail.places", places},
+                                {"topic", "b"}, {"partitions", "1"}, {"tail.places", "4+1"}};
+    const std::string text = format_property_file("topics", 1, properties);
+    EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).error(), Errc::corrupt) << places;
+  }
+}
+
+}  // namespace
+}  // namespace lungo
