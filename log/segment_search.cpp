@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/crc32c.hpp"
 #include "segment.hpp"
 
 namespace lungo {
@@ -11,11 +10,26 @@ namespace {
 constexpr std::size_t kWindowBytes = 1u << 20;
 constexpr std::size_t kPieceBytes = 64u << 10;
 constexpr std::size_t kMagicAt = 16;
-constexpr std::size_t kAttributesAt = 21;  // from here on the CRC counts
+constexpr std::size_t kAttributesAt = 21;
+constexpr int kCodecMax = 4;  // zstd
 
 // Looking costs a checksum over all that a header claims, and bytes may look like headers everywhere. So looks are limited to
 // a multiple of the bytes that are searched.
 constexpr std::uint64_t kLooksPerByte = 8;
+
+// Whether `head` may begin with a batch's header. Stricter than parse_batch_header(), or the looks would be used up by
+// compressed values alone: of the attributes Kafka defines seven bits, and "none" is -1 wherever a number may be absent.
+std::optional<BatchHeader> header_in(BytesView head) {
+  if (head[kMagicAt] != std::byte{2} || head[kAttributesAt] != std::byte{0} || head[kAttributesAt + 1] > std::byte{0x7f}) {
+    return std::nullopt;
+  }
+  const Result<BatchHeader> header = parse_batch_header(head);
+  if (!header || header->compression() > kCodecMax || header->epoch < kNoEpoch || header->producer < kNoProducer ||
+      header->producer_epoch < -1 || header->base_sequence < -1) {
+    return std::nullopt;
+  }
+  return *header;
+}
 
 class BatchSearch {
  public:
@@ -24,32 +38,15 @@ class BatchSearch {
 
   /// True when a whole batch stands at `position`, or may for all that can be afforded to know. `head` begins with its header.
   Result<bool> is_batch(std::uint64_t position, BytesView head) {
-    if (std::to_integer<int>(head[kMagicAt]) != 2) return false;
-    const Result<BatchHeader> header = parse_batch_header(head);
+    const std::optional<BatchHeader> header = header_in(head);
     if (!header || header->base_offset < expected_ || header->size_bytes() > end_ - position) return false;
     if (header->size_bytes() > bytes_left_) return true;
     bytes_left_ -= header->size_bytes();
-    const Result<std::uint32_t> crc = crc_of(position + kAttributesAt, header->size_bytes() - kAttributesAt);
-    if (!crc) return crc.error();
-    return *crc == header->crc;
+    piece_.resize(kPieceBytes);
+    return has_its_crc(file_, position, *header, piece_);
   }
 
  private:
-  Result<std::uint32_t> crc_of(std::uint64_t position, std::size_t size) {
-    piece_.resize(kPieceBytes);
-    std::uint32_t crc = 0;
-    while (size > 0) {
-      const std::span<std::byte> piece = std::span{piece_}.first(std::min(size, piece_.size()));
-      const Result<std::size_t> read = file_.read_at(position, piece);
-      if (!read) return read.error();
-      if (*read < piece.size()) return ~crc;  // shorter than it was
-      crc = crc32c(piece, crc);
-      position += piece.size();
-      size -= piece.size();
-    }
-    return crc;
-  }
-
   File& file_;
   const std::uint64_t end_;
   const Offset expected_;

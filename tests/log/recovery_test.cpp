@@ -155,6 +155,18 @@ TEST(SegmentRecovery, SearchForWholeBatchesEndsWithHostileBytes) {
   EXPECT_NE(log.error().text().find("may be whole batches behind it"), std::string_view::npos) << log.error().text();
 }
 
+// One in some hundred thousand places of compressed or encrypted values could be a header by its lengths alone.
+TEST(SegmentRecovery, WithoutAMarkATornTailOfRandomBytesIsCut) {
+  CrashedLog crashed{0};
+  crashed.remove_mark();
+  Bytes random(32u << 20);
+  SeededRandomness{1}.fill(random);
+  crashed.write(kFirstLog, crashed.borders[10], random);
+  const Result<std::unique_ptr<PartitionLog>> log = crashed.open();
+  ASSERT_TRUE(log) << log.error();
+  EXPECT_EQ((*log)->written_end(), Offset{30});
+}
+
 TEST(SegmentRecovery, UnsyncedSegmentsBehindATornOneAreRemoved) {
   CrashedLog crashed{1, 200};
   ASSERT_GT(crashed.files().size(), 4u);
