@@ -5,7 +5,7 @@
 #include <cmath>
 #include <iomanip>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

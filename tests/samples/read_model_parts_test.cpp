@@ -5,11 +5,11 @@
 #include <set>
 #include <string>
 
-#include "import/valid_utf8.hpp"
 #include "model/funnel.hpp"
 #include "model/hyperloglog.hpp"
 #include "model/projections.hpp"
 #include "tests/support/random.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

@@ -19,9 +19,9 @@
 
 #include "import/batched_appends.hpp"
 #include "import/import_progress.hpp"
+#include "import/ingest_chain.hpp"
 #include "import/line_reader.hpp"
 #include "import/open_files.hpp"
-#include "ingest/ingest.hpp"
 
 namespace tracker {
 

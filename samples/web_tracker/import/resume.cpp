@@ -9,7 +9,7 @@
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/text.hpp>
 
-#include "ingest/ingest.hpp"
+#include "import/ingest_chain.hpp"
 
 namespace tracker {
 namespace {

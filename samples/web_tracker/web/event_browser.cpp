@@ -7,7 +7,7 @@
 
 #include <lungo/log/text.hpp>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 #include "web/event_json.hpp"
 #include "web/newest_first.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <lungo/framework/codec_json.hpp>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

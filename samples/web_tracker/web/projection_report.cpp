@@ -4,7 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

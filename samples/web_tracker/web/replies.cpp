@@ -5,7 +5,7 @@
 
 #include <lungo/log/log_text.hpp>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

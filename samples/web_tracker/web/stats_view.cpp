@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 namespace tracker {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 #include "web/replies.hpp"
 
 namespace tracker {

@@ -1,4 +1,4 @@
-#include "import/valid_utf8.hpp"
+#include "valid_utf8.hpp"
 
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-#include "ingest/ingest.hpp"
+#include "import/ingest_chain.hpp"
 
 namespace tracker {
 
