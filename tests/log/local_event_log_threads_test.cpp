@@ -39,6 +39,7 @@ TEST(LocalEventLogThreads, EveryAppendOfEightThreadsIsThereOnceAndInItsThreadsOr
         EXPECT_TRUE(result.has_value()) << result.error();
         completed.fetch_add(1);
         if (waits) mine = true;
+        ports.executor.notify();
       });
       EXPECT_TRUE(!waits || mine.load()) << "append returned before its completion";
     }
