@@ -160,6 +160,46 @@ TEST(StreamRun2, ALaterVersionIsRefusedByName) {
   EXPECT_EQ(StreamRunReader::open(damage.disk, "run").error(), Errc::newer_format);
 }
 
+// A posting that leads back to itself, of a stream that claims 2^61 records: refused after its pages were read once.
+TEST(StreamRun2, APostingWithoutAnEndIsRefused) {
+  for (const PageNumber leads_to : {0u, 1u, 2u}) {
+    SimDisk disk;
+    const StreamRunOrigin origin{.begin = Offset{0}, .end = Offset{std::int64_t{1} << 62}};
+    const auto writer = *StreamRunWriter::create(disk, "run", origin);
+    writer->begin_stream(kSpread, origin.end.plus(-1), 0);
+    for (std::int64_t i = 2; i < 6000; ++i) ASSERT_TRUE(writer->add_earlier(origin.end.plus(-i)));
+    ASSERT_TRUE(writer->end_stream());
+    ASSERT_TRUE(*writer->finish(1));
+    ASSERT_TRUE(writer->publish(false));
+
+    Bytes bytes = *read_file(disk, "run", 1 << 20);
+    const auto file = *disk.open("run", OpenMode::read_write);
+    Page posting;
+    std::copy_n(bytes.data() + kPageBytes, kPageBytes, posting.data());
+    ASSERT_TRUE(page_holds(posting, PageKind::posting, 1, origin));
+    std::fill_n(posting.data(), kPostingRoom, std::byte{1});  // to its end, or a distance of 0 would end it
+    store_little_endian(posting.data() + kPostingRoom, leads_to);
+    seal_page(posting, PageKind::posting, 1, origin);
+    ASSERT_TRUE(file->write_at(kPageBytes, posting));
+    Entry entry{.hash = kSpread, .count = std::uint64_t{1} << 61, .head = origin.end.plus(-1)};
+    entry.posting = {.at = 0, .size = entry.count};
+    BlockBuilder block;
+    ASSERT_TRUE(block.add(entry, origin.end));
+    seal_page(block.page(), PageKind::block, 2, origin);
+    ASSERT_TRUE(file->write_at(2 * kPageBytes, block.page()));
+    Footer footer = *decode_footer(BytesView{bytes}.last(kFooterBytes), bytes.size());
+    footer.records = entry.count;
+    ASSERT_TRUE(file->write_at(bytes.size() - kFooterBytes, encode(footer)));
+
+    const RunPtr run = open_run(disk, "run");
+    std::vector<Offset> found;
+    const Result<void> looked = run->find(kSpread, Offset{0}, origin.end, found);
+    ASSERT_FALSE(looked);
+    EXPECT_EQ(looked.error(), Errc::corrupt);
+    EXPECT_LE(found.size(), 1 + 2 * kPostingRoom);
+  }
+}
+
 // Random bytes in pages and fence, with checks that hold: answers may be wrong, but lie in the range, and reading comes to an
 // end.
 TEST(StreamRun2, HostilePagesStayInTheirBounds) {
