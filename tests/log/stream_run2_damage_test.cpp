@@ -28,7 +28,7 @@ struct DamageCase {
     }
     EXPECT_TRUE(open.write(disk, "run", 1, LeaderEpoch{1}, true));
     good = *read_file(disk, "run", 1 << 20);
-    file = std::move(*disk.open("run", OpenMode::read_write));
+    file = *disk.open("run", OpenMode::read_write);
   }
   // True when damage was seen. Never a wrong answer, looked up or walked through.
   bool reads_wrong() {
