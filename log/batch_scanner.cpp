@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.hpp"
+#include "batch_layout.hpp"
 
 namespace lungo {
 namespace {
@@ -10,7 +11,6 @@ namespace {
 // Headers alone: small, as large batches are skipped over. Whole batches: large, as everything is read.
 constexpr std::size_t kHeaderWindowBytes = 4u << 10;
 constexpr std::size_t kBatchWindowBytes = 512u << 10;
-constexpr std::size_t kCrcCoversFrom = 21;  // the attributes, and all behind them
 
 }  // namespace
 
@@ -33,7 +33,7 @@ std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEp
 Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch) {
   const std::uint64_t end = position + header.size_bytes();
   std::uint32_t crc = 0;
-  for (std::uint64_t at = position + kCrcCoversFrom; at < end;) {
+  for (std::uint64_t at = position + batch_layout::kCrcCoversFrom; at < end;) {
     const std::span<std::byte> piece = scratch.first(std::min<std::uint64_t>(scratch.size(), end - at));
     const Result<std::size_t> read = file.read_at(at, piece);
     if (!read) return read.error();

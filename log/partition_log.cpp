@@ -7,6 +7,7 @@
 #include "append_checks.hpp"
 #include "base/byte_order.hpp"
 #include "base/logger.hpp"
+#include "batch_layout.hpp"
 #include "partition_parts.hpp"
 #include "partition_recovery.hpp"
 #include "segment_directory.hpp"
@@ -14,11 +15,8 @@
 namespace lungo {
 namespace {
 
-// Positions inside a segment are 32 bits in Kafka's index, signed. A batch that is larger than the limit begins at zero.
-constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
 // Several appends share a batch as long as it keeps well below the 31 bits of its length.
 constexpr std::size_t kBatchBytesMax = 2 * kRecordBytesMax;
-constexpr std::size_t kCrcAt = 17;
 
 // An item that takes part in the batch, and where its records will lie.
 struct Accepted {
@@ -138,7 +136,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     return written.error() == Errc::partition_failed ? fail(written.error()) : written;
   }
   epochs.note(epoch, base);
-  last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + kCrcAt);
+  last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + batch_layout::kCrcAt);
   written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
   written_end.store(end.value(), std::memory_order_release);
   return {};

@@ -7,11 +7,11 @@
 
 #include "base/byte_reader.hpp"
 #include "base/crc32c.hpp"
+#include "batch_layout.hpp"
 
 namespace lungo {
 namespace {
 
-constexpr std::size_t kCrcCoversFrom = 21;
 // length, attributes, timestampDelta, offsetDelta, keyLength, valueLength and headerCount at their shortest
 constexpr std::size_t kRecordBytesMin = 7;
 constexpr std::size_t kHeaderBytesMin = 2;
@@ -134,7 +134,7 @@ Result<BatchHeader> verify_batch(BytesView bytes) {
     return corrupt("batch of " + std::to_string(header->size_bytes()) + " bytes is cut off after " +
                    std::to_string(bytes.size()));
   }
-  const std::uint32_t crc = crc32c(bytes.first(header->size_bytes()).subspan(kCrcCoversFrom));
+  const std::uint32_t crc = crc32c(bytes.first(header->size_bytes()).subspan(batch_layout::kCrcCoversFrom));
   if (crc != header->crc)
     return corrupt("CRC of the batch at offset " + std::to_string(header->base_offset.value()) + " differs");
   return header;

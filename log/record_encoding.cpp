@@ -10,23 +10,12 @@
 #include "base/byte_order.hpp"
 #include "base/crc32c.hpp"
 #include "base/varint.hpp"
+#include "batch_layout.hpp"
 
 namespace lungo {
 namespace {
 
-// Where the fields of the batch header begin.
-constexpr std::size_t kLengthAt = 8;
-constexpr std::size_t kEpochAt = 12;
-constexpr std::size_t kMagicAt = 16;
-constexpr std::size_t kCrcAt = 17;
-constexpr std::size_t kAttributesAt = 21;
-constexpr std::size_t kLastDeltaAt = 23;
-constexpr std::size_t kBaseTimestampAt = 27;
-constexpr std::size_t kMaxTimestampAt = 35;
-constexpr std::size_t kProducerAt = 43;
-constexpr std::size_t kProducerEpochAt = 51;
-constexpr std::size_t kBaseSequenceAt = 53;
-constexpr std::size_t kCountAt = 57;
+using namespace batch_layout;
 
 // length, attributes, timestampDelta and offsetDelta at their longest
 constexpr std::size_t kFramingBytesMax = 3 * kVarintBytesMax + 1;
@@ -167,7 +156,7 @@ BytesView BatchBuilder::finish(Offset base, LeaderEpoch epoch) {
   store_big_endian(at + kBaseSequenceAt, std::int32_t{-1});
   store_big_endian(at + kCountAt, count_);
   const BytesView batch = BytesView{buffer_}.first(size_);
-  store_big_endian(at + kCrcAt, crc32c(batch.subspan(kAttributesAt)));
+  store_big_endian(at + kCrcAt, crc32c(batch.subspan(kCrcCoversFrom)));
   return batch;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "batch_layout.hpp"
 #include "segment.hpp"
 
 namespace lungo {
@@ -9,8 +10,6 @@ namespace {
 
 constexpr std::size_t kWindowBytes = 1u << 20;
 constexpr std::size_t kPieceBytes = 64u << 10;
-constexpr std::size_t kMagicAt = 16;
-constexpr std::size_t kAttributesAt = 21;
 constexpr int kCodecMax = 4;  // zstd
 
 // Looking costs a checksum over all that a header claims, and bytes may look like headers everywhere. So looks are limited to
@@ -20,6 +19,7 @@ constexpr std::uint64_t kLooksPerByte = 8;
 // Whether `head` may begin with a batch's header. Stricter than parse_batch_header(), or the looks would be used up by
 // compressed values alone: of the attributes Kafka defines seven bits, and "none" is -1 wherever a number may be absent.
 std::optional<BatchHeader> header_in(BytesView head) {
+  using namespace batch_layout;
   if (head[kMagicAt] != std::byte{2} || head[kAttributesAt] != std::byte{0} || head[kAttributesAt + 1] > std::byte{0x7f}) {
     return std::nullopt;
   }

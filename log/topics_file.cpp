@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
 #include "tail_page.hpp"
 
@@ -15,7 +16,6 @@ constexpr int kMajor = 1;
 constexpr std::size_t kNameCharsMax = 249;  // so that NAME-PARTITION is a file name; Kafka's limit
 constexpr std::int32_t kPartitionsMax = 100'000;
 constexpr std::uint64_t kSegmentBytesMin = 512;
-constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;  // positions in Kafka's offset index are 32 bits, signed
 constexpr std::string_view kIsrSync = "isr+sync";
 constexpr std::string_view kIsr = "isr";
 
@@ -138,7 +138,7 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.streams && spec.compact && !is_internal) return refused(spec, "a stream topic can't be compacted");
   if (spec.flush_interval.count() < 0) return refused(spec, "flush_interval is negative");
   if (spec.segment_bytes < kSegmentBytesMin || spec.segment_bytes > kSegmentBytesMax) {
-    return refused(spec, "segment_bytes must be 512 to 2147483647");
+    return refused(spec, "segment_bytes must be 512 to " + std::to_string(kSegmentBytesMax));
   }
   return {};
 }

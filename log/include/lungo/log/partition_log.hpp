@@ -16,6 +16,9 @@
 
 namespace lungo {
 
+/// Positions inside a segment are 32 bits in Kafka's index, signed. A batch that is larger than the limit begins at zero.
+inline constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
+
 struct PartitionOptions {
   std::uint64_t segment_bytes = 64ull << 20;
   std::uint32_t index_interval_bytes = 4096;  // Kafka's: one index entry per so many bytes of batches
