@@ -174,18 +174,7 @@ class Script {
 class StorageCrash : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(StorageCrash, NothingPromisedIsLostAtAnyByte) {
-  const SilentLog silent;
-  const std::size_t wanted = crash_states_per_shard();
-  std::uint64_t seed = test_seed(GetParam() * 1'000'000);
-  CrashStates states{seed, wanted, {}};
-  for (; !states.enough(); ++seed) {
-    SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
-    Script{seed, states}.run();
-  }
-  std::printf("seeds up to %llu: %zu distinct states, %zu looked at\n", static_cast<unsigned long long>(seed - 1),
-              states.distinct(), states.looked_at());
-  RecordProperty("crash_states", std::to_string(states.distinct()));
-  EXPECT_GE(states.distinct(), wanted);
+  see_crash_states(GetParam(), {}, [](std::uint64_t seed, CrashStates& states) { Script{seed, states}.run(); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, StorageCrash, testing::Range<std::uint64_t>(1, kCrashShards + 1));

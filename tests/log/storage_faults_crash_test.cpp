@@ -86,31 +86,41 @@ void live(PartitionFixture& fixture, Answers& answers) {
   }
 }
 
-TEST(StorageFaults, EveryCallOfAPartitionMayFail) {
+/// One run per call that may fail, with each error, once and for ever, until none is left to fail. `run` lets the call of this
+/// number fail on the disk it makes and looks at what is left; false when there were fewer calls.
+void let_every_call_fail(const std::function<bool(std::uint64_t failing, Errc code, bool for_ever)>& run) {
   const SilentLog silent;
   std::uint64_t runs = 0;
   for (const Errc code : {Errc::io, Errc::no_space}) {
     for (const bool for_ever : {false, true}) {
       bool fails = true;
-      for (std::uint64_t failing = 1; fails && !HasFailure(); ++failing) {
+      for (std::uint64_t failing = 1; fails && !testing::Test::HasFailure(); ++failing) {
         SCOPED_TRACE("call " + std::to_string(failing) + " " + std::string(to_string(code)) + (for_ever ? " for ever" : ""));
-        PartitionFixture fixture = fixture_on(std::make_unique<SimDisk>(failing));
-        fixture.simulation->disk.fail_call(failing, code, for_ever);
-        Answers answers;
-        live(fixture, answers);
-        fails = fixture.simulation->disk.calls() >= failing;
+        fails = run(failing, code, for_ever);
         ++runs;
-        for (const auto& disk : {fixture.simulation->disk.after_kill(), fixture.simulation->disk.durable()}) {
-          PartitionFixture found = fixture_on(disk->after_kill());
-          const auto log = found.opened();
-          ASSERT_NE(log, nullptr);
-          expect_kept(values_in(*log), answers);
-        }
       }
     }
   }
   std::cout << "runs with one failing call: " << runs << "\n";
   EXPECT_GT(runs, 1000u);
+}
+
+TEST(StorageFaults, EveryCallOfAPartitionMayFail) {
+  let_every_call_fail([](std::uint64_t failing, Errc code, bool for_ever) {
+    PartitionFixture fixture = fixture_on(std::make_unique<SimDisk>(failing));
+    SimDisk& disk = fixture.simulation->disk;
+    disk.fail_call(failing, code, for_ever);
+    Answers answers;
+    live(fixture, answers);
+    const bool failed = disk.calls() >= failing;
+    for (const auto& left : {disk.after_kill(), disk.durable()}) {
+      PartitionFixture found = fixture_on(left->after_kill());
+      const auto log = found.opened();
+      EXPECT_NE(log, nullptr);
+      if (log) expect_kept(values_in(*log), answers);
+    }
+    return failed;
+  });
 }
 
 const TopicPartition kPartition{"events", PartitionId{0}};
@@ -150,32 +160,22 @@ void live(const Ports& ports, Answers& answers, bool& has_topic) {
 }
 
 TEST(StorageFaults, EveryCallOfADataDirectoryMayFail) {
-  const SilentLog silent;
-  std::uint64_t runs = 0;
-  for (const Errc code : {Errc::io, Errc::no_space}) {
-    for (const bool for_ever : {false, true}) {
-      bool fails = true;
-      for (std::uint64_t failing = 1; fails && !HasFailure(); ++failing) {
-        SCOPED_TRACE("call " + std::to_string(failing) + " " + std::string(to_string(code)) + (for_ever ? " for ever" : ""));
-        Simulation machine{failing};
-        machine.disk.fail_call(failing, code, for_ever);
-        Answers answers;
-        bool has_topic = false;
-        live(machine.ports(), answers, has_topic);
-        fails = machine.disk.calls() >= failing;
-        ++runs;
-        for (const auto& disk : {machine.disk.after_kill(), machine.disk.durable()}) {
-          Simulation found{1, disk->after_kill()};
-          const Ports ports = found.ports();
-          const Result<std::shared_ptr<EventLog>> log = open_local("/data", {.ports = &ports});
-          ASSERT_TRUE(log) << log.error();
-          if (has_topic) expect_kept(values_of(**log, kPartition), answers);
-        }
-      }
+  let_every_call_fail([](std::uint64_t failing, Errc code, bool for_ever) {
+    Simulation machine{failing};
+    machine.disk.fail_call(failing, code, for_ever);
+    Answers answers;
+    bool has_topic = false;
+    live(machine.ports(), answers, has_topic);
+    const bool failed = machine.disk.calls() >= failing;
+    for (const auto& left : {machine.disk.after_kill(), machine.disk.durable()}) {
+      Simulation found{1, left->after_kill()};
+      const Ports ports = found.ports();
+      const Result<std::shared_ptr<EventLog>> log = open_local("/data", {.ports = &ports});
+      EXPECT_TRUE(log) << log.error();
+      if (log && has_topic) expect_kept(values_of(**log, kPartition), answers);
     }
-  }
-  std::cout << "runs with one failing call: " << runs << "\n";
-  EXPECT_GT(runs, 1000u);
+    return failed;
+  });
 }
 
 }  // namespace

@@ -231,18 +231,9 @@ class Script {
 class StorageLogCrash : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(StorageLogCrash, NothingPromisedIsLostAtAnyByte) {
-  const SilentLog silent;
-  const std::size_t wanted = crash_states_per_shard();
-  std::uint64_t seed = test_seed(GetParam() * 1'000'000);
-  CrashStates states{seed, wanted, {.survivors_per_step = 6, .deep_one_in = 300}};
-  for (; !states.enough(); ++seed) {
-    SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
+  see_crash_states(GetParam(), {.survivors_per_step = 6, .deep_one_in = 300}, [](std::uint64_t seed, CrashStates& states) {
     Script{seed, states}.run();
-  }
-  std::printf("seeds up to %llu: %zu distinct states, %zu looked at\n", static_cast<unsigned long long>(seed - 1),
-              states.distinct(), states.looked_at());
-  RecordProperty("crash_states", std::to_string(states.distinct()));
-  EXPECT_GE(states.distinct(), wanted);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, StorageLogCrash, testing::Range<std::uint64_t>(1, kCrashShards + 1));

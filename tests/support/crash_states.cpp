@@ -1,6 +1,10 @@
 #include "tests/support/crash_states.hpp"
 
+#include <cstdio>
 #include <cstdlib>
+
+#include "tests/support/quiet_log.hpp"
+#include "tests/support/random.hpp"
 
 namespace lungo::test {
 
@@ -29,11 +33,6 @@ std::string text_of(const DiskStep& step) {
 }
 
 }  // namespace
-
-std::size_t crash_states_per_shard() {
-  const char* const text = std::getenv("LUNGO_CRASH_STATES");
-  return (text == nullptr ? kStates : std::strtoull(text, nullptr, 10)) / (2 * kCrashShards);
-}
 
 void CrashStates::watch(SimDisk& disk, const std::function<std::uint64_t()>& promise, const Look& look) {
   disk.on_step([this, &disk, promise, look](const DiskStep& step) {
@@ -83,6 +82,23 @@ void CrashStates::look_at(std::unique_ptr<SimDisk> found, std::uint64_t promise,
   const std::size_t key = (hash ^ (promise * 3 + static_cast<std::uint64_t>(cut))) * 0x9e3779b97f4a7c15u;
   if (!looked_at_.insert(key).second) return;
   look(std::move(found), {.nothing_lost = cut == Cut::killed, .deep = random_.one_in(options_.deep_one_in)});
+}
+
+void see_crash_states(std::uint64_t shard, const CrashStates::Options& options,
+                      const std::function<void(std::uint64_t seed, CrashStates& states)>& run_script) {
+  const SilentLog silent;
+  const char* const text = std::getenv("LUNGO_CRASH_STATES");
+  const std::size_t wanted = (text == nullptr ? kStates : std::strtoull(text, nullptr, 10)) / (2 * kCrashShards);
+  std::uint64_t seed = test_seed(shard * 1'000'000);
+  CrashStates states{seed, wanted, options};
+  for (; !states.enough(); ++seed) {
+    SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
+    run_script(seed, states);
+  }
+  std::printf("seeds up to %llu: %zu distinct states, %zu looked at\n", static_cast<unsigned long long>(seed - 1),
+              states.distinct(), states.looked_at());
+  testing::Test::RecordProperty("crash_states", std::to_string(states.distinct()));
+  EXPECT_GE(states.distinct(), wanted);
 }
 
 }  // namespace lungo::test

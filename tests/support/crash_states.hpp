@@ -21,10 +21,6 @@ namespace lungo::test {
 /// Tests of each of the two suites (storage_crash_test.cpp, storage_log_crash_test.cpp), so that ctest runs them side by side.
 inline constexpr std::uint64_t kCrashShards = 3;
 
-/// Distinct states that each shard of both suites has to see: its part of LUNGO_CRASH_STATES in the environment, otherwise of
-/// 120,000. Long run: LUNGO_CRASH_STATES=2000000.
-std::size_t crash_states_per_shard();
-
 class CrashStates {
  public:
   struct Situation {
@@ -66,5 +62,10 @@ class CrashStates {
   std::unordered_set<std::size_t> distinct_;
   std::unordered_set<std::size_t> looked_at_;
 };
+
+/// Runs scripts of the seeds that belong to `shard`, as long as it takes to see its part of the distinct states: of
+/// LUNGO_CRASH_STATES in the environment, otherwise of 120,000. Long run: LUNGO_CRASH_STATES=2000000.
+void see_crash_states(std::uint64_t shard, const CrashStates::Options& options,
+                      const std::function<void(std::uint64_t seed, CrashStates& states)>& run_script);
 
 }  // namespace lungo::test
