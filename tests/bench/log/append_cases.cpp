@@ -36,28 +36,25 @@ Contestant raw_write_rate(RawFile& file, const Bytes& bytes, std::size_t appends
 void append_500(const std::string& directory) {
   const std::string value(100, 'v');
   LungoStore lungo(directory + "/lungo", Durability::written);
-  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
-  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
-  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  const Peers peers(directory, Durability::written);
   const auto raw = framed_store(directory + "/raw", Durability::written, 0);
   const auto reserved = framed_store(directory + "/reserved", Durability::written, 128u << 20);
   compete("append.500_written", "records/s", kRounds,
           {rate("lungo", lungo, value, 500, 70), rate("raw", *raw, value, 500, 70),
-           rate("raw_reserved", *reserved, value, 500, 70), rate("lmdb", *lmdb, value, 500, 70),
-           rate("rocksdb", *rocksdb, value, 500, 20), rate("sqlite", *sqlite, value, 500, 20)});
+           rate("raw_reserved", *reserved, value, 500, 70), rate("lmdb", *peers.lmdb, value, 500, 70),
+           rate("rocksdb", *peers.rocksdb, value, 500, 20), rate("sqlite", *peers.sqlite, value, 500, 20)});
 }
 
 void append_one_waiting(const std::string& directory) {
   const std::string value(100, 'v');
   LungoStore lungo(directory + "/lungo", Durability::written);
-  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
-  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
-  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  const Peers peers(directory, Durability::written);
   RawFile raw(directory + "/raw", 64u << 20);
   const Bytes batch(171);
   compete("append.one_waiting_written", "records/s", kRounds,
-          {rate("lungo", lungo, value, 1, 8'000), raw_write_rate(raw, batch, 8'000), rate("rocksdb", *rocksdb, value, 1, 2'000),
-           rate("lmdb", *lmdb, value, 1, 200), rate("sqlite", *sqlite, value, 1, 200)});
+          {rate("lungo", lungo, value, 1, 8'000), raw_write_rate(raw, batch, 8'000),
+           rate("rocksdb", *peers.rocksdb, value, 1, 2'000), rate("lmdb", *peers.lmdb, value, 1, 200),
+           rate("sqlite", *peers.sqlite, value, 1, 200)});
 }
 
 void append_one_async(const std::string& directory) {

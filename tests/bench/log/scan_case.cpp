@@ -48,18 +48,17 @@ void drop_cache(const std::vector<std::string>& segments) {
 void scan(const std::string& directory) {
   const std::string value(100, 'v');
   LungoStore lungo(directory + "/lungo", Durability::written);
-  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::written);
-  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::written);
-  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::written);
+  const Peers peers(directory, Durability::written);
   const auto raw = framed_store(directory + "/raw", Durability::written, 0);
-  for (Store* store : {static_cast<Store*>(&lungo), rocksdb.get(), sqlite.get(), lmdb.get(), raw.get()}) fill(*store, value);
+  for (Store* store : {static_cast<Store*>(&lungo), peers.rocksdb.get(), peers.sqlite.get(), peers.lmdb.get(), raw.get()})
+    fill(*store, value);
   const std::vector<std::string> segments = segments_below(directory + "/lungo");
 
   compete("scan.decoded", "records/s", 5,
           {{"lungo", [&] { return records_a_second(lungo); }},
-           {"lmdb", [&] { return records_a_second(*lmdb); }},
-           {"rocksdb", [&] { return records_a_second(*rocksdb); }},
-           {"sqlite", [&] { return records_a_second(*sqlite); }},
+           {"lmdb", [&] { return records_a_second(*peers.lmdb); }},
+           {"rocksdb", [&] { return records_a_second(*peers.rocksdb); }},
+           {"sqlite", [&] { return records_a_second(*peers.sqlite); }},
            {"raw", [&] { return records_a_second(*raw); }}});
   compete("scan.checked", "MB/s", 7,
           {{"lungo", [&] { return read_lungo(lungo); }}, {"raw", [&] { return read_raw(segments); }}});

@@ -27,6 +27,15 @@ class Store {
 std::unique_ptr<Store> sqlite_store(const std::string& directory, Durability durability);
 std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);  // append: any thread
 std::unique_ptr<Store> lmdb_store(const std::string& directory, Durability durability);
+/// The three, in directories of their own.
+struct Peers {
+  Peers(const std::string& directory, Durability durability)
+      : rocksdb(rocksdb_store(directory + "/rocksdb", durability)),
+        sqlite(sqlite_store(directory + "/sqlite", durability)),
+        lmdb(lmdb_store(directory + "/lmdb", durability)) {}
+  const std::unique_ptr<Store> rocksdb, sqlite, lmdb;
+};
+
 /// A plain file of frames, a length and the value each, without checksum or index: one write an append. The limit.
 /// `reserved_bytes` are its blocks from the beginning on, as a segment has some.
 std::unique_ptr<Store> framed_store(const std::string& directory, Durability durability, std::uint64_t reserved_bytes);

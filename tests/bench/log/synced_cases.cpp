@@ -26,9 +26,7 @@ double appends_a_second(Store& store, const std::string& value, std::size_t coun
 void one_thread(const std::string& directory, const std::string& figure, std::size_t count, std::size_t appends) {
   const std::string value(100, 'v');
   LungoStore lungo(directory + "/lungo", Durability::synced);
-  const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::synced);
-  const auto sqlite = sqlite_store(directory + "/sqlite", Durability::synced);
-  const auto lmdb = lmdb_store(directory + "/lmdb", Durability::synced);
+  const Peers peers(directory, Durability::synced);
   const auto raw = framed_store(directory + "/raw", Durability::synced, 64u << 20);
   const auto rate = [&](Store& store) {
     return [&store, &value, count, appends] {
@@ -38,9 +36,9 @@ void one_thread(const std::string& directory, const std::string& figure, std::si
   compete(figure, "records/s", 15,
           {{"lungo", rate(lungo)},
            {"raw", rate(*raw)},
-           {"rocksdb", rate(*rocksdb)},
-           {"sqlite", rate(*sqlite)},
-           {"lmdb", rate(*lmdb)}});
+           {"rocksdb", rate(*peers.rocksdb)},
+           {"sqlite", rate(*peers.sqlite)},
+           {"lmdb", rate(*peers.lmdb)}});
 }
 
 // The threads are there before the clock starts; it stops when the last of them is through.
