@@ -56,23 +56,21 @@ Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, B
   if (!read) return read.error().with_context(path_);
   const BytesView bytes = BytesView{*buffer}.first(*read);
 
+  // What is good before damage is served; the next read begins with the damaged batch, and names it.
   std::size_t good = 0;
+  std::string fault = "file ends inside a batch";
   while (run.end < end && bytes.size() - good >= kBatchHeaderBytes) {
-    const BytesView rest = bytes.subspan(good);
-    const Result<BatchHeader> head = parse_batch_header(rest);
-    if (head && head->size_bytes() > rest.size() && good > 0) break;  // the buffer ends inside a batch
-    const Result<BatchHeader> header = verify_batch(rest);
-    if (!header) return corrupt_at(path_, place->position + good, header.error().text());
-    std::string fault = neighbour_fault(*header, run.end, run.epoch);
+    const Result<BatchHeader> header = verify_batch(bytes.subspan(good));
+    fault = header ? neighbour_fault(*header, run.end, run.epoch) : std::string(header.error().text());
     if (fault.empty() && header->epoch != epoch_at(header->base_offset)) {
       fault = "leader epoch " + std::to_string(header->epoch.value()) + " differs from the log's history";
     }
-    if (!fault.empty()) return corrupt_at(path_, place->position + good, fault);
+    if (!fault.empty()) break;  // damage, or the buffer ends inside a batch
     good += header->size_bytes();
     run.end = header->end_offset();
     run.epoch = header->epoch;
   }
-  if (good == 0) return corrupt_at(path_, place->position, "file ends inside a batch");
+  if (good == 0) return corrupt_at(path_, place->position, fault);
   run.buffer = buffer;
   run.batches = bytes.first(good);
   return run;

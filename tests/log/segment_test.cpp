@@ -96,6 +96,29 @@ TEST(SegmentAppend, WhenCuttingBackFailsTooThePartitionFails) {
   EXPECT_EQ(contents(*log).size(), 1u);
 }
 
+// A read takes in several batches: the good ones before a damaged one are served, and the next read names the damage.
+TEST(SegmentRead, WhatLiesBeforeDamageIsServed) {
+  PartitionFixture fixture;
+  const auto log = fixture.opened();
+  std::uint64_t third = 0;
+  for (int i = 0; i < 4; ++i) {
+    if (i == 2) third = fixture.file_size(kFirstLog);
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
+  }
+  for (const std::uint64_t byte : {third + 16, third + 20, third + kBatchHeaderBytes + 3}) {  // magic, CRC, record
+    SCOPED_TRACE(byte);
+    fixture.flip(kFirstLog, byte);
+    const Result<Fetched> before = log->read(Offset{0}, Offset{4}, 1 << 20, {}, {});
+    ASSERT_TRUE(before) << before.error();
+    EXPECT_EQ(before->next().offset, Offset{2});
+    const Result<Fetched> damaged = log->read(Offset{2}, Offset{4}, 1 << 20, {}, {});
+    EXPECT_EQ(damaged.error(), Errc::corrupt);
+    EXPECT_NE(damaged.error().text().find("byte " + std::to_string(third)), std::string_view::npos) << damaged.error();
+    fixture.flip(kFirstLog, byte);
+  }
+  EXPECT_EQ(read_all(*log, Offset{0}, Offset{4})->size(), 4u);
+}
+
 // Room is reserved behind the end while a segment is written: a sealed one must not keep it.
 TEST(SegmentRoom, ASealedSegmentTakesNoMoreBlocksThanItsBytes) {
   const TempDirectory directory;
