@@ -7,37 +7,44 @@ import os
 import struct
 
 _MASK = (1 << 64) - 1
+_HEADER = struct.Struct("<8sI")
+_PLACES_AT = 64
+_PLACE = struct.Struct("<QQQQ")  # start, its complement, end, its complement
 
 
-def topic_partitions(directory):
-    """[(topic, partition)] in the order of lungo.topics, which is that of the ends in `tail`."""
-    found = []
+def tail_places(directory):
+    """{(topic, partition): place in `tail`}, as lungo.topics says."""
+    found = {}
     topic = None
     with open(os.path.join(directory, "lungo.topics"), encoding="utf-8") as lines:
         for line in lines:
             name, _, value = line.rstrip("\n").partition("=")
             if name == "topic":
                 topic = value
-            elif name == "partitions":
-                found += [(topic, number) for number in range(int(value))]
+            elif name == "tail.places":
+                runs = [tuple(map(int, run.split("+"))) for run in value.split(",")]
+                places = [first + place for first, count in runs for place in range(count)]
+                found.update({(topic, number): place for number, place in enumerate(places)})
     return found
 
 
 def committed_ends(directory):
-    """{(topic, partition): committed end} as of now; what is being written at this moment is left out."""
-    names = topic_partitions(directory)
+    """{(topic, partition): committed end} as of now; what is being written at this moment is left out.
+
+    OSError before the writer has made its files; ValueError for a format that this reader does not know."""
+    places = tail_places(directory)
     with open(os.path.join(directory, "tail"), "rb") as file:
         page = file.read()
-    magic, major = struct.unpack_from("<8sI", page)
-    if magic != b"lungtail" or major != 1:
+    magic, major = _HEADER.unpack_from(page)
+    if magic != b"lungtail" or major != 2:
         raise ValueError(f"{directory}/tail: magic {magic!r}, major {major}")
     ends = {}
-    for index, name in enumerate(names):
-        position = 64 + 16 * index
-        if position + 16 <= len(page):
-            value, complement = struct.unpack_from("<QQ", page, position)
-            if value ^ complement == _MASK:
-                ends[name] = value
+    for name, place in places.items():
+        position = _PLACES_AT + _PLACE.size * place
+        if position + _PLACE.size <= len(page):
+            _, _, end, complement = _PLACE.unpack_from(page, position)
+            if end ^ complement == _MASK:
+                ends[name] = end
     return ends
 
 
