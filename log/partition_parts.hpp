@@ -1,5 +1,5 @@
-// What a PartitionLog is made of; its members are spread over partition_log.cpp (open, append, close), partition_sync.cpp,
-// partition_read.cpp and partition_streams.cpp.
+// What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
+// partition_sync.cpp, partition_truncate.cpp, partition_read.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>

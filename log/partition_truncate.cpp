@@ -1,0 +1,58 @@
+// PartitionLog: cutting the log back to an earlier end.
+
+#include "partition_parts.hpp"
+#include "segment_directory.hpp"
+
+namespace lungo {
+
+Result<void> PartitionLog::truncate_to(Offset end) {
+  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  if (end < start() || end > written_end()) {
+    return Error{Errc::invalid_argument, "can't cut " + parts_->directory + " at offset " + std::to_string(end.value())};
+  }
+  const std::size_t index = segment_index(*list, end).value_or(0);
+  const Result<std::uint64_t> position = (*list)[index]->border_at(end);
+  if (!position) return position.error();
+
+  parts_->sync_turn.take();
+  Result<void> done = parts_->cut(*list, index, *position, end);
+  if (!done) static_cast<void>(parts_->fail(done.error()));
+  parts_->sync_turn.give_back();
+  return done;
+}
+
+Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end) {
+  // The mark first: it must never promise more than there is.
+  const Offset synced = std::min(end, Offset{synced_end});
+  if (Result<void> reset = mark->reset(synced); !reset) return reset;
+  for (std::size_t i = list.size(); i-- > index + 1;) {
+    if (Result<void> removed = remove_segment(ports.storage, directory, list[i]->base()); !removed) return removed;
+  }
+  const Offset base = list[index]->base();
+  if (Result<void> removed = remove_stream_run(ports.storage, directory, base); !removed) return removed;
+  if (Result<void> cut_off = list[index]->cut(position); !cut_off) return cut_off;
+  // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
+  const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
+  if (!segment) return segment.error();
+  const Result<SegmentScan> rebuilt = (*segment)->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
+  if (!rebuilt) return rebuilt.error();
+  if (rebuilt->damage) return *rebuilt->damage;
+  // A power cut must not bring back what was cut: what is appended next would lie behind it, or beside it.
+  if (Result<void> durable = (*segment)->sync(true); !durable) return durable;
+  if (Result<void> durable = ports.storage.sync_directory(directory); !durable) return durable;
+  last_batch_crc = rebuilt->last ? rebuilt->last->crc : 0;
+  Segments kept(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(index));
+  kept.push_back(*segment);
+  segments.assign(std::move(kept));
+  epochs.trim_to(end);
+  recent_ids.reset();
+  names_changed = true;
+  first_unsynced_segment = std::min(first_unsynced_segment, base);
+  first_unindexed_segment = std::min(first_unindexed_segment, base);
+  written_end = end.value();
+  synced_end = synced.value();
+  return {};
+}
+
+}  // namespace lungo
