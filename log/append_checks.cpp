@@ -4,6 +4,13 @@
 
 namespace lungo {
 
+void add_key_hashes(const EncodedRecords& records, std::vector<std::uint64_t>& hashes) {
+  for (std::size_t i = 0; i < records.count(); ++i) {
+    const std::optional<std::string_view> key = records.key(i);
+    hashes.push_back(key ? key_hash(*key) : kNoKeyHash);
+  }
+}
+
 AppendChecks::AppendChecks(Log log, RecordLookup lookup, std::function<Result<const RecentIds*>()> recent_ids)
     : log_(log), lookup_(std::move(lookup)), recent_ids_(std::move(recent_ids)) {}
 
@@ -30,11 +37,7 @@ Verdict AppendChecks::judge(const GroupItem& item) {
 void AppendChecks::accept(const EncodedRecords& records) {
   pending_.push_back({&records, accepted_});
   accepted_ += records.count();
-  if (!log_.streams) return;
-  for (std::size_t i = 0; i < records.count(); ++i) {
-    const std::optional<std::string_view> key = records.key(i);
-    hashes_.push_back(key ? key_hash(*key) : kNoKeyHash);
-  }
+  if (log_.streams) add_key_hashes(records, hashes_);
 }
 
 // The latest accepted record of this group with this key: any of them lies at or above every `as_of`.

@@ -15,6 +15,9 @@
 
 namespace lungo {
 
+/// Adds the key hash of each record, in order; kNoKeyHash for one without a key.
+void add_key_hashes(const EncodedRecords& records, std::vector<std::uint64_t>& hashes);
+
 struct Verdict {
   std::optional<Result<Appended>> outcome;  // nothing: the item is to be written
   bool rests_on_group = false;

@@ -9,8 +9,9 @@ namespace lungo {
 
 namespace {
 
-constexpr std::size_t kGroupBytes = 64u << 10;  // bodies in one batch; one larger append stays whole
-constexpr std::size_t kRoundBytes = 1u << 20;   // written before a sync, so that no completion waits for ever
+constexpr std::size_t kGroupBytes = 64u << 10;   // bodies in one batch; one larger append stays whole
+constexpr std::size_t kSealedBytes = 16u << 10;  // from here on an append is mostly alone in its batch
+constexpr std::size_t kRoundBytes = 1u << 20;    // written before a sync, so that no completion waits for ever
 
 /// Callbacks running on this thread. A call from inside one must not wait for a lead that its own thread holds.
 thread_local int callbacks_running = 0;
@@ -58,6 +59,7 @@ std::optional<Error> AppendQueue::refusal(const AppendRequest& request) const {
 void AppendQueue::append(AppendRequest request, Completion completion) {
   Caller caller;
   const bool waits = request.caller_waits && callbacks_running == 0;
+  if (request.records.size_bytes() >= kSealedBytes) request.records.seal();
   bool flusher_needed = false;
   {
     std::unique_lock lock(mutex_);
@@ -195,7 +197,7 @@ std::size_t AppendQueue::write_group() {
   if (failed_) return 0;
   group_.clear();
   std::size_t bytes = 0;
-  for (const Queued& item : queued_) {
+  for (Queued& item : queued_) {
     const std::size_t size = item.request.records.size_bytes();
     if (!group_.empty() && bytes + size > kGroupBytes) break;
     bytes += size;

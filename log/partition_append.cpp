@@ -21,6 +21,30 @@ struct Accepted {
   Offset first;
 };
 
+struct FinishedBatch {
+  BytesView bytes;
+  std::int32_t count;
+  Timestamp max_timestamp;
+};
+
+FinishedBatch stamped(EncodedRecords& records, Offset base, LeaderEpoch epoch) {
+  return {records.stamp(base, epoch), static_cast<std::int32_t>(records.count()), records.max_timestamp()};
+}
+
+// One append is a batch already; several are put together.
+FinishedBatch finish(const std::vector<Accepted>& accepted, BatchBuilder& builder, Offset base, LeaderEpoch epoch) {
+  if (accepted.size() == 1) return stamped(*accepted.front().item->records, base, epoch);
+  builder.clear();
+  for (const Accepted& append : accepted) builder.add(*append.item->records);
+  return {builder.finish(base, epoch), builder.count(), builder.max_timestamp()};
+}
+
+bool wants_checks(const GroupItem& item) { return item.condition != nullptr || item.since || item.records->id(0); }
+
+Appended appended(const EncodedRecords& records, Offset first, LeaderEpoch epoch) {
+  return {.first = first, .end = first.plus(static_cast<std::int64_t>(records.count())), .epoch = epoch};
+}
+
 void refuse_all(std::span<GroupItem> group, const Error& error) {
   for (GroupItem& item : group) item.outcome = error;
 }
@@ -29,41 +53,63 @@ void refuse_all(std::span<GroupItem> group, const Error& error) {
 
 void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
   if (const std::optional<Error> refusal = parts_->refusal()) return refuse_all(group, *refusal);
-  const Offset end = written_end();
-  AppendChecks checks{
-      {.start = start(), .end = end, .epoch = epoch, .epochs = parts_->epochs, .streams = parts_->options.streams},
-      parts_->lookup(end),
-      [this] { return parts_->ids(); }};
-  BatchBuilder& builder = parts_->builder;
-  builder.clear();
+  for (const GroupItem& item : group) check(item.records != nullptr && !item.records->empty(), "an append has records");
+  if (group.size() == 1 && !wants_checks(group.front())) {
+    group.front().outcome = parts_->append_unchecked(*group.front().records, epoch);
+  } else {
+    parts_->append_checked(group, epoch);
+  }
+}
+
+// The short way of an append that is alone and asks for nothing.
+Result<Appended> PartitionLog::Parts::append_unchecked(EncodedRecords& records, LeaderEpoch epoch) {
+  const Offset first{written_end.load(std::memory_order_relaxed)};
+  const FinishedBatch batch = stamped(records, first, epoch);
+  if (Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp); !written) return written.error();
+  if (SegmentStreams* const streams = active->streams()) {
+    key_hashes.clear();
+    add_key_hashes(records, key_hashes);
+    streams->add(first, key_hashes);
+  }
+  if (recent_ids) recent_ids->add_all(records, first);
+  return appended(records, first, epoch);
+}
+
+void PartitionLog::Parts::append_checked(std::span<GroupItem> group, LeaderEpoch epoch) {
+  const Offset end{written_end.load(std::memory_order_relaxed)};
+  AppendChecks checks{{.start = Offset{start}, .end = end, .epoch = epoch, .epochs = epochs, .streams = options.streams},
+                      lookup(end),
+                      [this] { return ids(); }};
   std::vector<Accepted> accepted;
   std::vector<GroupItem*> resting;  // on the batch being written
+  std::size_t bytes = 0;
+  Offset next = end;
   for (GroupItem& item : group) {
-    check(item.records != nullptr && !item.records->empty(), "an append has records");
     Verdict verdict = checks.judge(item);
     if (verdict.rests_on_group) resting.push_back(&item);
-    if (!verdict.outcome && builder.size_bytes() + item.records->size_bytes() > kBatchBytesMax) {
+    if (!verdict.outcome && bytes + item.records->size_bytes() > kBatchBytesMax) {
       verdict.outcome = Error{Errc::too_large, "the appends of one group do not fit one batch"};
     }
     item.outcome = std::move(verdict.outcome);
     if (item.outcome) continue;
-    accepted.push_back({&item, end.plus(builder.count())});
+    accepted.push_back({&item, next});
     checks.accept(*item.records);
-    builder.add(*item.records);
+    bytes += item.records->size_bytes();
+    next = next.plus(static_cast<std::int64_t>(item.records->count()));
   }
   if (accepted.empty()) return;
 
-  const Result<void> written = parts_->write(builder.finish(end, epoch), epoch, builder.count());
+  const FinishedBatch batch = finish(accepted, builder, end, epoch);
+  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp);
   if (!written) {
     for (GroupItem* item : resting) item->outcome = written.error();
     for (const auto& [item, first] : accepted) item->outcome = written.error();
     return;
   }
-  if (SegmentStreams* const streams = parts_->active().streams()) streams->add(end, checks.key_hashes());
+  if (SegmentStreams* const streams = active->streams()) streams->add(end, checks.key_hashes());
   for (const auto& [item, first] : accepted) {
-    item->outcome =
-        Appended{.first = first, .end = first.plus(static_cast<std::int64_t>(item->records->count())), .epoch = epoch};
-    if (parts_->recent_ids) parts_->recent_ids->add_all(*item->records, first);
+    item->outcome = appended(*item->records, first, epoch);
+    if (recent_ids) recent_ids->add_all(*item->records, first);
   }
 }
 
@@ -82,18 +128,21 @@ Error PartitionLog::Parts::fail(const Error& cause) {
 }
 
 // Writes one finished batch: rolls if it is time, then segment, ends. Nothing changes on failure.
-Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count) {
+Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp) {
   const Offset base{written_end.load(std::memory_order_relaxed)};
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);
-  if (active().is_full_for(batch.size(), last, options.segment_bytes)) {
-    active().seal();
+  if (active->is_full_for(batch.size(), last, options.segment_bytes)) {
+    active->seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
-  if (Result<void> written = active().append(batch, last, builder.max_timestamp()); !written) {
+  if (Result<void> written = active->append(batch, last, max_timestamp); !written) {
     return written.error() == Errc::partition_failed ? fail(written.error()) : written;
   }
-  epochs.note(epoch, base);
+  if (epoch != noted_epoch) {
+    epochs.note(epoch, base);
+    noted_epoch = epoch;
+  }
   last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + batch_layout::kCrcAt);
   written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
   written_end.store(end.value(), std::memory_order_release);
@@ -105,6 +154,7 @@ Result<void> PartitionLog::Parts::add_segment(Offset base) {
   if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
   Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
+  active = segment->get();
   segments.add(std::move(*segment));
   names_changed.store(true, std::memory_order_release);
   return {};

@@ -32,29 +32,30 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   parts->last_batch_crc = log->last_batch_crc;
   parts->start = log->segments.empty() ? 0 : log->segments.front()->base().value();
   parts->written_end = parts->synced_end = log->end.value();
+  if (!log->segments.empty()) parts->active = log->segments.back().get();
   parts->segments.assign(std::move(log->segments));
   if (!options.read_only) {
     // The mark before the first segment: from then on a torn tail can be told from rot.
     Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end);
     if (!mark) return mark.error();
     parts->mark = std::move(*mark);
-    if (parts->segments.snapshot()->empty()) {
+    if (parts->active == nullptr) {
       if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
-    parts->first_unsynced_segment = parts->first_unindexed_segment = parts->active().base();
+    parts->first_unsynced_segment = parts->first_unindexed_segment = parts->active->base();
   }
   return std::unique_ptr<PartitionLog>{new PartitionLog(std::move(parts))};
 }
 
 Result<CleanEnd> PartitionLog::close() {
   if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
-  parts_->active().seal();
+  parts_->active->seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();
   parts_->closed = true;
-  Segment& active = parts_->active();
+  Segment& active = *parts_->active;
   if (Result<void> durable = active.sync(true); !durable) return durable.error();
   if (active.streams() != nullptr && parts_->written_bytes > 0) {
     if (Result<void> saved = active.streams()->save(written_end()); !saved) {

@@ -85,7 +85,10 @@ struct PartitionLog::Parts {
   std::atomic<bool> names_changed{false};       // the directory is to be synced
 
   // The owner's.
+  Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
+  LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it
   BatchBuilder builder;
+  std::vector<std::uint64_t> key_hashes;  // of an append
   std::uint32_t last_batch_crc = 0;
   std::unique_ptr<RecentIds> recent_ids;  // null until it is needed
   bool closed = false;
@@ -96,12 +99,13 @@ struct PartitionLog::Parts {
   Offset first_unsynced_segment;     // base of the first segment that may have unsynced bytes
   Offset first_unindexed_segment;    // base of the first segment whose stream index may not be on disk
 
-  [[nodiscard]] Segment& active() const { return *segments.snapshot()->back(); }
   Error fail(const Error& cause);
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);
-  Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count);
+  Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
+  void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
+  Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp);
   [[nodiscard]] RecordLookup lookup(Offset end) const;
   Result<const RecentIds*> ids();
   void write_stream_runs();

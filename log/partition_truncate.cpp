@@ -44,6 +44,8 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   last_batch_crc = rebuilt->last ? rebuilt->last->crc : 0;
   Segments kept(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(index));
   kept.push_back(*segment);
+  active = segment->get();
+  noted_epoch = kNoEpoch;
   segments.assign(std::move(kept));
   epochs.trim_to(end);
   recent_ids.reset();

@@ -45,24 +45,64 @@ std::size_t body_size(const RecordFields& fields) {
   return size;
 }
 
-std::string_view text_at(const Bytes& bytes, std::uint32_t begin, std::int32_t size) {
-  return as_text(BytesView{bytes}.subspan(begin, static_cast<std::size_t>(size)));
+// Subtracted as unsigned: two extreme times may lie further apart than a signed number can say, and the reader's sum wraps
+// back.
+std::int64_t delta(Timestamp time, Timestamp base) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.time_since_epoch().count()) -
+                                   static_cast<std::uint64_t>(base.time_since_epoch().count()));
+}
+
+// What stands before a record's body.
+std::byte* write_framing(std::byte* out, std::int64_t timestamp_delta, std::int32_t offset_delta, std::size_t body_bytes) {
+  const std::size_t size = 1 + signed_varint_size(timestamp_delta) + signed_varint_size(offset_delta) + body_bytes;
+  out = write_signed_varint(out, static_cast<std::int64_t>(size));
+  *out++ = std::byte{0};  // attributes, none are defined
+  out = write_signed_varint(out, timestamp_delta);
+  return write_signed_varint(out, offset_delta);
+}
+
+// All of the header but the place in the log.
+void write_header(GrowingBytes& batch, std::int32_t count, Timestamp base, Timestamp max) {
+  check(count > 0, "a batch holds at least one record");
+  std::byte* const at = batch.data();
+  store_big_endian(at + kLengthAt, static_cast<std::int32_t>(batch.size() - kBatchPrefixBytes));
+  store_big_endian(at + kMagicAt, std::int8_t{2});
+  store_big_endian(at + kAttributesAt, std::int16_t{0});
+  store_big_endian(at + kLastDeltaAt, count - 1);
+  store_big_endian(at + kBaseTimestampAt, std::int64_t{base.time_since_epoch().count()});
+  store_big_endian(at + kMaxTimestampAt, std::int64_t{max.time_since_epoch().count()});
+  store_big_endian(at + kProducerAt, kNoProducer.value());
+  store_big_endian(at + kProducerEpochAt, std::int16_t{-1});
+  store_big_endian(at + kBaseSequenceAt, std::int32_t{-1});
+  store_big_endian(at + kCountAt, count);
+  store_big_endian(at + kCrcAt, crc32c(batch.view().subspan(kCrcCoversFrom)));
+}
+
+// The CRC covers neither.
+void write_place(std::byte* batch, Offset base, LeaderEpoch epoch) {
+  store_big_endian(batch, base.value());
+  store_big_endian(batch + kEpochAt, epoch.value());
 }
 
 }  // namespace
 
 Result<void> EncodedRecords::add(const RecordFields& fields) {
   const std::size_t size = body_size(fields);
-  if (bodies_.size() + size > kRecordBytesMax) {
-    return Error{Errc::too_large, "the records of one append take " + std::to_string(bodies_.size() + size) +
-                                      " bytes, at most " + std::to_string(kRecordBytesMax) + " are allowed"};
+  if (body_bytes_ + size > kRecordBytesMax) {
+    return Error{Errc::too_large, "the records of one append take " + std::to_string(body_bytes_ + size) + " bytes, at most " +
+                                      std::to_string(kRecordBytesMax) + " are allowed"};
   }
-  const std::size_t begin = bodies_.size();
-  bodies_.resize(begin + size);
-  const auto position = [this](const std::byte* at) { return static_cast<std::uint32_t>(at - bodies_.data()); };
+  if (entries_.empty()) {
+    max_timestamp_ = fields.timestamp;
+    batch_.take_to(batch_.make_room(kBatchHeaderBytes + kFramingBytesMax + size) + kBatchHeaderBytes);
+  }
+  const Timestamp base = entries_.empty() ? fields.timestamp : entries_.front().timestamp;
+  std::byte* out = batch_.make_room(kFramingBytesMax + size);
+  const auto position = [this](const std::byte* at) { return static_cast<std::uint32_t>(at - batch_.data()); };
+  out = write_framing(out, delta(fields.timestamp, base), static_cast<std::int32_t>(entries_.size()), size);
 
-  Entry entry{.timestamp = fields.timestamp};
-  std::byte* out = write_field(bodies_.data() + begin, fields.key);
+  Entry entry{.timestamp = fields.timestamp, .body_begin = position(out)};
+  out = write_field(out, fields.key);
   if (fields.key) {
     entry.key_size = static_cast<std::int32_t>(fields.key->size());
     entry.key_begin = position(out) - static_cast<std::uint32_t>(fields.key->size());
@@ -78,86 +118,82 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
     }
   }
   entry.body_end = position(out);
-  check(entry.body_end == bodies_.size(), "a record's body takes as many bytes as were counted");
+  check(entry.body_end - entry.body_begin == size, "a record's body takes as many bytes as were counted");
+  batch_.take_to(out);
+  body_bytes_ += size;
+  max_timestamp_ = std::max(max_timestamp_, fields.timestamp);
+  sealed_ = false;
   entries_.push_back(entry);
   return {};
 }
 
 void EncodedRecords::clear() {
-  bodies_.clear();
+  batch_.clear();
   entries_.clear();
+  body_bytes_ = 0;
+  sealed_ = false;
 }
 
 BytesView EncodedRecords::body(std::size_t index) const {
-  const std::size_t begin = index == 0 ? 0 : entries_[index - 1].body_end;
-  return BytesView{bodies_}.subspan(begin, entries_[index].body_end - begin);
+  const Entry& entry = entries_[index];
+  return batch_.view().subspan(entry.body_begin, entry.body_end - entry.body_begin);
+}
+
+std::string_view EncodedRecords::text_at(std::uint32_t begin, std::int32_t size) const {
+  return as_text(batch_.view().subspan(begin, static_cast<std::size_t>(size)));
 }
 
 std::optional<std::string_view> EncodedRecords::key(std::size_t index) const {
   const Entry& entry = entries_[index];
   if (entry.key_size < 0) return std::nullopt;
-  return text_at(bodies_, entry.key_begin, entry.key_size);
+  return text_at(entry.key_begin, entry.key_size);
 }
 
 std::optional<std::string_view> EncodedRecords::id(std::size_t index) const {
   const Entry& entry = entries_[index];
   if (entry.id_size < 0) return std::nullopt;
-  return text_at(bodies_, entry.id_begin, entry.id_size);
+  return text_at(entry.id_begin, entry.id_size);
+}
+
+void EncodedRecords::seal() {
+  if (sealed_ || entries_.empty()) return;
+  write_header(batch_, static_cast<std::int32_t>(entries_.size()), entries_.front().timestamp, max_timestamp_);
+  sealed_ = true;
+}
+
+BytesView EncodedRecords::stamp(Offset base, LeaderEpoch epoch) {
+  check(!entries_.empty(), "a batch holds at least one record");
+  seal();
+  write_place(batch_.data(), base, epoch);
+  return batch_.view();
 }
 
 void BatchBuilder::add(const EncodedRecords& records) {
-  if (count_ == 0 && !records.empty()) {
+  if (records.empty()) return;
+  if (count_ == 0) {
     base_timestamp_ = max_timestamp_ = records.entries().front().timestamp;
-    size_ = kBatchHeaderBytes;
+    batch_.take_to(batch_.make_room(kBatchHeaderBytes) + kBatchHeaderBytes);
   }
-  // The buffer only ever grows, so that its zero-filling is paid once and not per record.
-  const std::size_t room = size_ + records.size_bytes() + records.count() * kFramingBytesMax;
-  if (buffer_.size() < room) buffer_.resize(std::max(room, 2 * buffer_.size()));
-
-  std::byte* out = buffer_.data() + size_;
+  std::byte* out = batch_.make_room(records.size_bytes() + records.count() * kFramingBytesMax);
   for (std::size_t i = 0; i < records.count(); ++i) {
-    const EncodedRecords::Entry& entry = records.entries()[i];
     const BytesView body = records.body(i);
-    // Subtracted as unsigned: two extreme times may lie further apart than a signed number can say, and the reader's sum
-    // wraps back.
-    const auto timestamp_delta =
-        static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.timestamp.time_since_epoch().count()) -
-                                  static_cast<std::uint64_t>(base_timestamp_.time_since_epoch().count()));
-    const std::size_t size = 1 + signed_varint_size(timestamp_delta) + signed_varint_size(count_) + body.size();
-    out = write_signed_varint(out, static_cast<std::int64_t>(size));
-    *out++ = std::byte{0};  // attributes, none are defined
-    out = write_signed_varint(out, timestamp_delta);
-    out = write_signed_varint(out, count_);
+    out = write_framing(out, delta(records.entries()[i].timestamp, base_timestamp_), count_, body.size());
     out = write_bytes(out, body);
-    max_timestamp_ = std::max(max_timestamp_, entry.timestamp);
     ++count_;
   }
-  size_ = static_cast<std::size_t>(out - buffer_.data());
+  batch_.take_to(out);
+  max_timestamp_ = std::max(max_timestamp_, records.max_timestamp());
 }
 
 void BatchBuilder::clear() {
-  size_ = 0;
+  batch_.clear();
   count_ = 0;
 }
 
 BytesView BatchBuilder::finish(Offset base, LeaderEpoch epoch) {
-  check(count_ > 0, "a batch holds at least one record");
-  std::byte* const at = buffer_.data();
-  store_big_endian(at, base.value());
-  store_big_endian(at + kLengthAt, static_cast<std::int32_t>(size_ - kBatchPrefixBytes));
-  store_big_endian(at + kEpochAt, epoch.value());
-  store_big_endian(at + kMagicAt, std::int8_t{2});
-  store_big_endian(at + kAttributesAt, std::int16_t{0});
-  store_big_endian(at + kLastDeltaAt, count_ - 1);
-  store_big_endian(at + kBaseTimestampAt, std::int64_t{base_timestamp_.time_since_epoch().count()});
-  store_big_endian(at + kMaxTimestampAt, std::int64_t{max_timestamp_.time_since_epoch().count()});
-  store_big_endian(at + kProducerAt, kNoProducer.value());
-  store_big_endian(at + kProducerEpochAt, std::int16_t{-1});
-  store_big_endian(at + kBaseSequenceAt, std::int32_t{-1});
-  store_big_endian(at + kCountAt, count_);
-  const BytesView batch = BytesView{buffer_}.first(size_);
-  store_big_endian(at + kCrcAt, crc32c(batch.subspan(kCrcCoversFrom)));
-  return batch;
+  write_header(batch_, count_, base_timestamp_, max_timestamp_);
+  write_place(batch_.data(), base, epoch);
+  return batch_.view();
 }
 
 }  // namespace lungo

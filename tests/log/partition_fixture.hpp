@@ -50,7 +50,7 @@ inline TestRecord decode(const RecordView& record) {
 /// Appends one group of one item.
 inline Result<Appended> append(PartitionLog& log, const std::vector<TestRecord>& records, LeaderEpoch epoch = LeaderEpoch{0},
                                std::optional<Condition> condition = {}, std::optional<Offset> since = {}) {
-  const EncodedRecords encoded = encode(records);
+  EncodedRecords encoded = encode(records);
   GroupItem item{.records = &encoded, .condition = condition ? &*condition : nullptr, .since = since, .outcome = {}};
   log.append({&item, 1}, epoch);
   EXPECT_TRUE(item.outcome.has_value());

@@ -41,8 +41,8 @@ TEST(PartitionLog, AppendedRecordsAreReadBack) {
 TEST(PartitionLog, AGroupSharesOneBatchInOrder) {
   PartitionFixture fixture;
   const auto log = fixture.opened();
-  const EncodedRecords first = encode(numbered(0, 2));
-  const EncodedRecords second = encode(numbered(2, 5));
+  EncodedRecords first = encode(numbered(0, 2));
+  EncodedRecords second = encode(numbered(2, 5));
   GroupItem group[] = {{.records = &first}, {.records = &second}};
   log->append(group, LeaderEpoch{0});
   EXPECT_EQ((*group[0].outcome)->end, Offset{2});

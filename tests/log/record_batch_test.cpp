@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -61,6 +62,44 @@ TEST(RecordBatch, MatchesTheGoldenBytesWrittenByHand) {
   const BytesView batch = builder.finish(Offset{258}, LeaderEpoch{3});
   const Bytes expected = golden("record_batch_v2.hex");
   EXPECT_EQ(Bytes(batch.begin(), batch.end()), expected);
+  const BytesView stamped = encoded.stamp(Offset{258}, LeaderEpoch{3});
+  EXPECT_EQ(Bytes(stamped.begin(), stamped.end()), expected);
+}
+
+// An append that is alone in its batch is stamped, others are put together: the bytes are the same.
+TEST(RecordBatch, StampedRecordsAreWhatABuilderMakesOfThem) {
+  std::mt19937_64 random{20261126};
+  EncodedRecords records;  // used again and again
+  for (int round = 0; round < 300; ++round) {
+    records.clear();
+    const std::size_t count = 1 + random() % (round % 10 == 0 ? 400 : 5);
+    const std::string bytes(300, static_cast<char>('a' + round % 26));
+    for (std::size_t i = 0; i < count; ++i) {
+      const HeaderView headers[] = {{.name = "l.id", .value = as_bytes(std::string_view{bytes}.substr(0, random() % 20))}};
+      const std::int64_t time =
+          round % 7 == 0 ? static_cast<std::int64_t>(random()) : 1000 + static_cast<std::int64_t>(random() % 100);
+      RecordFields fields{.timestamp = at_millisecond(time), .key = {}, .value = {}, .headers = {}};
+      if (random() % 3 != 0) fields.key = as_bytes(std::string_view{bytes}.substr(0, random() % 30));
+      if (random() % 3 != 0) fields.value = as_bytes(std::string_view{bytes}.substr(0, random() % 300));
+      if (random() % 3 == 0) fields.headers = headers;
+      ASSERT_TRUE(records.add(fields));
+      if (random() % 4 == 0) records.seal();  // what is added later is in it all the same
+    }
+    const Offset base{static_cast<std::int64_t>(random() % 1'000'000)};
+    BatchBuilder builder;
+    builder.add(records);
+    const BytesView built = builder.finish(base, LeaderEpoch{round});
+    EncodedRecords copy = records;
+    EncodedRecords moved = std::move(copy);
+    for (EncodedRecords* each : {&records, &moved}) {
+      each->stamp(Offset{7}, LeaderEpoch{7});  // a place that a failed write had, say
+      const BytesView stamped = each->stamp(base, LeaderEpoch{round});
+      ASSERT_TRUE(std::ranges::equal(stamped, built)) << round;
+    }
+    EXPECT_TRUE(verify_batch(built));
+    EXPECT_EQ(records.max_timestamp(), builder.max_timestamp());
+    EXPECT_EQ(builder.size_bytes(), built.size());
+  }
 }
 
 TEST(RecordBatch, GivesBackWhatWasPutIn) {

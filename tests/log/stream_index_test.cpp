@@ -247,7 +247,7 @@ TEST(Conditions, ARecordInTheWayIsNamed) {
       for (int i = as_of; i < 100; ++i) {
         if (i % 13 == stream) latest = i;
       }
-      const EncodedRecords records = encode({{.key = "other", .value = ""}});
+      EncodedRecords records = encode({{.key = "other", .value = ""}});
       const Condition condition{.key = "s" + std::to_string(stream), .as_of = Offset{as_of}};
       if (latest < 0) continue;
       GroupItem item{.records = &records, .condition = &condition, .since = {}, .outcome = {}};
@@ -265,9 +265,9 @@ TEST(Conditions, ARecordInTheWayIsNamed) {
 TEST(Conditions, EarlierItemsOfTheGroupCount) {
   PartitionFixture fixture;
   const auto log = open_streams(fixture);
-  const EncodedRecords first = encode({{.key = "a", .value = "1"}});
-  const EncodedRecords second = encode({{.key = "a", .value = "2"}});
-  const EncodedRecords third = encode({{.key = "b", .value = "3"}});
+  EncodedRecords first = encode({{.key = "a", .value = "1"}});
+  EncodedRecords second = encode({{.key = "a", .value = "2"}});
+  EncodedRecords third = encode({{.key = "b", .value = "3"}});
   const Condition no_a{.key = "a", .as_of = Offset{0}};
   const Condition no_b{.key = "b", .as_of = Offset{0}};
   GroupItem group[] = {{.records = &first, .condition = &no_a, .since = {}, .outcome = {}},
@@ -284,7 +284,7 @@ TEST(Conditions, EarlierItemsOfTheGroupCount) {
 TEST(Conditions, AConflictWithAnItemThatWasNotWrittenIsNoConflict) {
   PartitionFixture fixture;
   const auto log = open_streams(fixture);
-  const EncodedRecords records = encode({{.key = "a", .value = "1"}});
+  EncodedRecords records = encode({{.key = "a", .value = "1"}});
   const Condition no_a{.key = "a", .as_of = Offset{0}};
   GroupItem group[] = {{.records = &records, .condition = &no_a, .since = {}, .outcome = {}},
                        {.records = &records, .condition = &no_a, .since = {}, .outcome = {}}};
@@ -332,7 +332,7 @@ TEST(Idempotence, ARetryGetsTheOffsetsOfTheFirstTry) {
 TEST(Idempotence, ARetryInTheSameGroupIsWrittenOnce) {
   PartitionFixture fixture;
   const auto log = open_streams(fixture);
-  const EncodedRecords records = encode({{.key = "a", .value = "1", .time = 1, .id = "one"}});
+  EncodedRecords records = encode({{.key = "a", .value = "1", .time = 1, .id = "one"}});
   GroupItem group[] = {{.records = &records}, {.records = &records}};
   log->append(group, LeaderEpoch{5});
   EXPECT_FALSE((*group[0].outcome)->repeated);
@@ -346,8 +346,8 @@ TEST(Idempotence, ARetryInTheSameGroupIsWrittenOnce) {
 TEST(Idempotence, OneIdUnderTwoKeysNamesTwoAppends) {
   PartitionFixture fixture;
   auto log = open_streams(fixture);
-  const EncodedRecords a = encode({{.key = "a", .value = "1", .time = 1, .id = "1"}});
-  const EncodedRecords b = encode({{.key = "b", .value = "1", .time = 1, .id = "1"}});
+  EncodedRecords a = encode({{.key = "a", .value = "1", .time = 1, .id = "1"}});
+  EncodedRecords b = encode({{.key = "b", .value = "1", .time = 1, .id = "1"}});
   GroupItem group[] = {{.records = &a}, {.records = &b}, {.records = &b}};
   log->append(group, LeaderEpoch{5});
   EXPECT_FALSE((*group[1].outcome)->repeated);
@@ -375,8 +375,8 @@ TEST(Idempotence, OneIdUnderTwoKeysNamesTwoAppends) {
 TEST(Idempotence, AnIdOfASmallerAppendIsRefused) {
   PartitionFixture fixture;
   const auto log = open_streams(fixture);
-  const EncodedRecords one = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}});
-  const EncodedRecords two = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}, {.key = "b", .value = "2"}});
+  EncodedRecords one = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}});
+  EncodedRecords two = encode({{.key = "a", .value = "1", .time = 1, .id = "used"}, {.key = "b", .value = "2"}});
   GroupItem group[] = {{.records = &one}, {.records = &two}};
   log->append(group, LeaderEpoch{5});
   ASSERT_TRUE(*group[0].outcome);
@@ -397,19 +397,19 @@ TEST(Idempotence, AnIdOfASmallerAppendIsRefusedInsideAFullBatchToo) {
   PartitionFixture fixture;
   const auto log = open_streams(fixture);
   const TestRecord used{.key = "a", .value = "1", .time = 1, .id = "used"};
-  const EncodedRecords one = encode({used});
-  const EncodedRecords other_key = encode({{.key = "b", .value = "2", .time = 1}});
-  const EncodedRecords other_id = encode({{.key = "a", .value = "3", .time = 1, .id = "other"}});
-  const EncodedRecords two = encode({used, {.key = "a", .value = "lost?", .time = 1}});
+  EncodedRecords one = encode({used});
+  EncodedRecords other_key = encode({{.key = "b", .value = "2", .time = 1}});
+  EncodedRecords other_id = encode({{.key = "a", .value = "3", .time = 1, .id = "other"}});
+  EncodedRecords two = encode({used, {.key = "a", .value = "lost?", .time = 1}});
   GroupItem in_group[] = {{.records = &one}, {.records = &two}};
   log->append(in_group, LeaderEpoch{5});
   EXPECT_EQ(in_group[1].outcome->error().code(), Errc::invalid_argument);
 
-  for (const EncodedRecords* neighbour : {&other_key, &other_id}) {
+  for (EncodedRecords* neighbour : {&other_key, &other_id}) {
     const Offset first = log->written_end();
     const std::string id = "used-" + std::to_string(first.value());
     const TestRecord named{.key = "a", .value = "1", .time = 1, .id = id};
-    const EncodedRecords small = encode({named});
+    EncodedRecords small = encode({named});
     GroupItem group[] = {{.records = &small}, {.records = neighbour}};
     log->append(group, LeaderEpoch{5});
     ASSERT_EQ((*group[1].outcome)->end, first.plus(2)) << "one batch";

@@ -34,7 +34,7 @@ struct CleanEnd {
 
 /// One append inside a group, and what became of it.
 struct GroupItem {
-  const EncodedRecords* records = nullptr;
+  EncodedRecords* records = nullptr;     // those of an append that is alone in its batch are stamped
   const Condition* condition = nullptr;  // may be absent
   std::optional<Offset> since;
   std::optional<Result<Appended>> outcome;  // set by append()

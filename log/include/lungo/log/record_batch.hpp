@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <lungo/log/bytes.hpp>
+#include <lungo/log/growing_bytes.hpp>
 #include <lungo/log/result.hpp>
 #include <lungo/log/types.hpp>
 
@@ -47,52 +48,63 @@ struct RecordFields {
   std::span<const HeaderView> headers;
 };
 
-/// Records encoded for one append: bodies as in the grammar above, without offsets. What `AppendRequest` takes.
+/// Records encoded for one append, as a batch of their own that lacks only its place in the log. What `AppendRequest` takes.
 /// A value type; clear() keeps the memory.
 class EncodedRecords {
  public:
-  /// Appends one record. Errors: too_large when all records here would pass kRecordBytesMax.
+  /// Appends one record. Errors: too_large when all bodies here would pass kRecordBytesMax.
   Result<void> add(const RecordFields& fields);
   void clear();
 
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
-  [[nodiscard]] std::size_t size_bytes() const { return bodies_.size(); }  // of the bodies, without framing
+  [[nodiscard]] std::size_t size_bytes() const { return body_bytes_; }  // of the bodies, without framing
+  [[nodiscard]] Timestamp max_timestamp() const { return max_timestamp_; }
 
   struct Entry {
     Timestamp timestamp;
-    std::uint32_t body_end = 0;   // the body begins where the one before ends
-    std::uint32_t key_begin = 0;  // into the bodies
-    std::int32_t key_size = -1;   // -1: null
-    std::uint32_t id_begin = 0;   // value of the kIdHeader header
-    std::int32_t id_size = -1;    // -1: none
+    std::uint32_t body_begin = 0;  // positions in the batch
+    std::uint32_t body_end = 0;
+    std::uint32_t key_begin = 0;
+    std::int32_t key_size = -1;  // -1: null
+    std::uint32_t id_begin = 0;  // value of the kIdHeader header
+    std::int32_t id_size = -1;   // -1: none
   };
   [[nodiscard]] std::span<const Entry> entries() const { return entries_; }
   [[nodiscard]] BytesView body(std::size_t index) const;
   [[nodiscard]] std::optional<std::string_view> key(std::size_t index) const;
   [[nodiscard]] std::optional<std::string_view> id(std::size_t index) const;
 
+  /// Makes header and CRC now, which stamp() does otherwise: for whoever is about to take a lock.
+  void seal();
+  /// The whole batch, at its place; not empty. The view holds until the next call of a non-const member.
+  BytesView stamp(Offset base, LeaderEpoch epoch);
+
  private:
-  Bytes bodies_;
+  [[nodiscard]] std::string_view text_at(std::uint32_t begin, std::int32_t size) const;
+
+  GrowingBytes batch_;  // the header's room, then records
   std::vector<Entry> entries_;
+  std::size_t body_bytes_ = 0;
+  Timestamp max_timestamp_{};
+  bool sealed_ = false;
 };
 
-/// Builds one uncompressed batch out of the records of one or more appends.
+/// Builds one uncompressed batch out of the records of several appends.
 class BatchBuilder {
  public:
   /// Takes the records over in order; they get consecutive offset deltas.
   void add(const EncodedRecords& records);
   void clear();
   [[nodiscard]] std::int32_t count() const { return count_; }
-  [[nodiscard]] std::size_t size_bytes() const { return size_; }  // of the finished batch; 0 while empty
+  [[nodiscard]] std::size_t size_bytes() const { return batch_.size(); }  // of the finished batch; 0 while empty
 
   /// Writes header and CRC and returns the whole batch; the view holds until the next call of a non-const member.
   BytesView finish(Offset base, LeaderEpoch epoch);
   [[nodiscard]] Timestamp max_timestamp() const { return max_timestamp_; }
 
  private:
-  Bytes buffer_;          // 61 bytes of room, then records; grows and is never cleared
-  std::size_t size_ = 0;  // of the buffer's used front
+  GrowingBytes batch_;  // the header's room, then records
   std::int32_t count_ = 0;
   Timestamp base_timestamp_{};
   Timestamp max_timestamp_{};
@@ -179,7 +191,7 @@ class RecordCursor {
   std::optional<Error> error_;
 };
 
-/// The body of a record as EncodedRecords keeps it, parsed back.
+/// The body of a record, as EncodedRecords::body() returns it, parsed back.
 /// Errors: corrupt.
 Result<RecordView> parse_record_body(BytesView body);
 
