@@ -1,8 +1,10 @@
+// AppendQueue, the appender's side: what is queued, what is written at once. The lead is in append_lead.cpp.
+
 #include "append_queue.hpp"
 
-#include <algorithm>
 #include <lungo/log/check.hpp>
 
+#include "append_callbacks.hpp"
 #include "base/logger.hpp"
 
 namespace lungo {
@@ -11,26 +13,15 @@ namespace {
 
 constexpr std::size_t kGroupBytes = 64u << 10;   // bodies in one batch; one larger append stays whole
 constexpr std::size_t kSealedBytes = 16u << 10;  // from here on an append is mostly alone in its batch
-constexpr std::size_t kRoundBytes = 1u << 20;    // written before a sync, so that no completion waits for ever
+constexpr std::size_t kSparesMax = 4;
 
-/// Callbacks running on this thread. A call from inside one must not wait for a lead that its own thread holds.
-thread_local int callbacks_running = 0;
-
-class InsideCallback {
- public:
-  InsideCallback() { ++callbacks_running; }
-  ~InsideCallback() { --callbacks_running; }
-  InsideCallback(const InsideCallback&) = delete;
-  InsideCallback& operator=(const InsideCallback&) = delete;
-};
-
-void run(const Completion& completion, Result<Appended> outcome) {
-  const InsideCallback inside;
-  try {
-    completion(std::move(outcome));
-  } catch (...) {
-    logger()->error("a completion threw, which it must not: {}", current_exception_text());
-  }
+std::size_t body_bytes_at_most(const RecordFields& fields) {
+  constexpr std::size_t kFieldFraming = 10;
+  std::size_t bytes = kFieldFraming;
+  if (fields.key) bytes += fields.key->size() + kFieldFraming;
+  if (fields.value) bytes += fields.value->size() + kFieldFraming;
+  for (const HeaderView& header : fields.headers) bytes += header.name.size() + header.value.size() + 2 * kFieldFraming;
+  return bytes;
 }
 
 }  // namespace
@@ -38,172 +29,220 @@ void run(const Completion& completion, Result<Appended> outcome) {
 AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, Options options, Hooks hooks, Ports ports)
     : partition_(std::move(partition)), log_(partition_->log()), options_(options), hooks_(std::move(hooks)), ports_(ports) {}
 
-// ---- the appender's side ----
+// ---- refusals ----
 
-std::optional<Error> AppendQueue::refusal(const AppendRequest& request) const {
-  const auto refused = [&](Errc code, const std::string& why) {
-    return Error{code, to_string(partition_->name()) + ": " + why};
-  };
+bool AppendQueue::waits_for_sync(Durability durability) const {
+  if (durability == Durability::committed) return options_.ack_level == AckLevel::isr_sync;
+  return durability == Durability::synced;
+}
+
+Error AppendQueue::refused(Errc code, const std::string& why) const {
+  return Error{code, to_string(partition_->name()) + ": " + why};
+}
+
+/// Why an append of so many bytes can't be taken now. With the mutex.
+std::optional<Error> AppendQueue::refusal(std::size_t bytes) const {
   if (closed_) return refused(Errc::closed, "the log is closed");
   if (failed_) return failed_;
-  if (request.records.empty()) return refused(Errc::invalid_argument, "an append without records");
-  if (request.condition && !options_.streams) return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
   // What is written counts until it is completed: while a sync stalls, appenders write and the queue alone stays short.
-  const std::size_t pending_bytes = queued_bytes_ + written_bytes_;
-  if (has_work() && pending_bytes + request.records.size_bytes() > options_.queued_bytes_max) {
-    return refused(Errc::busy, std::to_string(pending_bytes) + " bytes wait to be completed");
+  const std::size_t pending = queued_bytes_ + written_bytes_;
+  if (pending > 0 && pending + bytes > options_.queued_bytes_max) {
+    return refused(Errc::busy, std::to_string(pending) + " bytes wait to be completed");
   }
   return std::nullopt;
 }
 
+// ---- appends that nobody waits for ----
+
 void AppendQueue::append(AppendRequest request, Completion completion) {
-  Caller caller;
-  const bool waits = request.caller_waits && callbacks_running == 0;
-  if (request.records.size_bytes() >= kSealedBytes) request.records.seal();
-  bool flusher_needed = false;
-  {
-    std::unique_lock lock(mutex_);
-    if (const std::optional<Error> refused = refusal(request)) {
-      lock.unlock();
-      return run(completion, *refused);
-    }
-    queued_bytes_ += request.records.size_bytes();
-    queued_.push_back({std::move(request), std::move(completion), waits ? &caller : nullptr});
-    if (!waits) {
-      if (queued_bytes_ >= kGroupBytes) write_group();
-      flusher_needed = !led_;  // a leader looks at the queue again before it lets go
-    }
+  if (request.caller_waits && !inside_callback()) {
+    const Condition* const condition = request.condition ? &*request.condition : nullptr;
+    return run(completion, append_wait(request.records,
+                                       {.durability = request.durability, .condition = condition, .since = request.since}));
   }
+  if (request.records.empty()) return run(completion, refused(Errc::invalid_argument, "an append without records"));
+  if (request.condition && !options_.streams) {
+    return run(completion, refused(Errc::unsupported, "no conditions: the topic lacks `streams`"));
+  }
+  const std::size_t bytes = request.records.size_bytes();
+  if (bytes >= kSealedBytes) request.records.seal();
+  Lock lock(mutex_);
+  if (const std::optional<Error> error = refusal(bytes)) {
+    lock.unlock();
+    return run(completion, *error);
+  }
+  QueuedAppend& item = push(waits_for_sync(request.durability));
+  item.first = {.completion = std::move(completion), .records = static_cast<std::int64_t>(request.records.count())};
+  item.own = std::move(request.records);
+  item.condition = std::move(request.condition);
+  item.since = request.since;
+  queued_bytes_ += bytes;
+  leave(std::move(lock));
+}
+
+void AppendQueue::append(const RecordFields& fields, Durability durability, Completion completion) {
+  Recipient recipient{.completion = std::move(completion), .records = 1};
+  Lock lock(mutex_);
+  std::optional<Error> error = refusal(body_bytes_at_most(fields));
+  if (!error) {
+    if (Result<void> pushed = push_shared(fields, waits_for_sync(durability), recipient); !pushed) error = pushed.error();
+  }
+  if (error) {
+    lock.unlock();
+    return run(recipient.completion, *error);
+  }
+  leave(std::move(lock));
+}
+
+/// Leaves what was queued to whoever looks after it; a full group is written now.
+void AppendQueue::leave(Lock lock) {
+  const bool had_tail = unsynced_since_.has_value();
+  if (queued_bytes_ >= kGroupBytes) write_group();
+  const bool begins_tail = unsynced_since_ && !had_tail;
+  const bool callers_released = !released_.empty();
+  // Inside a completion the flusher goes on, or completions of several partitions would nest.
+  const bool settles = !ready_.empty() && !completing_ && !inside_callback();
+  const bool work_left = !queued_.empty() || !unsynced_.empty() || (!ready_.empty() && !settles);
+  const bool flusher_needed = begins_tail || (work_left && !led_);
+  lock.unlock();
+  if (callers_released) wake_released();
+  if (settles) settle();
   if (flusher_needed) hooks_.wake_flusher();
-  if (waits && wait_for_lead(caller)) lead_for(caller);
 }
 
-/// True when the caller has to lead, false when another leader completed its append.
-bool AppendQueue::wait_for_lead(Caller& caller) {
-  bool leads = false;
-  const auto decided = [&] {
-    const std::lock_guard lock(mutex_);
-    if (caller.done) return true;
-    if (led_) return false;
-    led_ = leads = true;
-    return true;
-  };
-  if (decided()) return leads;
-  {
-    const std::lock_guard lock(mutex_);
-    ++callers_waiting_;
-  }
-  // No deadline: a leader is bounded by the disk, and lets go or completes this append.
-  ports_.executor.wait_until(decided, Instant::max());
-  {
-    const std::lock_guard lock(mutex_);
-    --callers_waiting_;
-  }
-  // The leader may have counted on this caller to go on with what is left.
-  if (!leads) hand_over();
-  return leads;
+QueuedAppend& AppendQueue::push(bool needs_sync) {
+  QueuedAppend& item = queued_.emplace_back();
+  item.needs_sync = needs_sync;
+  return item;
 }
 
-void AppendQueue::lead_for(Caller& caller) {
-  const auto done = [&] {
-    const std::lock_guard lock(mutex_);
-    if (caller.done) led_ = false;
-    return caller.done;
-  };
-  while (!done()) round();
-  hand_over();
+/// Adds one record to the append at the end of the queue if that can be shared, otherwise to a new one. Errors: too_large; the
+/// recipient is left as it is then.
+Result<void> AppendQueue::push_shared(const RecordFields& fields, bool needs_sync, Recipient& recipient) {
+  if (!queued_.empty() && queued_.back().is_shared && queued_.back().needs_sync == needs_sync &&
+      queued_.back().own.size_bytes() < kGroupBytes) {
+    QueuedAppend& item = queued_.back();
+    const std::size_t before = item.own.size_bytes();
+    if (item.own.add(fields)) {
+      queued_bytes_ += item.own.size_bytes() - before;
+      item.more.push_back(std::move(recipient));
+      return {};
+    }
+  }
+  EncodedRecords records;
+  if (!spare_records_.empty()) {
+    records = std::move(spare_records_.back());
+    spare_records_.pop_back();
+  }
+  if (Result<void> added = records.add(fields); !added) return added;
+  QueuedAppend& item = push(needs_sync);
+  if (!spare_lists_.empty()) {
+    item.more = std::move(spare_lists_.back());
+    spare_lists_.pop_back();
+  }
+  item.own = std::move(records);
+  item.is_shared = true;
+  item.first = std::move(recipient);
+  queued_bytes_ += item.own.size_bytes();
+  return {};
 }
 
-/// Tells the callers that wait that the lead is free; false when nobody waits or somebody leads.
-bool AppendQueue::call_next_caller() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (led_ || callers_waiting_ == 0) return false;
+// ---- appends that a caller waits for ----
+
+Result<Appended> AppendQueue::append_wait(const RecordFields& fields, Durability durability) {
+  const bool needs_sync = waits_for_sync(durability);
+  Lock lock(mutex_);
+  if (const std::optional<Error> error = refusal(body_bytes_at_most(fields))) return *error;
+  if (needs_sync && led_) {
+    WaitingCaller caller{.parker = ports_.executor.parker()};
+    Recipient recipient{.caller = &caller, .records = 1};
+    if (Result<void> pushed = push_shared(fields, true, recipient); !pushed) return pushed.error();
+    lock.unlock();
+    return wait_for_outcome(caller);
   }
-  ports_.executor.notify();
-  return true;
+  alone_.clear();
+  if (Result<void> added = alone_.add(fields); !added) return added.error();
+  return write_and_wait(alone_, {}, needs_sync, std::move(lock));
 }
 
-/// Sees to it that somebody leads while there is work: a caller that waits anyway, otherwise the flusher.
-void AppendQueue::hand_over() {
-  if (call_next_caller()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    const bool tail_unknown = unsynced_since_ && !tail_sync_scheduled_;
-    if (led_ || !(has_work() || tail_unknown)) return;
+Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendOptions& options) {
+  if (records.empty()) return refused(Errc::invalid_argument, "an append without records");
+  if (options.condition != nullptr && !options_.streams) {
+    return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
   }
-  hooks_.wake_flusher();
+  const bool needs_sync = waits_for_sync(options.durability);
+  const std::size_t bytes = records.size_bytes();
+  if (bytes >= kSealedBytes) records.seal();
+  Lock lock(mutex_);
+  if (const std::optional<Error> error = refusal(bytes)) return *error;
+  if (!(needs_sync && led_)) return write_and_wait(records, options, needs_sync, std::move(lock));
+
+  WaitingCaller caller{.parker = ports_.executor.parker()};
+  QueuedAppend& item = push(true);
+  item.borrowed = &records;
+  if (options.condition != nullptr) item.condition = *options.condition;
+  item.since = options.since;
+  item.first = {.caller = &caller, .records = static_cast<std::int64_t>(records.count())};
+  queued_bytes_ += bytes;
+  lock.unlock();
+  return wait_for_outcome(caller);
 }
 
-// ---- the flusher's side ----
-
-Instant AppendQueue::flush(Instant now) {
-  const auto take_lead = [&] {
-    const std::lock_guard lock(mutex_);
-    if (led_ || callers_waiting_ > 0 || !has_work()) return false;
-    led_ = true;
-    return true;
-  };
-  const auto let_go = [&] {
-    const std::lock_guard lock(mutex_);
-    led_ = false;
-    return has_work();
-  };
-  if (take_lead()) {
-    round();
-    const bool work_left = let_go();
-    // At once, but after the other partitions had their turn.
-    if (!call_next_caller() && work_left) return now;
-  }
-  const std::optional<Instant> due = schedule_tail_sync();
-  if (due && *due > now) return *due;
-  if (due) {
-    if (Result<void> synced = sync(); !synced) fail(synced.error());
-  }
-  return schedule_tail_sync().value_or(Instant::max());
-}
-
-/// When the tail that nobody waits for has to be synced.
-std::optional<Instant> AppendQueue::schedule_tail_sync() {
-  const std::lock_guard lock(mutex_);
-  if (!unsynced_since_ || failed_) return std::nullopt;
-  tail_sync_scheduled_ = true;
-  return *unsynced_since_ + options_.flush_interval;
-}
-
-// ---- the leader's side ----
-
-/// Writes what is queued, makes it durable, commits and completes it. With the lead, without the mutex.
-void AppendQueue::round() {
-  std::size_t bytes = 0;
-  bool more = true;
-  std::optional<Error> failed;
-  while (more && bytes < kRoundBytes) {
-    const std::lock_guard lock(mutex_);  // let go between groups: appenders wait for one write at most
-    bytes += write_group();
-    failed = failed_;
-    more = !queued_.empty() && !failed;
-  }
-  if (failed) return fail(*failed);
-  if (options_.ack_level == AckLevel::isr_sync && log_->synced_end() < log_->written_end()) {
-    if (Result<void> synced = sync(); !synced) return fail(synced.error());
-  }
+/// Writes what is queued and then these records, and syncs them with the lead, which is free, if they need it.
+Result<Appended> AppendQueue::write_and_wait(EncodedRecords& records, const AppendOptions& options, bool needs_sync,
+                                             Lock lock) {
+  const bool had_tail = unsynced_since_.has_value();
+  write_queued(SIZE_MAX);
+  Result<Appended> outcome =
+      failed_ ? Result<Appended>(*failed_)
+              : write_alone({.records = &records, .condition = options.condition, .since = options.since, .outcome = {}});
+  const std::optional<Error> failure = failed_;
+  const bool leads = needs_sync && outcome && outcome->end > log_->synced_end() && !failure;
+  if (leads) led_ = true;
+  const bool settles = !ready_.empty();
+  const bool flusher_needed = !led_ && (!unsynced_.empty() || (unsynced_since_ && !had_tail));
+  const bool callers_released = !released_.empty();
+  lock.unlock();
+  if (failure) fail(*failure);
+  if (callers_released) wake_released();
+  if (leads) return lead_for(*std::move(outcome));
   move_committed();
-  complete_ready();
+  if (settles) settle();
+  if (flusher_needed) hooks_.wake_flusher();
+  return outcome;
 }
 
-/// Writes one batch out of the front of the queue; returns the bytes taken. With the mutex.
+// ---- writing ----
+
+/// Writes the batch of an append that is not queued.
+Result<Appended> AppendQueue::write_alone(GroupItem item) {
+  try {
+    log_->append({&item, 1}, options_.epoch);
+    check(item.outcome.has_value(), "PartitionLog::append sets every outcome");
+  } catch (...) {  // our bug: this partition stops, the host goes on
+    refuse_all(Error{Errc::io, current_exception_text()});
+    return *failed_;
+  }
+  if (*item.outcome) note_unsynced();
+  return *std::move(item.outcome);
+}
+
+void AppendQueue::write_queued(std::size_t bytes_max) {
+  for (std::size_t bytes = 0; bytes < bytes_max && !queued_.empty() && !failed_;) bytes += write_group();
+}
+
+/// Writes one batch out of the front of the queue; returns the bytes taken.
 std::size_t AppendQueue::write_group() {
   if (failed_) return 0;
   group_.clear();
   std::size_t bytes = 0;
-  for (Queued& item : queued_) {
-    const std::size_t size = item.request.records.size_bytes();
+  for (QueuedAppend& item : queued_) {
+    const std::size_t size = item.records().size_bytes();
     if (!group_.empty() && bytes + size > kGroupBytes) break;
     bytes += size;
-    group_.push_back({.records = &item.request.records,
-                      .condition = item.request.condition ? &*item.request.condition : nullptr,
-                      .since = item.request.since,
+    group_.push_back({.records = &item.records(),
+                      .condition = item.condition ? &*item.condition : nullptr,
+                      .since = item.since,
                       .outcome = std::nullopt});
   }
   if (group_.empty()) return 0;
@@ -216,125 +255,38 @@ std::size_t AppendQueue::write_group() {
     broken = Error{Errc::io, current_exception_text()};
   }
   for (GroupItem& item : group_) {
-    Queued& queued = queued_.front();
-    Result<Appended> outcome = broken ? Result<Appended>(*broken) : std::move(*item.outcome);
-    const std::size_t size = queued.request.records.size_bytes();
-    written_.push_back({std::move(outcome), std::move(queued.completion), queued.caller, size});
+    Result<Appended> outcome = broken ? Result<Appended>(*broken) : *std::move(item.outcome);
+    take_written(std::move(queued_.front()), std::move(outcome));
     queued_.pop_front();
   }
   queued_bytes_ -= bytes;
   written_bytes_ += bytes;
-  if (broken) {
-    refuse_all(*broken);
-    return bytes;
-  }
-  if (options_.ack_level == AckLevel::isr && !unsynced_since_) unsynced_since_ = ports_.clock.monotonic();
+  if (broken) refuse_all(*broken);
+  note_unsynced();
   return bytes;
 }
 
-Result<void> AppendQueue::sync() {
-  {
-    const std::lock_guard lock(mutex_);
-    unsynced_since_.reset();  // what is written from here on may miss this sync
-    tail_sync_scheduled_ = false;
+void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
+  WrittenAppend written{.outcome = std::move(outcome),
+                        .bytes = item.records().size_bytes(),
+                        .first = std::move(item.first),
+                        .more = std::move(item.more)};
+  if (item.is_shared && spare_records_.size() < kSparesMax) {
+    item.own.clear();
+    spare_records_.push_back(std::move(item.own));
   }
-  const Result<Offset> synced = log_->sync();
-  if (!synced) return synced.error();
-  ports_.executor.notify();
-  return {};
+  if (item.needs_sync && written.outcome && written.outcome->end > log_->synced_end()) {
+    unsynced_.push_back(std::move(written));
+  } else {
+    release_callers(written);
+    ready_.push_back(std::move(written));
+  }
 }
 
-void AppendQueue::move_committed() {
-  const Offset end = options_.ack_level == AckLevel::isr_sync ? log_->synced_end() : log_->written_end();
-  if (end <= partition_->committed()) return;
-  hooks_.publish_committed(end);
-  {
-    const InsideCallback inside;
-    partition_->commit(end);
-  }
-  ports_.executor.notify();
-}
-
-/// Takes from the front what is refused or committed, and completes it.
-void AppendQueue::complete_ready() {
-  std::vector<Written> ready;
-  {
-    const std::lock_guard lock(mutex_);
-    const Offset committed = partition_->committed();
-    while (!written_.empty() && (!written_.front().outcome || written_.front().outcome->end <= committed)) {
-      written_bytes_ -= written_.front().bytes;
-      ready.push_back(std::move(written_.front()));
-      written_.pop_front();
-    }
-  }
-  complete(std::move(ready));
-}
-
-void AppendQueue::complete(std::vector<Written> ready) {
-  bool somebody_waits = false;
-  for (Written& item : ready) {
-    run(item.completion, std::move(item.outcome));
-    item.completion = nullptr;  // what it holds must not outlive the call it was made for
-    if (item.caller == nullptr) continue;
-    const std::lock_guard lock(mutex_);
-    item.caller->done = true;  // the caller may be gone as soon as the mutex is free
-    somebody_waits = somebody_waits || callers_waiting_ > 0;
-  }
-  if (somebody_waits) ports_.executor.notify();
-}
-
-/// Refuses everything from now on, with what is under way.
-void AppendQueue::fail(const Error& cause) {
-  std::vector<Written> all;
-  {
-    const std::lock_guard lock(mutex_);
-    refuse_all(cause);
-    const Offset committed = partition_->committed();
-    for (Written& item : written_) {
-      if (item.outcome && item.outcome->end > committed) item.outcome = *failed_;
-      all.push_back(std::move(item));
-    }
-    for (Queued& item : queued_) all.push_back({*failed_, std::move(item.completion), item.caller});
-    written_.clear();
-    queued_.clear();
-    queued_bytes_ = written_bytes_ = 0;
-    unsynced_since_.reset();
-  }
-  complete(std::move(all));
-}
-
-/// Notes the first failure. With the mutex.
-void AppendQueue::refuse_all(const Error& cause) {
-  if (failed_) return;
-  if (cause == Errc::partition_failed) {
-    failed_ = cause;  // the PartitionLog has named and logged it
-    return;
-  }
-  failed_ = Error{Errc::partition_failed,
-                  to_string(partition_->name()) + " refuses writes until it is opened again: " + std::string(cause.text())};
-  logger()->error("{}", failed_->text());
-}
-
-bool AppendQueue::failed() const {
-  const std::lock_guard lock(mutex_);
-  return failed_.has_value();
-}
-
-Result<CleanEnd> AppendQueue::close() {
-  std::vector<Written> refused;
-  {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    const Error closed{Errc::closed, to_string(partition_->name()) + ": the log is closed"};
-    for (Queued& item : queued_) refused.push_back({closed, std::move(item.completion), item.caller});
-    queued_.clear();
-    queued_bytes_ = 0;
-  }
-  round();  // nothing is queued: syncs and completes what is written, or completes it with the failure
-  complete(std::move(refused));
-  partition_->close();
-  if (failed()) return Error{Errc::partition_failed, to_string(partition_->name()) + " had failed"};
-  return log_->close();
+/// The tail that nobody waits for begins here, if there is none yet.
+void AppendQueue::note_unsynced() {
+  if (options_.flush_interval == kFlushNever || unsynced_since_) return;
+  if (log_->synced_end() < log_->written_end()) unsynced_since_ = ports_.clock.monotonic();
 }
 
 }  // namespace lungo

@@ -1,16 +1,23 @@
 // The write path of one partition in the embedded log: queue, group, write, sync, commit, complete.
 //
-//   append() -> queued -> [write_group: one batch, to the OS] -> written -> [sync] -> committed -> completion
+//   append() -> queued -> [write_group: one batch, to the OS] -> unsynced -> [sync] -> ready -> completion
+//                                                             \-----------------------/  unless it waits for a sync
 //
-// Group commit without linger: a batch is what queued while the last write or sync ran. One thread at a time leads: it writes
-// what is queued, syncs, moves the committed end and runs the completions, in the order of the appends. The leader is a caller
-// that waits (so an uncontended append_wait switches no thread), otherwise the flusher. An appender that finds 64 KiB queued
-// writes a batch itself, under the mutex, and leaves the sync to the leader.
+// Whoever holds the mutex may write. A caller that waits for no sync writes what is queued and its own, and returns: one lock,
+// one system call. Syncing is the lead's, which one thread at a time has: group commit without linger, a group is what queued
+// while the last sync ran. The lead goes to a caller that waits (so an uncontended append_wait switches no thread), from one to
+// the next by name, and to the flusher when none waits. Callers that wait for the lead or for their outcome are parked: as long
+// as there is one, somebody leads.
+//
+// An append that nobody waits for is encoded into a batch that it shares with its neighbours. Who fills 64 KiB writes them. The
+// flusher looks after the rest: it wakes for the first, and as long as there is work it looks again by itself every 200 us, so
+// that it costs a stream of appends no wake-up each.
 //
 // The mutex guards the queue and the writing side of the PartitionLog. It is never held during a sync, a completion or a
-// notification. After a failed sync everything is refused until the log is opened again; a full disk only fails the appends
-// that it hits.
-// Threads: append() from any; flush() from the flusher; close() when no other call is running.
+// notification. Completions run in the order of the appends, those that wait for a sync and those that don't each for
+// themselves, on one thread at a time. After a failed sync everything is refused until the log is opened again; a full disk
+// only fails the appends that it hits. Threads: append() and append_wait() from any; flush() from the flusher; close() when no
+// other call is running.
 #pragma once
 
 #include <deque>
@@ -19,6 +26,9 @@
 #include <optional>
 #include <vector>
 
+#include <lungo/log/appender.hpp>
+
+#include "append_items.hpp"
 #include "open_topics.hpp"
 
 namespace lungo {
@@ -27,9 +37,9 @@ class AppendQueue {
  public:
   struct Options {
     AckLevel ack_level = AckLevel::isr_sync;
-    Duration flush_interval = std::chrono::milliseconds{5};
-    std::size_t queued_bytes_max = 64u << 20;  // appended and not completed
-    bool streams = false;                      // takes conditions
+    std::chrono::milliseconds flush_interval{5};  // kFlushNever: only who asks for a sync gets one
+    std::size_t queued_bytes_max = 64u << 20;     // appended and not completed
+    bool streams = false;                         // takes conditions
     LeaderEpoch epoch;
   };
   /// What the queue tells its surroundings. Both are called without the queue's mutex.
@@ -37,15 +47,27 @@ class AppendQueue {
     std::function<void()> wake_flusher;             // flush() has something to do
     std::function<void(Offset)> publish_committed;  // to readers in other processes
   };
+  /// When the flusher is to come again. While `is_active` it comes without being woken.
+  struct Turn {
+    Instant again = Instant::max();
+    bool is_active = false;
+  };
 
   AppendQueue(std::shared_ptr<OpenPartition> partition, Options options, Hooks hooks, Ports ports);
 
   /// As EventLog::append(), for this partition.
   void append(AppendRequest request, Completion completion);
+  /// As Appender's, of records that ask for nothing: no condition, no `since`, no id.
+  void append(const RecordFields& fields, Durability durability, Completion completion);
+  Result<Appended> append_wait(const RecordFields& fields, Durability durability);
+  /// The records stay the caller's.
+  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options);
 
-  /// The flusher's turn: one round if there is something to do, and a sync of the tail that nobody waits for when its time has
-  /// come. Returns when it wants to be called again, Instant::max() for not before wake_flusher.
-  Instant flush(Instant now);
+  /// The flusher's turn: writes, syncs and completes what no caller does, publishes what was committed since the last time, and
+  /// syncs the tail that nobody waits for when its time has come.
+  Turn flush(Instant now);
+  /// True when flush() would find something to do.
+  [[nodiscard]] bool wants_flush() const;
 
   /// Refuses what is not written yet with `closed`, makes the rest durable and completes it; then closes the PartitionLog.
   /// Errors: partition_failed; io. Nothing is left waiting in either case.
@@ -56,38 +78,40 @@ class AppendQueue {
   [[nodiscard]] bool failed() const;
 
  private:
-  /// A caller inside append(); on its stack.
-  struct Caller {
-    bool done = false;
-  };
-  struct Queued {
-    AppendRequest request;
-    Completion completion;
-    Caller* caller = nullptr;  // absent unless it waits
-  };
-  struct Written {
-    Result<Appended> outcome;
-    Completion completion;
-    Caller* caller = nullptr;
-    std::size_t bytes = 0;
-  };
+  using Lock = std::unique_lock<std::mutex>;
 
-  [[nodiscard]] std::optional<Error> refusal(const AppendRequest& request) const;
-  bool wait_for_lead(Caller& caller);
-  void lead_for(Caller& caller);
-  bool call_next_caller();
-  void hand_over();
-  [[nodiscard]] bool has_work() const { return !queued_.empty() || !written_.empty(); }
+  [[nodiscard]] bool waits_for_sync(Durability durability) const;
+  [[nodiscard]] std::optional<Error> refusal(std::size_t bytes) const;
+  [[nodiscard]] Error refused(Errc code, const std::string& why) const;
 
-  void round();
+  // append_queue.cpp: with the mutex, until they let go of it.
+  QueuedAppend& push(bool needs_sync);
+  Result<void> push_shared(const RecordFields& fields, bool needs_sync, Recipient& recipient);
+  void leave(Lock lock);
+  Result<Appended> write_and_wait(EncodedRecords& records, const AppendOptions& options, bool needs_sync, Lock lock);
   std::size_t write_group();
+  void write_queued(std::size_t bytes_max);
+  Result<Appended> write_alone(GroupItem item);
+  void take_written(QueuedAppend item, Result<Appended> outcome);
+  void note_unsynced();
+
+  // append_lead.cpp: without the mutex.
+  Result<Appended> lead_for(Appended outcome);
+  void pass_on();
+  Result<Appended> wait_for_outcome(WaitingCaller& caller);
+  [[nodiscard]] Result<void> sync_round();
   [[nodiscard]] Result<void> sync();
+  bool hand_over();
   void move_committed();
-  void complete_ready();
-  void complete(std::vector<Written> ready);
+  void publish(Offset end);
+  void settle();
+  void release_callers(WrittenAppend& item);
+  WaitingCaller* next_leader();
+  void wake_released();
   void fail(const Error& cause);
   void refuse_all(const Error& cause);
-  std::optional<Instant> schedule_tail_sync();
+  [[nodiscard]] bool somebody_waits_for_a_sync() const;
+  [[nodiscard]] std::optional<Instant> tail_sync_due() const;
 
   const std::shared_ptr<OpenPartition> partition_;
   const std::shared_ptr<PartitionLog> log_;
@@ -95,19 +119,30 @@ class AppendQueue {
   const Hooks hooks_;
   const Ports ports_;
 
+  std::atomic<bool> unpublished_{false};  // committed, and not yet published; ack level isr only
+
+  std::mutex publish_mutex_;  // no other lock is taken under it
+  Offset published_;          // under publish_mutex_
+
   mutable std::mutex mutex_;
   // Under mutex_:
-  std::deque<Queued> queued_;
+  std::deque<QueuedAppend> queued_;
+  std::deque<WrittenAppend> unsynced_;  // wait for a sync, in the order of the appends
+  std::vector<WrittenAppend> ready_;    // wait to be told
   std::size_t queued_bytes_ = 0;
-  std::deque<Written> written_;  // in the order of the appends, refused ones too
-  std::size_t written_bytes_ = 0;
+  std::size_t written_bytes_ = 0;  // of unsynced_ and ready_, and of what is being completed
   std::vector<GroupItem> group_;
+  EncodedRecords alone_;                             // of one record that its caller waits for
+  std::vector<EncodedRecords> spare_records_;        // memory of shared appends
+  std::vector<std::vector<Recipient>> spare_lists_;  // and of who shared them
+  std::vector<std::shared_ptr<Parker>> released_;    // of callers that are done, to be unparked
   bool led_ = false;
-  int callers_waiting_ = 0;                // for the lead or for their completion
-  std::optional<Instant> unsynced_since_;  // when the oldest unsynced byte was written; ack level isr only
-  bool tail_sync_scheduled_ = false;       // the flusher knows of it
+  bool completing_ = false;                // that thread looks again before it stops
+  std::optional<Instant> unsynced_since_;  // when the oldest byte was written that nobody waits to be synced
   std::optional<Error> failed_;
   bool closed_ = false;
+
+  std::vector<WrittenAppend> completing_now_;  // of the thread that completes
 };
 
 }  // namespace lungo

@@ -1,6 +1,7 @@
 #include <lungo/log/event_log.hpp>
 
 #include <lungo/log/answer.hpp>
+#include <lungo/log/appender.hpp>
 #include <lungo/log/check.hpp>
 
 namespace lungo {
@@ -39,12 +40,57 @@ PartitionId partition_of_key(std::string_view key, std::int32_t partitions) {
 }
 
 Result<Appended> append_wait(EventLog& log, AppendRequest request, Duration timeout) {
+  return log.append_wait(std::move(request), timeout);
+}
+
+Result<Appended> EventLog::append_wait(AppendRequest request, Duration timeout) {
   const std::string partition = to_string(request.to);
-  Answer<Appended> answer{log.ports(), timeout};
+  Answer<Appended> answer{ports(), timeout};
   request.caller_waits = true;
-  log.append(std::move(request), answer.completion());
+  append(std::move(request), answer.completion());
   if (std::optional<Result<Appended>> result = answer.wait()) return *std::move(result);
   return Error{Errc::timed_out, "append to " + partition + " is not committed yet; it may still be"};
+}
+
+namespace {
+
+/// For homes without a shorter way: makes a request of each append.
+class RequestAppender : public Appender {
+ public:
+  RequestAppender(EventLog& log, TopicPartition to) : log_(log), to_(std::move(to)) {}
+
+  Result<Appended> append_wait(const RecordFields& record, const AppendOptions& options) override {
+    EncodedRecords records;
+    if (Result<void> added = records.add(record); !added) return added.error();
+    return append_wait(records, options);
+  }
+  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options) override {
+    return lungo::append_wait(log_, request(records, options));
+  }
+  void append(const RecordFields& record, Completion completion, const AppendOptions& options) override {
+    EncodedRecords records;
+    if (Result<void> added = records.add(record); !added) return completion(added.error());
+    log_.append(request(std::move(records), options), std::move(completion));
+  }
+
+ private:
+  [[nodiscard]] AppendRequest request(EncodedRecords records, const AppendOptions& options) const {
+    return {.to = to_,
+            .records = std::move(records),
+            .condition = options.condition != nullptr ? std::optional{*options.condition} : std::nullopt,
+            .since = options.since,
+            .durability = options.durability};
+  }
+
+  EventLog& log_;
+  const TopicPartition to_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Appender>> EventLog::appender(const TopicPartition& partition) {
+  if (const Result<Ends> known = ends(partition); !known) return known.error();
+  return std::shared_ptr<Appender>(std::make_shared<RequestAppender>(*this, partition));
 }
 
 }  // namespace lungo

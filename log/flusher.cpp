@@ -31,10 +31,7 @@ Instant Flusher::step(Instant now) {
     const std::lock_guard lock(mutex_);
     turn.swap(marked_);
   }
-  for (Slot* slot : turn) {
-    slot->marked_.store(false);  // before the flush: what is marked from here on is looked at again
-    slot->in_turn_ = true;
-  }
+  for (Slot* slot : turn) slot->in_turn_ = true;
   for (Slot* slot : waiting_) {
     if (!slot->in_turn_) turn.push_back(slot);
   }
@@ -42,12 +39,26 @@ Instant Flusher::step(Instant now) {
   Instant next = Instant::max();
   for (Slot* slot : turn) {
     slot->in_turn_ = false;
-    const Instant again = slot->queue_->flush(now);
+    const Instant again = take_turn(*slot, now);
     if (again == Instant::max()) continue;
     waiting_.push_back(slot);
     next = std::min(next, again);
   }
   return next;
+}
+
+/// A slot stays marked, and costs nobody a wake-up, until its queue has had nothing to do.
+Instant Flusher::take_turn(Slot& slot, Instant now) {
+  const AppendQueue::Turn turn = slot.queue_->flush(now);
+  if (turn.is_active) {
+    slot.marked_.store(true);
+    return turn.again;
+  }
+  slot.marked_.store(false);
+  // What came between the flush and here found the slot marked.
+  if (!slot.queue_->wants_flush()) return turn.again;
+  slot.marked_.store(true);
+  return now;
 }
 
 }  // namespace lungo

@@ -44,6 +44,8 @@ class Flusher : public Activity {
   std::string_view name() const override { return "lungo-flusher"; }
 
  private:
+  static Instant take_turn(Slot& slot, Instant now);
+
   std::mutex mutex_;
   std::deque<Slot> slots_;                    // under mutex_; a deque keeps their addresses
   std::vector<Slot*> marked_;                 // under mutex_

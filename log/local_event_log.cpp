@@ -124,7 +124,7 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
     AppendQueue::Hooks hooks;
     hooks.wake_flusher = [&slot] { slot.mark(); };
     hooks.publish_committed = [this, place = topic.tail_places[queues.size()]](Offset end) { tail_->publish(place, end); };
-    queues.push_back(std::make_unique<AppendQueue>(partition, options, std::move(hooks), ports()));
+    queues.push_back(std::make_shared<AppendQueue>(partition, options, std::move(hooks), ports()));
     Flusher::set_queue(slot, *queues.back());
   }
   const std::unique_lock lock(queues_mutex_);
@@ -165,22 +165,71 @@ Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
   return entry.info;
 }
 
-AppendQueue* LocalEventLog::find_queue(const TopicPartition& partition) {
+std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
   const std::shared_lock lock(queues_mutex_);
   const auto found = queues_.find(partition.topic);
   if (found == queues_.end()) return nullptr;
   const std::int32_t index = partition.partition.value();
   if (index < 0 || static_cast<std::size_t>(index) >= found->second.size()) return nullptr;
-  return found->second[static_cast<std::size_t>(index)].get();
+  return found->second[static_cast<std::size_t>(index)];
 }
 
-void LocalEventLog::append(AppendRequest request, Completion completion) {
-  AppendQueue* const queue = find_queue(request.to);
-  if (queue == nullptr) {
-    completion(Error{Errc::not_found, "no partition " + to_string(request.to)});
-    return;
+namespace {
+
+Error no_partition(const TopicPartition& partition) { return Error{Errc::not_found, "no partition " + to_string(partition)}; }
+
+/// Holds its queue: after the log has gone it answers `closed`.
+class LocalAppender : public Appender {
+ public:
+  explicit LocalAppender(std::shared_ptr<AppendQueue> queue) : queue_(std::move(queue)) {}
+
+  Result<Appended> append_wait(const RecordFields& record, const AppendOptions& options) override {
+    if (is_plain(record, options)) return queue_->append_wait(record, options.durability);
+    EncodedRecords records;
+    if (Result<void> added = records.add(record); !added) return added.error();
+    return queue_->append_wait(records, options);
   }
+  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options) override {
+    return queue_->append_wait(records, options);
+  }
+  void append(const RecordFields& record, Completion completion, const AppendOptions& options) override {
+    if (is_plain(record, options)) return queue_->append(record, options.durability, std::move(completion));
+    AppendRequest request{.to = queue_->partition().name(), .since = options.since, .durability = options.durability};
+    if (options.condition != nullptr) request.condition = *options.condition;
+    if (Result<void> added = request.records.add(record); !added) return completion(added.error());
+    queue_->append(std::move(request), std::move(completion));
+  }
+
+ private:
+  static bool is_plain(const RecordFields& record, const AppendOptions& options) {
+    return options.condition == nullptr && !options.since &&
+           std::ranges::none_of(record.headers, [](const HeaderView& header) { return header.name == kIdHeader; });
+  }
+
+  const std::shared_ptr<AppendQueue> queue_;
+};
+
+}  // namespace
+
+void LocalEventLog::append(AppendRequest request, Completion completion) {
+  const std::shared_ptr<AppendQueue> queue = find_queue(request.to);
+  if (queue == nullptr) return completion(no_partition(request.to));
   queue->append(std::move(request), std::move(completion));
+}
+
+// Without the timeout: a caller leads, or is told by who leads, and both are bounded by the disk.
+Result<Appended> LocalEventLog::append_wait(AppendRequest request, Duration /*timeout*/) {
+  const std::shared_ptr<AppendQueue> queue = find_queue(request.to);
+  if (queue == nullptr) return no_partition(request.to);
+  const Condition* const condition = request.condition ? &*request.condition : nullptr;
+  return queue->append_wait(request.records,
+                            {.durability = request.durability, .condition = condition, .since = request.since});
+}
+
+Result<std::shared_ptr<Appender>> LocalEventLog::appender(const TopicPartition& partition) {
+  std::shared_ptr<AppendQueue> queue = find_queue(partition);
+  if (queue == nullptr) return no_partition(partition);
+  return std::shared_ptr<Appender>(std::make_shared<LocalAppender>(std::move(queue)));
 }
 
 // ---- the clean stop ----
@@ -197,7 +246,7 @@ void LocalEventLog::stop() {
   OffsetsByPartition synced;
   bool clean = true;
   for (auto& [topic, queues] : queues_) {
-    for (const std::unique_ptr<AppendQueue>& queue : queues) {
+    for (const std::shared_ptr<AppendQueue>& queue : queues) {
       const TopicPartition& name = queue->partition().name();
       const Result<CleanEnd> end = queue->close();
       if (end) {

@@ -26,6 +26,8 @@ class LocalEventLog : public LogReads {
 
   Result<TopicInfo> create_topic(const TopicSpec& spec) override;
   void append(AppendRequest request, Completion completion) override;
+  Result<Appended> append_wait(AppendRequest request, Duration timeout) override;
+  Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition) override;
   bool read_only() const override { return false; }
 
  private:
@@ -40,7 +42,7 @@ class LocalEventLog : public LogReads {
   Result<void> start();
   Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, Opened& opened);
   void add_queues(const OpenTopic& topic);
-  AppendQueue* find_queue(const TopicPartition& partition);
+  std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   void stop();
 
   const std::unique_ptr<LogDir> dir_;
@@ -50,7 +52,7 @@ class LocalEventLog : public LogReads {
   std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 
   /// The queues of one topic, by partition.
-  using TopicQueues = std::vector<std::unique_ptr<AppendQueue>>;
+  using TopicQueues = std::vector<std::shared_ptr<AppendQueue>>;
   std::shared_mutex queues_mutex_;
   std::map<std::string, TopicQueues, std::less<>> queues_;  // under queues_mutex_; entries never go
 

@@ -14,8 +14,10 @@ void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {
 }
 
 bool OpenPartition::commit(Offset end) {
-  if (end <= committed()) return false;
-  committed_.store(end.value(), std::memory_order_release);
+  std::int64_t before = committed_.load(std::memory_order_relaxed);
+  do {
+    if (end.value() <= before) return false;
+  } while (!committed_.compare_exchange_weak(before, end.value()));
   waiters_.fire_above(end);
   return true;
 }

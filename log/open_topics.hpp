@@ -28,7 +28,7 @@ class OpenPartition {
   void replace_log(std::shared_ptr<PartitionLog> log);
 
   [[nodiscard]] Offset committed() const { return Offset{committed_.load(std::memory_order_acquire)}; }
-  /// Shows readers more and calls who waited for it; false when `end` is no more than they see. One caller at a time.
+  /// Shows readers more and calls who waited for it; false when `end` is no more than they see.
   bool commit(Offset end);
   [[nodiscard]] std::shared_ptr<void> notify_above(Offset end, std::function<void()> notify);
   /// No commit comes any more.

@@ -95,6 +95,21 @@ class ActivityThread : public RunningActivity {
   std::thread thread_;
 };
 
+class ThreadParker : public Parker {
+ public:
+  void park() override {
+    unparked_.wait(0, std::memory_order_acquire);
+    unparked_.store(0, std::memory_order_relaxed);
+  }
+  void unpark() override {
+    unparked_.store(1, std::memory_order_release);
+    unparked_.notify_one();
+  }
+
+ private:
+  std::atomic<std::uint32_t> unparked_{0};
+};
+
 class ThreadExecutor : public Executor {
  public:
   std::unique_ptr<RunningActivity> start(Activity& activity) override { return std::make_unique<ActivityThread>(activity); }
@@ -126,6 +141,11 @@ class ThreadExecutor : public Executor {
       ++generation_;
     }
     changed_.notify_all();
+  }
+
+  std::shared_ptr<Parker> parker() override {
+    thread_local const std::shared_ptr<Parker> parker = std::make_shared<ThreadParker>();
+    return parker;
   }
 
  private:

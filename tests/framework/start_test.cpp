@@ -26,6 +26,7 @@ class EagerExecutor : public Executor {
     return executor_.wait_until(predicate, deadline);
   }
   void notify() override { executor_.notify(); }
+  std::shared_ptr<Parker> parker() override { return nullptr; }  // nobody waits
 
   std::function<void()> meanwhile;
 

@@ -22,6 +22,7 @@ class LingeringExecutor : public Executor {
   std::unique_ptr<RunningActivity> start(Activity& /*activity*/) override { return std::make_unique<Handle>(*this); }
   bool wait_until(const std::function<bool()>& predicate, Instant /*deadline*/) override { return predicate(); }
   void notify() override {}
+  std::shared_ptr<Parker> parker() override { return nullptr; }  // nobody waits
 
   void wait_for_wake() {
     std::unique_lock lock(mutex_);
@@ -71,16 +72,24 @@ TEST(Flusher, ItsActivityIsNotDestroyedWhileAQueueWakesIt) {
   flusher.add_slot().mark();  // too late to be flushed, which close() does for it
 }
 
-/// Starts nothing and wakes nobody: the test steps.
+/// Starts nothing and wakes nobody: the test steps, and may look how often somebody wanted to wake it.
 class StandingExecutor : public Executor {
  public:
-  std::unique_ptr<RunningActivity> start(Activity& /*activity*/) override { return std::make_unique<Handle>(); }
+  std::unique_ptr<RunningActivity> start(Activity& /*activity*/) override { return std::make_unique<Handle>(wakes); }
   bool wait_until(const std::function<bool()>& predicate, Instant /*deadline*/) override { return predicate(); }
   void notify() override {}
+  std::shared_ptr<Parker> parker() override { return nullptr; }  // nobody waits
+
+  int wakes = 0;
 
  private:
   class Handle : public RunningActivity {
-    void wake() override {}
+   public:
+    explicit Handle(int& wakes) : wakes_(wakes) {}
+    void wake() override { ++wakes_; }
+
+   private:
+    int& wakes_;
   };
 };
 
@@ -128,6 +137,46 @@ TEST(Flusher, AStepTakesTimeInProportionToTheSlotsThatWait) {
   const Duration few = step_time(4'000, queue);
   const Duration many = step_time(64'000, queue);
   EXPECT_LT(many, few * 64);
+  EXPECT_TRUE(queue.close());
+}
+
+// A stream of appends costs one wake-up, however long it is: while it lasts the flusher looks again by itself.
+TEST(Flusher, AStreamOfAppendsWakesItOnce) {
+  test::Simulation machine{1};
+  const Ports ports = machine.ports();
+  const TopicPartition name{"events", PartitionId{0}};
+  std::shared_ptr<PartitionLog> log = PartitionLog::open(ports, "events-0", {}, {}, Offset{0}).value();
+  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, std::move(log), Offset{0});
+  StandingExecutor executor;
+  Flusher flusher{executor};
+  Flusher::Slot& slot = flusher.add_slot();
+  AppendQueue::Options options;
+  options.ack_level = AckLevel::isr;
+  options.flush_interval = kFlushNever;
+  AppendQueue queue{partition, options, {.wake_flusher = [&] { slot.mark(); }, .publish_committed = [](Offset) {}}, ports};
+  Flusher::set_queue(slot, queue);
+  int completed = 0;
+  const auto append_some = [&] {
+    for (int i = 0; i < 20; ++i) {
+      queue.append({.timestamp = {}, .key = {}, .value = as_bytes("v"), .headers = {}}, Durability::committed,
+                   [&](const Result<Appended>&) { ++completed; });
+    }
+  };
+
+  Instant now{};
+  for (int turn = 0; turn < 50; ++turn) {
+    append_some();
+    const Instant again = flusher.step(now);
+    EXPECT_EQ(completed, (turn + 1) * 20);
+    ASSERT_LE(again - now, std::chrono::microseconds{200});
+    now = again;
+  }
+  EXPECT_EQ(executor.wakes, 1);
+  now = flusher.step(now);
+  EXPECT_EQ(flusher.step(now), Instant::max()) << "nothing came: it sleeps";
+  append_some();
+  EXPECT_EQ(executor.wakes, 2);
+  flusher.step(now);
   EXPECT_TRUE(queue.close());
 }
 

@@ -68,13 +68,29 @@ Instant SimExecutor::next_due() const {
 bool SimExecutor::wait_until(const std::function<bool()>& predicate, Instant deadline) {
   while (!predicate()) {
     if (clock_.monotonic() >= deadline) return false;
-    if (step_one()) continue;
-    const Instant next = std::min(next_due(), deadline);
-    if (next == Instant::max()) throw std::logic_error("the simulation is stuck: a wait without deadline, and nothing is due");
-    clock_.advance_to(next);
+    step_or_jump(deadline);
   }
   return true;
 }
+
+void SimExecutor::step_or_jump(Instant deadline) {
+  if (step_one()) return;
+  const Instant next = std::min(next_due(), deadline);
+  if (next == Instant::max()) throw std::logic_error("the simulation is stuck: a wait without deadline, and nothing is due");
+  clock_.advance_to(next);
+}
+
+class SimExecutor::SteppingParker : public Parker {
+ public:
+  explicit SteppingParker(SimExecutor& executor) : executor_(executor) {}
+  void park() override { executor_.step_or_jump(Instant::max()); }
+  void unpark() override {}
+
+ private:
+  SimExecutor& executor_;
+};
+
+std::shared_ptr<Parker> SimExecutor::parker() { return std::make_shared<SteppingParker>(*this); }
 
 void SimExecutor::run_for(Duration span) {
   wait_until([] { return false; }, clock_.monotonic() + span);

@@ -22,6 +22,8 @@ class SimExecutor : public Executor {
   /// As the port says. Throws std::logic_error when the predicate can never hold: nothing is due, ever, and no deadline.
   bool wait_until(const std::function<bool()>& predicate, Instant deadline) override;
   void notify() override {}
+  /// Parking steps what is due, as wait_until() does, and returns after each step.
+  std::shared_ptr<Parker> parker() override;
 
   /// Steps one due activity; false when none is due now.
   bool step_one();
@@ -36,8 +38,10 @@ class SimExecutor : public Executor {
  private:
   struct Entry;
   class Handle;
+  class SteppingParker;
 
   void step(const std::shared_ptr<Entry>& entry);
+  void step_or_jump(Instant deadline);
   [[nodiscard]] Instant next_due() const;
 
   ManualClock& clock_;

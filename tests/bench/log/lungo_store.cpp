@@ -1,5 +1,6 @@
 #include "lungo_store.hpp"
 
+#include <lungo/log/appender.hpp>
 #include <lungo/log/local_event_log.hpp>
 
 namespace lungo::bench {
@@ -9,12 +10,17 @@ TopicSpec topic_spec(const std::string& name, Durability durability, std::int32_
   spec.name = name;
   spec.partitions = partitions;
   spec.ack_level = durability == Durability::synced ? AckLevel::isr_sync : AckLevel::isr;
-  spec.flush_interval = std::chrono::hours{24};  // the nearest to "never" that there is
+  spec.flush_interval = kFlushNever;
   return spec;
 }
 
+namespace {
+
+constexpr Timestamp kTime{std::chrono::milliseconds{1'700'000'000'000}};
+
+}  // namespace
+
 AppendRequest request_of(const TopicPartition& to, std::string_view value, std::size_t count, bool caller_waits) {
-  constexpr Timestamp kTime{std::chrono::milliseconds{1'700'000'000'000}};
   AppendRequest request{.to = to, .caller_waits = caller_waits};
   for (std::size_t i = 0; i < count; ++i) request.records.add({.timestamp = kTime, .value = as_bytes(value)}).value();
   return request;
@@ -22,14 +28,22 @@ AppendRequest request_of(const TopicPartition& to, std::string_view value, std::
 
 LungoStore::LungoStore(const std::string& directory, Durability durability) : log_(open_local(directory).value()) {
   static_cast<void>(log_->create_topic(topic_spec(topic_.topic, durability)).value());
+  appender_ = log_->appender(topic_).value();
 }
 
 void LungoStore::append(std::string_view value, std::size_t count) {
-  static_cast<void>(append_wait(*log_, request_of(topic_, value, count, true)).value());
+  if (count == 1) {
+    static_cast<void>(appender_->append_wait({.timestamp = kTime, .value = as_bytes(value)}).value());
+    return;
+  }
+  thread_local EncodedRecords records;  // as a producer keeps them
+  records.clear();
+  for (std::size_t i = 0; i < count; ++i) records.add({.timestamp = kTime, .value = as_bytes(value)}).value();
+  static_cast<void>(appender_->append_wait(records).value());
 }
 
 void LungoStore::append_async(std::string_view value, Completion completion) {
-  log_->append(request_of(topic_, value, 1, false), std::move(completion));
+  appender_->append({.timestamp = kTime, .value = as_bytes(value)}, std::move(completion));
 }
 
 std::uint64_t LungoStore::scan() {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include <lungo/log/event_log.hpp>
+#include <lungo/log/appender.hpp>
 
 #include "store.hpp"
 
@@ -31,6 +31,7 @@ class LungoStore final : public Store {
  private:
   TopicPartition topic_{"bench", PartitionId{0}};
   std::shared_ptr<EventLog> log_;
+  std::shared_ptr<Appender> appender_;
 };
 
 }  // namespace lungo::bench

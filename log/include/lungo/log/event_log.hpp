@@ -26,6 +26,16 @@ enum class AckLevel {
   isr,       // written on every in-sync replica (embedded: handed to the operating system)
 };
 
+/// What one append waits for. It changes nothing about when its records can be read.
+enum class Durability {
+  committed,  // as the topic's ack level says
+  written,    // handed to the operating system
+  synced,     // on disk
+};
+
+/// For a topic whose tail is synced only when somebody asks for it.
+inline constexpr std::chrono::milliseconds kFlushNever = std::chrono::milliseconds::max();
+
 /// What a topic is made with.
 struct TopicSpec {
   std::string name;             // [a-zA-Z0-9._-]{1,249}, neither "." nor ".."
@@ -33,7 +43,7 @@ struct TopicSpec {
   bool streams = false;         // lungo.streams: conditions, stream index, no compaction, no retention unless asked for
   bool compact = false;         // cleanup.policy=compact (stored; compaction itself is a later issue)
   AckLevel ack_level = AckLevel::isr_sync;
-  std::chrono::milliseconds flush_interval{5};  // an unsynced tail is synced at most this long after its oldest byte
+  std::chrono::milliseconds flush_interval{5};  // an unsynced tail is synced this long after its oldest byte; kFlushNever
   std::uint64_t segment_bytes = 64ull << 20;
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
@@ -65,6 +75,7 @@ struct AppendRequest {
   /// Saves a thread switch where the caller has nothing else to do; append_wait() sets it. There is no deadline: on a disk that
   /// hangs the call hangs with it.
   bool caller_waits = false;
+  Durability durability = Durability::committed;
 };
 
 struct Appended {
@@ -74,8 +85,8 @@ struct Appended {
   bool repeated = false;  // recognised by its l.id: nothing was written now
 };
 
-/// Runs exactly once, when the records are committed or the append has failed. On the appending or a syncing thread, without
-/// any lock held. Must not block or throw; may append again.
+/// Runs exactly once, when the records are committed (or what else `durability` asks for) or the append has failed. On the
+/// appending or a syncing thread, without any lock held. Must not block or throw; may append again.
 using Completion = std::function<void(Result<Appended>)>;
 
 /// What a read returned: whole verified batches, of which some first records may lie below the offset asked for.
@@ -115,6 +126,8 @@ struct KeyRecords {
   bool done = false;  // nothing more below the end that was asked for
 };
 
+class Appender;
+
 class EventLog {
  public:
   virtual ~EventLog() = default;
@@ -132,6 +145,10 @@ class EventLog {
   /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed;
   /// invalid_argument, also for an `l.id` under which another append was written (offset() = its first record).
   virtual void append(AppendRequest request, Completion completion) = 0;
+  /// The same for a caller that waits; what lungo::append_wait() calls.
+  virtual Result<Appended> append_wait(AppendRequest request, Duration timeout);
+  /// A way into one partition for those who append often. It must not be used after the log has gone. Errors: not_found.
+  virtual Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition);
 
   /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
   /// data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position), not_found, io.

@@ -32,6 +32,17 @@ class RunningActivity {
   virtual void wake() = 0;
 };
 
+/// Where one thread waits for another that knows it by name: no other thread is woken.
+class Parker {
+ public:
+  virtual ~Parker() = default;
+  /// Waits for unpark(); one that came before counts. May return early: the caller looks whether what it waits for is there.
+  /// To be called by the thread it belongs to.
+  virtual void park() = 0;
+  /// From any thread. Publish what the other waits for before the call.
+  virtual void unpark() = 0;
+};
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -43,6 +54,8 @@ class Executor {
   /// Tells the waiters that something which their predicates read has changed. From any thread; one atomic load when nobody
   /// waits. Publish the change before the call.
   virtual void notify() = 0;
+  /// The calling thread's own.
+  virtual std::shared_ptr<Parker> parker() = 0;
 };
 
 }  // namespace lungo

@@ -1,0 +1,54 @@
+// What lies in an append queue: appends before and after they are written, and who is told what became of each.
+//
+// Threads: under the queue's mutex, but for WaitingCaller::state.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+/// A caller inside append_wait(), on its stack. Whoever stores `done` or `leads` must have taken the parker before: the caller
+/// may be gone right after.
+struct WaitingCaller {
+  enum class State { waits, leads, done };
+
+  const std::shared_ptr<Parker> parker;
+  std::optional<Result<Appended>> outcome;  // set before `done`
+  std::atomic<State> state{State::waits};
+};
+
+/// A completion, or a caller that waits.
+struct Recipient {
+  Completion completion;
+  WaitingCaller* caller = nullptr;
+  std::int64_t records = 0;  // of its append
+};
+
+/// Not written yet. Small appends that ask for nothing share one: `more` has those behind the first, in order.
+struct QueuedAppend {
+  EncodedRecords own;
+  EncodedRecords* borrowed = nullptr;  // of a caller that waits; instead of `own`
+  std::optional<Condition> condition;
+  std::optional<Offset> since;
+  bool needs_sync = false;
+  bool is_shared = false;
+  Recipient first;
+  std::vector<Recipient> more;
+
+  [[nodiscard]] EncodedRecords& records() { return borrowed != nullptr ? *borrowed : own; }
+};
+
+/// Written, or refused, and not told yet.
+struct WrittenAppend {
+  Result<Appended> outcome;
+  std::size_t bytes = 0;
+  Recipient first;
+  std::vector<Recipient> more;
+};
+
+}  // namespace lungo
