@@ -180,7 +180,10 @@ class RecordCursor {
 
  private:
   bool open_batch();
-  const RecordView* fail(Error error);
+  bool take_short();
+  bool take();
+  void accept(std::int64_t timestamp_delta, std::int32_t offset_delta);
+  bool fail(Error error);
 
   BytesView rest_;     // batches not yet opened
   BytesView records_;  // of the open batch, not yet read
