@@ -1,6 +1,7 @@
 #include "epoch_history.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <lungo/log/text.hpp>
 
@@ -87,10 +88,11 @@ LeaderEpoch EpochHistory::last() const {
   return entries_.empty() ? kNoEpoch : entries_.back().epoch;
 }
 
-LeaderEpoch EpochHistory::epoch_at(Offset offset) const {
+EpochSpan EpochHistory::span_at(Offset offset) const {
   const std::lock_guard lock(mutex_);
   const auto above = first_above(entries_, offset);
-  return above == entries_.begin() ? kNoEpoch : std::prev(above)->epoch;
+  return {.epoch = above == entries_.begin() ? kNoEpoch : std::prev(above)->epoch,
+          .end = above == entries_.end() ? Offset{std::numeric_limits<std::int64_t>::max()} : above->start};
 }
 
 std::optional<Offset> EpochHistory::end_of(LeaderEpoch epoch, Offset log_end) const {

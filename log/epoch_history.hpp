@@ -26,6 +26,12 @@ struct EpochStart {
   friend bool operator==(const EpochStart&, const EpochStart&) = default;
 };
 
+/// An epoch and the offset at which it ends; by default one that no offset lies in.
+struct EpochSpan {
+  LeaderEpoch epoch = kNoEpoch;
+  Offset end{0};
+};
+
 class EpochHistory {
  public:
   static constexpr const char* kFileName = "leader-epoch-checkpoint";
@@ -44,7 +50,9 @@ class EpochHistory {
   /// kNoEpoch while nothing was noted.
   [[nodiscard]] LeaderEpoch last() const;
   /// Epoch of the record at `offset`; kNoEpoch below the first entry.
-  [[nodiscard]] LeaderEpoch epoch_at(Offset offset) const;
+  [[nodiscard]] LeaderEpoch epoch_at(Offset offset) const { return span_at(offset).epoch; }
+  /// The same, and up to where it holds; the last epoch holds for ever.
+  [[nodiscard]] EpochSpan span_at(Offset offset) const;
   /// Start of the epoch behind `epoch`, or `log_end` for the last one; nothing when `epoch` is unknown.
   [[nodiscard]] std::optional<Offset> end_of(LeaderEpoch epoch, Offset log_end) const;
 

@@ -29,14 +29,16 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
                                                 std::to_string(start().value()) + ", " +
                                                 std::to_string(std::min(end, written_end()).value()) + ")"};
   }
-  const auto epoch_at = [this](Offset offset) { return parts_->epochs.epoch_at(offset); };
-  Position next{.topic = topic, .partition = partition, .offset = from, .epoch = epoch_at(from.plus(-1))};
-  if (from == end) return Fetched{nullptr, {}, from, next, end};
+  Position next{.topic = topic, .partition = partition, .offset = from, .epoch = kNoEpoch};
+  if (from == end) {
+    next.epoch = parts_->epochs.epoch_at(from.plus(-1));
+    return Fetched{nullptr, {}, from, next, end};
+  }
 
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
-  Result<BatchRun> run = (*list)[*index]->read(from, end, bytes_max, parts_->buffers, epoch_at);
+  Result<BatchRun> run = (*list)[*index]->read(from, end, bytes_max, parts_->buffers, parts_->epochs);
   if (!run) return run.error();
   if (run->batches.empty()) {
     return Error{Errc::corrupt, (*list)[*index]->path() + " ends at offset " + std::to_string(run->end.value()) +

@@ -61,8 +61,7 @@ Result<const RecordView*> RecordLookup::load(Offset offset) {
   if (run_.buffer == nullptr || offset < run_begin_ || offset >= run_.end) {
     const std::optional<std::size_t> index = segment_index(*segments_, offset);
     if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(offset.value())};
-    Result<BatchRun> run =
-        (*segments_)[*index]->read(offset, end_, 0, buffers_, [this](Offset base) { return epochs_.epoch_at(base); });
+    Result<BatchRun> run = (*segments_)[*index]->read(offset, end_, 0, buffers_, epochs_);
     if (!run) return run.error();
     const Result<BatchHeader> header = parse_batch_header(run->batches);
     if (!header) return header.error();

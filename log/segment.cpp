@@ -129,6 +129,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   }
   result.end = scan.expected();
   result.position = scan.position();
+  note_verified(0, result.position);
   if (!times.empty()) last_indexed_time_ = times.back().timestamp;
   if (write_indexes) {
     if (Result<void> written = offsets_->replace(offsets); !written) return written.error().with_context(path_);
@@ -205,6 +206,7 @@ Result<void> Segment::append(BytesView batch, Offset last_offset, Timestamp max_
     return written.error().with_context(path_);
   }
   index_batch(batch.size(), last_offset, max_timestamp, position);
+  note_verified(position, position + batch.size());
   size_.store(position + batch.size(), std::memory_order_release);
   return {};
 }
@@ -236,6 +238,7 @@ void Segment::seal() {
 Result<void> Segment::cut(std::uint64_t position) {
   if (Result<void> done = file_->truncate(position); !done) return done.error().with_context(path_);
   size_.store(position, std::memory_order_release);
+  verified_up_to_.store(std::min(verified_up_to(), position), std::memory_order_release);
   reserved_ = position;
   return {};
 }

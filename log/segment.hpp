@@ -1,8 +1,8 @@
 // One segment of a partition: `BASE.log` with its two indexes, where BASE is the first offset in 20 digits.
 //
 // Promise: the file's size is the end of its data at all times (room is reserved behind it without changing the size), so
-// Kafka's own tools read a live directory. A failed append is cut off again. Bytes leave verified: CRC, base offset and leader
-// epoch against their neighbours.
+// Kafka's own tools read a live directory. A failed append is cut off again. Bytes leave verified: base offset and leader epoch
+// against their neighbours each time; the CRC once per open, as a mark tells up to where it held.
 // Threads: append(), seal() and cut() by the owner; everything const and sync() beside it on any thread.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "batch_scanner.hpp"
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
+#include "position_hints.hpp"
 #include "segment_streams.hpp"
 #include "sparse_index.hpp"
 
@@ -101,10 +102,11 @@ class Segment {
   /// Makes the log file durable, and the indexes of a segment that will not change any more. Errors: io, no_space.
   Result<void> sync(bool with_indexes);
 
-  /// Whole batches from the one that holds `from` on: about `bytes_max`, at least one, all below `end`.
-  /// `epoch_at` tells the leader epoch that the log's history has for an offset. Errors: corrupt, io.
-  Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                        const std::function<LeaderEpoch(Offset)>& epoch_at) const;
+  /// Whole batches from the one that holds `from` on: at most `bytes_max`, but at least one, all below `end`.
+  /// `epochs` is the log's history, which they have to agree with. Errors: corrupt, io.
+  Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs) const;
+  /// Batches that end at or below this byte had their CRC checked since the segment was opened, or were appended since.
+  [[nodiscard]] std::uint64_t verified_up_to() const { return verified_up_to_.load(std::memory_order_acquire); }
 
   /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
@@ -136,6 +138,9 @@ class Segment {
   [[nodiscard]] Place place_by_index(Offset target) const;
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
+  Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers,
+                           const EpochHistory& epochs) const;
+  void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();
   void index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position);
@@ -148,6 +153,8 @@ class Segment {
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
   std::atomic<std::uint64_t> size_{0};
+  mutable std::atomic<std::uint64_t> verified_up_to_{0};
+  mutable PositionHints hints_;
   std::unique_ptr<SegmentStreams> streams_;
 
   // The owner's.

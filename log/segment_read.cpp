@@ -4,9 +4,34 @@
 #include <array>
 #include <limits>
 
+#include "base/crc32c.hpp"
+#include "batch_header.hpp"
 #include "segment.hpp"
 
 namespace lungo {
+namespace {
+
+constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few bytes, and most batches of one record fit
+
+// What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
+std::string header_fault(BytesView bytes, const BatchRun& before, BatchHeader& header) {
+  if (bytes.size() < kBatchHeaderBytes) return "file ends inside a batch";
+  if (load_batch_header(bytes.data(), header) != HeaderFault::none)
+    return std::string(parse_batch_header(bytes).error().text());
+  return neighbour_fault(header, before.end, before.epoch);
+}
+
+// The same for the batch behind this header.
+std::string batch_fault(BytesView bytes, const BatchHeader& header, bool is_verified, LeaderEpoch epoch) {
+  if (header.size_bytes() > bytes.size()) return "file ends inside a batch";
+  if (!is_verified && crc32c(bytes.first(header.size_bytes()).subspan(batch_layout::kCrcCoversFrom)) != header.crc) {
+    return "CRC of the batch at offset " + std::to_string(header.base_offset.value()) + " differs";
+  }
+  if (header.epoch == epoch) return {};
+  return "leader epoch " + std::to_string(header.epoch.value()) + " differs from the log's history";
+}
+
+}  // namespace
 
 std::optional<BatchHeader> Segment::header_at(std::uint64_t position) const {
   std::array<std::byte, kBatchHeaderBytes> bytes{};
@@ -38,42 +63,72 @@ Result<Segment::Place> Segment::find(Offset target) const {
   }
 }
 
+// Goes on where a read before ended, if it can; otherwise by the index.
 Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                               const std::function<LeaderEpoch(Offset)>& epoch_at) const {
+                               const EpochHistory& epochs) const {
+  const std::optional<std::uint64_t> hint = from == base_ ? std::optional<std::uint64_t>{0} : hints_.find(from);
+  if (hint) {
+    Result<BatchRun> run = read_at({*hint, from}, end, bytes_max, buffers, epochs);
+    if (run && !run->batches.empty()) return run;
+  }
   const Result<Place> place = find(from);
   if (!place) return place.error();
-  BatchRun run{.buffer = nullptr, .batches = {}, .end = place->expected, .epoch = kNoEpoch};
-  const std::uint64_t available = size() - std::min(place->position, size());
-  if (available == 0 || place->expected >= end) return run;
+  return read_at(*place, end, bytes_max, buffers, epochs);
+}
 
-  std::size_t wanted = std::min<std::uint64_t>(std::max(bytes_max, kBatchHeaderBytes), available);
-  if (const std::optional<BatchHeader> first = header_at(place->position)) {
-    // find() has checked that this length lies within the file.
-    wanted = std::max(wanted, std::min<std::size_t>(first->size_bytes(), available));
+Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers,
+                                  const EpochHistory& epochs) const {
+  BatchRun run{.buffer = nullptr, .batches = {}, .end = place.expected, .epoch = kNoEpoch};
+  const std::uint64_t file_end = size();
+  if (place.position >= file_end || place.expected >= end) return run;
+  const std::uint64_t available = file_end - place.position;
+
+  std::shared_ptr<Bytes> buffer;
+  BytesView bytes;
+  const auto fill = [&](std::size_t wanted) -> Result<void> {
+    buffer = buffers.take(wanted);
+    const Result<std::size_t> read = file_->read_at(place.position, std::span{*buffer}.first(wanted));
+    if (!read) return read.error().with_context(path_);
+    bytes = BytesView{*buffer}.first(*read);
+    return {};
+  };
+  Result<void> filled = fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
+  BatchHeader header;
+  // A first batch that is larger; room is made for no more than the file has.
+  if (filled && header_fault(bytes, run, header).empty() && header.size_bytes() > bytes.size() &&
+      header.size_bytes() <= available) {
+    filled = fill(header.size_bytes());
   }
-  const std::shared_ptr<Bytes> buffer = buffers.take(wanted);
-  const Result<std::size_t> read = file_->read_at(place->position, std::span{*buffer}.first(wanted));
-  if (!read) return read.error().with_context(path_);
-  const BytesView bytes = BytesView{*buffer}.first(*read);
+  if (!filled) return filled.error();
 
   // What is good before damage is served; the next read begins with the damaged batch, and names it.
-  std::size_t good = 0;
-  std::string fault = "file ends inside a batch";
-  while (run.end < end && bytes.size() - good >= kBatchHeaderBytes) {
-    const Result<BatchHeader> header = verify_batch(bytes.subspan(good));
-    fault = header ? neighbour_fault(*header, run.end, run.epoch) : std::string(header.error().text());
-    if (fault.empty() && header->epoch != epoch_at(header->base_offset)) {
-      fault = "leader epoch " + std::to_string(header->epoch.value()) + " differs from the log's history";
-    }
-    if (!fault.empty()) break;  // damage, or the buffer ends inside a batch
-    good += header->size_bytes();
-    run.end = header->end_offset();
-    run.epoch = header->epoch;
+  const std::uint64_t mark = verified_up_to();
+  EpochSpan span;
+  std::string fault;
+  while (run.end < end) {
+    const BytesView rest = bytes.subspan(run.batches.size());
+    fault = header_fault(rest, run, header);
+    const std::size_t reached = run.batches.size() + header.size_bytes();
+    if (!fault.empty() || (reached > bytes_max && !run.batches.empty())) break;
+    if (header.base_offset >= span.end) span = epochs.span_at(header.base_offset);
+    fault = batch_fault(rest, header, place.position + reached <= mark, span.epoch);
+    if (!fault.empty()) break;
+    run.batches = bytes.first(reached);
+    run.end = header.end_offset();
+    run.epoch = header.epoch;
   }
-  if (good == 0) return corrupt_at(path_, place->position, fault);
-  run.buffer = buffer;
-  run.batches = bytes.first(good);
+  if (run.batches.empty()) return corrupt_at(path_, place.position, fault);
+  run.buffer = std::move(buffer);
+  note_verified(place.position, place.position + run.batches.size());
+  hints_.put(run.end, place.position + run.batches.size());
   return run;
+}
+
+// The mark moves only over what lies next to it: it never passes a byte that nobody has looked at.
+void Segment::note_verified(std::uint64_t begin, std::uint64_t end) const {
+  std::uint64_t mark = verified_up_to_.load(std::memory_order_relaxed);
+  while (begin <= mark && mark < end && !verified_up_to_.compare_exchange_weak(mark, end, std::memory_order_acq_rel)) {
+  }
 }
 
 Result<std::optional<BatchHeader>> Segment::batch_holding(Offset offset) const {

@@ -99,12 +99,17 @@ TEST(SegmentAppend, WhenCuttingBackFailsTooThePartitionFails) {
 // A read takes in several batches: the good ones before a damaged one are served, and the next read names the damage.
 TEST(SegmentRead, WhatLiesBeforeDamageIsServed) {
   PartitionFixture fixture;
-  const auto log = fixture.opened();
   std::uint64_t third = 0;
-  for (int i = 0; i < 4; ++i) {
-    if (i == 2) third = fixture.file_size(kFirstLog);
-    ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
+  CleanEnd clean{};
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 4; ++i) {
+      if (i == 2) third = fixture.file_size(kFirstLog);
+      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
+    }
+    clean = log->close().value();
   }
+  const auto log = fixture.opened(clean);  // what it appended by itself is not checked again
   for (const std::uint64_t byte : {third + 16, third + 20, third + kBatchHeaderBytes + 3}) {  // magic, CRC, record
     SCOPED_TRACE(byte);
     fixture.flip(kFirstLog, byte);

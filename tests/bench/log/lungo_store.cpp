@@ -26,7 +26,8 @@ AppendRequest request_of(const TopicPartition& to, std::string_view value, std::
   return request;
 }
 
-LungoStore::LungoStore(const std::string& directory, Durability durability) : log_(open_local(directory).value()) {
+LungoStore::LungoStore(const std::string& directory, Durability durability) : directory_(directory) {
+  reopen();
   static_cast<void>(log_->create_topic(topic_spec(topic_.topic, durability)).value());
   appender_ = log_->appender(topic_).value();
 }
@@ -55,6 +56,11 @@ std::uint64_t LungoStore::scan() {
     while (const RecordView* record = records.next()) bytes += record->value.size();
     from = fetched.next().offset;
   }
+}
+
+void LungoStore::reopen() {
+  log_.reset();
+  log_ = open_local(directory_).value();
 }
 
 std::uint64_t LungoStore::read_batches() {

@@ -24,11 +24,15 @@ class LungoStore final : public Store {
 
   void append(std::string_view value, std::size_t count) override;
   std::uint64_t scan() override;
-  /// Reads every batch with its checksum, but no record; returns the bytes.
+  /// Opens the log anew, which has checked none of its batches then.
+  void reopen();
+  /// Reads every batch, with its checksum where that was not checked since the log was opened, but no record; returns the
+  /// bytes.
   std::uint64_t read_batches();
   void append_async(std::string_view value, Completion completion);
 
  private:
+  std::string directory_;
   TopicPartition topic_{"bench", PartitionId{0}};
   std::shared_ptr<EventLog> log_;
   std::shared_ptr<Appender> appender_;
