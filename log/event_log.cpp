@@ -32,7 +32,21 @@ std::uint32_t murmur2(std::string_view text) {
   return hash ^ (hash >> 15);
 }
 
+Error not_here(std::string_view name, std::string_view what) {
+  return {Errc::unsupported, "topic " + std::string(name) + ": this log can't " + std::string(what)};
+}
+
 }  // namespace
+
+Result<TopicInfo> EventLog::alter_topic(std::string_view name, const TopicChange&) { return not_here(name, "change settings"); }
+
+Result<void> EventLog::delete_topic(std::string_view name) { return not_here(name, "delete topics"); }
+
+Result<TopicInfo> EventLog::add_partitions(std::string_view name, std::int32_t) { return not_here(name, "add partitions"); }
+
+Result<Offset> EventLog::delete_records(const TopicPartition& partition, Offset) {
+  return not_here(partition.topic, "delete records");
+}
 
 PartitionId partition_of_key(std::string_view key, std::int32_t partitions) {
   check(partitions > 0, "a topic has partitions");

@@ -1,6 +1,7 @@
 #include "topics_file.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
@@ -16,6 +17,7 @@ constexpr int kMajor = 1;
 constexpr std::size_t kNameCharsMax = 249;  // so that NAME-PARTITION is a file name; Kafka's limit
 constexpr std::int32_t kPartitionsMax = 100'000;
 constexpr std::uint64_t kSegmentBytesMin = 512;
+constexpr std::uint64_t kRetentionBytesMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kIsrSync = "isr+sync";
 constexpr std::string_view kIsr = "isr";
 
@@ -86,6 +88,9 @@ Properties properties_of(const TopicEntry& topic) {
       {"flush.interval.ms", std::to_string(spec.flush_interval.count())},
       {"segment.bytes", std::to_string(spec.segment_bytes)},
   };
+  if (spec.segment_age) properties.push_back({"segment.ms", std::to_string(spec.segment_age->count())});
+  if (spec.retention_age) properties.push_back({"retention.ms", std::to_string(spec.retention_age->count())});
+  if (spec.retention_bytes) properties.push_back({"retention.bytes", std::to_string(*spec.retention_bytes)});
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
@@ -102,11 +107,18 @@ Result<void> set_number(TopicSpec& spec, const Property& property, const std::st
   if (property.key == "compact") spec.compact = *number != 0;
   if (property.key == "flush.interval.ms") spec.flush_interval = std::chrono::milliseconds{*number};
   if (property.key == "segment.bytes") spec.segment_bytes = static_cast<std::uint64_t>(*number);
+  if (property.key == "segment.ms") spec.segment_age = std::chrono::milliseconds{*number};
+  if (property.key == "retention.ms") spec.retention_age = std::chrono::milliseconds{*number};
+  if (property.key == "retention.bytes") {
+    if (*number < 0) return damaged(path, "retention.bytes=" + property.value);
+    spec.retention_bytes = static_cast<std::uint64_t>(*number);
+  }
   return {};
 }
 
 Result<void> set_property(TopicEntry& topic, const Property& property, const std::string& path) {
-  constexpr std::string_view kNumbers[] = {"partitions", "streams", "compact", "flush.interval.ms", "segment.bytes"};
+  constexpr std::string_view kNumbers[] = {"partitions",    "streams",    "compact",      "flush.interval.ms",
+                                           "segment.bytes", "segment.ms", "retention.ms", "retention.bytes"};
   if (std::ranges::find(kNumbers, property.key) != std::end(kNumbers)) return set_number(topic.info.spec, property, path);
   if (property.key == "id") {
     const Result<TopicId> id = parse_topic_id(property.value);
@@ -140,7 +152,25 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.segment_bytes < kSegmentBytesMin || spec.segment_bytes > kSegmentBytesMax) {
     return refused(spec, "segment_bytes must be 512 to " + std::to_string(kSegmentBytesMax));
   }
+  if (spec.segment_age && spec.segment_age->count() < 1) return refused(spec, "segment_age must be 1 ms or more");
+  if (spec.retention_age && spec.retention_age->count() < 0) return refused(spec, "retention_age is negative");
+  if (spec.retention_bytes && *spec.retention_bytes > kRetentionBytesMax) return refused(spec, "retention_bytes is too large");
   return {};
+}
+
+Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
+  if (change.ack_level) spec.ack_level = *change.ack_level;
+  if (change.flush_interval) spec.flush_interval = *change.flush_interval;
+  if (change.segment_bytes) spec.segment_bytes = *change.segment_bytes;
+  const auto limit = [](auto& setting, const auto& wanted, const auto& none) {
+    if (wanted) setting = *wanted;
+    if (wanted == none) setting.reset();
+  };
+  limit(spec.segment_age, change.segment_age, kNoAgeLimit);
+  limit(spec.retention_age, change.retention_age, kNoAgeLimit);
+  limit(spec.retention_bytes, change.retention_bytes, kNoSizeLimit);
+  if (Result<void> valid = validate(spec); !valid) return valid.error();
+  return spec;
 }
 
 std::string format_topics(const std::vector<TopicEntry>& topics) {
@@ -187,6 +217,15 @@ void give_tail_places(std::vector<TopicEntry>& topics, std::size_t from) {
     if (!topic.tail_places.empty()) continue;
     topic.tail_places = {{next, static_cast<std::size_t>(topic.info.spec.partitions)}};
     next = topic.tail_places.back().end();
+  }
+}
+
+void give_more_tail_places(const std::vector<TopicEntry>& topics, TopicEntry& to, std::size_t count, std::size_t from) {
+  const std::size_t next = std::max(from, tail_places_end(topics));
+  if (!to.tail_places.empty() && to.tail_places.back().end() == next) {
+    to.tail_places.back().count += count;
+  } else {
+    to.tail_places.push_back({next, count});
   }
 }
 

@@ -12,8 +12,14 @@
 //   ack.level=isr+sync
 //   flush.interval.ms=5
 //   segment.bytes=67108864
+//   segment.ms=86400000
+//   retention.ms=604800000
+//   retention.bytes=1073741824
 //   tail.places=0+4
 //   crc32c=...
+//
+// The three before `tail.places` stand there only where there is such a limit. A Lungo that does not know them keeps them, and
+// the records.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
 // their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read
@@ -44,6 +50,8 @@ struct TopicEntry {
 
 /// One past the highest place of any topic.
 std::size_t tail_places_end(const std::vector<TopicEntry>& topics);
+/// Gives the topic `count` more, above all others' and at or above `from`.
+void give_more_tail_places(const std::vector<TopicEntry>& topics, TopicEntry& to, std::size_t count, std::size_t from);
 /// Gives those without places the ones at or above `from` that are above all others', in the order of the topics.
 void give_tail_places(std::vector<TopicEntry>& topics, std::size_t from);
 /// The place of each partition.
@@ -51,6 +59,8 @@ std::vector<std::size_t> tail_place_numbers(const TopicEntry& topic);
 
 /// Errors: invalid_argument, saying what is wrong with the name or the settings.
 Result<void> validate(const TopicSpec& spec);
+/// Errors: as validate().
+Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change);
 
 std::string format_topics(const std::vector<TopicEntry>& topics);
 

@@ -67,5 +67,27 @@ TEST(TailPlaces, ThoseThatCannotBeAreDamage) {
   }
 }
 
+TEST(TopicSettings, LimitsAreKeptWhereThereAreSome) {
+  std::vector<TopicEntry> topics{topic("a", 1), topic("b", 1)};
+  topics[1].info.spec.segment_age = std::chrono::milliseconds{1};
+  topics[1].info.spec.retention_age = std::chrono::milliseconds{0};
+  topics[1].info.spec.retention_bytes = 1ull << 62;
+  const std::string text = format_topics(topics);
+  EXPECT_NE(text.find("\nsegment.ms=1\nretention.ms=0\nretention.bytes=4611686018427387904\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("retention.ms"), text.rfind("retention.ms")) << "the other one has none";
+  const std::vector<TopicEntry> read = parse_topics("lungo.topics", as_bytes(text)).value();
+  EXPECT_EQ(read[0].info.spec, topics[0].info.spec);
+  EXPECT_EQ(read[1].info.spec, topics[1].info.spec);
+}
+
+TEST(TopicSettings, LimitsThatCannotBeAreDamage) {
+  for (const Property& property :
+       {Property{"segment.ms", "0"}, Property{"retention.ms", "-1"}, Property{"retention.bytes", "-1"},
+        Property{"retention.bytes", "x"}, Property{"segment.ms", ""}}) {
+    const std::string text = format_property_file("topics", 1, {{"topic", "a"}, {"partitions", "1"}, property});
+    EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).error(), Errc::corrupt) << property.key << "=" << property.value;
+  }
+}
+
 }  // namespace
 }  // namespace lungo

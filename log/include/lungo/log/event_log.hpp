@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,7 +46,25 @@ struct TopicSpec {
   AckLevel ack_level = AckLevel::isr_sync;
   std::chrono::milliseconds flush_interval{5};  // an unsynced tail is synced this long after its oldest byte; kFlushNever
   std::uint64_t segment_bytes = 64ull << 20;
+  // Absent: no limit. What goes are whole segments, the oldest first, and nothing that is not committed and synced.
+  std::optional<std::chrono::milliseconds> segment_age;    // a new segment begins when the last one's first record is older
+  std::optional<std::chrono::milliseconds> retention_age;  // a segment goes when its newest record is older
+  std::optional<std::uint64_t> retention_bytes;            // per partition: the oldest segments go while so much stays
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
+};
+
+/// In a TopicChange: takes the limit away.
+inline constexpr std::chrono::milliseconds kNoAgeLimit = std::chrono::milliseconds::max();
+inline constexpr std::uint64_t kNoSizeLimit = std::numeric_limits<std::uint64_t>::max();
+
+/// Which settings of a topic change, and to what; what is absent stays.
+struct TopicChange {
+  std::optional<AckLevel> ack_level;
+  std::optional<std::chrono::milliseconds> flush_interval;
+  std::optional<std::uint64_t> segment_bytes;
+  std::optional<std::chrono::milliseconds> segment_age;    // or kNoAgeLimit
+  std::optional<std::chrono::milliseconds> retention_age;  // or kNoAgeLimit
+  std::optional<std::uint64_t> retention_bytes;            // or kNoSizeLimit
 };
 
 struct TopicInfo {
@@ -140,6 +159,19 @@ class EventLog {
   /// All that are known now, in the order in which they were made; what another process makes is seen a little later. Errors:
   /// io where the home has to ask; the embedded log never fails.
   virtual Result<std::vector<TopicInfo>> topics() = 0;
+  /// Changes settings, durably and for what comes from now on. Errors: not_found; invalid_argument; unsupported (read-only, or
+  /// a home that can't); no_space, io.
+  virtual Result<TopicInfo> alter_topic(std::string_view name, const TopicChange& change);
+  /// The topic and its records are gone; the name is free. Appends under way complete with `not_found`, who waits for records
+  /// is told and finds none. Not from a completion. Errors: not_found; unsupported; no_space, io.
+  virtual Result<void> delete_topic(std::string_view name);
+  /// Makes the topic have `partitions` of them; keys go to other partitions from then on, so stream topics refuse. Errors:
+  /// not_found; invalid_argument when there are more, or the directory has no room; unsupported; no_space, io.
+  virtual Result<TopicInfo> add_partitions(std::string_view name, std::int32_t partitions);
+  /// Makes `below` the partition's start, durably, unless it begins there or later; returns the start. Whole segments below it
+  /// are removed soon after, in the background. Errors: offset_out_of_range above the committed end; not_found; unsupported;
+  /// partition_failed; no_space, io: then the next opening may find the start moved.
+  virtual Result<Offset> delete_records(const TopicPartition& partition, Offset below);
 
   /// Submits; see AppendRequest and Completion. All errors go to the completion: conflict (offset() = the record in the way),
   /// history_trimmed, too_large, not_found, no_space, partition_failed, busy, unsupported (read-only), io, closed;
