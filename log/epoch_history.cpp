@@ -78,6 +78,14 @@ void EpochHistory::trim_to(Offset end) {
   }
 }
 
+void EpochHistory::trim_front(Offset begin) {
+  const std::lock_guard lock(mutex_);
+  auto kept = entries_.begin();
+  while (entries_.end() - kept > 1 && std::next(kept)->start < begin) ++kept;
+  changed_ = changed_ || kept != entries_.begin();
+  entries_.erase(entries_.begin(), kept);
+}
+
 std::vector<EpochStart> EpochHistory::entries() const {
   const std::lock_guard lock(mutex_);
   return entries_;

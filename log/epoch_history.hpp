@@ -45,6 +45,8 @@ class EpochHistory {
   void note(LeaderEpoch epoch, Offset offset);
   /// Forgets what begins at or above `end`.
   void trim_to(Offset end);
+  /// Forgets what ended below `begin`. That of the record in front of `begin` stays: there are positions behind it.
+  void trim_front(Offset begin);
 
   [[nodiscard]] std::vector<EpochStart> entries() const;
   /// kNoEpoch while nothing was noted.

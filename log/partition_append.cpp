@@ -132,7 +132,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
   const Offset base{written_end.load(std::memory_order_relaxed)};
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);
-  if (active->is_full_for(batch.size(), last, options.segment_bytes)) {
+  if (active->is_full_for(batch.size(), last, segment_bytes)) {
     active->seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }

@@ -2,6 +2,8 @@
 
 #include <lungo/log/partition_log.hpp>
 
+#include <algorithm>
+
 #include "base/logger.hpp"
 #include "partition_parts.hpp"
 #include "partition_recovery.hpp"
@@ -30,7 +32,7 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   if (!log) return log.error();
   parts->recovery = log->report;
   parts->last_batch_crc = log->last_batch_crc;
-  parts->start = log->segments.empty() ? 0 : log->segments.front()->base().value();
+  parts->start = std::max(options.start, log->segments.empty() ? Offset{0} : log->segments.front()->base()).value();
   parts->written_end = parts->synced_end = log->end.value();
   if (!log->segments.empty()) parts->active = log->segments.back().get();
   parts->segments.assign(std::move(log->segments));

@@ -65,7 +65,10 @@ class SyncTurn {
 
 struct PartitionLog::Parts {
   Parts(Ports ports_given, std::string directory_given, const PartitionOptions& options_given)
-      : ports(ports_given), directory(std::move(directory_given)), options(options_given) {}
+      : ports(ports_given),
+        directory(std::move(directory_given)),
+        options(options_given),
+        segment_bytes(options_given.segment_bytes) {}
 
   const Ports ports;
   const std::string directory;
@@ -77,7 +80,8 @@ struct PartitionLog::Parts {
   EpochHistory epochs;
   mutable BufferPool buffers;
   FailureLatch failure;
-  std::atomic<std::int64_t> start{0};
+  std::atomic<std::uint64_t> segment_bytes;  // options.segment_bytes, until it is changed
+  std::atomic<std::int64_t> start{0};        // stored before the segments below it leave the list
   std::atomic<std::int64_t> written_end{0};  // stored after the bytes and the segment that holds them can be seen
   std::atomic<std::int64_t> synced_end{0};
   std::atomic<std::uint64_t> written_bytes{0};  // since opening
@@ -92,6 +96,12 @@ struct PartitionLog::Parts {
   std::uint32_t last_batch_crc = 0;
   std::unique_ptr<RecentIds> recent_ids;  // null until it is needed
   bool closed = false;
+
+  // Segments that have left the list, and whose files are still there.
+  std::mutex trimmed_mutex;
+  std::vector<Offset> trimmed;         // under trimmed_mutex: their bases
+  std::mutex removing;                 // before sync_turn; held while files go
+  std::vector<std::string> set_aside;  // under removing: files that go next
 
   // Whoever has the turn to sync.
   SyncTurn sync_turn;
@@ -112,6 +122,7 @@ struct PartitionLog::Parts {
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
   Result<void> follow(Offset end);
+  void trim(Offset new_start);
   Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
 };
 

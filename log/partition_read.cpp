@@ -24,11 +24,12 @@ std::optional<Offset> PartitionLog::end_of_epoch(LeaderEpoch epoch) const {
 
 Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
                                    PartitionId partition) {
-  if (from < start() || from > end || end > written_end()) {
-    return Error{Errc::offset_out_of_range, "offset " + std::to_string(from.value()) + " is not in [" +
+  const auto out_of_range = [&](Offset offset) {
+    return Error{Errc::offset_out_of_range, "offset " + std::to_string(offset.value()) + " is not in [" +
                                                 std::to_string(start().value()) + ", " +
                                                 std::to_string(std::min(end, written_end()).value()) + ")"};
-  }
+  };
+  if (from < start() || from > end || end > written_end()) return out_of_range(from);
   Position next{.topic = topic, .partition = partition, .offset = from, .epoch = kNoEpoch};
   if (from == end) {
     next.epoch = parts_->epochs.epoch_at(from.plus(-1));
@@ -39,7 +40,7 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
   Result<BatchRun> run = (*list)[*index]->read(from, end, bytes_max, parts_->buffers, parts_->epochs);
-  if (!run) return run.error();
+  if (!run) return from < start() ? out_of_range(from) : run.error();  // the log may have been trimmed meanwhile
   if (run->batches.empty()) {
     return Error{Errc::corrupt, (*list)[*index]->path() + " ends at offset " + std::to_string(run->end.value()) +
                                     ", but the log has records up to " + std::to_string(end.value())};
@@ -51,18 +52,21 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
 
 Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
-  for (const std::shared_ptr<Segment>& segment : *list) {
-    if (segment->base() >= end) break;
-    const Result<std::optional<Offset>> batch = segment->first_batch_at(time);
+  for (std::size_t i = 0; i < list->size() && (*list)[i]->base() < end; ++i) {
+    const Result<std::optional<Offset>> batch = (*list)[i]->first_batch_at(time);
     if (!batch) return batch.error();
-    if (!*batch || **batch >= end) continue;
-    const Result<Fetched> fetched = read(**batch, end, 0, {}, {});
-    if (!fetched) return fetched.error();
-    RecordCursor records = fetched->records();
-    while (const RecordView* record = records.next()) {
-      if (record->timestamp >= time) return std::optional{record->offset};
+    const Offset segment_end = i + 1 < list->size() ? std::min(end, (*list)[i + 1]->base()) : end;
+    // The batch holds such a record, unless it begins below the start: then any behind it may.
+    for (Offset at = batch->value_or(segment_end); at < segment_end;) {
+      const Result<Fetched> fetched = read(std::max(at, start()), end, 0, {}, {});
+      if (!fetched) return fetched.error();
+      RecordCursor records = fetched->records();
+      while (const RecordView* record = records.next()) {
+        if (record->timestamp >= time) return std::optional{record->offset};
+      }
+      if (records.error()) return records.error()->with_context((*list)[i]->path());
+      at = fetched->next().offset;
     }
-    if (records.error()) return records.error()->with_context(segment->path());
   }
   return std::optional<Offset>{};
 }
@@ -94,7 +98,7 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
     list.push_back(*next);
   }
-  start.store(list.front()->base().value(), std::memory_order_release);
+  start.store(std::max(start.load(), list.front()->base().value()), std::memory_order_release);
   segments.assign(std::move(list));
   written_end.store(reached.value(), std::memory_order_release);
   synced_end.store(reached.value(), std::memory_order_release);

@@ -21,7 +21,7 @@ class Recovery {
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_);
     if (!mark) return mark.error();
     has_mark_ = mark->has_value();
-    proven_ = std::max({recovery_point, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
+    proven_ = std::max({recovery_point, options_.start, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
     if (Result<void> opened = open_segments(); !opened) return opened.error();
     if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
     if (clean) {
@@ -36,14 +36,39 @@ class Recovery {
 
  private:
   Result<void> open_segments() {
+    constexpr int kAttempts = 5;
+    for (int attempt = 1;; ++attempt) {
+      log_.segments.clear();
+      Result<void> opened = open_listed_segments();
+      // The writer beside this reader may have removed one since the look at the names.
+      if (opened || opened.error() != Errc::not_found || !options_.read_only || attempt == kAttempts) return opened;
+    }
+  }
+
+  Result<void> open_listed_segments() {
     Result<std::vector<Offset>> bases = list_segments(storage_, directory_, !options_.read_only);
     if (!bases) return bases.error();
+    if (Result<void> left_out = leave_out_deleted(*bases); !left_out) return left_out;
     for (const Offset base : *bases) {
       Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
       if (!segment) return segment.error();
       log_.segments.push_back(std::move(*segment));
     }
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
+    return {};
+  }
+
+  Result<void> leave_out_deleted(std::vector<Offset>& bases) {
+    const auto first = std::ranges::upper_bound(bases, options_.start);
+    if (first - bases.begin() < 2) return {};
+    const std::vector<Offset> deleted(bases.begin(), std::prev(first));
+    bases.erase(bases.begin(), std::prev(first));
+    if (options_.read_only) return {};
+    // As when they were to be removed first: the name of what follows may not be durable.
+    if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
+    for (const Offset base : deleted) {
+      if (Result<void> removed = remove_segment(storage_, directory_, base); !removed) return removed;
+    }
     return {};
   }
 

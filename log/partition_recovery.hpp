@@ -1,11 +1,12 @@
 // Opening a partition's directory: what is there, what is whole, what to cut and what to refuse.
 //
 // The rule (docs/internals/recovery.md): bytes that were promised are never cut. `proven` is the largest offset known to have
-// been synced: the caller's recovery point, the clean-stop marker, or the partition's own mark (synced_mark.hpp).
+// been synced: the caller's recovery point and start, the clean-stop marker, or the partition's own mark (synced_mark.hpp).
 //   - A segment that ends at or below the recovery point is trusted: only its tail is looked at.
 //   - Every other is read and verified in full, and its indexes are made anew.
 //   - Damage at or above `proven` is a torn tail: the log is cut at the last whole batch, later segments are removed.
 //   - Damage below `proven`, or a log that ends below it, is corruption: nothing is changed, the error names file and byte.
+//   - Segments wholly below the start are deleted ones, whatever is left of them: they go first.
 //   - A directory without a mark (made by Kafka, or with files lost) proves nothing: there, damage that whole batches with
 //     continuing offsets follow is corruption too.
 // Opening is idempotent: a crash inside it leaves a directory that opens the same way.

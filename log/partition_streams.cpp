@@ -11,10 +11,13 @@ RecordLookup PartitionLog::Parts::lookup(Offset end) const { return {segments.sn
 
 Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max) {
   if (!parts_->options.streams) return Error{Errc::unsupported, parts_->directory + " keeps no stream index"};
-  if (begin < start()) {
+  RecordLookup lookup = parts_->lookup(std::min(end, written_end()));
+  const auto trimmed = [&] {
     return Error{Errc::history_trimmed, parts_->directory + " starts at offset " + std::to_string(start().value())};
-  }
-  return parts_->lookup(std::min(end, written_end())).collect(key, begin, records_max);
+  };
+  if (begin < start()) return trimmed();
+  Result<KeyRecords> found = lookup.collect(key, begin, records_max);
+  return !found && begin < start() ? trimmed() : std::move(found);
 }
 
 Result<const RecentIds*> PartitionLog::Parts::ids() {

@@ -94,6 +94,10 @@ class Segment {
   /// For a segment that rolls or closes: closes the indexes as Kafka does (the time index ends with the largest time), and
   /// gives back the room behind the end.
   void seal();
+  /// The largest timestamp so far; nothing in an empty segment.
+  [[nodiscard]] std::optional<Timestamp> largest_time() const;
+  /// Largest timestamp of the first batch; nothing in an empty segment. Errors: corrupt.
+  [[nodiscard]] Result<std::optional<Timestamp>> first_time() const;
   /// Cuts the log file; the indexes are made anew by rebuild(). Errors: io.
   Result<void> cut(std::uint64_t position);
 

@@ -16,7 +16,7 @@ Result<void> remove_if_present(Storage& storage, const std::string& path) {
 }
 
 bool is_left_over(const std::string& name, const std::vector<Offset>& bases) {
-  if (name.ends_with(kTemporarySuffix)) return true;
+  if (name.ends_with(kTemporarySuffix) || name.ends_with(kDeletedSuffix)) return true;
   for (const std::string_view suffix : kSidecarSuffixes) {
     const std::optional<Offset> base = segment_base(name, suffix);
     if (base) return !std::binary_search(bases.begin(), bases.end(), *base);
@@ -50,6 +50,21 @@ Result<void> remove_segment(Storage& storage, const std::string& directory, Offs
     if (Result<void> removed = remove_if_present(storage, directory + "/" + segment_file_name(base, suffix)); !removed) {
       return removed;
     }
+  }
+  return {};
+}
+
+Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths) {
+  const auto set_aside = [&](std::string_view suffix) -> Result<void> {
+    const std::string path = directory + "/" + segment_file_name(base, suffix);
+    const std::string aside = path + std::string(kDeletedSuffix);
+    Result<void> renamed = storage.rename(path, aside);
+    if (renamed) paths.push_back(aside);
+    return !renamed && renamed.error() == Errc::not_found ? Result<void>{} : renamed;
+  };
+  if (Result<void> done = set_aside(kLogSuffix); !done) return done;
+  for (const std::string_view suffix : kSidecarSuffixes) {
+    if (Result<void> done = set_aside(suffix); !done) return done;
   }
   return {};
 }

@@ -10,13 +10,19 @@ namespace lungo {
 
 inline constexpr std::string_view kStreamsSuffix = ".streams";
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
+inline constexpr std::string_view kDeletedSuffix = ".deleted";  // behind a whole name: the file is about to be removed
 
-/// Base offsets of the segments, ascending. With `clean_up` temporary files and sidecars without a log file are removed.
+/// Base offsets of the segments, ascending. With `clean_up` temporary files, those that were about to be
+/// removed, and sidecars without a log file are removed.
 /// An absent directory holds nothing. Errors: io.
 Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up);
 
 /// Removes a segment's files, the log file first: sidecars that stay behind are cleaned up later. Errors: io.
 Result<void> remove_segment(Storage& storage, const std::string& directory, Offset base);
+
+/// Gives a segment's files the names under which they wait to be removed, the log file first, and appends those to `paths`.
+/// Errors: io.
+Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths);
 
 /// Removes the segment's stream index, whose records are about to change. Errors: io.
 Result<void> remove_stream_run(Storage& storage, const std::string& directory, Offset base);

@@ -1,9 +1,10 @@
 // Goal: whatever a partition is doing when its process is killed or the power fails, at whatever byte, and again while it
-// recovers: every record that was acknowledged as synced is there, in order and once; of the rest a prefix; indexes, streams
-// and epochs are those of the records; recovering again changes nothing; and what is appended next survives the next power cut.
-// Method: a script of all that a partition does (appends, syncs, rolls, recovery points, truncations, clean stops, kills and
-// power cuts of its own) on the simulated disk, with records by the seed; CrashStates shows the states around each of its
-// steps.
+// recovers: every record that was acknowledged as synced is there, in order and once, unless it was deleted; of the rest a
+// prefix; indexes, streams and epochs are those of the records; recovering again changes nothing; and what is appended next
+// survives the next power cut.
+// Method: a script of all that a partition does (appends, syncs, rolls, recovery points, truncations, deletions of the oldest
+// records and then of their files, clean stops, kills and power cuts of its own) on the simulated disk, with records by the
+// seed; CrashStates shows the states around each of its steps.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -15,7 +16,7 @@
 namespace lungo::test {
 namespace {
 
-constexpr std::string_view kScript = "aaaaaaaaaskaasaataasaacaaasaxaskaaaspaataasxacaskaataacspaas";
+constexpr std::string_view kScript = "aaaaaaaaaskaasadgatgasaacaaasaxadskgaaaspaatdaasxacaodgskaataadcspagasodgagadpos";
 
 /// What is known of the partition.
 struct Truth {
@@ -23,6 +24,7 @@ struct Truth {
   std::vector<LeaderEpoch> epochs;  // of each
   std::int64_t promised = 0;        // of them, those that have to be there
   std::int64_t recovery_point = 0;  // as the partition's owner keeps it
+  std::int64_t start = 0;           // likewise
   std::optional<CleanEnd> clean;
 
   void cut(std::int64_t end) {
@@ -67,6 +69,14 @@ class Script {
         break;
       case 't':
         return truncate();
+      case 'd':
+        return delete_some();
+      case 'g':
+        ASSERT_TRUE(log_->remove_trimmed());
+        break;
+      case 'o':
+        ASSERT_TRUE(log_->roll());
+        break;
       case 'c':
         truth_.clean = log_->close().value();
         truth_.promised = end();
@@ -111,7 +121,20 @@ class Script {
     ASSERT_TRUE(append(*log_, records, LeaderEpoch{epoch_}));
   }
 
+  void delete_some() {
+    const std::int64_t synced = log_->synced_end().value();
+    const auto most = static_cast<std::uint64_t>(synced - truth_.start);
+    truth_.start += static_cast<std::int64_t>(random_.one_in(4) ? most : random_.below(most + 1));
+    fixture_.options.start = Offset{truth_.start};
+    std::erase_if(borders_, [this](std::int64_t border) { return border < truth_.start; });
+    ++version_;
+    ASSERT_TRUE(log_->set_start(Offset{truth_.start}));
+    ASSERT_EQ(log_->start().value(), truth_.start);
+    ++version_;
+  }
+
   void truncate() {
+    if (borders_.empty()) return;
     const std::int64_t border = borders_[borders_.size() - 1 - random_.below(std::min<std::size_t>(borders_.size(), 7))];
     truth_.promised = std::min(truth_.promised, border);
     truth_.recovery_point = std::min(truth_.recovery_point, border);
@@ -141,7 +164,8 @@ class Script {
     const std::int64_t end = log.written_end().value();
     ASSERT_GE(end, truth_.promised);
     ASSERT_LE(end, this->end());
-    std::vector<TestRecord> expected(truth_.records.begin(), truth_.records.begin() + end);
+    ASSERT_EQ(log.start().value(), truth_.start);
+    std::vector<TestRecord> expected(truth_.records.begin() + truth_.start, truth_.records.begin() + end);
     ASSERT_EQ(contents(log), expected);
     expect_indexes_as_rebuilt(found_disk, found.directory, found.options);
     expect_epochs_of(log, {truth_.epochs.begin(), truth_.epochs.begin() + end});

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <lungo/log/event_log.hpp>
 
@@ -24,6 +25,7 @@ struct PartitionOptions {
   std::uint32_t index_interval_bytes = 4096;  // Kafka's: one index entry per so many bytes of batches
   bool streams = false;                       // keep a stream index
   bool read_only = false;                     // never writes, repairs or deletes; used beside a live writer
+  Offset start;                               // records below it are gone, whether or not their segment is still there
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.
@@ -46,11 +48,20 @@ struct RecoveryReport {
   std::uint64_t bytes_cut = 0;  // torn tail
 };
 
+/// What retention has to know of a segment.
+struct SegmentFacts {
+  Offset base;
+  Offset end;
+  std::uint64_t bytes = 0;
+  std::optional<Timestamp> newest;  // its largest timestamp; nothing in an empty segment
+};
+
 class PartitionLog {
  public:
   /// Opens `directory`, made when absent. With a `clean` that fits nothing is scanned. Otherwise every segment that reaches
   /// above `recovery_point` (a lower bound of what was synced) is read in full; a torn tail is cut, damage to what was synced
-  /// is kept and reported; docs/internals/recovery.md. What is there afterwards counts as synced.
+  /// is kept and reported; docs/internals/recovery.md. What is there afterwards counts as synced. Segments
+  /// wholly below options.start go now if they have not gone before.
   /// Errors: corrupt, naming file and byte; newer_format; invalid_argument; no_space; io.
   static Result<std::unique_ptr<PartitionLog>> open(Ports ports, std::string directory, PartitionOptions options,
                                                     std::optional<CleanEnd> clean, Offset recovery_point);
@@ -70,6 +81,16 @@ class PartitionLog {
   /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
   /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
   Result<void> truncate_to(Offset end);
+  /// Makes `start` the log's start, unless that is there or above. Whoever opens the log next has to be told before: only then
+  /// may remove_trimmed() follow. Errors: invalid_argument above the synced end; unsupported (read-only), closed,
+  /// partition_failed.
+  Result<void> set_start(Offset start);
+  /// Begins a new segment, unless the last one is empty. Errors: as set_start(); no_space, io: then nothing has changed.
+  Result<void> roll();
+  /// Of all segments, ascending; the last one is being written.
+  [[nodiscard]] std::vector<SegmentFacts> segments() const;
+  /// Time of the first batch of the segment that is being written; nothing when it is empty. Errors: corrupt.
+  [[nodiscard]] Result<std::optional<Timestamp>> active_since() const;
   /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs. Errors:
   /// closed (before, or read-only); partition_failed; no_space, io.
   Result<CleanEnd> close();
@@ -79,6 +100,15 @@ class PartitionLog {
   /// Makes durable what was written when the call began; returns the new synced end. One caller at a time does the work,
   /// others wait. A failure answers partition_failed, and so does every later append and sync.
   Result<Offset> sync();
+  /// Goes one bounded step towards a disk without the segments below the start: gives some of them names to be removed under,
+  /// durably, or removes what the step before has named. True: there is more to do. One caller at a time. Errors: those of
+  /// sync(); no_space, io: what is left goes at the next opening.
+  Result<bool> remove_trimmed();
+  /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
+  /// another's.
+  void refuse(const Error& cause);
+  /// How large the segments get from now on.
+  void set_segment_bytes(std::uint64_t bytes);
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Offset written_end() const;
   [[nodiscard]] Offset synced_end() const;
@@ -100,6 +130,8 @@ class PartitionLog {
   /// Read-only logs: looks for what the writer added up to `end`, including new segments. Does nothing on a writer's log.
   /// Errors: corrupt, not_found (a segment that went meanwhile), io.
   Result<void> refresh(Offset end);
+  /// Read-only logs: what the writer has made the start, at most the written end.
+  void follow_start(Offset start);
   [[nodiscard]] RecoveryReport recovery() const;
 
  private:

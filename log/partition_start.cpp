@@ -1,0 +1,123 @@
+// PartitionLog at its old end: the start moves up, segments below it go, and a new one begins by age.
+
+#include <algorithm>
+#include <iterator>
+
+#include "partition_parts.hpp"
+#include "segment_directory.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr std::size_t kSegmentsPerStep = 16;
+
+}  // namespace
+
+Result<void> PartitionLog::set_start(Offset start) {
+  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  if (start <= this->start()) return {};
+  if (start > synced_end()) {
+    return Error{Errc::invalid_argument, parts_->directory + " can't start at offset " + std::to_string(start.value()) +
+                                             ", it is synced up to " + std::to_string(synced_end().value())};
+  }
+  parts_->trim(start);
+  return {};
+}
+
+/// Readers take the list first and look at the start then: what is missing from a list lies below the start that they find.
+void PartitionLog::Parts::trim(Offset new_start) {
+  start.store(new_start.value(), std::memory_order_release);
+  const std::shared_ptr<const Segments> list = segments.snapshot();
+  const std::size_t first = segment_index(*list, new_start).value_or(0);
+  if (first == 0) return;
+  const auto kept = list->begin() + static_cast<std::ptrdiff_t>(first);
+  if (!options.read_only) {
+    const std::lock_guard lock(trimmed_mutex);
+    std::transform(list->begin(), kept, std::back_inserter(trimmed), [](const auto& segment) { return segment->base(); });
+  }
+  segments.assign({kept, list->end()});
+  epochs.trim_front((*kept)->base());
+}
+
+Result<bool> PartitionLog::remove_trimmed() {
+  Parts& parts = *parts_;
+  const std::lock_guard lock(parts.removing);
+  if (const std::optional<Error> failure = parts.failure.get()) return *failure;
+  for (const std::string& path : std::exchange(parts.set_aside, {})) {
+    if (Result<void> removed = parts.ports.storage.remove(path); !removed && removed.error() != Errc::not_found) {
+      return removed.error();
+    }
+  }
+  std::vector<Offset> bases;
+  {
+    const std::lock_guard trimmed(parts.trimmed_mutex);
+    const auto end = parts.trimmed.begin() + static_cast<std::ptrdiff_t>(std::min(parts.trimmed.size(), kSegmentsPerStep));
+    bases.assign(parts.trimmed.begin(), end);
+    parts.trimmed.erase(parts.trimmed.begin(), end);
+  }
+  if (bases.empty()) return false;
+  // First the name of the segment that follows: a power cut must not keep the removals and lose that, and with it the end.
+  if (const Result<Offset> synced = sync(); !synced) return synced.error();
+  for (const Offset base : bases) {
+    if (Result<void> aside = set_segment_aside(parts.ports.storage, parts.directory, base, parts.set_aside); !aside) {
+      return aside.error();
+    }
+  }
+  if (Result<void> durable = parts.ports.storage.sync_directory(parts.directory); !durable) return durable.error();
+  return true;
+}
+
+void PartitionLog::refuse(const Error& cause) {
+  const std::lock_guard lock(parts_->removing);
+  parts_->sync_turn.take();
+  parts_->failure.set(cause);
+  parts_->sync_turn.give_back();
+}
+
+Result<void> PartitionLog::roll() {
+  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  if (parts_->active->size() == 0) return {};
+  parts_->active->seal();
+  return parts_->add_segment(written_end());
+}
+
+void PartitionLog::set_segment_bytes(std::uint64_t bytes) { parts_->segment_bytes = bytes; }
+
+std::vector<SegmentFacts> PartitionLog::segments() const {
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  std::vector<SegmentFacts> facts;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Segment& segment = *(*list)[i];
+    facts.push_back({.base = segment.base(),
+                     .end = i + 1 < list->size() ? (*list)[i + 1]->base() : written_end(),
+                     .bytes = segment.size(),
+                     .newest = segment.largest_time()});
+  }
+  return facts;
+}
+
+Result<std::optional<Timestamp>> PartitionLog::active_since() const { return parts_->active->first_time(); }
+
+void PartitionLog::follow_start(Offset start) {
+  if (!parts_->options.read_only || start <= this->start()) return;
+  parts_->sync_turn.take();  // as refresh()
+  if (start > this->start() && start <= written_end()) parts_->trim(start);
+  parts_->sync_turn.give_back();
+}
+
+// ---- what a segment knows of its age ----
+
+std::optional<Timestamp> Segment::largest_time() const {
+  if (!largest_time_) return std::nullopt;
+  return Timestamp{std::chrono::milliseconds{largest_time_->timestamp}};
+}
+
+Result<std::optional<Timestamp>> Segment::first_time() const {
+  if (size() == 0) return std::optional<Timestamp>{};
+  const std::optional<BatchHeader> first = header_at(0);
+  if (!first) return corrupt_at(path_, 0, "no batch");
+  return std::optional{first->max_timestamp};
+}
+
+}  // namespace lungo
