@@ -10,6 +10,7 @@
 #include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
+#include "partition_directories.hpp"
 #include "tail_page.hpp"
 
 namespace lungo {
@@ -18,27 +19,16 @@ namespace {
 
 constexpr std::string_view kLockFile = ".lock";
 constexpr std::string_view kMetaFile = "lungo.meta";
-constexpr std::string_view kTopicsFile = "lungo.topics";
 constexpr std::string_view kKafkaCleanStopFile = ".kafka_cleanshutdown";
 constexpr std::string_view kCleanStopFile = "lungo.clean-stop";
 constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
-constexpr std::string_view kPartitionMetadataFile = "partition.metadata";
+constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
 
 constexpr std::string_view kMetaKind = "meta";
 constexpr std::string_view kCleanStopKind = "clean-stop";
 constexpr std::string_view kTailPlacesKey = "tail.places";
+constexpr std::string_view kDeletedKey = "deleted.topic";
 constexpr int kMajor = 1;
-constexpr std::uint64_t kFileBytesMax = 256u << 20;  // 100,000 partitions take about 5 MB
-
-TopicId random_id(Randomness& random) {
-  TopicId id;
-  do {
-    random.fill(std::as_writable_bytes(std::span{id.bytes}));
-    id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0f) | 0x40);  // a random UUID, RFC 4122
-    id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3f) | 0x80);
-  } while (to_string(id).starts_with('-'));  // as Kafka: command lines take such an id for an option
-  return id;
-}
 
 std::string holder_text() {
   return "pid " + std::to_string(::getpid()) + " (" + std::string(::program_invocation_short_name) + ")";
@@ -64,27 +54,6 @@ std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_v
   return std::pair{TopicPartition{std::string(text.substr(0, dash)), PartitionId{*partition}}, CleanEnd{Offset{*end}, *crc}};
 }
 
-/// TOPIC-PARTITION.
-bool is_partition_name(std::string_view name) {
-  const std::size_t dash = name.rfind('-');
-  return dash != std::string_view::npos && dash + 1 < name.size() &&
-         name.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
-}
-
-/// True unless these are the files of a partition that was never opened: a crash inside create_topic() leaves such directories,
-/// which nothing names.
-bool holds_records(const std::vector<DirEntry>& files) {
-  return std::ranges::any_of(files, [](const DirEntry& entry) { return entry.name != kPartitionMetadataFile; });
-}
-
-/// Writes a file that nobody looks at yet; durable, but not atomic.
-Result<void> write_fresh_file(Storage& storage, const std::string& path, std::string_view text) {
-  const Result<std::unique_ptr<File>> file = storage.open(path, OpenMode::create);
-  if (!file) return file.error();
-  if (Result<void> written = (*file)->write_at(0, as_bytes(text)); !written) return written;
-  return (*file)->sync();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness& random, const std::string& path) {
@@ -102,6 +71,7 @@ Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness
   if (Result<void> read = dir->read_topics(); !read) return read.error();
   if (Result<void> checked = dir->check_partition_directories(); !checked) return checked.error();
   if (Result<void> read = dir->read_recovery_points(); !read) return read.error();
+  if (Result<void> read = dir->read_log_starts(); !read) return read.error();
   if (Result<void> read = dir->read_clean_stop(); !read) return read.error();
   if (!dir->clean_ends_) {
     // A process that was killed behind the removal may have left it to the next power cut, which must not bring the marker back
@@ -128,9 +98,9 @@ Result<bool> LogDir::reload() {
     if (!meta && meta.error() == Errc::not_found) return checked.error();
   }
   if (!meta) return meta.error();
-  if (Result<void> read = read_topics(); !read) return read.error();
-  if (Result<void> checked = check_partition_directories(); !checked) return checked.error();
+  if (Result<void> read = read_topics_beside_a_writer(); !read) return read.error();
   if (Result<void> read = read_recovery_points(); !read) return read.error();
+  if (Result<void> read = read_log_starts(); !read) return read.error();
   if (Result<void> read = read_clean_stop(); !read) return read.error();
   return epoch_ != epoch_before || topics_.size() != topics_before;
 }
@@ -149,6 +119,11 @@ Offset LogDir::recovery_point(const TopicPartition& partition) const {
   return found == recovery_points_.end() ? Offset{0} : found->second;
 }
 
+Offset LogDir::log_start(const TopicPartition& partition) const {
+  const auto found = log_starts_.find(partition);
+  return found == log_starts_.end() ? Offset{0} : found->second;
+}
+
 // ---- reading ----
 
 /// Whether the directory may lack `lungo.meta`.
@@ -161,7 +136,7 @@ Result<void> LogDir::check_is_new() const {
 
 Result<void> LogDir::make_id(Randomness& random) {
   if (Result<void> checked = check_is_new(); !checked) return checked;
-  id_ = to_string(random_id(random));
+  id_ = to_string(random_topic_id(random));
   return {};
 }
 
@@ -174,6 +149,7 @@ Result<void> LogDir::read_meta() {
   std::string id;
   std::optional<std::int64_t> epoch;
   tail_places_given_ = 0;
+  deleted_.clear();
   unknown_meta_.clear();
   for (const Property& property : *properties) {
     if (property.key == "directory.id") {
@@ -189,6 +165,10 @@ Result<void> LogDir::read_meta() {
         return Error{Errc::corrupt, path + ": " + property.key + "=" + property.value + " can't be"};
       }
       tail_places_given_ = static_cast<std::size_t>(*number);
+    } else if (property.key == kDeletedKey) {
+      const Result<TopicId> topic = parse_topic_id(property.value);
+      if (!topic) return topic.error().with_context(path);
+      deleted_.push_back(*topic);
     } else {
       unknown_meta_.push_back(property);
     }
@@ -238,7 +218,18 @@ Result<void> LogDir::read_topics() {
   return {};
 }
 
+/// A topic that is deleted between the two looks seems to lack its directories.
+Result<void> LogDir::read_topics_beside_a_writer() {
+  constexpr int kAttempts = 3;
+  for (int attempt = 1;; ++attempt) {
+    if (Result<void> read = read_topics(); !read) return read;
+    Result<void> checked = check_partition_directories();
+    if (checked || attempt == kAttempts) return checked;
+  }
+}
+
 Result<void> LogDir::read_recovery_points() {
+  recovery_points_.clear();
   const std::string path = file(kRecoveryPointFile);
   const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
   if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
@@ -247,6 +238,21 @@ Result<void> LogDir::read_recovery_points() {
     recovery_points_ = std::move(*points);
   } else {
     logger()->warn("{}; all segments are walked", points.error().text());
+  }
+  return {};
+}
+
+Result<void> LogDir::read_log_starts() {
+  log_starts_.clear();
+  const std::string path = file(kLogStartFile);
+  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
+  Result<OffsetsByPartition> starts = parse_checkpoint(path, *bytes);
+  if (!starts && starts.error() == Errc::newer_format) return starts.error();
+  if (starts) {
+    log_starts_ = std::move(*starts);
+  } else {
+    logger()->warn("{}; records that were deleted may come back", starts.error().text());
   }
   return {};
 }
@@ -296,6 +302,7 @@ Result<void> LogDir::check_partition_directories() const {
 Result<void> LogDir::write_meta(LeaderEpoch epoch) {
   Properties properties{{"directory.id", id_}, {"epoch", std::to_string(epoch.value())}};
   if (tail_places_given_ > 0) properties.push_back({std::string(kTailPlacesKey), std::to_string(tail_places_given_)});
+  for (const TopicId& topic : deleted_) properties.push_back({std::string(kDeletedKey), to_string(topic)});
   properties.insert(properties.end(), unknown_meta_.begin(), unknown_meta_.end());
   return write_file_atomically(storage_, file(kMetaFile), as_bytes(format_property_file(kMetaKind, kMajor, properties)));
 }
@@ -305,49 +312,44 @@ Result<void> LogDir::begin_writing() {
   for (const std::string_view marker : {kCleanStopFile, kKafkaCleanStopFile}) {
     if (Result<void> removed = storage_.remove(file(marker)); !removed && removed.error() != Errc::not_found) return removed;
   }
+  if (Result<void> done = set_aside_deleted(); !done) return done;
   const LeaderEpoch next{epoch_.value() + 1};
   if (Result<void> written = write_meta(next); !written) return written;  // syncs the directory: the removal is durable too
   epoch_ = next;
   return {};
 }
 
-Result<void> LogDir::make_partition_directory(const TopicPartition& partition, const TopicId& id) {
-  const std::string directory = partition_path(partition);
-  const Result<std::vector<DirEntry>> left_over = storage_.list(directory);
-  if (!left_over && left_over.error() != Errc::not_found) return left_over.error();
-  if (left_over && holds_records(*left_over)) {
-    return Error{Errc::already_exists, directory + " holds files of a topic that " + std::string(kTopicsFile) + " lacks"};
+/// Replaces a checkpoint file, and what is known of it.
+Result<void> LogDir::write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known) {
+  Result<void> written = write_file_atomically(storage_, file(name), as_bytes(format_checkpoint(next)));
+  if (written) {
+    known = std::move(next);
+  } else {
+    known.merge(next);  // the file may have either's
   }
-  if (Result<void> made = storage_.make_directories(directory); !made) return made;
-  const std::string metadata = directory + "/" + std::string(kPartitionMetadataFile);
-  if (Result<void> written = write_fresh_file(storage_, metadata, format_partition_metadata(id)); !written) return written;
-  return storage_.sync_directory(directory);
-}
-
-Result<TopicInfo> LogDir::create_topic(const TopicSpec& spec) {
-  if (Result<void> valid = validate(spec); !valid) return valid.error();
-  const TopicInfo info{spec, random_id(*random_)};
-  std::vector<TopicEntry> topics = topics_;
-  topics.push_back({.info = info, .unknown = {}, .tail_places = {}});
-  give_tail_places(topics, tail_places_given_);
-  if (tail_places_end(topics) > kTailPlacesMax) {
-    return Error{Errc::invalid_argument, "topic \"" + spec.name + "\": the directory has no room for so many partitions"};
-  }
-  for (std::int32_t i = 0; i < spec.partitions; ++i) {
-    if (Result<void> made = make_partition_directory({spec.name, PartitionId{i}}, info.id); !made) return made.error();
-  }
-  if (Result<void> synced = storage_.sync_directory(path_); !synced) return synced.error();
-
-  const std::string text = format_topics(topics);
-  if (Result<void> written = write_file_atomically(storage_, file(kTopicsFile), as_bytes(text)); !written) {
-    return written.error();
-  }
-  topics_ = std::move(topics);
-  return info;
+  return written;
 }
 
 Result<void> LogDir::write_recovery_points(const OffsetsByPartition& synced) {
-  return write_file_atomically(storage_, file(kRecoveryPointFile), as_bytes(format_checkpoint(synced)));
+  return write_checkpoint(kRecoveryPointFile, synced, recovery_points_);
+}
+
+Result<void> LogDir::write_log_starts(const OffsetsByPartition& moved) {
+  OffsetsByPartition starts = log_starts_;
+  for (const auto& [partition, start] : moved) starts[partition] = start;
+  return write_checkpoint(kLogStartFile, std::move(starts), log_starts_);
+}
+
+/// What was noted of another topic's partitions must not be taken for what those hold that get their names now.
+Result<void> LogDir::forget_partitions(std::string_view topic, std::int32_t first) {
+  const auto is_of_it = [&](const auto& entry) { return entry.first.topic == topic && entry.first.partition.value() >= first; };
+  if (clean_ends_) std::erase_if(*clean_ends_, is_of_it);
+  const auto forget = [&](std::string_view name, OffsetsByPartition& known) {
+    OffsetsByPartition kept = known;
+    return std::erase_if(kept, is_of_it) > 0 ? write_checkpoint(name, std::move(kept), known) : Result<void>{};
+  };
+  if (Result<void> done = forget(kRecoveryPointFile, recovery_points_); !done) return done;
+  return forget(kLogStartFile, log_starts_);
 }
 
 Result<void> LogDir::write_clean_stop(const CleanEnds& ends) {

@@ -4,7 +4,12 @@
 //
 //   open     lock; read everything (damage is reported before anything changes)
 //   begin    remove the clean-stop marker, write the new epoch; both durable before the first append
-//   create   partition directories, then `lungo.topics` in one replacement: a topic exists from then on
+//   create   partition directories, then `lungo.topics` in one replacement: a topic exists from then on; partitions that are
+//            added likewise
+//   delete   the topic's id goes into `lungo.meta`, then `lungo.topics` is replaced by one without it: the topic is gone from
+//            then on; its directories get other names, so that its own is free, and their files are removed at leisure.
+//            What a crash leaves of that is found by the ids: the next begin goes on from there
+//   trim     `log-start-offset-checkpoint`, before any file goes
 //   stop     after everything is synced: recovery points, then the clean-stop marker, last
 //
 // The marker names the epoch that wrote it, so one that comes back from a lost removal is not believed.
@@ -15,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lungo/log/partition_log.hpp>
@@ -47,6 +53,8 @@ class LogDir {
   [[nodiscard]] std::optional<CleanEnd> clean_end(const TopicPartition& partition) const;
   /// Everything below it was synced before the directory was opened.
   [[nodiscard]] Offset recovery_point(const TopicPartition& partition) const;
+  /// What lies below is deleted, whether its files are still there or not.
+  [[nodiscard]] Offset log_start(const TopicPartition& partition) const;
 
   // A writer's.
 
@@ -55,6 +63,20 @@ class LogDir {
   /// Errors: invalid_argument, also when the tail page has no places left; already_exists when a directory with records is in
   /// the way; no_space, io. `spec` is new here.
   Result<TopicInfo> create_topic(const TopicSpec& spec);
+  /// Errors: not_found; invalid_argument; no_space, io.
+  Result<TopicInfo> alter_topic(std::string_view name, const TopicChange& change);
+  /// Makes the topic have so many partitions, which are at least those it has. Errors: as create_topic(); not_found.
+  Result<TopicInfo> add_partitions(std::string_view name, std::int32_t partitions);
+  /// The directories stay where they are until release_names(). After an error topics() tells whether the topic is still there:
+  /// it is gone when nobody can say. Errors: not_found; no_space, io.
+  Result<void> delete_topic(std::string_view name);
+  /// Gives the directories of a deleted topic, in which nobody writes any more, the names under which they wait to be removed.
+  /// A failure is logged: then they go at the next start.
+  void release_names(const TopicInfo& topic);
+  /// Directories of deleted topics, under their new names, that nobody has taken yet; for good when they are removed.
+  [[nodiscard]] std::vector<std::string> take_deleted_directories() { return std::exchange(deleted_directories_, {}); }
+  /// Starts that have moved up. Errors: no_space, io.
+  Result<void> write_log_starts(const OffsetsByPartition& moved);
   /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
   Result<void> write_recovery_points(const OffsetsByPartition& synced);
   /// The last thing a writer does. Errors: no_space, io.
@@ -74,11 +96,21 @@ class LogDir {
   Result<void> read_meta();
   Result<std::optional<std::string>> find_used_partition() const;
   Result<void> read_topics();
+  Result<void> read_topics_beside_a_writer();
   Result<void> read_recovery_points();
+  Result<void> read_log_starts();
   Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
+  Result<void> write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known);
+  Result<void> write_topics(const std::vector<TopicEntry>& topics);
+  [[nodiscard]] std::vector<TopicEntry>::iterator find_entry(std::string_view name);
+  Result<void> make_partition_directories(const std::vector<TopicEntry>& topics, const TopicInfo& info, std::int32_t first);
   Result<void> make_partition_directory(const TopicPartition& partition, const TopicId& id);
+  Result<void> forget_partitions(std::string_view topic, std::int32_t first);
+  Result<std::optional<TopicId>> deleted_topic_of(const std::string& directory) const;
+  Result<void> set_aside(const std::string& name, const TopicId& topic);
+  Result<void> set_aside_deleted();
 
   Storage& storage_;
   const std::string path_;
@@ -89,7 +121,10 @@ class LogDir {
   std::size_t tail_places_given_ = 0;  // places of the tail page below it are never given again, also when their topic is gone
   Properties unknown_meta_;            // of a newer minor version, kept
   std::vector<TopicEntry> topics_;
-  OffsetsByPartition recovery_points_;
+  std::vector<TopicId> deleted_;  // topics that are gone, while directories may have their names
+  std::vector<std::string> deleted_directories_;
+  OffsetsByPartition recovery_points_;  // as the file has them, those of topics that are gone too
+  OffsetsByPartition log_starts_;       // likewise
   std::optional<CleanEnds> clean_ends_;
 };
 

@@ -21,9 +21,9 @@ OffsetsByPartition synced_ends(const OpenTopics& topics) {
 }
 
 Instant RecoveryPoints::step(Instant now) {
+  const std::lock_guard lock(dir_mutex_);  // no topic goes, and no other takes its name, before these are written
   OffsetsByPartition ends = synced_ends(topics_);
   if (ends != written_) {
-    const std::lock_guard lock(dir_mutex_);
     const Result<void> noted = dir_.write_recovery_points(ends);
     if (noted) {
       written_ = std::move(ends);
