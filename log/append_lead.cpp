@@ -200,7 +200,7 @@ bool AppendQueue::wants_flush() const {
 std::optional<Instant> AppendQueue::tail_sync_due() const {
   const Lock lock(mutex_);
   if (!unsynced_since_ || failed_) return std::nullopt;
-  return *unsynced_since_ + options_.flush_interval;
+  return *unsynced_since_ + flush_interval_.load();
 }
 
 // ---- sync, commit, complete ----
@@ -228,7 +228,7 @@ Result<void> AppendQueue::sync() {
 }
 
 void AppendQueue::move_committed() {
-  const bool at_sync = options_.ack_level == AckLevel::isr_sync;
+  const bool at_sync = ack_level_ == AckLevel::isr_sync;
   const Offset end = at_sync ? log_->synced_end() : log_->written_end();
   if (end <= partition_->committed()) return;
   if (at_sync) publish(end);  // what is acknowledged as durable is what another process sees

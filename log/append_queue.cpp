@@ -27,12 +27,18 @@ std::size_t body_bytes_at_most(const RecordFields& fields) {
 }  // namespace
 
 AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, Options options, Hooks hooks, Ports ports)
-    : partition_(std::move(partition)), log_(partition_->log()), options_(options), hooks_(std::move(hooks)), ports_(ports) {}
+    : partition_(std::move(partition)),
+      log_(partition_->log()),
+      options_(options),
+      ack_level_(options.ack_level),
+      flush_interval_(options.flush_interval),
+      hooks_(std::move(hooks)),
+      ports_(ports) {}
 
 // ---- refusals ----
 
 bool AppendQueue::waits_for_sync(Durability durability) const {
-  if (durability == Durability::committed) return options_.ack_level == AckLevel::isr_sync;
+  if (durability == Durability::committed) return ack_level_ == AckLevel::isr_sync;
   return durability == Durability::synced;
 }
 
@@ -285,7 +291,7 @@ void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
 
 /// The tail that nobody waits for begins here, if there is none yet.
 void AppendQueue::note_unsynced() {
-  if (options_.flush_interval == kFlushNever || unsynced_since_) return;
+  if (flush_interval_.load() == kFlushNever || unsynced_since_) return;
   if (log_->synced_end() < log_->written_end()) unsynced_since_ = ports_.clock.monotonic();
 }
 

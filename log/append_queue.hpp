@@ -16,10 +16,11 @@
 // The mutex guards the queue and the writing side of the PartitionLog. It is never held during a sync, a completion or a
 // notification. Completions run in the order of the appends, those that wait for a sync and those that don't each for
 // themselves, on one thread at a time. After a failed sync everything is refused until the log is opened again; a full disk
-// only fails the appends that it hits. Threads: append() and append_wait() from any; flush() from the flusher; close() when no
-// other call is running.
+// only fails the appends that it hits. Threads: append(), append_wait(), as_owner() and change() from any; flush() from the
+// flusher; abandon() not from a completion, close() when no other call is running.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -73,6 +74,17 @@ class AppendQueue {
   /// Errors: partition_failed; io. Nothing is left waiting in either case.
   Result<CleanEnd> close();
 
+  // append_owner.cpp
+
+  /// Runs `job` while nobody else writes to the log. Short, as appends wait meanwhile. Errors: the job's; what appends are
+  /// refused with, once they are for good.
+  Result<void> as_owner(const std::function<Result<void>(PartitionLog&)>& job);
+  /// For what comes from now on; what is committed stays so.
+  void change(AckLevel ack_level, std::chrono::milliseconds flush_interval);
+  /// The topic is gone: completes everything that is under way with `cause`, and refuses the rest with it. Nothing is written
+  /// any more. After flush() has been called for the last time.
+  void abandon(const Error& cause);
+
   [[nodiscard]] const OpenPartition& partition() const { return *partition_; }
   /// After a failed sync the synced end is of no use.
   [[nodiscard]] bool failed() const;
@@ -115,7 +127,9 @@ class AppendQueue {
 
   const std::shared_ptr<OpenPartition> partition_;
   const std::shared_ptr<PartitionLog> log_;
-  const Options options_;
+  const Options options_;  // but for the two that may change
+  std::atomic<AckLevel> ack_level_;
+  std::atomic<std::chrono::milliseconds> flush_interval_;
   const Hooks hooks_;
   const Ports ports_;
 

@@ -25,11 +25,26 @@ Flusher::Slot& Flusher::add_slot() {
   return slots_.emplace_back(*this);
 }
 
+void Flusher::set_queue(Slot& slot, AppendQueue& queue) {
+  const std::lock_guard lock(slot.flusher_.mutex_);
+  slot.queue_ = &queue;
+}
+
+void Flusher::forget(Slot& slot) {
+  const std::lock_guard no_step(stepping_);
+  std::erase(waiting_, &slot);
+  const std::lock_guard lock(mutex_);
+  slot.queue_ = nullptr;
+}
+
 Instant Flusher::step(Instant now) {
+  const std::lock_guard stepping(stepping_);
   std::vector<Slot*> turn;
   {
     const std::lock_guard lock(mutex_);
     turn.swap(marked_);
+    for (Slot* slot : turn) slot->flushing_ = slot->queue_;
+    for (Slot* slot : waiting_) slot->flushing_ = slot->queue_;
   }
   for (Slot* slot : turn) slot->in_turn_ = true;
   for (Slot* slot : waiting_) {
@@ -49,14 +64,18 @@ Instant Flusher::step(Instant now) {
 
 /// A slot stays marked, and costs nobody a wake-up, until its queue has had nothing to do.
 Instant Flusher::take_turn(Slot& slot, Instant now) {
-  const AppendQueue::Turn turn = slot.queue_->flush(now);
+  if (slot.flushing_ == nullptr) {  // forgotten since it was marked
+    slot.marked_.store(false);
+    return Instant::max();
+  }
+  const AppendQueue::Turn turn = slot.flushing_->flush(now);
   if (turn.is_active) {
     slot.marked_.store(true);
     return turn.again;
   }
   slot.marked_.store(false);
   // What came between the flush and here found the slot marked.
-  if (!slot.queue_->wants_flush()) return turn.again;
+  if (!slot.flushing_->wants_flush()) return turn.again;
   slot.marked_.store(true);
   return now;
 }

@@ -2,7 +2,7 @@
 //
 // Only queues that asked for it are looked at, so thousands of idle partitions cost nothing.
 // Threads: Slot::mark() from any, also while stop() runs; step() as an Activity; add_slot() from any, set_queue() before the
-// slot's first mark().
+// slot's first mark(); forget() not from inside a step.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace lungo {
 
 class Flusher : public Activity {
  public:
-  /// A queue's place here; lives as long as the flusher.
+  /// A queue's place here; lives as long as the flusher, also when the queue is forgotten.
   class Slot {
    public:
     explicit Slot(Flusher& flusher) : flusher_(flusher) {}
@@ -27,16 +27,19 @@ class Flusher : public Activity {
    private:
     friend class Flusher;
     Flusher& flusher_;
-    AppendQueue* queue_ = nullptr;
+    AppendQueue* queue_ = nullptr;     // under the flusher's mutex
+    AppendQueue* flushing_ = nullptr;  // under stepping_
     std::atomic<bool> marked_{false};
-    bool in_turn_ = false;  // the flusher's own
+    bool in_turn_ = false;  // under stepping_
   };
 
   explicit Flusher(Executor& executor) : running_(executor.start(*this)) {}
 
   /// A slot whose queue comes with set_queue(), before the first mark().
   Slot& add_slot();
-  static void set_queue(Slot& slot, AppendQueue& queue) { slot.queue_ = &queue; }
+  static void set_queue(Slot& slot, AppendQueue& queue);
+  /// No flush() of the slot's queue runs or begins after it returns; marks have no effect on it.
+  void forget(Slot& slot);
   /// No flush() runs or begins after it returns.
   void stop();
 
@@ -46,10 +49,11 @@ class Flusher : public Activity {
  private:
   static Instant take_turn(Slot& slot, Instant now);
 
+  std::mutex stepping_;  // before mutex_; held by a step
   std::mutex mutex_;
   std::deque<Slot> slots_;                    // under mutex_; a deque keeps their addresses
   std::vector<Slot*> marked_;                 // under mutex_
-  std::vector<Slot*> waiting_;                // the flusher's own: those with a time to come
+  std::vector<Slot*> waiting_;                // under stepping_: those with a time to come
   std::unique_ptr<RunningActivity> running_;  // under mutex_; last: starts to step at once
 };
 

@@ -19,19 +19,6 @@ std::int64_t milliseconds_between(Instant begin, Instant end) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(end - begin).count();
 }
 
-/// Which setting of an existing topic differs from what was asked for; empty when none does.
-std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
-  if (there.partitions != wanted.partitions) return "partitions=" + std::to_string(there.partitions);
-  if (there.streams != wanted.streams) return there.streams ? "streams=true" : "streams=false";
-  if (there.compact != wanted.compact) return there.compact ? "compact=true" : "compact=false";
-  if (there.ack_level != wanted.ack_level) return there.ack_level == AckLevel::isr ? "ack_level=isr" : "ack_level=isr_sync";
-  if (there.flush_interval != wanted.flush_interval) {
-    return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
-  }
-  if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
-  return {};
-}
-
 }  // namespace
 
 // ---- opening ----
@@ -60,34 +47,45 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
 Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
   Opened opened;
   for (const TopicEntry& entry : dir_->topics()) {
-    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, opened);
+    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, nullptr, opened);
     if (!topic) return topic.error();
     open_topics_.add(std::move(*topic));
   }
   return opened;
 }
 
-Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEntry& entry, Opened& opened) {
-  const TopicInfo& info = entry.info;
+/// With the partitions that are open `before`, if it was.
+Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEntry& entry, const OpenTopic* before,
+                                                                   Opened& opened) {
   auto topic = std::make_shared<OpenTopic>();
-  topic->info = info;
+  topic->info = entry.info;
   topic->tail_places = tail_place_numbers(entry);
-  PartitionOptions options;
-  options.segment_bytes = info.spec.segment_bytes;
-  options.streams = info.spec.streams;
-  for (std::int32_t i = 0; i < info.spec.partitions; ++i) {
-    const TopicPartition name{info.spec.name, PartitionId{i}};
-    Result<std::unique_ptr<PartitionLog>> log =
-        PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
-    if (!log) return log.error().with_context(to_string(name));
-    check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
-    const Offset committed = (*log)->synced_end();
-    opened.partitions += 1;
-    opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
-    opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
-    topic->partitions.push_back(std::make_shared<OpenPartition>(name, info.id, std::move(*log), committed));
+  if (before != nullptr) topic->partitions = before->partitions;
+  for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
+    Result<std::shared_ptr<OpenPartition>> partition =
+        open_partition(entry.info, PartitionId{static_cast<std::int32_t>(i)}, opened);
+    if (!partition) return partition.error();
+    topic->partitions.push_back(std::move(*partition));
   }
   return std::shared_ptr<const OpenTopic>(std::move(topic));
+}
+
+Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const TopicInfo& topic, PartitionId number,
+                                                                     Opened& opened) {
+  const TopicPartition name{topic.spec.name, number};
+  PartitionOptions options;
+  options.segment_bytes = topic.spec.segment_bytes;
+  options.streams = topic.spec.streams;
+  options.start = dir_->log_start(name);
+  Result<std::unique_ptr<PartitionLog>> log =
+      PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
+  if (!log) return log.error().with_context(to_string(name));
+  check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
+  const Offset committed = (*log)->synced_end();
+  opened.partitions += 1;
+  opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
+  opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
+  return std::make_shared<OpenPartition>(name, topic.id, std::move(*log), committed);
 }
 
 /// Makes the opened directory ours, and begins to work. Before the first append, after the last check.
@@ -106,11 +104,20 @@ Result<void> LocalEventLog::start() {
   tail_ = std::move(*tail);
   for (std::size_t i = 0; i < kFlushers; ++i) flushers_.push_back(std::make_unique<Flusher>(ports().executor));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
+  Housekeeper::Hooks hooks;
+  hooks.as_owner = [this](const OpenPartition& partition, const auto& job) -> Result<void> {
+    const std::shared_ptr<AppendQueue> queue = find_queue_of(partition);
+    return queue ? queue->as_owner(job) : Error{Errc::not_found, "no partition " + to_string(partition.name())};
+  };
+  hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
+  housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
+  housekeeper_->remove_directories(dir_->take_deleted_directories());
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
   recovery_points_running_ = ports().executor.start(*recovery_points_);
   return {};
 }
 
+/// For the partitions of the topic that have none.
 void LocalEventLog::add_queues(const OpenTopic& topic) {
   AppendQueue::Options options;
   options.ack_level = topic.info.spec.ack_level;
@@ -118,52 +125,20 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
   options.queued_bytes_max = queued_bytes_max_;
   options.streams = topic.info.spec.streams;
   options.epoch = dir_->epoch();
-  TopicQueues queues;
-  for (const std::shared_ptr<OpenPartition>& partition : topic.partitions) {
-    Flusher::Slot& slot = flushers_[queues.size() % flushers_.size()]->add_slot();
+  const std::unique_lock lock(queues_mutex_);
+  TopicQueues& queues = queues_[topic.info.spec.name];
+  for (std::size_t i = queues.size(); i < topic.partitions.size(); ++i) {
+    Flusher& flusher = *flushers_[i % flushers_.size()];
+    Flusher::Slot& slot = flusher.add_slot();
     AppendQueue::Hooks hooks;
     hooks.wake_flusher = [&slot] { slot.mark(); };
-    hooks.publish_committed = [this, place = topic.tail_places[queues.size()]](Offset end) { tail_->publish(place, end); };
-    queues.push_back(std::make_shared<AppendQueue>(partition, options, std::move(hooks), ports()));
-    Flusher::set_queue(slot, *queues.back());
+    hooks.publish_committed = [this, place = topic.tail_places[i]](Offset end) { tail_->publish(place, end); };
+    queues.push_back({std::make_shared<AppendQueue>(topic.partitions[i], options, std::move(hooks), ports()), &flusher, &slot});
+    Flusher::set_queue(slot, *queues.back().appends);
   }
-  const std::unique_lock lock(queues_mutex_);
-  queues_.emplace(topic.info.spec.name, std::move(queues));
 }
 
 // ---- writing ----
-
-Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
-  const std::lock_guard lock(dir_mutex_);
-  const std::vector<TopicEntry>& entries = dir_->topics();
-  const auto find_entry = [&] {
-    return std::ranges::find(entries, spec.name, [](const TopicEntry& e) { return e.info.spec.name; });
-  };
-  const auto there = find_entry();
-  if (there != entries.end()) {
-    const std::string other = difference(there->info.spec, spec);
-    if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
-    if (open_topics_.find(spec.name)) return there->info;
-    // It was made, and then could not be opened (a full disk): go on from there.
-  }
-  if (there == entries.end()) {
-    if (Result<TopicInfo> made = dir_->create_topic(spec); !made) return made;
-  }
-  const TopicEntry& entry = *find_entry();
-  Opened opened;
-  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, opened);
-  if (!topic) return topic.error();
-  // All that are given: a topic that is opened late may have a lower place than another.
-  if (Result<void> extended = tail_->extend_to(tail_places_end(entries)); !extended) {
-    logger()->warn("{}; readers in other processes do not see topic {} yet", extended.error().text(), spec.name);
-  }
-  for (std::size_t i = 0; i < (*topic)->partitions.size(); ++i) {
-    tail_->publish_start((*topic)->tail_places[i], (*topic)->partitions[i]->log()->start());
-  }
-  add_queues(**topic);
-  open_topics_.add(std::move(*topic));
-  return entry.info;
-}
 
 std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
   const std::shared_lock lock(queues_mutex_);
@@ -171,7 +146,13 @@ std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& par
   if (found == queues_.end()) return nullptr;
   const std::int32_t index = partition.partition.value();
   if (index < 0 || static_cast<std::size_t>(index) >= found->second.size()) return nullptr;
-  return found->second[static_cast<std::size_t>(index)];
+  return found->second[static_cast<std::size_t>(index)].appends;
+}
+
+/// Null when the partition is gone, also if another one has its name.
+std::shared_ptr<AppendQueue> LocalEventLog::find_queue_of(const OpenPartition& partition) {
+  std::shared_ptr<AppendQueue> queue = find_queue(partition.name());
+  return queue && &queue->partition() == &partition ? queue : nullptr;
 }
 
 namespace {
@@ -241,14 +222,15 @@ LocalEventLog::~LocalEventLog() {
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
   recovery_points_running_.reset();
+  housekeeper_->stop();
   for (const std::unique_ptr<Flusher>& flusher : flushers_) flusher->stop();
   LogDir::CleanEnds clean_ends;
   OffsetsByPartition synced;
   bool clean = true;
   for (auto& [topic, queues] : queues_) {
-    for (const std::shared_ptr<AppendQueue>& queue : queues) {
-      const TopicPartition& name = queue->partition().name();
-      const Result<CleanEnd> end = queue->close();
+    for (const Queue& queue : queues) {
+      const TopicPartition& name = queue.appends->partition().name();
+      const Result<CleanEnd> end = queue.appends->close();
       if (end) {
         clean_ends.emplace(name, *end);
         synced.emplace(name, end->end);

@@ -44,6 +44,22 @@ void OpenTopics::add(std::shared_ptr<const OpenTopic> topic) {
   topics_.push_back(std::move(topic));
 }
 
+void OpenTopics::replace(std::shared_ptr<const OpenTopic> topic) {
+  const std::unique_lock lock(mutex_);
+  for (std::shared_ptr<const OpenTopic>& there : topics_) {
+    if (there->info.id != topic->info.id) continue;
+    by_name_[topic->info.spec.name] = topic;
+    there = std::move(topic);
+    return;
+  }
+}
+
+void OpenTopics::remove(const TopicId& id) {
+  const std::unique_lock lock(mutex_);
+  std::erase_if(by_name_, [&](const auto& entry) { return entry.second->info.id == id; });
+  std::erase_if(topics_, [&](const std::shared_ptr<const OpenTopic>& topic) { return topic->info.id == id; });
+}
+
 Result<std::shared_ptr<const OpenTopic>> OpenTopics::find(std::string_view name) const {
   const std::shared_lock lock(mutex_);
   const auto found = by_name_.find(name);

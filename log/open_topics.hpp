@@ -1,6 +1,7 @@
 // The topics of an open data directory and, per partition, what readers need: its log, its committed end, who waits for it.
 //
-// Threads: any. Topics are added and never go; a partition's log may be replaced (read-only logs, after the writer restarted).
+// Threads: any. Topics come, change and go: who has found one keeps what it was then, and of a deleted topic what is open. A
+// partition's log may be replaced (read-only logs, after the writer restarted).
 #pragma once
 
 #include <atomic>
@@ -44,6 +45,7 @@ class OpenPartition {
   CommitWaiters waiters_;
 };
 
+/// As it is at one moment; a change makes another one of it, with the same partitions.
 struct OpenTopic {
   TopicInfo info;
   std::vector<std::shared_ptr<OpenPartition>> partitions;
@@ -53,6 +55,9 @@ struct OpenTopic {
 class OpenTopics {
  public:
   void add(std::shared_ptr<const OpenTopic> topic);
+  /// In the place of the one with the same id.
+  void replace(std::shared_ptr<const OpenTopic> topic);
+  void remove(const TopicId& id);
   /// Errors: not_found, naming the topic.
   Result<std::shared_ptr<const OpenTopic>> find(std::string_view name) const;
   /// Errors: not_found, naming the topic or the partition.

@@ -15,6 +15,7 @@ constexpr std::uint32_t kMajorOfEndsAlone = 1;
 constexpr std::size_t kMajorAt = 8;
 constexpr std::size_t kIncarnationAt = 16;
 constexpr std::size_t kCountAt = 32;
+constexpr std::size_t kChangesAt = 48;
 constexpr std::size_t kPlacesAt = 64;
 constexpr std::size_t kSlotBytes = 16;
 constexpr std::size_t kPlaceBytes = 2 * kSlotBytes;
@@ -64,13 +65,15 @@ Result<std::unique_ptr<TailWriter>> TailWriter::open(Storage& storage, const std
   return std::unique_ptr<TailWriter>(new TailWriter(std::move(*file), path));
 }
 
-void TailWriter::publish(std::size_t place, Offset committed) { write_offset(end_at(place), committed); }
+void TailWriter::publish(std::size_t place, Offset committed) { write_slot(end_at(place), committed.value()); }
 
-void TailWriter::publish_start(std::size_t place, Offset start) { write_offset(start_at(place), start); }
+void TailWriter::publish_start(std::size_t place, Offset start) { write_slot(start_at(place), start.value()); }
 
-void TailWriter::write_offset(std::uint64_t position, Offset offset) {
+void TailWriter::publish_changes(std::int64_t changes) { write_slot(kChangesAt, changes); }
+
+void TailWriter::write_slot(std::uint64_t position, std::int64_t value) {
   std::array<std::byte, kSlotBytes> slot;
-  store_slot(slot.data(), offset.value());
+  store_slot(slot.data(), value);
   const Result<void> written = file_->write_at(position, slot);
   if (!written && !failure_logged_.exchange(true)) {
     logger()->warn("{}; readers in other processes lag behind", written.error().text());
@@ -100,6 +103,7 @@ Result<TailState> read_tail(Storage& storage, const std::string& path) {
   if (const std::optional<std::int64_t> incarnation = load_slot(*page, kIncarnationAt)) {
     state.incarnation = LeaderEpoch{static_cast<std::int32_t>(*incarnation)};
   }
+  if (!state.in_order) state.changes = load_slot(*page, kChangesAt);
   const auto count = static_cast<std::uint64_t>(load_slot(*page, kCountAt).value_or(0));
   if (count > kTailPlacesMax) return Error{Errc::corrupt, path + " is not a tail page"};
   for (std::size_t i = 0; i < count; ++i) {

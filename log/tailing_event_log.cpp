@@ -17,10 +17,15 @@ TailingEventLog::TailingEventLog(Ports ports, std::unique_ptr<LogDir> dir)
     : LogReads(dir->path(), ports), dir_(std::move(dir)), pause_(kPauseMin) {}
 
 Result<std::shared_ptr<EventLog>> TailingEventLog::open(Ports ports, const std::string& directory) {
+  const Result<TailState> tail = read_tail(ports.storage, directory + "/tail");  // before what it may tell of
   Result<std::unique_ptr<LogDir>> dir = LogDir::open_reader(ports.storage, directory);
   if (!dir) return dir.error();
   const std::shared_ptr<TailingEventLog> log(new TailingEventLog(ports, std::move(*dir)));
-  if (Result<void> opened = log->open_new_topics(); !opened) return opened.error();
+  if (Result<void> opened = log->open_topics(); !opened) return opened.error();
+  if (tail) {
+    log->places_seen_ = tail->places.size();
+    log->changes_seen_ = tail->changes;
+  }
   log->logs_epoch_ = log->dir_->epoch();
   if (Result<bool> followed = log->follow(); !followed) return followed.error();
   log->running_ = ports.executor.start(*log);
@@ -54,8 +59,16 @@ Instant TailingEventLog::step(Instant now) {
   return now + pause_;
 }
 
-/// One look at the tail page; true when readers see more than before.
+/// True when readers see more than before.
 Result<bool> TailingEventLog::follow() {
+  Result<bool> moved = look();
+  // A file that went between two steps of the look: the second one finds the page of behind that.
+  if (!moved && moved.error() == Errc::not_found) moved = look();
+  return moved;
+}
+
+/// One look at the tail page.
+Result<bool> TailingEventLog::look() {
   const Result<TailState> tail = read_tail(ports().storage, dir_->path() + "/tail");
   if (!tail && tail.error() == Errc::not_found) return show(TailState{});
   if (!tail && tail.error() == Errc::corrupt) return show(TailState{});  // left by a power cut
@@ -63,42 +76,68 @@ Result<bool> TailingEventLog::follow() {
   if (!tail->incarnation) return show(TailState{});  // a writer is starting
 
   // What is open decides, not what dir_ says: any step of an earlier look may have failed.
-  if (*tail->incarnation != logs_epoch_ || tail->places.size() > places_known(tail->in_order)) {
-    if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
-    if (dir_->epoch() != logs_epoch_) {
-      if (Result<void> reopened = reopen_logs(); !reopened) return reopened.error();
-      logs_epoch_ = dir_->epoch();
-    }
-    if (Result<void> opened = open_new_topics(); !opened) return opened.error();
+  const bool topics_moved = tail->places.size() > places_seen_ || tail->changes != changes_seen_;
+  if (*tail->incarnation != logs_epoch_ || topics_moved) {
+    if (Result<void> followed = follow_directory(); !followed) return followed.error();
+    places_seen_ = tail->places.size();
+    changes_seen_ = tail->changes;
   }
   return show(*tail);
 }
 
-Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const TopicSpec& spec) {
+Result<void> TailingEventLog::follow_directory() {
+  if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
+  close_deleted_topics();
+  if (dir_->epoch() != logs_epoch_) {
+    if (Result<void> reopened = reopen_logs(); !reopened) return reopened;
+    logs_epoch_ = dir_->epoch();
+  }
+  return open_topics();
+}
+
+Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const OpenTopic& topic,
+                                                                Offset start) {
   PartitionOptions options;
-  options.segment_bytes = spec.segment_bytes;
-  options.streams = spec.streams;
+  options.segment_bytes = topic.info.spec.segment_bytes;
+  options.streams = topic.info.spec.streams;
   options.read_only = true;
+  options.start = std::max(start, dir_->log_start(partition));
   Result<std::unique_ptr<PartitionLog>> log = PartitionLog::open(ports(), dir_->partition_path(partition), options,
                                                                  dir_->clean_end(partition), dir_->recovery_point(partition));
   if (!log) return log.error().with_context(to_string(partition));
   return std::shared_ptr<PartitionLog>(std::move(*log));
 }
 
-Result<void> TailingEventLog::open_new_topics() {
-  const std::vector<TopicEntry>& entries = dir_->topics();
-  for (std::size_t i = open_topics_.all().size(); i < entries.size(); ++i) {
+void TailingEventLog::close_deleted_topics() {
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    const auto is_it = [&](const TopicEntry& entry) { return entry.info.id == topic->info.id; };
+    if (std::ranges::any_of(dir_->topics(), is_it)) continue;
+    open_topics_.remove(topic->info.id);
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) partition->close();
+  }
+}
+
+/// Those that are not open yet, wholly or in part, and those with other settings than before.
+Result<void> TailingEventLog::open_topics() {
+  for (const TopicEntry& entry : dir_->topics()) {
+    const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(entry.info.spec.name);
+    if (before && (*before)->info.spec == entry.info.spec) continue;
     auto topic = std::make_shared<OpenTopic>();
-    topic->info = entries[i].info;
-    topic->tail_places = tail_place_numbers(entries[i]);
-    for (std::int32_t p = 0; p < topic->info.spec.partitions; ++p) {
-      const TopicPartition name{topic->info.spec.name, PartitionId{p}};
-      Result<std::shared_ptr<PartitionLog>> log = open_log(name, topic->info.spec);
+    topic->info = entry.info;
+    topic->tail_places = tail_place_numbers(entry);
+    if (before) topic->partitions = (*before)->partitions;
+    for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
+      const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(i)}};
+      Result<std::shared_ptr<PartitionLog>> log = open_log(name, *topic);
       if (!log) return log.error();
       const Offset committed = (*log)->start();
       topic->partitions.push_back(std::make_shared<OpenPartition>(name, topic->info.id, std::move(*log), committed));
     }
-    open_topics_.add(std::move(topic));
+    if (before) {
+      open_topics_.replace(std::move(topic));
+    } else {
+      open_topics_.add(std::move(topic));
+    }
   }
   return {};
 }
@@ -107,7 +146,7 @@ Result<void> TailingEventLog::open_new_topics() {
 Result<void> TailingEventLog::reopen_logs() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), topic->info.spec);
+      Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), *topic);
       if (!log) return log.error();
       partition->replace_log(std::move(*log));
     }
@@ -121,15 +160,17 @@ Offset TailingEventLog::known_end(const TopicPartition& partition) const {
   return std::max(clean ? clean->end : Offset{0}, dir_->recovery_point(partition));
 }
 
-/// How long a page has to be at least that says something of all open partitions.
-std::size_t TailingEventLog::places_known(bool in_order) const {
-  std::size_t partitions = 0;
-  std::size_t end = 0;
-  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
-    partitions += topic->partitions.size();
-    for (const std::size_t place : topic->tail_places) end = std::max(end, place + 1);
+Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start) {
+  const std::shared_ptr<PartitionLog> log = partition.log();
+  if (start <= log->written_end()) {
+    log->follow_start(start);
+    return {};
   }
-  return in_order ? partitions : end;
+  // What lies between went before it was looked at.
+  Result<std::shared_ptr<PartitionLog>> behind = open_log(partition.name(), topic, start);
+  if (!behind) return behind.error();
+  partition.replace_log(std::move(*behind));
+  return {};
 }
 
 Result<bool> TailingEventLog::show(const TailState& tail) {
@@ -139,8 +180,12 @@ Result<bool> TailingEventLog::show(const TailState& tail) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const std::shared_ptr<OpenPartition>& partition = topic->partitions[i];
       const std::size_t place = tail.in_order ? next_in_order++ : topic->tail_places[i];
-      const std::optional<Offset> published = place < tail.places.size() ? tail.places[place].end : std::nullopt;
-      const Offset end = std::max(published.value_or(Offset{0}), known_end(partition->name()));
+      const TailPlace published = place < tail.places.size() ? tail.places[place] : TailPlace{};
+      const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition->name()));
+      if (start > partition->log()->start()) {
+        if (Result<void> moved_up = follow_start(*partition, *topic, start); !moved_up) return moved_up.error();
+      }
+      const Offset end = std::max(published.end.value_or(Offset{0}), known_end(partition->name()));
       if (end <= partition->committed()) continue;
       const std::shared_ptr<PartitionLog> log = partition->log();
       if (Result<void> refreshed = log->refresh(end); !refreshed) return refreshed.error();

@@ -1,8 +1,8 @@
 // The read-only form of the embedded log: another process's live directory, or a stopped one.
 //
-// An activity looks at the tail page every 2 to 20 ms and shows what the writer has committed since: new records, new topics, a
-// new writer. Without a page, or with one that promises more than the segments hold, it shows what is known to be synced.
-// Threads: any.
+// An activity looks at the tail page every 2 to 20 ms and shows what the writer has done since: new records, records that are
+// deleted, topics that come, change and go, a new writer. Without a page, or with one that promises more than the segments
+// hold, it shows what is known to be synced. Threads: any.
 #pragma once
 
 #include "log_dir.hpp"
@@ -30,15 +30,21 @@ class TailingEventLog : public LogReads, private Activity {
   std::string_view name() const override { return "lungo-tail"; }
 
   Result<bool> follow();
-  Result<void> open_new_topics();
+  Result<bool> look();
+  Result<void> follow_directory();
+  void close_deleted_topics();
+  Result<void> open_topics();
   Result<void> reopen_logs();
-  Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const TopicSpec& spec);
-  [[nodiscard]] std::size_t places_known(bool in_order) const;
+  Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const OpenTopic& topic,
+                                                 Offset start = Offset{0});
+  Result<void> follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start);
   Result<bool> show(const TailState& tail);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 
   const std::unique_ptr<LogDir> dir_;  // the activity's own, after open()
   LeaderEpoch logs_epoch_ = kNoEpoch;  // the incarnation that the open logs are of
+  std::size_t places_seen_ = 0;        // of the page that the open topics are not behind
+  std::optional<std::int64_t> changes_seen_;
   Duration pause_{};
   bool failure_logged_ = false;
   std::unique_ptr<RunningActivity> running_;  // last: steps at once

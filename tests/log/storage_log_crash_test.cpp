@@ -2,13 +2,14 @@
 // of other processes see. Method: a script of all that the embedded log does; CrashStates shows the states around each of its
 // steps. In each of them,
 //   * the log opens, every partition holds a prefix of what was submitted, in order and once, and what was acknowledged as
-//   synced;
+//   synced, from a start on that was asked for; a deleted topic is there as it was or not at all, and its name is free;
 //   * its indexes are those that its records make; the next append has an epoch that nobody used before;
 //   * opening again changes nothing, and what is appended next survives the next power cut;
 //   * after a kill a reader that opens before any recovery sees all that was acknowledged.
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <set>
 
 #include <lungo/log/local_event_log.hpp>
 
@@ -20,8 +21,9 @@
 namespace lungo::test {
 namespace {
 
-// Topics, appends that wait and that do not, steps of the flushers, recovery points, clean stops, kills, power cuts.
-constexpr std::string_view kScript = "TwnnfwTnfwwrnnfnwfswnfwxnnffwrwnfpwnTnfwnfrwswnfnxwwfnrwfp";
+// Topics that come, change, grow and go, deletions of the oldest records, appends that wait and that do not, steps of the
+// flushers and of the housekeeper, recovery points and retention, clean stops, kills, power cuts.
+constexpr std::string_view kScript = "TwnnfwTnfwwrnnfnwdfswnfwxnnffwdrwnfpwnTnAfwPnfrwsDwnfnxwTwfnrdwDfTwnfpwwPndfsDTwdf";
 constexpr std::uint64_t kSegmentBytes = 5500;  // room for an index entry, which comes behind 4096 bytes
 constexpr std::array kSpecs{AckLevel::isr_sync, AckLevel::isr, AckLevel::isr_sync};
 
@@ -29,6 +31,10 @@ const std::string kDirectory = "/data";
 
 /// What is known of one partition.
 struct Known {
+  bool may_go = false;  // its topic is being deleted
+  bool has_retention = false;
+  std::size_t start = 0;               // what it begins with at least,
+  std::size_t start_asked = 0;         // and at most, unless it has retention
   std::vector<std::string> submitted;  // in order; every value is another one
   std::size_t acknowledged = 0;        // of them
   std::size_t synced = 0;              // of them
@@ -37,14 +43,46 @@ struct Known {
 
 struct Truth {
   std::map<TopicPartition, Known> partitions;  // of topics whose creation was acknowledged
+  std::set<std::string> gone;                  // deleted, and not being made again
   std::int32_t epoch = 0;                      // the highest that was answered
 };
 
+/// What a log has of a partition.
+struct Found {
+  std::size_t start = 0;
+  std::vector<std::string> values;
+  [[nodiscard]] std::size_t end() const { return start + values.size(); }
+};
+
+Found found_in(EventLog& log, const TopicPartition& partition) {
+  const Offset start = log.ends(partition).value().start;
+  return {static_cast<std::size_t>(start.value()), values_of(log, partition, start)};
+}
+
 /// Of the values in a log, that they are what was submitted, and enough of it.
-void expect_prefix(const std::vector<std::string>& values, const Known& known, std::size_t least) {
-  ASSERT_GE(values.size(), least);
-  ASSERT_LE(values.size(), known.submitted.size());
-  ASSERT_TRUE(std::equal(values.begin(), values.end(), known.submitted.begin())) << "not a prefix of what was submitted";
+void expect_prefix(const Found& found, const Known& known, std::size_t least) {
+  ASSERT_GE(found.start, known.start);
+  ASSERT_TRUE(known.has_retention || found.start <= known.start_asked) << found.start << " " << known.start_asked;
+  ASSERT_GE(found.end(), least);
+  ASSERT_LE(found.end(), known.submitted.size());
+  ASSERT_TRUE(std::equal(found.values.begin(), found.values.end(), known.submitted.begin() + static_cast<long>(found.start)))
+      << "not a prefix of what was submitted";
+}
+
+/// True when the topic of the partition is allowed to be gone, and is.
+bool is_gone(EventLog& log, const TopicPartition& partition, const Known& known) {
+  return known.may_go && !log.topic(partition.topic);
+}
+
+/// Names that wait to be removed.
+void expect_nothing_set_aside(SimDisk& disk) {
+  for (const DirEntry& entry : disk.list(kDirectory).value()) {
+    ASSERT_FALSE(entry.name.ends_with("-delete")) << entry.name;
+    if (!entry.is_directory) continue;
+    for (const DirEntry& file : disk.list(kDirectory + "/" + entry.name).value()) {
+      ASSERT_FALSE(file.name.ends_with(".deleted")) << entry.name << "/" << file.name;
+    }
+  }
 }
 
 /// A process on a disk.
@@ -74,6 +112,7 @@ class Script {
     for (const char step : kScript) {
       if (testing::Test::HasFailure()) break;
       operate(step);
+      for (auto& [partition, known] : truth_.partitions) note_start(partition, known);
       ++version_;
     }
   }
@@ -89,6 +128,15 @@ class Script {
     switch (step) {
       case 'T':
         return create_topic();
+      case 'D':
+        return delete_topic();
+      case 'P':
+        return add_partition();
+      case 'A':
+        ASSERT_TRUE(log_->alter_topic("topic1", {.flush_interval = std::chrono::milliseconds{7}}));
+        return;
+      case 'd':
+        return delete_records();
       case 'w':
         return submit(true);
       case 'n':
@@ -124,8 +172,9 @@ class Script {
     ASSERT_TRUE(log) << log.error();
     log_ = *log;
     for (auto& [partition, known] : truth_.partitions) {
-      const std::size_t count = values_of(*log_, partition).size();
+      const std::size_t count = found_in(*log_, partition).end();
       ASSERT_GE(count, known.synced);
+      note_start(partition, known);
       known.submitted.resize(count);
       known.acknowledged = known.synced = count;
     }
@@ -133,21 +182,73 @@ class Script {
   }
 
   void create_topic() {
+    std::size_t number = 0;
+    while (number < kSpecs.size() && log_->topic("topic" + std::to_string(number))) ++number;
+    if (number == kSpecs.size()) return;
     TopicSpec spec;
-    spec.name = "topic" + std::to_string(topics_);
-    spec.ack_level = kSpecs[static_cast<std::size_t>(topics_)];
-    spec.streams = topics_ == 0;
+    spec.name = "topic" + std::to_string(number);
+    spec.ack_level = kSpecs[number];
+    spec.streams = number == 0;
     spec.partitions = 1;
     spec.segment_bytes = kSegmentBytes;
+    if (number == 1) spec.retention_bytes = 2 * kSegmentBytes;
+    truth_.gone.erase(spec.name);
+    ++version_;
     const Result<TopicInfo> made = log_->create_topic(spec);
     ASSERT_TRUE(made) << made.error();
-    truth_.partitions[{spec.name, PartitionId{0}}].is_synced = spec.ack_level == AckLevel::isr_sync;
-    ++topics_;
+    Known& known = truth_.partitions[{spec.name, PartitionId{0}}];
+    known.has_retention = number == 1;
+    known.is_synced = spec.ack_level == AckLevel::isr_sync;
+  }
+
+  void delete_topic() {
+    const std::string name = some_partition()->first.topic;
+    for (auto& [partition, known] : truth_.partitions) known.may_go = partition.topic == name;
+    ++version_;
+    const Result<void> deleted = log_->delete_topic(name);
+    ASSERT_TRUE(deleted) << deleted.error();
+    std::erase_if(truth_.partitions, [&](const auto& entry) { return entry.first.topic == name; });
+    truth_.gone.insert(name);
+  }
+
+  void add_partition() {
+    for (const std::string name : {"topic1", "topic2"}) {
+      const Result<TopicInfo> topic = log_->topic(name);
+      if (!topic) continue;
+      const std::int32_t before = topic->spec.partitions;
+      const Result<TopicInfo> grown = log_->add_partitions(name, before + 1);
+      ASSERT_TRUE(grown) << grown.error();
+      Known& known = truth_.partitions[{name, PartitionId{before}}];
+      known.has_retention = name == "topic1";
+      known.is_synced = topic->spec.ack_level == AckLevel::isr_sync;
+      return;
+    }
+  }
+
+  void delete_records() {
+    if (truth_.partitions.empty()) return;
+    auto& [partition, known] = *some_partition();
+    const auto committed = static_cast<std::size_t>(log_->ends(partition)->committed.value());
+    known.start_asked = known.start + random_.below(committed - known.start + 1);
+    ++version_;
+    const Result<Offset> start = log_->delete_records(partition, Offset{static_cast<std::int64_t>(known.start_asked)});
+    ASSERT_TRUE(start) << start.error();
+    ASSERT_GE(static_cast<std::size_t>(start->value()), known.start_asked);
+  }
+
+  std::map<TopicPartition, Known>::iterator some_partition() {
+    auto at = truth_.partitions.begin();
+    std::advance(at, random_.below(truth_.partitions.size()));
+    return at;
+  }
+
+  void note_start(const TopicPartition& partition, Known& known) {
+    known.start = known.start_asked = static_cast<std::size_t>(log_->ends(partition)->start.value());
   }
 
   void submit(bool waits) {
-    auto at = truth_.partitions.begin();
-    std::advance(at, random_.below(truth_.partitions.size()));
+    if (truth_.partitions.empty()) return;
+    const auto at = some_partition();
     const TopicPartition partition = at->first;
     Known& known = at->second;
     const std::size_t index = known.submitted.size();
@@ -181,11 +282,13 @@ class Script {
     CrashStates::unwatch(found.disk);
     ASSERT_TRUE(log) << log.error();
 
-    std::map<TopicPartition, std::vector<std::string>> values;
+    std::map<TopicPartition, Found> there;
+    for (const std::string& name : truth_.gone) ASSERT_FALSE((*log)->topic(name)) << name;
     for (const auto& [partition, known] : truth_.partitions) {
       SCOPED_TRACE(to_string(partition));
-      values[partition] = values_of(**log, partition);
-      expect_prefix(values[partition], known, known.synced);
+      if (is_gone(**log, partition, known)) continue;
+      Found& partition_found = there[partition] = found_in(**log, partition);
+      expect_prefix(partition_found, known, known.synced);
       PartitionOptions options;
       options.segment_bytes = kSegmentBytes;
       expect_indexes_as_rebuilt(found.disk, kDirectory + "/" + to_string(partition), options);
@@ -193,14 +296,21 @@ class Script {
       const Result<Appended> next = append_wait(**log, append_of(partition, "k1", "after the crash"));
       ASSERT_TRUE(next) << next.error();
       ASSERT_GT(next->epoch.value(), truth_.epoch);
-      values[partition].push_back("after the crash");
+      partition_found.values.push_back("after the crash");
     }
     found.simulation.executor.run_for(std::chrono::seconds{2});
+    expect_nothing_set_aside(found.disk);
 
     Machine last{1, found.disk.durable()};
     Result<std::shared_ptr<EventLog>> reopened = last.open();
     ASSERT_TRUE(reopened) << reopened.error();
-    for (const auto& [partition, expected] : values) ASSERT_EQ(values_of(**reopened, partition), expected);
+    for (const auto& [partition, expected] : there) {
+      const Found again = found_in(**reopened, partition);
+      ASSERT_EQ(again.end(), expected.end());
+      ASSERT_GE(again.start, expected.start);
+      ASSERT_TRUE(again.start == expected.start || truth_.partitions.at(partition).has_retention);
+      ASSERT_TRUE(std::equal(again.values.rbegin(), again.values.rend(), expected.values.rbegin()));
+    }
   }
 
   /// By another process, before any recovery. After a power cut it may have to wait for one, as the tail page may be ahead; and
@@ -212,7 +322,8 @@ class Script {
     ASSERT_TRUE(reader) << reader.error();
     for (const auto& [partition, known] : truth_.partitions) {
       SCOPED_TRACE("reader of " + to_string(partition));
-      expect_prefix(values_of(**reader, partition), known, known.is_synced ? known.acknowledged : known.synced);
+      if (is_gone(**reader, partition, known)) continue;
+      expect_prefix(found_in(**reader, partition), known, known.is_synced ? known.acknowledged : known.synced);
     }
   }
 
@@ -223,8 +334,7 @@ class Script {
   std::shared_ptr<EventLog> log_;
   Truth truth_;
   std::uint64_t version_ = 0;  // of the truth
-  int topics_ = 0;
-  int life_ = 0;  // between two opens
+  int life_ = 0;               // between two opens
   int values_ = 0;
 };
 

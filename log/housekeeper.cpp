@@ -1,0 +1,144 @@
+#include "housekeeper.hpp"
+
+#include <algorithm>
+
+#include "base/logger.hpp"
+#include "retention.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kRound = std::chrono::seconds{10};
+constexpr std::size_t kPartitionsPerStep = 64;
+constexpr std::size_t kFilesPerStep = 64;
+
+bool has_limits(const TopicSpec& spec) { return spec.segment_age || spec.retention_age || spec.retention_bytes; }
+
+}  // namespace
+
+Housekeeper::Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks)
+    : ports_(ports), topics_(topics), hooks_(std::move(hooks)), running_(ports.executor.start(*this)) {}
+
+void Housekeeper::trimmed(std::shared_ptr<OpenPartition> partition) {
+  const std::lock_guard lock(mutex_);
+  trimmed_.push_back(std::move(partition));
+  if (running_) running_->wake();
+}
+
+void Housekeeper::remove_directories(std::vector<std::string> paths) {
+  const std::lock_guard lock(mutex_);
+  directories_come_.insert(directories_come_.end(), paths.begin(), paths.end());
+  if (running_ && !paths.empty()) running_->wake();
+}
+
+void Housekeeper::stop() {
+  std::unique_ptr<RunningActivity> running;
+  const std::lock_guard lock(mutex_);
+  running = std::move(running_);
+}
+
+Instant Housekeeper::step(Instant now) {
+  take_what_came();
+  if (!directories_.empty()) {
+    remove_from_directory();
+    return now;
+  }
+  if (!partitions_.empty()) {
+    remove_segments();
+    return now;
+  }
+  if (topics_to_see_.empty() && now >= next_round_) {
+    topics_to_see_ = topics_.all();
+    std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
+    next_round_ = now + kRound;
+    failure_logged_ = false;
+  }
+  look_at_partitions();
+  return topics_to_see_.empty() ? next_round_ : now;
+}
+
+void Housekeeper::take_what_came() {
+  const std::lock_guard lock(mutex_);
+  directories_.insert(directories_.end(), directories_come_.begin(), directories_come_.end());
+  directories_come_.clear();
+  for (std::shared_ptr<OpenPartition>& partition : trimmed_) {
+    if (std::ranges::find(partitions_, partition) == partitions_.end()) partitions_.push_back(std::move(partition));
+  }
+  trimmed_.clear();
+}
+
+/// What cannot be removed now is found again by the next start.
+void Housekeeper::note(const Result<void>& outcome, std::string_view what) {
+  if (outcome || failure_logged_) return;
+  failure_logged_ = true;
+  logger()->warn("{}; {}", outcome.error().text(), what);
+}
+
+void Housekeeper::remove_from_directory() {
+  const std::string directory = directories_.back();
+  Result<std::vector<DirEntry>> files = ports_.storage.list(directory);
+  if (files && files->size() > kFilesPerStep) {
+    for (const DirEntry& file : std::span{*files}.first(kFilesPerStep)) {
+      const Result<void> removed = ports_.storage.remove(directory + "/" + file.name);
+      if (removed) continue;
+      files = removed.error();
+      break;
+    }
+    if (files) return;
+  }
+  directories_.pop_back();
+  const Result<void> removed = files ? ports_.storage.remove_all(directory) : Result<void>{files.error()};
+  note(removed, "the files of a deleted topic go at the next start");
+}
+
+void Housekeeper::remove_segments() {
+  const Result<bool> more = partitions_.back()->log()->remove_trimmed();
+  if (more && *more) return;
+  partitions_.pop_back();
+  if (!more) note(more.error(), "deleted segments go at the next start");
+}
+
+void Housekeeper::look_at_partitions() {
+  std::vector<StartMove> moves;
+  for (std::size_t seen = 0; seen < kPartitionsPerStep && !topics_to_see_.empty(); ++seen) {
+    // As it is by now: it may have changed since the round began.
+    const Result<std::shared_ptr<const OpenTopic>> topic = topics_.find(topics_to_see_.back()->info.spec.name);
+    if (topic && next_partition_ < (*topic)->partitions.size()) {
+      look_at((*topic)->info.spec, (*topic)->partitions[next_partition_++], moves);
+      continue;
+    }
+    next_partition_ = 0;
+    topics_to_see_.pop_back();
+  }
+  if (!moves.empty()) note(hooks_.move_starts(moves), "retention is late");
+}
+
+void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition,
+                          std::vector<StartMove>& moves) {
+  const Timestamp now = ports_.clock.now();
+  Offset target;
+  const Result<void> looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {
+    std::vector<SegmentFacts> segments = log.segments();
+    // What may go by its age does not wait until the segment is full.
+    bool is_old = is_past(segments.back().newest, spec.retention_age, now);
+    if (spec.segment_age) {
+      const Result<std::optional<Timestamp>> since = log.active_since();
+      if (!since) return since.error();
+      is_old = is_old || is_past(*since, spec.segment_age, now);
+    }
+    if (is_old) {
+      if (Result<void> rolled = log.roll(); !rolled) return rolled;
+      segments = log.segments();
+    }
+    target = retention_target(segments, spec, std::min(partition->committed(), log.synced_end()), now);
+    return {};
+  });
+  if (looked && target > partition->log()->start()) moves.push_back({partition, target});
+  if (!looked && looked.error() != Errc::closed && looked.error() != Errc::partition_failed &&
+      looked.error() != Errc::not_found) {
+    note(looked, "retention is late");
+  }
+}
+
+}  // namespace lungo

@@ -1,0 +1,71 @@
+// The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, and the
+// files of deleted segments and topics go.
+//
+// Each step is a bounded piece of work. Threads: trimmed() and remove_directories() from any; step() as an Activity.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "open_topics.hpp"
+
+namespace lungo {
+
+/// A partition's start is to move up.
+struct StartMove {
+  std::shared_ptr<OpenPartition> partition;
+  Offset start;
+};
+
+class Housekeeper : public Activity {
+ public:
+  /// What it asks its surroundings for.
+  struct Hooks {
+    /// Runs the job as the owner of the partition's log; fails when the partition takes no appends any more.
+    std::function<Result<void>(const OpenPartition&, const std::function<Result<void>(PartitionLog&)>&)> as_owner;
+    /// Moves the starts, durably and for readers, and tells trimmed().
+    std::function<Result<void>(const std::vector<StartMove>&)> move_starts;
+  };
+
+  Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks);
+
+  /// The log has segments below its start.
+  void trimmed(std::shared_ptr<OpenPartition> partition);
+  /// Directories that nobody opens any more.
+  void remove_directories(std::vector<std::string> paths);
+  /// No step runs or begins after it returns.
+  void stop();
+
+  Instant step(Instant now) override;
+  std::string_view name() const override { return "lungo-housekeep"; }
+
+ private:
+  void take_what_came();
+  void remove_from_directory();
+  void remove_segments();
+  void look_at_partitions();
+  void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
+  void note(const Result<void>& outcome, std::string_view what);
+
+  const Ports ports_;
+  const OpenTopics& topics_;
+  const Hooks hooks_;
+
+  // The activity's own.
+  std::vector<std::string> directories_;
+  std::vector<std::shared_ptr<OpenPartition>> partitions_;       // with segments to remove
+  std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
+  std::size_t next_partition_ = 0;                               // of the last of them
+  Instant next_round_{};
+  bool failure_logged_ = false;  // in this round
+
+  std::mutex mutex_;
+  std::vector<std::string> directories_come_;            // under mutex_
+  std::vector<std::shared_ptr<OpenPartition>> trimmed_;  // under mutex_
+  std::unique_ptr<RunningActivity> running_;             // under mutex_; last: starts to step at once
+};
+
+}  // namespace lungo

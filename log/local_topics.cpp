@@ -1,0 +1,192 @@
+// LocalEventLog: topics come, change and go, and so do their oldest records.
+
+#include <algorithm>
+
+#include "base/logger.hpp"
+#include "local_event_log.hpp"
+
+namespace lungo {
+
+namespace {
+
+/// Which setting of an existing topic differs from what was asked for; empty when none does.
+std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
+  if (there.partitions != wanted.partitions) return "partitions=" + std::to_string(there.partitions);
+  if (there.streams != wanted.streams) return there.streams ? "streams=true" : "streams=false";
+  if (there.compact != wanted.compact) return there.compact ? "compact=true" : "compact=false";
+  if (there.ack_level != wanted.ack_level) return there.ack_level == AckLevel::isr ? "ack_level=isr" : "ack_level=isr_sync";
+  if (there.flush_interval != wanted.flush_interval) {
+    return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
+  }
+  if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
+  const auto text = [](const auto& limit, const auto& count) { return limit ? std::to_string(count(*limit)) : "none"; };
+  const auto ms = [](std::chrono::milliseconds age) { return age.count(); };
+  if (there.segment_age != wanted.segment_age) return "segment_age=" + text(there.segment_age, ms);
+  if (there.retention_age != wanted.retention_age) return "retention_age=" + text(there.retention_age, ms);
+  if (there.retention_bytes != wanted.retention_bytes) {
+    return "retention_bytes=" + text(there.retention_bytes, [](std::uint64_t bytes) { return bytes; });
+  }
+  return {};
+}
+
+Error no_topic(std::string_view name) { return {Errc::not_found, "no topic " + std::string(name)}; }
+
+}  // namespace
+
+const TopicEntry* LocalEventLog::find_entry(std::string_view name) const {
+  for (const TopicEntry& entry : dir_->topics()) {
+    if (entry.info.spec.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+// ---- topics that come and change ----
+
+Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
+  const std::lock_guard lock(dir_mutex_);
+  if (const TopicEntry* const there = find_entry(spec.name)) {
+    const std::string other = difference(there->info.spec, spec);
+    if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  } else if (Result<TopicInfo> made = dir_->create_topic(spec); !made) {
+    return made;
+  }
+  return serve(*find_entry(spec.name));
+}
+
+Result<TopicInfo> LocalEventLog::add_partitions(std::string_view name, std::int32_t partitions) {
+  const std::lock_guard lock(dir_mutex_);
+  const TopicEntry* const there = find_entry(name);
+  if (there == nullptr) return no_topic(name);
+  const TopicSpec& spec = there->info.spec;
+  if (spec.streams) {
+    return Error{Errc::unsupported, "topic " + spec.name + " keeps streams: its partitions are fixed, or keys would move"};
+  }
+  if (partitions < spec.partitions) {
+    return Error{Errc::invalid_argument, "topic " + spec.name + " has " + std::to_string(spec.partitions) + " partitions"};
+  }
+  if (partitions > spec.partitions) {
+    if (Result<TopicInfo> added = dir_->add_partitions(name, partitions); !added) return added;
+  }
+  return serve(*find_entry(name));
+}
+
+/// Opens what is not open yet of a topic in the directory: all of it, some partitions, or what an earlier attempt has left (on
+/// a full disk, say).
+Result<TopicInfo> LocalEventLog::serve(const TopicEntry& entry) {
+  const TopicInfo& info = entry.info;
+  const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(info.spec.name);
+  const std::size_t open_before = before ? (*before)->partitions.size() : 0;
+  if (open_before == static_cast<std::size_t>(info.spec.partitions)) return info;
+  Opened opened;
+  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, before ? before->get() : nullptr, opened);
+  if (!topic) return topic.error();
+  // All that are given: a topic that is opened late may have a lower place than another.
+  if (Result<void> extended = tail_->extend_to(tail_places_end(dir_->topics())); !extended) {
+    logger()->warn("{}; readers in other processes do not see all of topic {} yet", extended.error().text(), info.spec.name);
+  }
+  for (std::size_t i = open_before; i < (*topic)->partitions.size(); ++i) {
+    tail_->publish_start((*topic)->tail_places[i], (*topic)->partitions[i]->log()->start());
+  }
+  add_queues(**topic);
+  if (before) {
+    open_topics_.replace(std::move(*topic));
+  } else {
+    open_topics_.add(std::move(*topic));
+  }
+  topics_changed();
+  return info;
+}
+
+/// Tells readers in other processes, after `lungo.topics`.
+void LocalEventLog::topics_changed() { tail_->publish_changes(++topic_changes_); }
+
+Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicChange& change) {
+  const std::lock_guard lock(dir_mutex_);
+  const Result<TopicInfo> info = dir_->alter_topic(name, change);
+  if (!info) return info;
+  topics_changed();
+  const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(name);
+  if (!before) return info;  // made, and not opened yet
+  auto topic = std::make_shared<OpenTopic>(**before);
+  topic->info.spec = info->spec;
+  topic->info.spec.partitions = (*before)->info.spec.partitions;  // as many as are open
+  for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+    partition->log()->set_segment_bytes(info->spec.segment_bytes);
+    const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition);
+    if (queue) queue->change(info->spec.ack_level, info->spec.flush_interval);
+  }
+  open_topics_.replace(std::move(topic));
+  logger()->info("topic {} altered", name);
+  return info;
+}
+
+// ---- topics and records that go ----
+
+Result<void> LocalEventLog::delete_topic(std::string_view name) {
+  const std::lock_guard lock(dir_mutex_);
+  const TopicEntry* const there = find_entry(name);
+  if (there == nullptr) return no_topic(name);
+  const TopicInfo info = there->info;
+  const Result<void> deleted = dir_->delete_topic(name);
+  if (find_entry(name) != nullptr) return deleted;
+  topics_changed();
+  TopicQueues queues;
+  {
+    const std::unique_lock queues_lock(queues_mutex_);
+    if (auto found = queues_.extract(std::string(name))) queues = std::move(found.mapped());
+  }
+  open_topics_.remove(info.id);
+  // Before its name is another's: nobody writes under it any more.
+  for (const Queue& queue : queues) {
+    queue.flusher->forget(*queue.slot);
+    queue.appends->abandon(Error{Errc::not_found, "topic " + std::string(name) + " was deleted"});
+  }
+  dir_->release_names(info);
+  housekeeper_->remove_directories(dir_->take_deleted_directories());
+  logger()->info("topic {} deleted", name);
+  return deleted;
+}
+
+Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset below) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(name);
+  if (!found) return found.error();
+  const std::shared_ptr<PartitionLog> log = (*found)->log();
+  if (below > (*found)->committed()) {
+    return Error{Errc::offset_out_of_range, to_string(name) + ": offset " + std::to_string(below.value()) +
+                                                " lies above the committed end " +
+                                                std::to_string((*found)->committed().value())};
+  }
+  if (below > log->synced_end()) {
+    if (const Result<Offset> synced = log->sync(); !synced) return synced.error();
+  }
+  if (below > log->start()) {
+    if (Result<void> moved = move_starts({{*found, below}}); !moved) return moved.error();
+  }
+  return log->start();
+}
+
+/// First on disk, then for readers; the files go later. Partitions that are gone meanwhile are left out.
+Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
+  const std::lock_guard lock(dir_mutex_);
+  OffsetsByPartition starts;
+  for (const StartMove& move : moves) {
+    const OpenPartition& partition = *move.partition;
+    if (find_queue_of(partition) && move.start > partition.log()->start()) starts.emplace(partition.name(), move.start);
+  }
+  if (starts.empty()) return {};
+  if (Result<void> written = dir_->write_log_starts(starts); !written) return written;
+  Result<void> failed;
+  for (const auto& [name, start] : starts) {
+    const Result<void> moved =
+        find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });
+    if (!moved) failed = moved;
+    if (!moved) continue;
+    const std::shared_ptr<const OpenTopic> topic = *open_topics_.find(name.topic);
+    const auto index = static_cast<std::size_t>(name.partition.value());
+    tail_->publish_start(topic->tail_places[index], start);
+    housekeeper_->trimmed(topic->partitions[index]);
+  }
+  return failed;
+}
+
+}  // namespace lungo
