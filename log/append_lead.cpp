@@ -74,7 +74,11 @@ Result<Appended> AppendQueue::wait_for_outcome(WaitingCaller& caller) {
     while ((state = caller.state.load(std::memory_order_acquire)) == State::waits) caller.parker->park();
     if (state == State::done) return *std::move(caller.outcome);
 
-    caller.state.store(State::waits, std::memory_order_relaxed);
+    // Unless a failure elsewhere has told it since: then there is nothing to lead.
+    if (!caller.state.compare_exchange_strong(state, State::waits)) {
+      pass_on();
+      continue;
+    }
     std::optional<Error> failure;
     {
       const Lock lock(mutex_);
