@@ -33,7 +33,11 @@ Result<bool> PartitionReader::fetch() {
   Result<Fetched> chunk = log_->read(partition_, position_.offset, chunk_bytes_);
   if (!chunk) return chunk.error();
   committed_end_ = chunk->committed_end();
-  if (chunk->empty()) return false;
+  if (chunk->empty()) {
+    // Where offsets are missing up to the end: what comes next is above it, and waiting for less would never pause.
+    if (chunk->next().offset > position_.offset) position_ = chunk->next();
+    return false;
+  }
   chunk_.emplace(std::move(*chunk));
   cursor_.emplace(chunk_->records());
   return true;

@@ -18,8 +18,8 @@ Error corrupt_at(std::string_view name, std::uint64_t position, std::string_view
   return Error{Errc::corrupt, std::string(name) + ", byte " + std::to_string(position) + ": " + std::string(what)};
 }
 
-std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least) {
-  if (header.base_offset != expected) {
+std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below) {
+  if (!continues(header.base_offset, expected, gaps_below)) {
     return "batch begins at offset " + std::to_string(header.base_offset.value()) + ", expected " +
            std::to_string(expected.value());
   }
@@ -45,7 +45,7 @@ Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& 
 }
 
 BatchScanner::BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end,
-                           Offset expected, LeaderEpoch epoch)
+                           Offset expected, LeaderEpoch epoch, Offset gaps_below)
     : file_(file),
       name_(std::move(name)),
       depth_(depth),
@@ -53,6 +53,7 @@ BatchScanner::BatchScanner(File& file, std::string name, Depth depth, std::uint6
       end_(end),
       expected_(expected),
       epoch_(epoch),
+      gaps_below_(gaps_below),
       buffer_(std::min<std::uint64_t>(depth == Depth::headers ? kHeaderWindowBytes : kBatchWindowBytes,
                                       end > position ? end - position : 0)) {}
 
@@ -98,7 +99,7 @@ Result<std::optional<ScannedBatch>> BatchScanner::next() {
   if (header->size_bytes() > end_ - position_) {
     return corrupt("batch of " + std::to_string(header->size_bytes()) + " bytes reaches past the end of the file");
   }
-  if (const std::string fault = neighbour_fault(*header, expected_, epoch_); !fault.empty()) return corrupt(fault);
+  if (const std::string fault = neighbour_fault(*header, expected_, epoch_, gaps_below_); !fault.empty()) return corrupt(fault);
 
   ScannedBatch batch{.header = *header, .position = position_, .bytes = {}};
   if (depth_ != Depth::headers) {

@@ -1,11 +1,12 @@
 // Walks the batches of one segment file from a known batch border on, checking each against its neighbours.
 //
-// Promise: a batch is returned only when its base offset continues the one before, its epoch does not go back, and (with
-// `Depth::checked` or `whole`) its CRC holds. Memory is bounded by a window of 512 KiB, and with `whole` by the largest batch:
-// a claimed length is believed only when the CRC of what it claims holds. Threads: one; others may append to the file
-// meanwhile, behind `end`.
+// Promise: a batch is returned only when its base offset continues the one before (or ascends, where gaps are allowed), its
+// epoch does not go back, and (with `Depth::checked` or `whole`) its CRC holds. Memory is bounded by a window of 512 KiB, and
+// with `whole` by the largest batch: a claimed length is believed only when the CRC of what it claims holds. Threads: one;
+// others may append to the file meanwhile, behind `end`.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,15 @@
 #include <lungo/log/storage.hpp>
 
 namespace lungo {
+
+/// How far up offsets may be missing: what lies behind a gap begins at or below it.
+inline constexpr Offset kNoGaps{0};
+inline constexpr Offset kGapsAnywhere{std::numeric_limits<std::int64_t>::max()};
+
+/// Whether a batch or a segment may begin at `found` where `expected` is due.
+inline bool continues(Offset found, Offset expected, Offset gaps_below) {
+  return found == expected || (found > expected && found <= gaps_below);
+}
 
 struct ScannedBatch {
   BatchHeader header;
@@ -30,10 +40,10 @@ class BatchScanner {
     whole,    // the bytes are handed over
   };
 
-  /// Scans [position, end) of `file`, which outlives the scanner; the first batch has to begin at `expected`.
+  /// Scans [position, end) of `file`, which outlives the scanner; the first batch has to begin at `expected`, or behind a gap.
   /// `name` is what errors call the file.
   BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end, Offset expected,
-               LeaderEpoch epoch = kNoEpoch);
+               LeaderEpoch epoch = kNoEpoch, Offset gaps_below = kNoGaps);
 
   /// The next batch; nothing at the end. Errors: corrupt, with file and byte position: position() and expected() then tell
   /// where the good part ends; io.
@@ -55,6 +65,7 @@ class BatchScanner {
   std::uint64_t end_;
   Offset expected_;
   LeaderEpoch epoch_;
+  Offset gaps_below_;
   Bytes buffer_;
   std::uint64_t buffered_from_ = 0;
   std::size_t buffered_size_ = 0;
@@ -65,7 +76,7 @@ class BatchScanner {
 Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch);
 
 /// What is wrong with a batch at this place, if anything: the fields that the CRC does not cover. Empty when all is well.
-std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least);
+std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below);
 
 /// "file 00000000000000000000.log, byte 4711: what"
 Error corrupt_at(std::string_view name, std::uint64_t position, std::string_view what);

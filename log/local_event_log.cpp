@@ -60,22 +60,24 @@ Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEn
   auto topic = std::make_shared<OpenTopic>();
   topic->info = entry.info;
   topic->tail_places = tail_place_numbers(entry);
+  topic->gaps = entry.gaps || entry.info.spec.compact;
   if (before != nullptr) topic->partitions = before->partitions;
   for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
     Result<std::shared_ptr<OpenPartition>> partition =
-        open_partition(entry.info, PartitionId{static_cast<std::int32_t>(i)}, opened);
+        open_partition(*topic, PartitionId{static_cast<std::int32_t>(i)}, opened);
     if (!partition) return partition.error();
     topic->partitions.push_back(std::move(*partition));
   }
   return std::shared_ptr<const OpenTopic>(std::move(topic));
 }
 
-Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const TopicInfo& topic, PartitionId number,
+Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number,
                                                                      Opened& opened) {
-  const TopicPartition name{topic.spec.name, number};
+  const TopicPartition name{topic.info.spec.name, number};
   PartitionOptions options;
-  options.segment_bytes = topic.spec.segment_bytes;
-  options.streams = topic.spec.streams;
+  options.segment_bytes = topic.info.spec.segment_bytes;
+  options.streams = topic.info.spec.streams;
+  options.gaps = topic.gaps;
   options.start = dir_->log_start(name);
   Result<std::unique_ptr<PartitionLog>> log =
       PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
@@ -85,12 +87,18 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const Topic
   opened.partitions += 1;
   opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
   opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
-  return std::make_shared<OpenPartition>(name, topic.id, std::move(*log), committed);
+  return std::make_shared<OpenPartition>(name, topic.info.id, std::move(*log), committed);
 }
 
 /// Makes the opened directory ours, and begins to work. Before the first append, after the last check.
 Result<void> LocalEventLog::start() {
-  if (Result<void> begun = dir_->begin_writing(); !begun) return begun;
+  LeaderEpoch newest = kNoEpoch;  // batches of a broker may be of a later epoch than this directory has had
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+      newest = std::max(newest, partition->log()->last_epoch());
+    }
+  }
+  if (Result<void> begun = dir_->begin_writing(newest); !begun) return begun;
   std::vector<TailPlace> places(tail_places_end(dir_->topics()));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
@@ -263,16 +271,29 @@ Result<std::shared_ptr<EventLog>> open_on(Ports ports, const std::string& direct
   return LocalEventLog::open(ports, directory, options);
 }
 
+Result<std::string> directory_path(const std::string& directory) {
+  if (directory.empty()) return Error{Errc::invalid_argument, "the data directory has no name"};
+  const std::size_t last = directory.find_last_not_of('/');
+  return last == std::string::npos ? std::string("/") : directory.substr(0, last + 1);
+}
+
 }  // namespace
 
+Result<std::vector<TopicInfo>> adopt_kafka_directory(const std::string& directory, const Ports* ports) {
+  const Result<std::string> path = directory_path(directory);
+  if (!path) return path.error();
+  if (ports != nullptr) return LogDir::adopt_kafka(ports->storage, ports->random, *path);
+  PosixPorts own;
+  return LogDir::adopt_kafka(own.ports().storage, own.ports().random, *path);
+}
+
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options) {
-  const std::size_t last = directory.find_last_not_of('/');
-  if (directory.empty()) return Error{Errc::invalid_argument, "the data directory has no name"};
-  const std::string path = last == std::string::npos ? "/" : directory.substr(0, last + 1);
-  if (options.ports != nullptr) return open_on(*options.ports, path, options);
+  const Result<std::string> path = directory_path(directory);
+  if (!path) return path.error();
+  if (options.ports != nullptr) return open_on(*options.ports, *path, options);
 
   auto owned = std::make_shared<OwnedPorts>();
-  Result<std::shared_ptr<EventLog>> log = open_on(owned->ports.ports(), path, options);
+  Result<std::shared_ptr<EventLog>> log = open_on(owned->ports.ports(), *path, options);
   if (!log) return log;
   owned->log = std::move(*log);
   return std::shared_ptr<EventLog>(owned, owned->log.get());

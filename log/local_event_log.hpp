@@ -46,7 +46,7 @@ class LocalEventLog : public LogReads {
   Result<Opened> open_partitions();
   Result<void> start();
   Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, const OpenTopic* before, Opened& opened);
-  Result<std::shared_ptr<OpenPartition>> open_partition(const TopicInfo& topic, PartitionId number, Opened& opened);
+  Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number, Opened& opened);
   [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
   Result<TopicInfo> serve(const TopicEntry& entry);
   void add_queues(const OpenTopic& topic);

@@ -59,10 +59,7 @@ std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_v
 Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness& random, const std::string& path) {
   if (Result<void> made = make_directories_durably(storage, path); !made) return made.error();
   std::unique_ptr<LogDir> dir(new LogDir(storage, path));
-  Result<std::unique_ptr<FileLock>> lock = storage.lock(dir->file(kLockFile), holder_text());
-  if (!lock) return lock.error();
-  dir->lock_ = std::move(*lock);
-  dir->random_ = &random;
+  if (Result<void> locked = dir->lock(random); !locked) return locked.error();
 
   if (Result<void> read = dir->read_meta(); !read) {
     if (read.error() != Errc::not_found) return read.error();
@@ -124,7 +121,26 @@ Offset LogDir::log_start(const TopicPartition& partition) const {
   return found == log_starts_.end() ? Offset{0} : found->second;
 }
 
+Result<void> LogDir::lock(Randomness& random) {
+  Result<std::unique_ptr<FileLock>> lock = storage_.lock(file(kLockFile), holder_text());
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
+  random_ = &random;
+  return {};
+}
+
 // ---- reading ----
+
+/// Whether Apache Kafka's files are all that the directory has, but for what an adoption that was interrupted has left.
+Result<void> LogDir::check_is_not_ours() {
+  const Result<bool> has_topics = storage_.exists(file(kTopicsFile));
+  if (!has_topics) return has_topics.error();
+  if (*has_topics) return Error{Errc::already_exists, path_ + " is Lungo's already: it has " + std::string(kTopicsFile)};
+  const Result<void> meta = read_meta();
+  if (!meta) return meta.error() == Errc::not_found ? Result<void>{} : meta;
+  if (epoch_ == LeaderEpoch{0}) return {};
+  return Error{Errc::corrupt, file(kTopicsFile) + " is missing: Lungo has written to the directory before"};
+}
 
 /// Whether the directory may lack `lungo.meta`.
 Result<void> LogDir::check_is_new() const {
@@ -307,13 +323,16 @@ Result<void> LogDir::write_meta(LeaderEpoch epoch) {
   return write_file_atomically(storage_, file(kMetaFile), as_bytes(format_property_file(kMetaKind, kMajor, properties)));
 }
 
-Result<void> LogDir::begin_writing() {
+Result<void> LogDir::begin_writing(LeaderEpoch newest) {
+  if (newest.value() == std::numeric_limits<std::int32_t>::max()) {
+    return Error{Errc::corrupt, path_ + " holds batches of the last epoch there is"};
+  }
   // Kafka's marker too: a broker that finds it would believe the directory to be as it left it.
   for (const std::string_view marker : {kCleanStopFile, kKafkaCleanStopFile}) {
     if (Result<void> removed = storage_.remove(file(marker)); !removed && removed.error() != Errc::not_found) return removed;
   }
   if (Result<void> done = set_aside_deleted(); !done) return done;
-  const LeaderEpoch next{epoch_.value() + 1};
+  const LeaderEpoch next{std::max(epoch_, newest).value() + 1};
   if (Result<void> written = write_meta(next); !written) return written;  // syncs the directory: the removal is durable too
   epoch_ = next;
   return {};

@@ -39,6 +39,10 @@ class LogDir {
   /// Reads it without lock, beside a writer or not. Errors: not_found; newer_format; corrupt; io.
   static Result<std::unique_ptr<LogDir>> open_reader(Storage& storage, const std::string& path);
 
+  /// Makes a directory that Apache Kafka wrote one of ours: `lungo.meta` and `lungo.topics` for the topics that are there, and
+  /// nothing else. After a crash meanwhile it is to be called again. Errors: as adopt_kafka_directory().
+  static Result<std::vector<TopicInfo>> adopt_kafka(Storage& storage, Randomness& random, const std::string& path);
+
   [[nodiscard]] const std::string& path() const { return path_; }
   /// The text form of the directory's random identity.
   [[nodiscard]] const std::string& id() const { return id_; }
@@ -58,8 +62,9 @@ class LogDir {
 
   // A writer's.
 
-  /// Must succeed before the first append. Errors: no_space, io.
-  Result<void> begin_writing();
+  /// Must succeed before the first append. The epoch becomes a later one than before, and than `newest`: that of the batches
+  /// that are there. Errors: corrupt, when there is none; no_space, io.
+  Result<void> begin_writing(LeaderEpoch newest = kNoEpoch);
   /// Errors: invalid_argument, also when the tail page has no places left; already_exists when a directory with records is in
   /// the way; no_space, io. `spec` is new here.
   Result<TopicInfo> create_topic(const TopicSpec& spec);
@@ -91,7 +96,9 @@ class LogDir {
   LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}
 
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+  Result<void> lock(Randomness& random);
   [[nodiscard]] Result<void> check_is_new() const;
+  Result<void> check_is_not_ours();
   Result<void> make_id(Randomness& random);
   Result<void> read_meta();
   Result<std::optional<std::string>> find_used_partition() const;

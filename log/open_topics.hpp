@@ -48,6 +48,7 @@ class OpenPartition {
 /// As it is at one moment; a change makes another one of it, with the same partitions.
 struct OpenTopic {
   TopicInfo info;
+  bool gaps = false;  // offsets may be missing
   std::vector<std::shared_ptr<OpenPartition>> partitions;
   std::vector<std::size_t> tail_places;  // of the partitions, in the tail page
 };

@@ -124,6 +124,7 @@ struct PartitionLog::Parts {
   Result<void> follow(Offset end);
   void trim(Offset new_start);
   Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
+  Result<std::shared_ptr<Segment>> open_to_read_behind(Offset base, Offset reached) const;
 };
 
 }  // namespace lungo

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "partition_parts.hpp"
+#include "segment_directory.hpp"
 
 namespace lungo {
 
@@ -39,33 +40,42 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
-  Result<BatchRun> run = (*list)[*index]->read(from, end, bytes_max, parts_->buffers, parts_->epochs);
-  if (!run) return from < start() ? out_of_range(from) : run.error();  // the log may have been trimmed meanwhile
-  if (run->batches.empty()) {
-    return Error{Errc::corrupt, (*list)[*index]->path() + " ends at offset " + std::to_string(run->end.value()) +
-                                    ", but the log has records up to " + std::to_string(end.value())};
+  // The history begins at the start, which may lie inside a batch.
+  const Offset first = start();
+  for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < end; ++i) {
+    Result<BatchRun> run = (*list)[i]->read(from, end, bytes_max, parts_->buffers, parts_->epochs, first);
+    if (!run) return from < start() ? out_of_range(from) : run.error();  // the log may have been trimmed meanwhile
+    if (!run->batches.empty()) {
+      next.offset = run->end;
+      next.epoch = run->epoch;
+      return Fetched{std::move(run->buffer), run->batches, from, next, end};
+    }
+    if (!parts_->options.gaps) {
+      return Error{Errc::corrupt, (*list)[i]->path() + " ends at offset " + std::to_string(run->end.value()) +
+                                      ", but the log has records up to " + std::to_string(end.value())};
+    }
   }
-  next.offset = run->end;
-  next.epoch = run->epoch;
-  return Fetched{std::move(run->buffer), run->batches, from, next, end};
+  next.offset = end;
+  next.epoch = parts_->epochs.epoch_at(end.plus(-1));
+  return Fetched{nullptr, {}, from, next, end};
 }
 
 Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
-  for (std::size_t i = 0; i < list->size() && (*list)[i]->base() < end; ++i) {
-    const Result<std::optional<Offset>> batch = (*list)[i]->first_batch_at(time);
-    if (!batch) return batch.error();
-    const Offset segment_end = i + 1 < list->size() ? std::min(end, (*list)[i + 1]->base()) : end;
-    // The batch holds such a record, unless it begins below the start: then any behind it may.
-    for (Offset at = batch->value_or(segment_end); at < segment_end;) {
-      const Result<Fetched> fetched = read(std::max(at, start()), end, 0, {}, {});
+  for (const std::shared_ptr<Segment>& segment : *list) {
+    if (segment->base() >= end) break;
+    for (Offset from = start();;) {
+      const Result<std::optional<Offset>> batch = segment->first_batch_at(time, from);
+      if (!batch) return batch.error();
+      if (!*batch || **batch >= end) break;
+      const Result<Fetched> fetched = read(std::max(**batch, from), end, 0, {}, {});
       if (!fetched) return fetched.error();
       RecordCursor records = fetched->records();
       while (const RecordView* record = records.next()) {
         if (record->timestamp >= time) return std::optional{record->offset};
       }
-      if (records.error()) return records.error()->with_context((*list)[i]->path());
-      at = fetched->next().offset;
+      if (records.error()) return records.error()->with_context(segment->path());
+      from = fetched->next().offset;
     }
   }
   return std::optional<Offset>{};
@@ -94,11 +104,11 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (!walked) return walked.error();
     reached = *walked;
     if (reached >= end) break;
-    const Result<std::shared_ptr<Segment>> next = open_to_read(reached);
+    const Result<std::shared_ptr<Segment>> next = open_to_read_behind(last.base(), reached);
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
     list.push_back(*next);
   }
-  start.store(std::max(start.load(), list.front()->base().value()), std::memory_order_release);
+  start.store(std::max({Offset{start}, options.start, list.front()->base()}).value(), std::memory_order_release);
   segments.assign(std::move(list));
   written_end.store(reached.value(), std::memory_order_release);
   synced_end.store(reached.value(), std::memory_order_release);
@@ -107,6 +117,16 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
 
 Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) const {
   return Segment::open(ports.storage, directory, base, options);
+}
+
+// The segment behind the one at `base`, which ends at `reached`.
+Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read_behind(Offset base, Offset reached) const {
+  if (!options.gaps) return open_to_read(reached);
+  const Result<std::vector<Offset>> bases = list_segments(ports.storage, directory, false);
+  if (!bases) return bases.error();
+  const auto next = std::ranges::upper_bound(*bases, base);
+  if (next == bases->end()) return Error{Errc::not_found, directory + " ends at offset " + std::to_string(reached.value())};
+  return open_to_read(*next);
 }
 
 }  // namespace lungo

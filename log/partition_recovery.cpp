@@ -4,6 +4,7 @@
 
 #include "base/logger.hpp"
 #include "segment_directory.hpp"
+#include "segment_swap.hpp"
 #include "synced_mark.hpp"
 
 namespace lungo {
@@ -22,6 +23,7 @@ class Recovery {
     if (!mark) return mark.error();
     has_mark_ = mark->has_value();
     proven_ = std::max({recovery_point, options_.start, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
+    if (options_.gaps) gaps_below_ = has_mark_ ? proven_ : kGapsAnywhere;
     if (Result<void> opened = open_segments(); !opened) return opened.error();
     if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
     if (clean) {
@@ -31,11 +33,16 @@ class Recovery {
       logger()->warn("partition {} is not as its clean-stop marker says, it is read in full", directory_);
     }
     if (Result<void> scanned = scan(recovery_point); !scanned) return scanned.error();
+    if (log_.end < options_.start && !options_.read_only) {
+      return Error{Errc::corrupt, directory_ + " ends at offset " + std::to_string(log_.end.value()) +
+                                      ", but its records are said to begin at " + std::to_string(options_.start.value())};
+    }
     return std::move(log_);
   }
 
  private:
   Result<void> open_segments() {
+    if (Result<void> finished = finish_swaps(storage_, directory_, options_.read_only); !finished) return finished;
     constexpr int kAttempts = 5;
     for (int attempt = 1;; ++attempt) {
       log_.segments.clear();
@@ -89,8 +96,9 @@ class Recovery {
       const Result<SegmentScan> tail = log_.segments[i]->load_tail();
       if (!tail && tail.error() == Errc::corrupt) return false;
       if (!tail) return tail.error();
-      const Offset expected = i + 1 < log_.segments.size() ? log_.segments[i + 1]->base() : clean.end;
-      if (tail->end != expected) return false;
+      const bool is_last = i + 1 == log_.segments.size();
+      const Offset next = is_last ? clean.end : log_.segments[i + 1]->base();
+      if (is_last ? tail->end != next : !continues(next, tail->end, gaps_below_)) return false;
       if (tail->last) last = tail->last;
     }
     if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) return false;
@@ -127,8 +135,8 @@ class Recovery {
         if (Result<void> learnt = relearn_epochs(first); !learnt) return learnt;
       }
       log_.end = scanned->end;
-      const bool gap = i + 1 < log_.segments.size() && log_.segments[i + 1]->base() != scanned->end;
-      if (gap && !scanned->damage) {
+      const bool is_torn = i + 1 < log_.segments.size() && !continues(log_.segments[i + 1]->base(), scanned->end, gaps_below_);
+      if (is_torn && !scanned->damage) {
         scanned->damage = corrupt_at(log_.segments[i]->path(), scanned->position,
                                      "segment ends at offset " + std::to_string(scanned->end.value()) +
                                          ", the next begins at " + std::to_string(log_.segments[i + 1]->base().value()));
@@ -163,8 +171,9 @@ class Recovery {
     verified_.push_back(index);
     Segment& segment = *log_.segments[index];
     log_.report.bytes_scanned += segment.size();
-    return segment.rebuild(!options_.read_only, epochs_.epoch_at(segment.base()),
-                           [this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
+    return segment.rebuild(
+        !options_.read_only, epochs_.epoch_at(segment.base()),
+        [this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); }, gaps_below_);
   }
 
   Result<void> cut_or_refuse(std::size_t index, const SegmentScan& scanned) {
@@ -228,6 +237,8 @@ class Recovery {
   std::vector<std::size_t> verified_;  // segments that were read in full
   bool has_mark_ = false;
   Offset proven_;
+  // Compaction takes only what is synced, and our own appends leave no gap: above the proven end one is a torn tail.
+  Offset gaps_below_ = kNoGaps;
 };
 
 }  // namespace

@@ -43,24 +43,24 @@ Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::stri
   if (!times) return times.error();
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return size.error();
-  std::shared_ptr<Segment> segment{
-      new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), options.index_interval_bytes)};
+  std::shared_ptr<Segment> segment{new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), options)};
   segment->size_ = segment->reserved_ = *size;
   if (options.streams) segment->streams_ = std::make_unique<SegmentStreams>(storage, directory, *segment, options.read_only);
   return segment;
 }
 
 Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std::unique_ptr<OffsetIndex> offsets,
-                 std::unique_ptr<TimeIndex> times, std::uint32_t index_interval_bytes)
+                 std::unique_ptr<TimeIndex> times, const PartitionOptions& options)
     : base_(base),
       path_(std::move(path)),
       file_(std::move(file)),
       offsets_(std::move(offsets)),
       times_(std::move(times)),
-      index_interval_bytes_(index_interval_bytes) {}
+      index_interval_bytes_(options.index_interval_bytes),
+      gaps_below_(options.gaps ? kGapsAnywhere : kNoGaps) {}
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
-  return BatchScanner{*file_, path_, depth, from.position, size(), from.expected, epoch};
+  return BatchScanner{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
 }
 
 Result<SegmentScan> Segment::load_tail() {
@@ -101,14 +101,15 @@ Result<SegmentScan> Segment::load_tail() {
 }
 
 Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
-                                     const std::function<void(const BatchHeader&)>& note) {
+                                     const std::function<void(const BatchHeader&)>& note, Offset gaps_below) {
   std::vector<OffsetEntry> offsets;
   std::vector<TimeEntry> times;
   largest_time_.reset();
   last_indexed_time_.reset();
   bytes_since_index_ = 0;
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
-  BatchScanner scan = scanner(BatchScanner::Depth::checked, {0, base_}, epoch_at_least);
+  BatchScanner scan{*file_, path_,          BatchScanner::Depth::checked,     0, size(),
+                    base_,  epoch_at_least, std::min(gaps_below, gaps_below_)};
   for (;;) {
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next && next.error() == Errc::corrupt) result.damage = next.error();

@@ -67,10 +67,11 @@ class Segment {
   /// Errors: corrupt when an index or the batches behind its last entry do not fit; io.
   Result<SegmentScan> load_tail();
   /// Reads and verifies the whole segment and makes its indexes anew. `note` is told each good batch; epochs below
-  /// `epoch_at_least` are damage. Damage is not an error. With `write_indexes` false the index files stay as they are.
+  /// `epoch_at_least` are damage, and so are gaps above `gaps_below`, where the segment may have gaps at all. Damage is not an
+  /// error. With `write_indexes` false the index files stay as they are.
   /// Errors: io, no_space.
   Result<SegmentScan> rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
-                              const std::function<void(const BatchHeader&)>& note);
+                              const std::function<void(const BatchHeader&)>& note, Offset gaps_below = kGapsAnywhere);
   /// The same from the start, header by header and without a trace.
   Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
   /// Writes everything behind the batch border at `from` (all, if it is none) once more, as it is: after a failed sync the
@@ -106,17 +107,20 @@ class Segment {
   /// Makes the log file durable, and the indexes of a segment that will not change any more. Errors: io, no_space.
   Result<void> sync(bool with_indexes);
 
-  /// Whole batches from the one that holds `from` on: at most `bytes_max`, but at least one, all below `end`.
-  /// `epochs` is the log's history, which they have to agree with. Errors: corrupt, io.
-  Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs) const;
+  /// Whole batches from the one that holds or follows `from` on: at most `bytes_max`, but at least one, all below `end`; none
+  /// when none follows here. `epochs` is the log's history, which they have to agree with; it may begin at `start` only.
+  /// Errors: corrupt, io.
+  Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                        Offset start = Offset{0}) const;
   /// Batches that end at or below this byte had their CRC checked since the segment was opened, or were appended since.
   [[nodiscard]] std::uint64_t verified_up_to() const { return verified_up_to_.load(std::memory_order_acquire); }
 
   /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
 
-  /// Reads and verifies the batches from the border `from` up to one that reaches `end`, and hands over each of their records.
-  /// Errors: corrupt, also when the segment ends below `end` or a batch lacks records; unsupported codec; io.
+  /// Reads and verifies the batches from the border `from` up to one that reaches `end`, and hands over each of their records;
+  /// control batches hold none. Errors: corrupt, also when the segment ends below `end` or a batch lacks records, unless the
+  /// segment may have gaps; unsupported codec; io.
   Result<void> scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take) const;
 
   /// Position of the batch border at `end`. Errors: invalid_argument when it lies inside a batch; corrupt, io.
@@ -126,8 +130,9 @@ class Segment {
   /// returns where it stopped. Errors: corrupt, io.
   Result<Offset> walk_from(Offset from, Offset end, EpochHistory& epochs) const;
 
-  /// First batch whose largest timestamp is at least `time`: its base offset. Errors: corrupt, io.
-  Result<std::optional<Offset>> first_batch_at(Timestamp time) const;
+  /// First batch of records that reaches above `from` and whose largest timestamp is at least `time`: its base offset. Whether
+  /// a record of it has such a time has to be looked at, where some were compacted away. Errors: corrupt, io.
+  Result<std::optional<Offset>> first_batch_at(Timestamp time, Offset from) const;
 
  private:
   struct Place {
@@ -136,14 +141,15 @@ class Segment {
   };
 
   Segment(Offset base, std::string path, std::unique_ptr<File> file, std::unique_ptr<OffsetIndex> offsets,
-          std::unique_ptr<TimeIndex> times, std::uint32_t index_interval_bytes);
+          std::unique_ptr<TimeIndex> times, const PartitionOptions& options);
 
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
+  [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
   [[nodiscard]] Place place_by_index(Offset target) const;
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
-  Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                           const EpochHistory& epochs) const;
+  Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                           Offset start) const;
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();
@@ -156,6 +162,7 @@ class Segment {
   const std::unique_ptr<OffsetIndex> offsets_;
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
+  const Offset gaps_below_;  // kNoGaps or kGapsAnywhere
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
   mutable PositionHints hints_;

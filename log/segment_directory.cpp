@@ -8,12 +8,7 @@
 namespace lungo {
 namespace {
 
-constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kStreamsSuffix};
-
-Result<void> remove_if_present(Storage& storage, const std::string& path) {
-  Result<void> removed = storage.remove(path);
-  return !removed && removed.error() == Errc::not_found ? Result<void>{} : removed;
-}
+constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kStreamsSuffix, kTxnIndexSuffix};
 
 bool is_left_over(const std::string& name, const std::vector<Offset>& bases) {
   if (name.ends_with(kTemporarySuffix) || name.ends_with(kDeletedSuffix)) return true;
@@ -25,6 +20,11 @@ bool is_left_over(const std::string& name, const std::vector<Offset>& bases) {
 }
 
 }  // namespace
+
+Result<void> remove_if_present(Storage& storage, const std::string& path) {
+  Result<void> removed = storage.remove(path);
+  return !removed && removed.error() == Errc::not_found ? Result<void>{} : removed;
+}
 
 Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up) {
   std::vector<Offset> bases;
@@ -51,7 +51,7 @@ Result<void> remove_segment(Storage& storage, const std::string& directory, Offs
       return removed;
     }
   }
-  return {};
+  return remove_if_present(storage, directory + "/" + segment_file_name(base, kSnapshotSuffix));
 }
 
 Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths) {
@@ -66,7 +66,7 @@ Result<void> set_segment_aside(Storage& storage, const std::string& directory, O
   for (const std::string_view suffix : kSidecarSuffixes) {
     if (Result<void> done = set_aside(suffix); !done) return done;
   }
-  return {};
+  return set_aside(kSnapshotSuffix);
 }
 
 Result<void> remove_stream_run(Storage& storage, const std::string& directory, Offset base) {

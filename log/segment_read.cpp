@@ -14,11 +14,11 @@ namespace {
 constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few bytes, and most batches of one record fit
 
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
-std::string header_fault(BytesView bytes, const BatchRun& before, BatchHeader& header) {
+std::string header_fault(BytesView bytes, const BatchRun& before, Offset gaps_below, BatchHeader& header) {
   if (bytes.size() < kBatchHeaderBytes) return "file ends inside a batch";
   if (load_batch_header(bytes.data(), header) != HeaderFault::none)
     return std::string(parse_batch_header(bytes).error().text());
-  return neighbour_fault(header, before.end, before.epoch);
+  return neighbour_fault(header, before.end, before.epoch, gaps_below);
 }
 
 // The same for the batch behind this header.
@@ -52,7 +52,7 @@ Segment::Place Segment::place_by_index(Offset target) const {
   return {position, header->base_offset};
 }
 
-// Where the batch that holds `target` begins, or the end of the segment.
+// Where the batch that holds or follows `target` begins, or the end of the segment.
 Result<Segment::Place> Segment::find(Offset target) const {
   BatchScanner scan = scanner(BatchScanner::Depth::headers, place_by_index(target));
   for (;;) {
@@ -64,20 +64,20 @@ Result<Segment::Place> Segment::find(Offset target) const {
 }
 
 // Goes on where a read before ended, if it can; otherwise by the index.
-Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                               const EpochHistory& epochs) const {
+Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                               Offset start) const {
   const std::optional<std::uint64_t> hint = from == base_ ? std::optional<std::uint64_t>{0} : hints_.find(from);
   if (hint) {
-    Result<BatchRun> run = read_at({*hint, from}, end, bytes_max, buffers, epochs);
+    Result<BatchRun> run = read_at({*hint, from}, end, bytes_max, buffers, epochs, start);
     if (run && !run->batches.empty()) return run;
   }
   const Result<Place> place = find(from);
   if (!place) return place.error();
-  return read_at(*place, end, bytes_max, buffers, epochs);
+  return read_at(*place, end, bytes_max, buffers, epochs, start);
 }
 
 Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                                  const EpochHistory& epochs) const {
+                                  const EpochHistory& epochs, Offset start) const {
   BatchRun run{.buffer = nullptr, .batches = {}, .end = place.expected, .epoch = kNoEpoch};
   const std::uint64_t file_end = size();
   if (place.position >= file_end || place.expected >= end) return run;
@@ -95,7 +95,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   Result<void> filled = fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
   BatchHeader header;
   // A first batch that is larger; room is made for no more than the file has.
-  if (filled && header_fault(bytes, run, header).empty() && header.size_bytes() > bytes.size() &&
+  if (filled && header_fault(bytes, run, gaps_below_, header).empty() && header.size_bytes() > bytes.size() &&
       header.size_bytes() <= available) {
     filled = fill(header.size_bytes());
   }
@@ -107,10 +107,14 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   std::string fault;
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
-    fault = header_fault(rest, run, header);
+    fault = header_fault(rest, run, gaps_below_, header);
+    if (fault.empty() && header.base_offset >= end) {  // behind a gap that reaches up to `end`
+      if (run.batches.empty()) return run;
+      break;
+    }
     const std::size_t reached = run.batches.size() + header.size_bytes();
     if (!fault.empty() || (reached > bytes_max && !run.batches.empty())) break;
-    if (header.base_offset >= span.end) span = epochs.span_at(header.base_offset);
+    if (header.base_offset >= span.end) span = epochs.span_at(std::max(header.base_offset, start));
     fault = batch_fault(rest, header, place.position + reached <= mark, span.epoch);
     if (!fault.empty()) break;
     run.batches = bytes.first(reached);
@@ -146,15 +150,21 @@ Result<void> Segment::scan_records(Offset from, Offset end, const std::function<
     const std::uint64_t position = scan.position();
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();
+    if (!*next && may_have_gaps()) return {};
     if (!*next) return corrupt_at(path_, position, "segment ends below offset " + std::to_string(end.value()));
+    const bool may_lack_records = may_have_gaps() || (*next)->header.is_control();
     RecordCursor records{(*next)->bytes, from};
     while (const RecordView* record = records.next()) {
-      if (record->offset != expected) return corrupt_at(path_, position, "batch lacks a record");
-      expected = expected.next();
+      if (record->offset < expected || (record->offset > expected && !may_lack_records)) {
+        return corrupt_at(path_, position, "batch lacks a record");
+      }
+      if (record->offset >= end && may_lack_records) return {};
+      expected = record->offset.next();
       take(*record);
     }
     if (records.error()) return records.error()->with_context(path_ + ", byte " + std::to_string(position));
-    if (expected != scan.expected()) return corrupt_at(path_, position, "batch lacks a record");
+    if (expected != scan.expected() && !may_lack_records) return corrupt_at(path_, position, "batch lacks a record");
+    expected = scan.expected();
   }
   return {};
 }
@@ -181,8 +191,8 @@ Result<Offset> Segment::walk_from(Offset from, Offset end, EpochHistory& epochs)
   return scan.expected();
 }
 
-Result<std::optional<Offset>> Segment::first_batch_at(Timestamp time) const {
-  Place from{0, base_};
+Result<std::optional<Offset>> Segment::first_batch_at(Timestamp time, Offset from) const {
+  Place start{0, base_};
   // Times up to an entry are not larger than it, so the scan may start at the last batch whose time is still too small.
   const std::int64_t wanted = time.time_since_epoch().count();
   const bool has_earlier = wanted > std::numeric_limits<std::int64_t>::min();
@@ -192,13 +202,14 @@ Result<std::optional<Offset>> Segment::first_batch_at(Timestamp time) const {
     const std::optional<BatchHeader> header = header_at(place->position);
     const bool agrees = header && header->end_offset() == base_.plus(std::int64_t{entry->relative_offset} + 1) &&
                         header->max_timestamp.time_since_epoch().count() == entry->timestamp;
-    if (agrees) from = *place;
+    if (agrees) start = *place;
   }
-  BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
+  BatchScanner scan = scanner(BatchScanner::Depth::headers, start);
   for (;;) {
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();
     if (!*next) return std::optional<Offset>{};
+    if ((*next)->header.is_control() || (*next)->header.end_offset() <= from) continue;
     if ((*next)->header.max_timestamp >= time) return std::optional{(*next)->header.base_offset};
   }
 }

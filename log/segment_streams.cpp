@@ -133,10 +133,14 @@ Result<void> SegmentStreams::read_log(Offset end) {
   }
   if (from >= end) return {};
   std::vector<std::uint64_t> hashes;
-  const Result<void> read = segment_.scan_records(from, end, [&hashes](const RecordView& record) {
+  // The table counts offsets: those that are missing from a compacted segment have no key.
+  const auto fill_up_to = [&](Offset offset) { hashes.resize(static_cast<std::size_t>(offset - from), kNoKeyHash); };
+  const Result<void> read = segment_.scan_records(from, end, [&](const RecordView& record) {
+    fill_up_to(record.offset);
     hashes.push_back(record.has_key ? key_hash(as_text(record.key)) : kNoKeyHash);
   });
   if (!read) return read.error();
+  if (from.plus(static_cast<std::int64_t>(hashes.size())) < end) fill_up_to(end);
   add(from, hashes);
   return {};
 }

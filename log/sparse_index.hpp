@@ -5,7 +5,7 @@
 //
 // Big-endian; relative to the segment's base offset; strictly ascending. Source: Kafka's OffsetIndex and TimeIndex.
 // Promise: entries are hints. A look-up never fails: what can't be read, or is out of order, is no hint. Who uses one checks it
-// against the batch that it finds, and scans the segment when it lies.
+// against the batch that it finds, and scans the segment when it lies. Entries of zeros at the end are none.
 // Threads: one writer; look-ups beside it on any thread. Nothing is held in memory, so that a thousand segments cost nothing: a
 // look-up reads blocks of 4 KiB, six at most in a segment of 64 MiB.
 #pragma once
@@ -29,6 +29,7 @@ struct OffsetEntry {
   std::int32_t position = 0;
 
   [[nodiscard]] std::int64_t key() const { return relative_offset; }
+  [[nodiscard]] bool is_zero() const { return relative_offset == 0 && position == 0; }
   static OffsetEntry load(const std::byte* at) {
     return {load_big_endian<std::int32_t>(at), load_big_endian<std::int32_t>(at + 4)};
   }
@@ -44,6 +45,7 @@ struct TimeEntry {
   std::int32_t relative_offset = 0;
 
   [[nodiscard]] std::int64_t key() const { return timestamp; }
+  [[nodiscard]] bool is_zero() const { return timestamp == 0 && relative_offset == 0; }
   static TimeEntry load(const std::byte* at) {
     return {load_big_endian<std::int64_t>(at), load_big_endian<std::int32_t>(at + 8)};
   }
@@ -75,7 +77,7 @@ class SparseIndex {
     if (file_ == nullptr) return {};
     const Result<std::uint64_t> size = file_->size();
     if (!size) return size.error();
-    count_.store(*size / Entry::kBytes, std::memory_order_release);
+    count_.store(without_zeros(*size / Entry::kBytes), std::memory_order_release);
     return {};
   }
 
@@ -152,6 +154,25 @@ class SparseIndex {
         begin = middle + 1;
       } else {
         end = middle;
+      }
+    }
+    return begin;
+  }
+
+  // Kafka makes the index of a live segment with room behind its entries: zeros, which are none.
+  [[nodiscard]] std::size_t without_zeros(std::size_t count) const {
+    const auto is_entry = [this](std::size_t index) {
+      const std::optional<Entry> entry = at(index);
+      return !entry || !entry->is_zero();
+    };
+    if (count == 0 || is_entry(count - 1)) return count;
+    std::size_t begin = 0;
+    while (begin < count) {
+      const std::size_t middle = begin + (count - begin) / 2;
+      if (is_entry(middle)) {
+        begin = middle + 1;
+      } else {
+        count = middle;
       }
     }
     return begin;

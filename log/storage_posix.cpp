@@ -245,6 +245,15 @@ class PosixStorage : public Storage {
       if (errno != EWOULDBLOCK) return os_error(errno, "lock", path);
       return Error{Errc::locked, path + " is held by " + holder_of(path)};
     }
+    // Apache Kafka takes the other kind of lock on a file of the same name: each has to see the other's.
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (retry_interrupted([&] { return ::fcntl(fd_number, F_OFD_SETLK, &whole); }) < 0) {
+      if (errno != EAGAIN && errno != EACCES) return os_error(errno, "lock", path);
+      static_cast<void>(::fcntl(fd_number, F_OFD_GETLK, &whole));
+      return Error{Errc::locked, path + " is held by process " + std::to_string(whole.l_pid) + ", not one of Lungo's"};
+    }
     PosixFile file(Descriptor{::fcntl(fd_number, F_DUPFD_CLOEXEC, 0)}, path);
     if (Result<void> emptied = file.truncate(0); !emptied) return emptied.error();
     if (Result<void> written = file.write_at(0, as_bytes(holder)); !written) return written.error();

@@ -68,7 +68,7 @@ Result<std::optional<Offset>> SyncedMark::read(Storage& storage, const std::stri
   if (!file) return file.error();
   const Result<std::optional<SlotContents>> latest = read_latest(**file);
   if (!latest) return latest.error().with_context(directory);
-  return std::optional{*latest ? (*latest)->end : Offset{0}};
+  return *latest ? std::optional{(*latest)->end} : std::nullopt;
 }
 
 Result<std::unique_ptr<SyncedMark>> SyncedMark::open(Storage& storage, const std::string& directory, Offset end) {

@@ -23,7 +23,7 @@ class SyncedMark {
  public:
   static constexpr const char* kFileName = "synced-end";
 
-  /// Reads the mark. Nothing when the file is absent; `Offset{0}` when it is there and both slots are torn.
+  /// Reads the mark. Nothing when the file is absent, or both its slots are torn: a crash while it was made, or rot.
   /// Errors: newer_format, io.
   static Result<std::optional<Offset>> read(Storage& storage, const std::string& directory);
 

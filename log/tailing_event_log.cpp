@@ -101,6 +101,7 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
   options.segment_bytes = topic.info.spec.segment_bytes;
   options.streams = topic.info.spec.streams;
   options.read_only = true;
+  options.gaps = topic.gaps;
   options.start = std::max(start, dir_->log_start(partition));
   Result<std::unique_ptr<PartitionLog>> log = PartitionLog::open(ports(), dir_->partition_path(partition), options,
                                                                  dir_->clean_end(partition), dir_->recovery_point(partition));
@@ -124,6 +125,7 @@ Result<void> TailingEventLog::open_topics() {
     if (before && (*before)->info.spec == entry.info.spec) continue;
     auto topic = std::make_shared<OpenTopic>();
     topic->info = entry.info;
+    topic->gaps = entry.gaps || entry.info.spec.compact;
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
     for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {

@@ -91,6 +91,7 @@ Properties properties_of(const TopicEntry& topic) {
   if (spec.segment_age) properties.push_back({"segment.ms", std::to_string(spec.segment_age->count())});
   if (spec.retention_age) properties.push_back({"retention.ms", std::to_string(spec.retention_age->count())});
   if (spec.retention_bytes) properties.push_back({"retention.bytes", std::to_string(*spec.retention_bytes)});
+  if (topic.gaps) properties.push_back({"gaps", "1"});
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
@@ -127,6 +128,8 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
   } else if (property.key == "ack.level") {
     if (property.value != kIsrSync && property.value != kIsr) return damaged(path, "ack.level=" + property.value);
     topic.info.spec.ack_level = property.value == kIsr ? AckLevel::isr : AckLevel::isr_sync;
+  } else if (property.key == "gaps") {
+    topic.gaps = property.value != "0";
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
     if (!ranges) return damaged(path, "tail.places=" + property.value);

@@ -20,6 +20,7 @@
 //
 // The three before `tail.places` stand there only where there is such a limit. A Lungo that does not know them keeps them, and
 // the records.
+// `gaps=1` stands where Apache Kafka wrote records of the topic: offsets may be missing.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
 // their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read
@@ -44,6 +45,7 @@ struct TailPlaces {
 
 struct TopicEntry {
   TopicInfo info;
+  bool gaps = false;                    // offsets may be missing, also where the topic isn't compacted: Apache Kafka wrote it
   Properties unknown;                   // settings of a newer minor version, kept
   std::vector<TailPlaces> tail_places;  // as many as there are partitions, or none: not given yet
 };

@@ -1,5 +1,6 @@
 #include "storage_posix.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -106,6 +107,33 @@ TEST_F(PosixStorageTest, LockOfADeadProcessIsFree) {
     return true;
   }));
   EXPECT_TRUE(storage->lock(directory / ".lock", "parent").has_value());
+}
+
+// Java locks with fcntl, which flock does not see: a broker of Apache Kafka's holds its `.lock` so.
+TEST_F(PosixStorageTest, ALockOfFcntlIsSeenBothWays) {
+  const std::string path = directory / ".lock";
+  const auto lock_as_java = [&] {
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    return ::fcntl(file, F_SETLK, &whole) == 0;
+  };
+  EXPECT_TRUE(lock_as_java());
+  EXPECT_TRUE(in_child([&] {
+    const Result<std::unique_ptr<FileLock>> refused = make_posix_storage()->lock(path, "Lungo");
+    return !refused && refused.error() == Errc::locked &&
+           refused.error().text().find(std::to_string(::getppid())) != std::string_view::npos;
+  }));
+  const std::string other = directory / "other";
+  const auto held = storage->lock(other, "Lungo").value();
+  EXPECT_FALSE(in_child([&] {
+    const int file = ::open(other.c_str(), O_RDWR | O_CLOEXEC);
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    return ::fcntl(file, F_SETLK, &whole) == 0;
+  }));
 }
 
 TEST_F(PosixStorageTest, FileSizeLimitIsNoSpaceAndWhatFitsStays) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <lungo/log/event_log.hpp>
 
@@ -25,5 +26,15 @@ struct LocalOptions {
 /// Opens or creates the data directory, recovering what a crash left behind.
 /// Errors: locked, naming the holder; newer_format; corrupt (damage that is not a torn tail: file and position); no_space; io.
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options = {});
+
+/// Makes a data directory that Apache Kafka wrote (`log.dirs`, of a broker that was stopped or killed, or a copy of it) one
+/// that open_local() opens: its topics keep their ids, offsets and records. Only `lungo.meta` and `lungo.topics` are written;
+/// the first writing open recovers, and from then on no broker may write here again. Topics come without their settings, which
+/// Kafka keeps elsewhere: they are plain ones that keep everything. Offsets may be missing where Kafka compacted. Control
+/// records are never seen; records of transactions are, whatever became of these. Compressed records answer `unsupported`.
+/// Errors: locked, by a broker or a Lungo that runs; already_exists when the directory is Lungo's; not_found without a
+/// partition; invalid_argument for a topic whose partitions here are not 0 to n-1 of one topic; corrupt; newer_format;
+/// no_space, io. `ports`: as LocalOptions::ports, during the call.
+Result<std::vector<TopicInfo>> adopt_kafka_directory(const std::string& directory, const Ports* ports = nullptr);
 
 }  // namespace lungo

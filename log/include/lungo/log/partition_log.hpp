@@ -25,6 +25,7 @@ struct PartitionOptions {
   std::uint32_t index_interval_bytes = 4096;  // Kafka's: one index entry per so many bytes of batches
   bool streams = false;                       // keep a stream index
   bool read_only = false;                     // never writes, repairs or deletes; used beside a live writer
+  bool gaps = false;                          // offsets may be missing: what is compacted, and what Apache Kafka wrote
   Offset start;                               // records below it are gone, whether or not their segment is still there
 };
 

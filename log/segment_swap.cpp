@@ -1,0 +1,157 @@
+#include "segment_swap.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include <lungo/log/text.hpp>
+
+#include "base/logger.hpp"
+#include "batch_scanner.hpp"
+#include "segment.hpp"
+#include "segment_directory.hpp"
+
+namespace lungo {
+namespace {
+
+// The base in `BASE.anything`.
+std::optional<Offset> base_in(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string_view::npos ? std::nullopt : segment_base(name, name.substr(dot));
+}
+
+bool is_log(std::string_view name) { return name.ends_with(std::string(kLogSuffix) + std::string(kSwapSuffix)); }
+
+class SwapRecovery {
+ public:
+  SwapRecovery(Storage& storage, const std::string& directory) : storage_(storage), directory_(directory) {}
+
+  Result<void> run(bool read_only) {
+    const Result<std::vector<DirEntry>> entries = storage_.list(directory_);
+    if (!entries) return entries.error() == Errc::not_found ? Result<void>{} : entries.error();
+    for (const DirEntry& entry : *entries) {
+      if (!entry.is_directory) sort_in(entry.name);
+    }
+    take_back_unfinished();
+    if (read_only) return refuse_if_finished();
+    if (deleted_.empty() && cleaned_.empty() && swaps_.empty() && void_swaps_.empty()) return {};
+    const Result<Range> range = replaced();
+    if (!range) return range.error();
+    // A .swap that does not count must never be found without the .cleaned that says so.
+    if (Result<void> removed = remove_durably(void_swaps_); !removed) return removed;
+    if (Result<void> removed = remove_durably(cleaned_); !removed) return removed;
+    if (Result<void> removed = remove_durably(deleted_); !removed) return removed;
+    return put_in_place(*range, *entries);
+  }
+
+ private:
+  struct Range {
+    Offset begin;
+    Offset end;
+  };
+
+  void sort_in(const std::string& name) {
+    const std::optional<Offset> base = base_in(name);
+    if (!base) return;
+    if (name.ends_with(kDeletedSuffix)) deleted_.push_back(name);
+    if (name.ends_with(kSwapSuffix)) swaps_.push_back(name);
+    if (!name.ends_with(kCleanedSuffix)) return;
+    cleaned_.push_back(name);
+    first_cleaned_ = std::min(first_cleaned_.value_or(*base), *base);
+  }
+
+  void take_back_unfinished() {
+    if (!first_cleaned_) return;
+    const auto counts = [this](const std::string& name) { return *base_in(name) < *first_cleaned_; };
+    const auto first_void = std::ranges::stable_partition(swaps_, counts).begin();
+    void_swaps_.assign(first_void, swaps_.end());
+    swaps_.erase(first_void, swaps_.end());
+  }
+
+  [[nodiscard]] Result<void> refuse_if_finished() const {
+    const auto log = std::ranges::find_if(swaps_, is_log);
+    if (log == swaps_.end()) return {};
+    return Error{Errc::unsupported, directory_ + "/" + *log + " has not taken its place yet; a writer has to open first"};
+  }
+
+  // What the logs among the swaps replace: from the first one's base to the end of the last one's records.
+  Result<Range> replaced() const {
+    Range range{.begin = kGapsAnywhere, .end = Offset{0}};
+    for (const std::string& name : swaps_) {
+      if (!is_log(name)) continue;
+      const Offset base = *base_in(name);
+      const Result<Offset> end = end_of(directory_ + "/" + name, base);
+      if (!end) return end.error();
+      range.begin = std::min(range.begin, base);
+      range.end = std::max(range.end, *end);
+    }
+    return range;
+  }
+
+  // It was synced under its earlier name, so damage is no torn tail.
+  [[nodiscard]] Result<Offset> end_of(const std::string& path, Offset base) const {
+    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
+    if (!file) return file.error();
+    const Result<std::uint64_t> size = (*file)->size();
+    if (!size) return size.error();
+    BatchScanner scan{**file, path, BatchScanner::Depth::checked, 0, *size, base, kNoEpoch, kGapsAnywhere};
+    for (;;) {
+      const Result<std::optional<ScannedBatch>> next = scan.next();
+      if (!next) return next.error();
+      if (!*next) return scan.expected();
+    }
+  }
+
+  Result<void> remove_durably(const std::vector<std::string>& names) {
+    if (names.empty()) return {};
+    for (const std::string& name : names) {
+      if (Result<void> removed = remove_if_present(storage_, directory_ + "/" + name); !removed) return removed;
+    }
+    return storage_.sync_directory(directory_);
+  }
+
+  Result<void> put_in_place(const Range& range, const std::vector<DirEntry>& entries) {
+    if (swaps_.empty()) return {};
+    std::vector<std::string> old;
+    for (const DirEntry& entry : entries) {
+      const std::optional<Offset> base = base_in(entry.name);
+      const bool is_plain = std::ranges::none_of(kSuffixes, [&](std::string_view end) { return entry.name.ends_with(end); });
+      if (base && is_plain && !entry.is_directory && *base >= range.begin && *base < range.end) old.push_back(entry.name);
+    }
+    logger()->info("{}: {} files take the place of {}, which a crash interrupted", directory_, swaps_.size(), old.size());
+    // Durable before anything has their place, or a power cut could bring some back beside it.
+    if (Result<void> removed = remove_durably(old); !removed) return removed;
+    // The logs first: from then on nothing is removed any more.
+    if (Result<void> renamed = rename_durably([](const std::string& name) { return is_log(name); }); !renamed) return renamed;
+    return rename_durably([](const std::string& name) { return !is_log(name); });
+  }
+
+  template <class Predicate>
+  Result<void> rename_durably(Predicate wanted) {
+    for (const std::string& name : swaps_) {
+      if (!wanted(name)) continue;
+      const std::string from = directory_ + "/" + name;
+      if (Result<void> renamed = storage_.rename(from, from.substr(0, from.size() - kSwapSuffix.size())); !renamed)
+        return renamed;
+    }
+    return storage_.sync_directory(directory_);
+  }
+
+  static constexpr std::string_view kSuffixes[] = {kCleanedSuffix, kSwapSuffix, kDeletedSuffix};
+
+  Storage& storage_;
+  const std::string& directory_;
+  std::vector<std::string> deleted_;
+  std::vector<std::string> cleaned_;
+  std::vector<std::string> swaps_;       // that count
+  std::vector<std::string> void_swaps_;  // of an exchange that was not finished
+  std::optional<Offset> first_cleaned_;
+};
+
+}  // namespace
+
+Result<void> finish_swaps(Storage& storage, const std::string& directory, bool read_only) {
+  return SwapRecovery{storage, directory}.run(read_only);
+}
+
+}  // namespace lungo
