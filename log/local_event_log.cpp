@@ -78,6 +78,7 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   options.segment_bytes = topic.info.spec.segment_bytes;
   options.streams = topic.info.spec.streams;
   options.gaps = topic.gaps;
+  options.compression = topic.info.spec.compression;
   options.start = dir_->log_start(name);
   Result<std::unique_ptr<PartitionLog>> log =
       PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));

@@ -19,6 +19,7 @@ std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
     return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
   }
   if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
+  if (there.compression != wanted.compression) return "compression=" + std::string(to_string(there.compression));
   const auto text = [](const auto& limit, const auto& count) { return limit ? std::to_string(count(*limit)) : "none"; };
   const auto ms = [](std::chrono::milliseconds age) { return age.count(); };
   if (there.segment_age != wanted.segment_age) return "segment_age=" + text(there.segment_age, ms);

@@ -5,6 +5,7 @@
 #include "append_checks.hpp"
 #include "base/byte_order.hpp"
 #include "base/logger.hpp"
+#include "batch_compression.hpp"
 #include "batch_layout.hpp"
 #include "partition_parts.hpp"
 #include "segment_directory.hpp"
@@ -129,6 +130,7 @@ Error PartitionLog::Parts::fail(const Error& cause) {
 
 // Writes one finished batch: rolls if it is time, then segment, ends. Nothing changes on failure.
 Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp) {
+  if (options.compression != Compression::none) batch = compressed_batch(batch, options.compression, compressed);
   const Offset base{written_end.load(std::memory_order_relaxed)};
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);

@@ -92,6 +92,7 @@ struct PartitionLog::Parts {
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
   LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it
   BatchBuilder builder;
+  Bytes compressed;                       // the batch that is being written, where the topic compresses
   std::vector<std::uint64_t> key_hashes;  // of an append
   std::uint32_t last_batch_crc = 0;
   std::unique_ptr<RecentIds> recent_ids;  // null until it is needed

@@ -1,5 +1,5 @@
 // The records of record_batch.hpp's batches, read back. All bytes are hostile: each length is checked against the bytes that
-// remain, and nothing is allocated but the text of an error.
+// remain, and nothing is allocated but the text of an error, and the room for a compressed batch's records.
 //
 // Two ways through a record: take_short() is quick and takes only what it has fully checked; everything else goes to take(),
 // which decides what is malformed.
@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/byte_reader.hpp"
+#include "batch_compression.hpp"
 #include "batch_header.hpp"
 
 namespace lungo {
@@ -139,14 +140,20 @@ bool RecordCursor::open_batch() {
     const BytesView batch = rest_.first(header_.size_bytes());
     rest_ = rest_.subspan(header_.size_bytes());
     if (header_.is_control() || header_.end_offset() <= from_) continue;  // nothing in it for the caller
-    if (header_.compression() != kNoCompression) {
-      return fail(Error{Errc::unsupported, "batch at offset " + std::to_string(header_.base_offset.value()) +
-                                               " is compressed with codec " + std::to_string(header_.compression()) +
-                                               ", which this build can't read"});
-    }
     records_ = batch.subspan(kBatchHeaderBytes);
+    if (header_.compression() != kNoCompression && !decompress(batch)) return false;
     left_ = header_.records_count;
   }
+  return true;
+}
+
+// Points records_ at the batch's records, decompressed; false when they can't be.
+bool RecordCursor::decompress(BytesView batch) {
+  // The buffer is used again, unless somebody keeps the records of an earlier batch.
+  if (decompressed_ == nullptr || decompressed_.use_count() > 1) decompressed_ = std::make_shared<Bytes>();
+  const Result<BytesView> records = decompressed_records(header_, batch, *decompressed_);
+  if (!records) return fail(records.error());
+  records_ = *records;
   return true;
 }
 

@@ -92,6 +92,8 @@ Properties properties_of(const TopicEntry& topic) {
   if (spec.retention_age) properties.push_back({"retention.ms", std::to_string(spec.retention_age->count())});
   if (spec.retention_bytes) properties.push_back({"retention.bytes", std::to_string(*spec.retention_bytes)});
   if (topic.gaps) properties.push_back({"gaps", "1"});
+  if (spec.compression != Compression::none)
+    properties.push_back({"compression.type", std::string(to_string(spec.compression))});
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
@@ -130,6 +132,10 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
     topic.info.spec.ack_level = property.value == kIsr ? AckLevel::isr : AckLevel::isr_sync;
   } else if (property.key == "gaps") {
     topic.gaps = property.value != "0";
+  } else if (property.key == "compression.type") {
+    const std::optional<Compression> codec = parse_compression(property.value);
+    if (!codec) return damaged(path, "compression.type=" + property.value);
+    topic.info.spec.compression = *codec;
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
     if (!ranges) return damaged(path, "tail.places=" + property.value);
@@ -158,6 +164,7 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.segment_age && spec.segment_age->count() < 1) return refused(spec, "segment_age must be 1 ms or more");
   if (spec.retention_age && spec.retention_age->count() < 0) return refused(spec, "retention_age is negative");
   if (spec.retention_bytes && *spec.retention_bytes > kRetentionBytesMax) return refused(spec, "retention_bytes is too large");
+  if (!parse_compression(to_string(spec.compression))) return refused(spec, "there is no such compression");
   return {};
 }
 

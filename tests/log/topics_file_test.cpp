@@ -32,6 +32,23 @@ TopicEntry topic(const std::string& name, std::int32_t partitions, std::vector<T
   return {.info = {{.name = name, .partitions = partitions}, {}}, .unknown = {}, .tail_places = std::move(places)};
 }
 
+TEST(TopicSettings, TheCodecIsKeptByKafkasNameAndAnUnknownOneIsDamage) {
+  for (const Compression codec :
+       {Compression::none, Compression::gzip, Compression::snappy, Compression::lz4, Compression::zstd}) {
+    TopicEntry entry = topic("a", 1);
+    entry.info.spec.compression = codec;
+    const std::string text = format_topics({entry});
+    const bool is_named = text.find("\ncompression.type=" + std::string(to_string(codec)) + "\n") != std::string::npos;
+    EXPECT_EQ(is_named, codec != Compression::none) << text;
+    EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).value()[0].info.spec.compression, codec);
+  }
+  const Properties properties{{"topic", "a"}, {"compression.type", "brotli"}};
+  EXPECT_EQ(parse_topics("lungo.topics", as_bytes(format_property_file("topics", 1, properties))).error(), Errc::corrupt);
+  TopicSpec spec{.name = "a"};
+  spec.compression = Compression{7};
+  EXPECT_EQ(validate(spec).error(), Errc::invalid_argument);
+}
+
 TEST(TailPlaces, AreKeptInTheFileAndNeverMoveWithAnotherTopic) {
   std::vector<TopicEntry> topics{topic("a", 2), topic("b", 3)};
   give_tail_places(topics, 0);

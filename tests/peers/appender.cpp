@@ -1,7 +1,7 @@
 // A writer that never pauses, for the tests in which a foreign reader opens the files it writes.
 //
-// usage: peers_appender DIRECTORY append    appends to every partition in turn until its input ends, then stops cleanly
-//        peers_appender DIRECTORY open      opens the directory, which recovers it, and stops
+// usage: peers_appender DIRECTORY append [CODEC]    appends to every partition in turn until its input ends, then stops cleanly
+//        peers_appender DIRECTORY open [CODEC]      opens the directory, which recovers it, and stops
 //
 // Prints "committed PARTITION END" after each acknowledged append and "end PARTITION END" before it stops. The topic is `live`
 // and has small segments, so that a few seconds see many of them.
@@ -20,12 +20,13 @@ namespace {
 
 constexpr std::int32_t kPartitions = 2;
 
-lungo::TopicSpec live_topic() {
+lungo::TopicSpec live_topic(std::string_view codec) {
   lungo::TopicSpec spec;
   spec.name = "live";
   spec.partitions = kPartitions;
   spec.streams = true;
   spec.segment_bytes = 256u << 10;
+  spec.compression = lungo::parse_compression(codec).value();
   return spec;
 }
 
@@ -70,14 +71,14 @@ void print_ends(lungo::EventLog& log) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: %s DIRECTORY append|open\n", argv[0]);
+  if (argc != 3 && argc != 4) {
+    std::fprintf(stderr, "usage: %s DIRECTORY append|open [CODEC]\n", argv[0]);
     return EXIT_FAILURE;
   }
   try {
     spdlog::set_default_logger(spdlog::stderr_logger_mt("appender"));
     const std::shared_ptr<lungo::EventLog> log = lungo::open_local(argv[1]).value();
-    static_cast<void>(log->create_topic(live_topic()).value());
+    static_cast<void>(log->create_topic(live_topic(argc == 4 ? argv[3] : "none")).value());
     std::mt19937_64 random{20240229};  // sizes only; the test reads what was acknowledged
     if (std::string_view{argv[2]} == "append") {
       while (!input_ended()) {

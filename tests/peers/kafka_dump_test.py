@@ -20,11 +20,11 @@ PARTITIONS = 2
 class Writer:
     """The appender at work; `committed` holds the newest acknowledged end of each partition."""
 
-    def __init__(self, directory, mode):
+    def __init__(self, directory, mode, *codec):
         self.committed = [0] * PARTITIONS
         self.ends = [None] * PARTITIONS
         self.process = subprocess.Popen(
-            [APPENDER, directory, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [APPENDER, directory, mode, *codec], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -65,8 +65,8 @@ class KafkaDumpLog(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.directory = scratch.name
 
-    def start(self, mode):
-        writer = Writer(self.directory, mode)
+    def start(self, mode, *codec):
+        writer = Writer(self.directory, mode, *codec)
         self.addCleanup(lambda: writer.process.poll() is None and writer.kill())
         return writer
 
@@ -125,6 +125,19 @@ class KafkaDumpLog(unittest.TestCase):
                 self.assertGreaterEqual(end, acknowledged_end)
             self.assert_stopped_at(recovered.ends)
             acknowledged = recovered.ends
+
+    def test_reads_batches_of_every_codec(self):
+        scratch = self.directory
+        for codec in ("gzip", "snappy", "lz4", "zstd"):
+            self.directory = os.path.join(scratch, codec)
+            os.mkdir(self.directory)
+            writer = self.start("append", codec)
+            writer.wait_for(300)
+            self.assertEqual(writer.stop(), 0)
+            self.assert_stopped_at(writer.ends)
+            logs = dump_log.segment_files(self.partitions()[0], ".log")
+            output, _ = dump_log.run_tool("--files", ",".join(logs))
+            self.assertIn(f" compresscodec: {codec} ", output)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,13 @@ Result<void> NewestFirst::load(std::size_t index) {
     }
     lungo::RecordCursor cursor = chunk->records();
     const lungo::RecordView* record = cursor.next();
-    for (; record != nullptr && record->offset < left.below; record = cursor.next()) partition.records.push_back(*record);
+    partition.decompressed.clear();
+    for (; record != nullptr && record->offset < left.below; record = cursor.next()) {
+      partition.records.push_back(*record);
+      std::shared_ptr<const lungo::Bytes> bytes = cursor.decompressed();
+      const bool is_kept = !partition.decompressed.empty() && partition.decompressed.back() == bytes;
+      if (bytes != nullptr && !is_kept) partition.decompressed.push_back(std::move(bytes));
+    }
     if (cursor.error()) return cursor.error()->with_context(lungo::to_string(name));
     partition.window = std::min(window_max_, partition.window * 2);
     partition.bytes.emplace(std::move(*chunk));

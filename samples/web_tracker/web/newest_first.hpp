@@ -51,9 +51,10 @@ class NewestFirst {
  private:
   struct Partition {
     OffsetRange left;
-    std::int64_t window = 1;                 // offsets to read at once: fewer where records turned out to be big
-    std::optional<lungo::Fetched> bytes;     // what the records point into
-    std::vector<lungo::RecordView> records;  // ascending: the next one is the last
+    std::int64_t window = 1;              // offsets to read at once: fewer where records turned out to be big
+    std::optional<lungo::Fetched> bytes;  // what the records point into
+    std::vector<std::shared_ptr<const lungo::Bytes>> decompressed;  // the same, of compressed batches
+    std::vector<lungo::RecordView> records;                         // ascending: the next one is the last
   };
 
   lungo::Result<void> load(std::size_t index);

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include <lungo/log/compression.hpp>
 #include <lungo/log/ports.hpp>
 #include <lungo/log/record_batch.hpp>
 #include <lungo/log/result.hpp>
@@ -50,6 +51,7 @@ struct TopicSpec {
   std::optional<std::chrono::milliseconds> segment_age;    // a new segment begins when the last one's first record is older
   std::optional<std::chrono::milliseconds> retention_age;  // a segment goes when its newest record is older
   std::optional<std::uint64_t> retention_bytes;            // per partition: the oldest segments go while so much stays
+  Compression compression = Compression::none;             // of batches from now on, except where it saves nothing
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
 

@@ -22,11 +22,12 @@ inline constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
 
 struct PartitionOptions {
   std::uint64_t segment_bytes = 64ull << 20;
-  std::uint32_t index_interval_bytes = 4096;  // Kafka's: one index entry per so many bytes of batches
-  bool streams = false;                       // keep a stream index
-  bool read_only = false;                     // never writes, repairs or deletes; used beside a live writer
-  bool gaps = false;                          // offsets may be missing: what is compacted, and what Apache Kafka wrote
-  Offset start;                               // records below it are gone, whether or not their segment is still there
+  std::uint32_t index_interval_bytes = 4096;    // Kafka's: one index entry per so many bytes of batches
+  bool streams = false;                         // keep a stream index
+  bool read_only = false;                       // never writes, repairs or deletes; used beside a live writer
+  bool gaps = false;                            // offsets may be missing: what is compacted, and what Apache Kafka wrote
+  Offset start;                                 // records below it are gone, whether or not their segment is still there
+  Compression compression = Compression::none;  // of the batches that are written
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.

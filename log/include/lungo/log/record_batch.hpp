@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -170,16 +171,22 @@ Result<BatchHeader> parse_batch_header(BytesView bytes);
 Result<BatchHeader> verify_batch(BytesView bytes);
 
 /// Walks the records of a run of whole, verified batches: `while (const RecordView* record = cursor.next())`.
-/// Skips control batches and records below `from`. Stops on malformed or compressed batches with an error() set.
+/// Skips control batches and records below `from`. Stops on malformed batches with an error() set. A record's views hold as
+/// long as the batches do, but those of a compressed batch only until next() is called: who keeps one keeps decompressed().
 class RecordCursor {
  public:
   RecordCursor(BytesView batches, Offset from);
   const RecordView* next();
-  /// Set after next() returned null because of bad bytes: corrupt, or unsupported for a codec that is not built in.
+  /// Set after next() returned null because of bad bytes: corrupt; too_large for a batch that decompresses to more than 64 MiB,
+  /// or 1,024 times its size and 64 KiB; unsupported for a codec that Kafka does not have.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  /// What the last record's views point into, where its batch is compressed; not null behind the first compressed batch. As
+  /// long as somebody else holds it, the cursor leaves it alone.
+  [[nodiscard]] std::shared_ptr<const Bytes> decompressed() const { return decompressed_; }
 
  private:
   bool open_batch();
+  bool decompress(BytesView batch);
   bool take_short();
   bool take();
   void accept(std::int64_t timestamp_delta, std::int32_t offset_delta);
@@ -192,6 +199,7 @@ class RecordCursor {
   std::int32_t left_ = 0;
   RecordView record_;
   std::optional<Error> error_;
+  std::shared_ptr<Bytes> decompressed_;  // of the open batch, or of one before; null before the first
 };
 
 /// The body of a record, as EncodedRecords::body() returns it, parsed back.
