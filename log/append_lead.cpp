@@ -260,20 +260,18 @@ void AppendQueue::settle() {
   Lock lock(mutex_);
   if (completing_) return;
   completing_ = true;
-  std::size_t bytes = 0;
   for (int turn = 0; turn < kSettledTurns && !ready_.empty(); ++turn) {
     completing_now_.swap(ready_);
+    for (const WrittenAppend& item : completing_now_) written_bytes_ -= item.bytes;  // a completion may append as much again
     lock.unlock();
     move_committed();
     for (WrittenAppend& item : completing_now_) {
-      bytes += item.bytes;
       tell_each(item, [](Recipient& recipient, const Result<Appended>& outcome) {
         if (recipient.completion) run(recipient.completion, outcome);
         recipient.completion = nullptr;  // what it holds must not outlive the call it was made for
       });
     }
     lock.lock();
-    written_bytes_ -= std::exchange(bytes, 0);
     for (WrittenAppend& item : completing_now_) {
       if (item.more.empty() || spare_lists_.size() >= kSparesMax) continue;
       item.more.clear();

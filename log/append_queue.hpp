@@ -144,7 +144,7 @@ class AppendQueue {
   std::deque<WrittenAppend> unsynced_;  // wait for a sync, in the order of the appends
   std::vector<WrittenAppend> ready_;    // wait to be told
   std::size_t queued_bytes_ = 0;
-  std::size_t written_bytes_ = 0;  // of unsynced_ and ready_, and of what is being completed
+  std::size_t written_bytes_ = 0;  // of unsynced_ and ready_
   std::vector<GroupItem> group_;
   EncodedRecords alone_;                             // of one record that its caller waits for
   std::vector<EncodedRecords> spare_records_;        // memory of shared appends
