@@ -16,22 +16,38 @@ Result<std::vector<TopicInfo>> LogReads::topics() {
   return infos;
 }
 
+namespace {
+
+Error outside(const TopicPartition& partition, Offset offset, Offset start, Offset committed) {
+  return Error{Errc::offset_out_of_range,
+               to_string(partition) + ": offset " + std::to_string(offset.value()) + " lies outside of [" +
+                   std::to_string(start.value()) + ", " + std::to_string(committed.value()) + "]",
+               offset};
+}
+
+}  // namespace
+
 Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   const OpenPartition& open = **found;
   const std::shared_ptr<PartitionLog> log = open.log();
   const Offset committed = open.committed();
-  if (from < log->start() || from > committed) {
-    return Error{Errc::offset_out_of_range,
-                 to_string(partition) + ": offset " + std::to_string(from.value()) + " lies outside of [" +
-                     std::to_string(log->start().value()) + ", " + std::to_string(committed.value()) + "]",
-                 from};
-  }
+  if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
   if (from == committed) {
     return Fetched{nullptr, {}, from, Position{open.topic(), partition.partition, from, kNoEpoch}, committed};
   }
   return log->read(from, committed, bytes_max, open.topic(), partition.partition);
+}
+
+Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  if (!found) return found.error();
+  const OpenPartition& open = **found;
+  const std::shared_ptr<PartitionLog> log = open.log();
+  const Offset committed = open.committed();
+  if (end < log->start() || end > committed) return outside(partition, end, log->start(), committed);
+  return log->read_back(end, committed, bytes_max, open.topic(), partition.partition);
 }
 
 Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,

@@ -60,6 +60,30 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
   return Fetched{nullptr, {}, from, next, end};
 }
 
+Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,
+                                        PartitionId partition) {
+  const Offset begin = start();
+  if (end < begin || end > written_end()) {
+    return Error{Errc::offset_out_of_range, "offset " + std::to_string(end.value()) + " is not in [" +
+                                                std::to_string(begin.value()) + ", " + std::to_string(written_end().value()) +
+                                                "]"};
+  }
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
+  for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
+    Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, parts_->buffers, parts_->epochs, begin);
+    if (!run) return run.error();
+    if (run->batches.empty()) continue;  // `end` lies in the first batch here
+    if (run->end <= begin) break;
+    const Result<BatchHeader> first = parse_batch_header(run->batches);
+    if (!first) return first.error();
+    const Position next{.topic = topic, .partition = partition, .offset = run->end, .epoch = run->epoch};
+    return Fetched{std::move(run->buffer), run->batches, std::max(first->base_offset, begin), next, committed};
+  }
+  const Position next{.topic = topic, .partition = partition, .offset = end, .epoch = parts_->epochs.epoch_at(end.plus(-1))};
+  return Fetched{nullptr, {}, end, next, committed};
+}
+
 Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   for (const std::shared_ptr<Segment>& segment : *list) {

@@ -112,6 +112,10 @@ class Segment {
   /// Errors: corrupt, io.
   Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
                         Offset start = Offset{0}) const;
+  /// The last whole batches that end at or below `end`: at most `bytes_max`, but at least one; none when there is none.
+  /// Errors: as read().
+  Result<BatchRun> read_back(Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                             Offset start = Offset{0}) const;
   /// Batches that end at or below this byte had their CRC checked since the segment was opened, or were appended since.
   [[nodiscard]] std::uint64_t verified_up_to() const { return verified_up_to_.load(std::memory_order_acquire); }
 
@@ -145,9 +149,11 @@ class Segment {
 
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
   [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
-  [[nodiscard]] Place place_by_index(Offset target) const;
+  [[nodiscard]] Place place_of(const std::optional<OffsetEntry>& entry) const;
+  [[nodiscard]] Place place_by_index(Offset target) const { return place_of(offsets_->find_at_most(target - base_)); }
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
+  Result<Place> border_before(Place end, std::size_t bytes_max) const;
   Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
                            Offset start) const;
   void note_verified(std::uint64_t begin, std::uint64_t end) const;

@@ -41,10 +41,9 @@ std::optional<BatchHeader> Segment::header_at(std::uint64_t position) const {
   return header ? std::optional{*header} : std::nullopt;
 }
 
-// Where to start scanning for `target`: a batch that the index names, if that batch agrees, otherwise the beginning.
-Segment::Place Segment::place_by_index(Offset target) const {
+// Where to start scanning: at the batch that the index names, if that batch agrees, otherwise at the beginning.
+Segment::Place Segment::place_of(const std::optional<OffsetEntry>& entry) const {
   const Place beginning{0, base_};
-  const std::optional<OffsetEntry> entry = offsets_->find_at_most(target - base_);
   if (!entry || entry->position <= 0 || static_cast<std::uint64_t>(entry->position) >= size()) return beginning;
   const auto position = static_cast<std::uint64_t>(entry->position);
   const std::optional<BatchHeader> header = header_at(position);
@@ -125,6 +124,40 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   run.buffer = std::move(buffer);
   note_verified(place.position, place.position + run.batches.size());
   hints_.put(run.end, place.position + run.batches.size());
+  return run;
+}
+
+// The first batch border that lies at most `bytes_max` before `end`, or else the last one before it.
+Result<Segment::Place> Segment::border_before(Place end, std::size_t bytes_max) const {
+  const std::uint64_t wanted = end.position - std::clamp<std::uint64_t>(bytes_max, 1, end.position);
+  const auto position_of = [](const OffsetEntry& entry) { return std::int64_t{entry.position}; };
+  const std::optional<OffsetEntry> entry = offsets_->find_at_most(static_cast<std::int64_t>(wanted), position_of);
+  BatchScanner scan = scanner(BatchScanner::Depth::headers, place_of(entry));
+  for (;;) {
+    const Place place{scan.position(), scan.expected()};
+    if (place.position >= wanted) return place;
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    if (!next) return next.error();
+    if (!*next || scan.position() >= end.position) return place;
+  }
+}
+
+Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                                    Offset start) const {
+  const std::optional<std::uint64_t> hint = hints_.find(end);
+  const Result<Place> behind = hint ? Result<Place>{Place{*hint, end}} : find(end);
+  if (!behind) return behind.error();
+  if (behind->position == 0) return BatchRun{.buffer = nullptr, .batches = {}, .end = base_, .epoch = kNoEpoch};
+  const Result<Place> first = border_before(*behind, bytes_max);
+  if (!first) return first.error();
+  Result<BatchRun> run = read_at(*first, behind->expected, behind->position - first->position, buffers, epochs, start);
+  if (!run) return run.error();
+  if (run->end < behind->expected) {  // damage, which this names
+    const Place damaged{first->position + run->batches.size(), run->end};
+    const Result<BatchRun> rest = read_at(damaged, behind->expected, 0, buffers, epochs, start);
+    return rest ? corrupt_at(path_, damaged.position, "a batch differs from one read to the next") : rest.error();
+  }
+  hints_.put(first->expected, first->position);  // where the next one ends
   return run;
 }
 

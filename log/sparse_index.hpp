@@ -92,8 +92,11 @@ class SparseIndex {
 
   [[nodiscard]] std::optional<Entry> last() const { return count() == 0 ? std::nullopt : at(count() - 1); }
 
-  /// The greatest entry whose key is at most `key`.
-  [[nodiscard]] std::optional<Entry> find_at_most(std::int64_t key) const {
+  using KeyOf = std::int64_t (*)(const Entry&);
+
+  /// The greatest entry whose key is at most `key`; or what else `key_of` takes from an entry and ascends as well.
+  [[nodiscard]] std::optional<Entry> find_at_most(
+      std::int64_t key, KeyOf key_of = [](const Entry& entry) { return entry.key(); }) const {
     std::array<std::byte, kBlockEntries * Entry::kBytes> bytes{};
     const std::size_t count = this->count();
     std::optional<Entry> found;
@@ -105,7 +108,7 @@ class SparseIndex {
       const std::span<std::byte> block = std::span{bytes}.first(entries * Entry::kBytes);
       const Result<std::size_t> read = file_->read_at(middle * sizeof bytes, block);
       if (!read || *read != block.size()) return std::nullopt;
-      const std::size_t above = first_above(block, key);
+      const std::size_t above = first_above(block, key, key_of);
       if (above > 0) found = Entry::load(block.data() + (above - 1) * Entry::kBytes);
       if (above == 0) {
         end = middle;
@@ -145,12 +148,12 @@ class SparseIndex {
   static constexpr std::size_t kBlockEntries = 4096 / Entry::kBytes;
 
   // Index of the first entry of the block whose key is above `key`, or their number.
-  static std::size_t first_above(BytesView block, std::int64_t key) {
+  static std::size_t first_above(BytesView block, std::int64_t key, KeyOf key_of) {
     std::size_t begin = 0;
     std::size_t end = block.size() / Entry::kBytes;
     while (begin < end) {
       const std::size_t middle = begin + (end - begin) / 2;
-      if (Entry::load(block.data() + middle * Entry::kBytes).key() <= key) {
+      if (key_of(Entry::load(block.data() + middle * Entry::kBytes)) <= key) {
         begin = middle + 1;
       } else {
         end = middle;

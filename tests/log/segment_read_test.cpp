@@ -86,6 +86,27 @@ TEST(SegmentRead, ABatchLargerThanAskedForIsReadWhole) {
   EXPECT_EQ(log->read(Offset{1}, Offset{4}, 100'200, {}, {})->next().offset, Offset{3}) << "as many as fit";
 }
 
+TEST(SegmentRead, ReadingBackNamesDamageInsteadOfLeavingItOut) {
+  ManyBatches many;
+  many.fixture.flip(kFirstLog, many.borders[100] + kBatchHeaderBytes + 3);
+  const auto segment = many.segment();
+  const auto read_back = [&](int end, std::size_t bytes_max) {
+    return segment->read_back(ManyBatches::offset_of(end), bytes_max, many.buffers, many.epochs);
+  };
+  for (int end = kBatches; end > 101; --end) {
+    const Result<BatchRun> run = read_back(end, 0);
+    ASSERT_TRUE(run) << run.error();
+    EXPECT_EQ(parse_batch_header(run->batches)->base_offset, ManyBatches::offset_of(end - 1));
+    EXPECT_EQ(run->end, ManyBatches::offset_of(end));
+  }
+  for (const std::size_t bytes_max : {0u, 1u << 20}) {
+    const Result<BatchRun> damaged = read_back(101, bytes_max);
+    EXPECT_EQ(damaged.error(), Errc::corrupt);
+    EXPECT_NE(damaged.error().text().find("byte " + std::to_string(many.borders[100])), std::string_view::npos);
+  }
+  EXPECT_EQ(read_back(100, 1 << 20)->end, ManyBatches::offset_of(100));
+}
+
 TEST(VerifiedMark, MovesOverWhatWasReadAndLiesNextToIt) {
   ManyBatches many;
   const auto segment = many.segment();

@@ -213,6 +213,31 @@ Result<Fetched> MemoryEventLog::read(const TopicPartition& name, Offset from, st
   return Fetched{std::move(buffer), view, from, next, partition->committed};
 }
 
+Result<Fetched> MemoryEventLog::read_back(const TopicPartition& name, Offset end, std::size_t bytes_max) {
+  const std::lock_guard lock(mutex_);
+  if (read_hook_) read_hook_(name);
+  Partition* partition = find(name);
+  if (partition == nullptr) return Error{Errc::not_found, "no partition " + to_string(name)};
+  if (end < partition->start || end > partition->committed) {
+    return Error{Errc::offset_out_of_range, to_string(name) + " has no offset " + std::to_string(end.value()), end};
+  }
+  const std::vector<Batch>& batches = partition->batches;
+  auto last = std::ranges::upper_bound(batches, end, {}, &Batch::end);  // one past it
+  auto first = last;
+  for (std::size_t size = 0; first != batches.begin() && std::prev(first)->end > partition->start; --first) {
+    size += std::prev(first)->bytes->size();
+    if (first != last && size > bytes_max) break;
+  }
+  Position next{partition->topic_id, name.partition, end, kNoEpoch};
+  if (first == last) return Fetched{nullptr, {}, end, next, partition->committed};
+  auto buffer = std::make_shared<Bytes>();
+  for (auto batch = first; batch != last; ++batch) buffer->insert(buffer->end(), batch->bytes->begin(), batch->bytes->end());
+  next.offset = std::prev(last)->end;
+  next.epoch = std::prev(last)->epoch;
+  const BytesView view{*buffer};
+  return Fetched{std::move(buffer), view, std::max(first->base, partition->start), next, partition->committed};
+}
+
 Result<KeyRecords> MemoryEventLog::read_key(const TopicPartition& name, std::string_view key, Offset begin, Offset end,
                                             std::size_t records_max) {
   const std::lock_guard lock(mutex_);

@@ -118,6 +118,8 @@ class Fetched {
   [[nodiscard]] bool empty() const { return batches_.empty(); }
   [[nodiscard]] BytesView batches() const { return batches_; }
   [[nodiscard]] RecordCursor records() const { return RecordCursor{batches_, from_}; }
+  /// The first record here that was asked for, and where reading backwards goes on.
+  [[nodiscard]] Offset first() const { return from_; }
   /// Where to go on: one past the last record here, with that batch's epoch. At the end: the position that was asked for.
   [[nodiscard]] const Position& next() const { return next_; }
   [[nodiscard]] Offset committed_end() const { return committed_end_; }
@@ -187,6 +189,10 @@ class EventLog {
   /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
   /// data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position), not_found, io.
   virtual Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) = 0;
+
+  /// For "the last N": the last committed batches that end at or below `end`, ascending, about `bytes_max` but at least one
+  /// batch; empty when none does. Who goes on with `end` = first() misses nothing and sees nothing twice. Errors: as read().
+  virtual Result<Fetched> read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) = 0;
 
   /// Committed records with this key in [begin, end), by the stream index. Errors: unsupported unless lungo.streams;
   /// history_trimmed when begin lies below the start; corrupt, not_found, io.

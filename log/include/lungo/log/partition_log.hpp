@@ -121,6 +121,9 @@ class PartitionLog {
   /// `topic` and `partition` only fill the position that is returned. Errors: offset_out_of_range (below the start, above
   /// `end`); corrupt (file and byte); io.
   Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
+  /// The last batches that end at or below `end`, ascending: as many as fit `bytes_max`, at least one; empty when none does.
+  /// `committed` is what the result tells as committed end. Errors: as read().
+  Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
   /// Records with this key in [begin, end), by the stream index. Errors: unsupported without one; history_trimmed when `begin`
   /// lies below the start; corrupt, io.
   Result<KeyRecords> read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max);
