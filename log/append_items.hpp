@@ -20,6 +20,7 @@ struct WaitingCaller {
   const std::shared_ptr<Parker> parker;
   std::optional<Result<Appended>> outcome;  // set before `done`
   std::atomic<State> state{State::waits};
+  bool was_given_lead = false;  // and has not begun to lead; set before `leads`
 };
 
 /// A completion, or a caller that waits.

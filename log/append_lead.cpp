@@ -72,13 +72,12 @@ Result<Appended> AppendQueue::wait_for_outcome(WaitingCaller& caller) {
   while (true) {
     State state = State::waits;
     while ((state = caller.state.load(std::memory_order_acquire)) == State::waits) caller.parker->park();
-    if (state == State::done) return *std::move(caller.outcome);
-
-    // Unless a failure elsewhere has told it since: then there is nothing to lead.
-    if (!caller.state.compare_exchange_strong(state, State::waits)) {
-      pass_on();
-      continue;
+    if (state == State::done) {
+      if (caller.was_given_lead) pass_on();  // told by who wrote its records before it woke up
+      return *std::move(caller.outcome);
     }
+    if (!caller.state.compare_exchange_strong(state, State::waits)) continue;  // told since
+    caller.was_given_lead = false;
     std::optional<Error> failure;
     {
       const Lock lock(mutex_);
@@ -129,8 +128,8 @@ bool AppendQueue::hand_over() {
   bool flusher_goes_on = false;
   {
     const Lock lock(mutex_);
-    const Offset synced = log_->synced_end();
-    while (!unsynced_.empty() && (!unsynced_.front().outcome || unsynced_.front().outcome->end <= synced)) {
+    const Offset durable = durable_end();
+    while (!unsynced_.empty() && (!unsynced_.front().outcome || unsynced_.front().outcome->end <= durable)) {
       release_callers(unsynced_.front());
       ready_.push_back(std::move(unsynced_.front()));
       unsynced_.pop_front();
@@ -139,6 +138,7 @@ bool AppendQueue::hand_over() {
     led_ = leader != nullptr;
     if (leader != nullptr) {
       next = leader->parker;
+      leader->was_given_lead = true;
       leader->state.store(WaitingCaller::State::leads, std::memory_order_release);
     }
     flusher_goes_on = !led_ && (!queued_.empty() || !unsynced_.empty());
@@ -170,7 +170,7 @@ AppendQueue::Turn AppendQueue::flush(Instant now) {
   settle();
 
   const bool publishes = unpublished_.exchange(false);
-  if (publishes) hooks_.publish_committed(partition_->committed());
+  if (publishes) publish(partition_->committed());
   // At once, but after the other partitions had their turn.
   if (worked && somebody_waits_for_a_sync()) return {.again = now, .is_active = true};
 
@@ -197,17 +197,26 @@ bool AppendQueue::somebody_waits_for_a_sync() const {
 bool AppendQueue::wants_flush() const {
   if (unpublished_) return true;
   const Lock lock(mutex_);
+  if (unsynced_since_ && !tail_is_scheduled_ && !failed_ && flush_interval_.load() != kFlushNever) return true;
   return !led_ && (!queued_.empty() || !unsynced_.empty() || (!ready_.empty() && !completing_));
 }
 
-/// When the tail that nobody waits for has to be synced.
-std::optional<Instant> AppendQueue::tail_sync_due() const {
+/// When the tail that nobody waits for has to be synced; the flusher knows then.
+std::optional<Instant> AppendQueue::tail_sync_due() {
   const Lock lock(mutex_);
-  if (!unsynced_since_ || failed_) return std::nullopt;
+  if (!unsynced_since_ || failed_ || flush_interval_.load() == kFlushNever) return std::nullopt;
+  tail_is_scheduled_ = true;
   return *unsynced_since_ + flush_interval_.load();
 }
 
 // ---- sync, commit, complete ----
+
+/// What a waiting append may be told of: durable, and committed where the topic commits at the sync. Others than the leader
+/// sync, too, and commit a little later.
+Offset AppendQueue::durable_end() const {
+  const Offset synced = log_->synced_end();
+  return ack_level_ == AckLevel::isr_sync ? std::min(synced, partition_->committed()) : synced;
+}
 
 /// Makes durable and commits what is written. On failure everybody is told.
 Result<void> AppendQueue::sync_round() {
@@ -343,7 +352,7 @@ Result<CleanEnd> AppendQueue::close() {
   if (log_->synced_end() < log_->written_end()) static_cast<void>(sync_round().has_value());
   hand_over();
   settle();
-  if (unpublished_.exchange(false)) hooks_.publish_committed(partition_->committed());
+  if (unpublished_.exchange(false)) publish(partition_->committed());
   partition_->close();
   if (failed()) return Error{Errc::partition_failed, to_string(partition_->name()) + " had failed"};
   return log_->close();

@@ -1,5 +1,6 @@
 // AppendQueue beside the appends: what else the owner of a partition does, and what becomes of the queue of a deleted topic.
 
+#include "append_callbacks.hpp"
 #include "append_queue.hpp"
 
 namespace lungo {
@@ -11,10 +12,26 @@ Result<void> AppendQueue::as_owner(const std::function<Result<void>(PartitionLog
   return job(*log_);
 }
 
+// What was queued before is written, and committed if it was to be at the write: it is told what it was promised.
 void AppendQueue::change(AckLevel ack_level, std::chrono::milliseconds flush_interval) {
-  ack_level_ = ack_level;
-  flush_interval_ = flush_interval;
-  hooks_.wake_flusher();  // what waits for its interval may be due
+  Offset committed;
+  {
+    const Lock lock(mutex_);
+    write_queued(SIZE_MAX);
+    if (ack_level_ == AckLevel::isr) committed = log_->written_end();
+    ack_level_ = ack_level;
+    flush_interval_ = flush_interval;
+    tail_is_scheduled_ = false;  // it may be due sooner
+  }
+  wake_released();
+  if (committed > partition_->committed()) {
+    publish(committed);
+    const InsideCallback inside;
+    partition_->commit(committed);
+  }
+  ports_.executor.notify();
+  settle();
+  hooks_.wake_flusher();
 }
 
 void AppendQueue::abandon(const Error& cause) {
@@ -31,12 +48,22 @@ void AppendQueue::abandon(const Error& cause) {
   };
   constexpr Duration kPause = std::chrono::milliseconds{1};
   while (!ports_.executor.wait_until(take_lead, ports_.clock.monotonic() + kPause)) continue;
+  log_->refuse(cause);
+}
+
+void AppendQueue::tell_abandoned(const Error& cause) {
   fail(cause);
+  const auto all_told = [this] {
+    settle();  // unless another thread does, which may stop before it comes to these
+    const Lock lock(mutex_);
+    return !completing_ && ready_.empty();
+  };
+  constexpr Duration kPause = std::chrono::milliseconds{1};
+  while (!ports_.executor.wait_until(all_told, ports_.clock.monotonic() + kPause)) continue;
   {
     const Lock lock(mutex_);
     led_ = false;
   }
-  log_->refuse(cause);
   partition_->close();
 }
 

@@ -156,8 +156,8 @@ Result<void> AppendQueue::push_shared(const RecordFields& fields, bool needs_syn
 // ---- appends that a caller waits for ----
 
 Result<Appended> AppendQueue::append_wait(const RecordFields& fields, Durability durability) {
-  const bool needs_sync = waits_for_sync(durability);
   Lock lock(mutex_);
+  const bool needs_sync = waits_for_sync(durability);
   if (const std::optional<Error> error = refusal(body_bytes_at_most(fields))) return *error;
   if (needs_sync && led_) {
     WaitingCaller caller{.parker = ports_.executor.parker()};
@@ -176,10 +176,10 @@ Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendO
   if (options.condition != nullptr && !options_.streams) {
     return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
   }
-  const bool needs_sync = waits_for_sync(options.durability);
   const std::size_t bytes = records.size_bytes();
   if (bytes >= kSealedBytes) records.seal();
   Lock lock(mutex_);
+  const bool needs_sync = waits_for_sync(options.durability);
   if (const std::optional<Error> error = refusal(bytes)) return *error;
   if (!(needs_sync && led_)) return write_and_wait(records, options, needs_sync, std::move(lock));
 
@@ -203,17 +203,18 @@ Result<Appended> AppendQueue::write_and_wait(EncodedRecords& records, const Appe
       failed_ ? Result<Appended>(*failed_)
               : write_alone({.records = &records, .condition = options.condition, .since = options.since, .outcome = {}});
   const std::optional<Error> failure = failed_;
-  const bool leads = needs_sync && outcome && outcome->end > log_->synced_end() && !failure;
+  const bool leads = needs_sync && outcome && outcome->end > durable_end() && !failure;
   if (leads) led_ = true;
   const bool settles = !ready_.empty();
-  const bool flusher_needed = !led_ && (!unsynced_.empty() || (unsynced_since_ && !had_tail));
+  const bool begins_tail = unsynced_since_ && !had_tail;
+  const bool flusher_needed = (begins_tail && !leads) || (!led_ && !unsynced_.empty());
   const bool callers_released = !released_.empty();
   lock.unlock();
   if (failure) fail(*failure);
   if (callers_released) wake_released();
+  if (settles) settle();  // before a sync of this one's own
   if (leads) return lead_for(*std::move(outcome));
   move_committed();
-  if (settles) settle();
   if (flusher_needed) hooks_.wake_flusher();
   return outcome;
 }
@@ -281,7 +282,7 @@ void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
     item.own.clear();
     spare_records_.push_back(std::move(item.own));
   }
-  if (item.needs_sync && written.outcome && written.outcome->end > log_->synced_end()) {
+  if (item.needs_sync && written.outcome && written.outcome->end > durable_end()) {
     unsynced_.push_back(std::move(written));
   } else {
     release_callers(written);
@@ -292,7 +293,9 @@ void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
 /// The tail that nobody waits for begins here, if there is none yet.
 void AppendQueue::note_unsynced() {
   if (flush_interval_.load() == kFlushNever || unsynced_since_) return;
-  if (log_->synced_end() < log_->written_end()) unsynced_since_ = ports_.clock.monotonic();
+  if (log_->synced_end() >= log_->written_end()) return;
+  unsynced_since_ = ports_.clock.monotonic();
+  tail_is_scheduled_ = false;
 }
 
 }  // namespace lungo

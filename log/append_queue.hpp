@@ -17,7 +17,7 @@
 // notification. Completions run in the order of the appends, those that wait for a sync and those that don't each for
 // themselves, on one thread at a time. After a failed sync everything is refused until the log is opened again; a full disk
 // only fails the appends that it hits. Threads: append(), append_wait(), as_owner() and change() from any; flush() from the
-// flusher; abandon() not from a completion, close() when no other call is running.
+// flusher; abandon() and tell_abandoned() not from a completion, close() when no other call is running.
 #pragma once
 
 #include <atomic>
@@ -81,9 +81,11 @@ class AppendQueue {
   Result<void> as_owner(const std::function<Result<void>(PartitionLog&)>& job);
   /// For what comes from now on; what is committed stays so.
   void change(AckLevel ack_level, std::chrono::milliseconds flush_interval);
-  /// The topic is gone: completes everything that is under way with `cause`, and refuses the rest with it. Nothing is written
-  /// any more. After flush() has been called for the last time.
+  /// The topic is gone: nothing is written any more, and appends are refused with `cause`. After flush() has been called for
+  /// the last time.
   void abandon(const Error& cause);
+  /// Completes with `cause` what was under way then.
+  void tell_abandoned(const Error& cause);
 
   [[nodiscard]] const OpenPartition& partition() const { return *partition_; }
   /// After a failed sync the synced end is of no use.
@@ -123,7 +125,8 @@ class AppendQueue {
   void fail(const Error& cause);
   void refuse_all(const Error& cause);
   [[nodiscard]] bool somebody_waits_for_a_sync() const;
-  [[nodiscard]] std::optional<Instant> tail_sync_due() const;
+  std::optional<Instant> tail_sync_due();
+  [[nodiscard]] Offset durable_end() const;
 
   const std::shared_ptr<OpenPartition> partition_;
   const std::shared_ptr<PartitionLog> log_;
@@ -153,6 +156,7 @@ class AppendQueue {
   bool led_ = false;
   bool completing_ = false;                // that thread looks again before it stops
   std::optional<Instant> unsynced_since_;  // when the oldest byte was written that nobody waits to be synced
+  bool tail_is_scheduled_ = false;         // the flusher knows when that tail is to be synced
   std::optional<Error> failed_;
   bool closed_ = false;
 

@@ -18,7 +18,12 @@ bool has_limits(const TopicSpec& spec) { return spec.segment_age || spec.retenti
 }  // namespace
 
 Housekeeper::Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks)
-    : ports_(ports), topics_(topics), hooks_(std::move(hooks)), running_(ports.executor.start(*this)) {}
+    : ports_(ports), topics_(topics), hooks_(std::move(hooks)) {}
+
+void Housekeeper::start() {
+  const std::lock_guard lock(mutex_);
+  running_ = ports_.executor.start(*this);
+}
 
 void Housekeeper::trimmed(std::shared_ptr<OpenPartition> partition) {
   const std::lock_guard lock(mutex_);

@@ -32,6 +32,9 @@ class Housekeeper : public Activity {
 
   Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks);
 
+  /// Begins to step: when its hooks may be called.
+  void start();
+
   /// The log has segments below its start.
   void trimmed(std::shared_ptr<OpenPartition> partition);
   /// Directories that nobody opens any more.
@@ -65,7 +68,7 @@ class Housekeeper : public Activity {
   std::mutex mutex_;
   std::vector<std::string> directories_come_;            // under mutex_
   std::vector<std::shared_ptr<OpenPartition>> trimmed_;  // under mutex_
-  std::unique_ptr<RunningActivity> running_;             // under mutex_; last: starts to step at once
+  std::unique_ptr<RunningActivity> running_;             // under mutex_; last
 };
 
 }  // namespace lungo

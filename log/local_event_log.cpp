@@ -121,6 +121,7 @@ Result<void> LocalEventLog::start() {
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   housekeeper_->remove_directories(dir_->take_deleted_directories());
+  housekeeper_->start();
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
   recovery_points_running_ = ports().executor.start(*recovery_points_);
   return {};

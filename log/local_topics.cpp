@@ -124,7 +124,7 @@ Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicC
 // ---- topics and records that go ----
 
 Result<void> LocalEventLog::delete_topic(std::string_view name) {
-  const std::lock_guard lock(dir_mutex_);
+  std::unique_lock lock(dir_mutex_);
   const TopicEntry* const there = find_entry(name);
   if (there == nullptr) return no_topic(name);
   const TopicInfo info = there->info;
@@ -138,12 +138,15 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
   }
   open_topics_.remove(info.id);
   // Before its name is another's: nobody writes under it any more.
+  const Error gone{Errc::not_found, "topic " + std::string(name) + " was deleted"};
   for (const Queue& queue : queues) {
     queue.flusher->forget(*queue.slot);
-    queue.appends->abandon(Error{Errc::not_found, "topic " + std::string(name) + " was deleted"});
+    queue.appends->abandon(gone);
   }
   dir_->release_names(info);
   housekeeper_->remove_directories(dir_->take_deleted_directories());
+  lock.unlock();  // completions and notifications may call the log
+  for (const Queue& queue : queues) queue.appends->tell_abandoned(gone);
   logger()->info("topic {} deleted", name);
   return deleted;
 }

@@ -63,17 +63,18 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
 Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,
                                         PartitionId partition) {
   const Offset begin = start();
-  if (end < begin || end > written_end()) {
+  const auto out_of_range = [&] {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(end.value()) + " is not in [" +
-                                                std::to_string(begin.value()) + ", " + std::to_string(written_end().value()) +
+                                                std::to_string(start().value()) + ", " + std::to_string(written_end().value()) +
                                                 "]"};
-  }
+  };
+  if (end < begin || end > written_end()) return out_of_range();
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
   for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
     Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, parts_->buffers, parts_->epochs, begin);
-    if (!run) return run.error();
-    if (run->batches.empty()) continue;  // `end` lies in the first batch here
+    if (!run) return end < start() ? out_of_range() : run.error();  // the log may have been trimmed meanwhile
+    if (run->batches.empty()) continue;                             // `end` lies in the first batch here
     if (run->end <= begin) break;
     const Result<BatchHeader> first = parse_batch_header(run->batches);
     if (!first) return first.error();
@@ -93,6 +94,10 @@ Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end
       if (!batch) return batch.error();
       if (!*batch || **batch >= end) break;
       const Result<Fetched> fetched = read(std::max(**batch, from), end, 0, {}, {});
+      if (!fetched && start() > from) {  // moved up meanwhile
+        from = start();
+        continue;
+      }
       if (!fetched) return fetched.error();
       RecordCursor records = fetched->records();
       while (const RecordView* record = records.next()) {

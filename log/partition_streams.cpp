@@ -7,7 +7,9 @@
 
 namespace lungo {
 
-RecordLookup PartitionLog::Parts::lookup(Offset end) const { return {segments.snapshot(), end, epochs, buffers}; }
+RecordLookup PartitionLog::Parts::lookup(Offset end) const {
+  return {segments.snapshot(), Offset{start}, end, epochs, buffers};
+}
 
 Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max) {
   if (!parts_->options.streams) return Error{Errc::unsupported, parts_->directory + " keeps no stream index"};

@@ -53,15 +53,15 @@ std::optional<std::string_view> id_of(const RecordView& record) {
   return id ? std::optional{as_text(*id)} : std::nullopt;
 }
 
-RecordLookup::RecordLookup(std::shared_ptr<const Segments> segments, Offset end, const EpochHistory& epochs,
+RecordLookup::RecordLookup(std::shared_ptr<const Segments> segments, Offset start, Offset end, const EpochHistory& epochs,
                            BufferPool& buffers)
-    : segments_(std::move(segments)), end_(end), epochs_(epochs), buffers_(buffers) {}
+    : segments_(std::move(segments)), start_(start), end_(end), epochs_(epochs), buffers_(buffers) {}
 
 Result<const RecordView*> RecordLookup::load(Offset offset) {
   if (run_.buffer == nullptr || offset < run_begin_ || offset >= run_.end) {
     const std::optional<std::size_t> index = segment_index(*segments_, offset);
     if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(offset.value())};
-    Result<BatchRun> run = (*segments_)[*index]->read(offset, end_, 0, buffers_, epochs_);
+    Result<BatchRun> run = (*segments_)[*index]->read(offset, end_, 0, buffers_, epochs_, start_);
     if (!run) return run.error();
     const Result<BatchHeader> header = parse_batch_header(run->batches);
     if (!header) return header.error();

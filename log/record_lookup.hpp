@@ -17,8 +17,9 @@ namespace lungo {
 
 class RecordLookup {
  public:
-  /// `segments` hold [.., end); all references outlive the object.
-  RecordLookup(std::shared_ptr<const Segments> segments, Offset end, const EpochHistory& epochs, BufferPool& buffers);
+  /// `segments` hold [start, end), and more of the batch at the start; all references outlive the object.
+  RecordLookup(std::shared_ptr<const Segments> segments, Offset start, Offset end, const EpochHistory& epochs,
+               BufferPool& buffers);
 
   /// The record at `offset`; the view holds until the next call. Errors: corrupt, unsupported codec, io.
   Result<const RecordView*> load(Offset offset);
@@ -36,6 +37,7 @@ class RecordLookup {
   Result<std::vector<Offset>> candidates(std::size_t segment, std::uint64_t hash, Offset begin) const;
 
   const std::shared_ptr<const Segments> segments_;
+  const Offset start_;
   const Offset end_;
   const EpochHistory& epochs_;
   BufferPool& buffers_;

@@ -99,7 +99,8 @@ class ThreadParker : public Parker {
  public:
   void park() override {
     unparked_.wait(0, std::memory_order_acquire);
-    unparked_.store(0, std::memory_order_relaxed);
+    // A read-modify-write: what was published before the unpark() that it takes is seen from here on.
+    unparked_.exchange(0, std::memory_order_acq_rel);
   }
   void unpark() override {
     unparked_.store(1, std::memory_order_release);

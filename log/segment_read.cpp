@@ -148,11 +148,17 @@ Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPoo
   const Result<Place> behind = hint ? Result<Place>{Place{*hint, end}} : find(end);
   if (!behind) return behind.error();
   if (behind->position == 0) return BatchRun{.buffer = nullptr, .batches = {}, .end = base_, .epoch = kNoEpoch};
-  const Result<Place> first = border_before(*behind, bytes_max);
+  Result<Place> first = border_before(*behind, bytes_max);
+  if (first && first->expected < start) {  // not what is deleted
+    const Result<Place> lowest = find(start);
+    if (!lowest) return lowest.error();
+    if (lowest->position > first->position) first = *lowest;
+  }
   if (!first) return first.error();
+  if (first->position >= behind->position) return BatchRun{.buffer = nullptr, .batches = {}, .end = start, .epoch = kNoEpoch};
   Result<BatchRun> run = read_at(*first, behind->expected, behind->position - first->position, buffers, epochs, start);
   if (!run) return run.error();
-  if (run->end < behind->expected) {  // damage, which this names
+  if (run->batches.size() < behind->position - first->position) {  // damage, which this names
     const Place damaged{first->position + run->batches.size(), run->end};
     const Result<BatchRun> rest = read_at(damaged, behind->expected, 0, buffers, epochs, start);
     return rest ? corrupt_at(path_, damaged.position, "a batch differs from one read to the next") : rest.error();

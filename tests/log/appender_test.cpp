@@ -137,6 +137,38 @@ TEST_F(AppenderDurability, WrittenReturnsBeforeTheSyncAndCommitsNothingByItself)
   EXPECT_EQ(ends().committed, Offset{1});
 }
 
+// Its sync ends below what came meanwhile, and whoever syncs next does so for the flush interval.
+TEST_F(AppenderDurability, ATailThatBeginsBesideASyncIsSyncedInItsTime) {
+  open(events(AckLevel::isr_sync));
+  appender->append_wait(record("k", "a")).value();
+  bool beside = false;
+  machine.disk.on_step([&](const test::DiskStep& step) {
+    if (step.operation != "sync" || !step.path.ends_with(".log") || std::exchange(beside, true)) return;
+    appender->append_wait(record("k", "c"), {.durability = Durability::written}).value();
+  });
+  appender->append_wait(record("k", "b")).value();
+  machine.disk.on_step(nullptr);
+  machine.executor.run_for(std::chrono::milliseconds{20});
+  EXPECT_EQ(ends().written, Offset{3});
+  EXPECT_EQ(ends().synced, Offset{3});
+  EXPECT_EQ(ends().committed, Offset{3});
+}
+
+TEST_F(AppenderDurability, WhatWasQueuedBeforeAnAlterIsToldWhatItWasPromised) {
+  TopicSpec spec = events(AckLevel::isr);
+  spec.flush_interval = kFlushNever;
+  open(spec);
+  bool told = false;
+  appender->append(record("k", "a"), [&](const Result<Appended>& appended) {
+    EXPECT_TRUE(appended);
+    EXPECT_EQ(ends().committed, Offset{1});
+    told = true;
+  });
+  ASSERT_TRUE(log->alter_topic(kEvents.topic, {.ack_level = AckLevel::isr_sync}));
+  machine.executor.run_for(std::chrono::milliseconds{1});
+  EXPECT_TRUE(told);
+}
+
 TEST_F(AppenderDurability, SyncedWaitsForTheDiskWhereTheTopicDoesNot) {
   open(events(AckLevel::isr));
   appender->append_wait(record("k", "a")).value();
@@ -306,6 +338,42 @@ TEST(AppenderThreads, EveryDurabilityAtOnceLosesNothingAndKeepsEachThreadsOrder)
     EXPECT_EQ(std::stoi(value.substr(slash + 1)), expected++);
   }
   EXPECT_EQ(next, std::vector<int>(kThreads, kAppends));
+}
+
+// A caller may be given the lead and then be told, by who writes its append meanwhile and finds a conflict, before it wakes up.
+TEST(AppenderThreads, TheLeadOfACallerThatIsToldBeforeItWakesIsPassedOn) {
+  const test::TempDirectory directory;
+  const std::shared_ptr<EventLog> log = open_local(directory.path()).value();
+  log->create_topic(events(AckLevel::isr_sync, true)).value();
+  const std::shared_ptr<Appender> appender = log->appender(kEvents).value();
+  appender->append_wait(record("k", "first")).value();
+  const Condition not_so{"k", Offset{0}};
+  std::atomic<bool> stop{false};
+  std::atomic<int> ended{0};
+  std::vector<std::jthread> threads;
+  for (int number = 0; number < 4; ++number) {
+    threads.emplace_back([&, conflicts = number % 2 == 0] {
+      while (!stop) {
+        if (conflicts) {
+          EXPECT_EQ(appender->append_wait(record("k", "v"), {.condition = &not_so}).error(), Errc::conflict);
+        } else {
+          EXPECT_TRUE(appender->append_wait(record("k", "v"), {.durability = Durability::written}));
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  for (int number = 0; number < 2; ++number) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 150; ++i) EXPECT_TRUE(appender->append_wait(record("k", "v")));
+      ++ended;
+      log->ports().executor.notify();
+    });
+  }
+  const auto all_ended = [&] { return ended == 2; };
+  const bool in_time = log->ports().executor.wait_until(all_ended, log->ports().clock.monotonic() + std::chrono::seconds{60});
+  stop = true;
+  ASSERT_TRUE(in_time) << "somebody waits for a lead that nobody has";
 }
 
 }  // namespace

@@ -55,6 +55,32 @@ TEST(Gaps, EveryKindIsReadFromEveryOffset) {
   }
 }
 
+TEST(Gaps, EveryKindIsReadBackwardsFromEveryOffset) {
+  for (const std::uint32_t interval : {4096u, 1u}) {
+    for (const std::size_t bytes : {0u, 1u, 100u, 1u << 20}) {
+      GappyLog gappy;
+      gappy.options.index_interval_bytes = interval;
+      const auto log = gappy.opened();
+      for (std::int64_t from = 43; from >= 0; --from) {
+        std::map<std::int64_t, TestRecord> found;
+        for (Offset end{from};;) {
+          const Result<Fetched> fetched = log->read_back(end, Offset{43}, bytes, {}, {});
+          ASSERT_TRUE(fetched) << fetched.error() << ", back from " << end.value();
+          if (fetched->empty()) break;
+          RecordCursor cursor = fetched->records();
+          while (const RecordView* record = cursor.next())
+            EXPECT_TRUE(found.emplace(record->offset.value(), decode(*record)).second);
+          ASSERT_LT(fetched->first(), end);
+          end = fetched->first();
+        }
+        // Whole batches: those that end at or below it.
+        const std::int64_t whole = from >= 42 ? 43 : from >= 29 ? 29 : from >= 13 ? 13 : from >= 8 ? 8 : 0;
+        EXPECT_EQ(found, (std::map<std::int64_t, TestRecord>(kRecords.begin(), kRecords.lower_bound(whole)))) << from;
+      }
+    }
+  }
+}
+
 TEST(Gaps, AnEndInsideAGapIsKept) {
   GappyLog gappy;
   const auto log = gappy.opened();

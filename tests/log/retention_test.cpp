@@ -203,5 +203,28 @@ TEST(PartitionStart, WhatIsRemovedIsNotMissedAfterAPowerCut) {
   EXPECT_GT(states, 100);
 }
 
+// What is deleted inside the first segment is neither handed out nor judged by the epoch of what is left.
+TEST(PartitionStart, ReadingBackStopsAtAStartInsideASegment) {
+  for (const std::int64_t start : {10, 15}) {
+    for (const std::size_t bytes : {0u, 300u, 1u << 20}) {
+      PartitionFixture fixture;
+      const auto log = fixture.opened();
+      for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(*log, {{.key = "k", .value = "v"}}, LeaderEpoch{i < 10 ? 1 : 2}));
+      ASSERT_TRUE(log->sync());
+      ASSERT_TRUE(log->set_start(Offset{start}));
+      Offset end{20};
+      while (end > Offset{start}) {
+        const Result<Fetched> fetched = log->read_back(end, Offset{20}, bytes, {}, {});
+        ASSERT_TRUE(fetched) << fetched.error();
+        ASSERT_FALSE(fetched->empty());
+        EXPECT_GE(parse_batch_header(fetched->batches())->base_offset, Offset{start});
+        ASSERT_LT(fetched->first(), end);
+        end = fetched->first();
+      }
+      EXPECT_EQ(end, Offset{start});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test

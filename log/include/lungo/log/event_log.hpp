@@ -120,7 +120,7 @@ class Fetched {
   [[nodiscard]] RecordCursor records() const { return RecordCursor{batches_, from_}; }
   /// The first record here that was asked for, and where reading backwards goes on.
   [[nodiscard]] Offset first() const { return from_; }
-  /// Where to go on: one past the last record here, with that batch's epoch. At the end: the position that was asked for.
+  /// Where to go on: one past the last record here, with its batch's epoch; in an empty result the end, or where it was asked.
   [[nodiscard]] const Position& next() const { return next_; }
   [[nodiscard]] Offset committed_end() const { return committed_end_; }
   /// Keeps the bytes alive for as long as views into them are in use.
@@ -186,8 +186,9 @@ class EventLog {
   /// A way into one partition for those who append often. It must not be used after the log has gone. Errors: not_found.
   virtual Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition);
 
-  /// Committed batches from `from` on, about `bytes_max` but at least one batch; empty at the committed end. Never blocks for
-  /// data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position), not_found, io.
+  /// Committed batches from `from` on, about `bytes_max` at least one batch; empty where none follows below that end. Never
+  /// blocks for data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position),
+  /// not_found, io.
   virtual Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) = 0;
 
   /// For "the last N": the last committed batches that end at or below `end`, ascending, about `bytes_max` but at least one

@@ -31,7 +31,7 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
 /// that open_local() opens: its topics keep their ids, offsets and records. Only `lungo.meta` and `lungo.topics` are written;
 /// the first writing open recovers, and from then on no broker may write here again. Topics come without their settings, which
 /// Kafka keeps elsewhere: they are plain ones that keep everything. Offsets may be missing where Kafka compacted. Control
-/// records are never seen; records of transactions are, whatever became of these. Compressed records answer `unsupported`.
+/// records are never seen; records of transactions are, whatever became of these.
 /// Errors: locked, by a broker or a Lungo that runs; already_exists when the directory is Lungo's; not_found without a
 /// partition; invalid_argument for a topic whose partitions here are not 0 to n-1 of one topic; corrupt; newer_format;
 /// no_space, io. `ports`: as LocalOptions::ports, during the call.
