@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include <lungo/log/event_log.hpp>
+#include <lungo/log/appender.hpp>
 
 namespace lungo {
 
@@ -22,6 +22,15 @@ struct WaitingCaller {
   std::atomic<State> state{State::waits};
   bool was_given_lead = false;  // and has not begun to lead; set before `leads`
 };
+
+/// The options of a request; they refer to its condition.
+inline AppendOptions options_of(const AppendRequest& request) {
+  return {
+      .durability = request.durability, .condition = request.condition ? &*request.condition : nullptr, .since = request.since};
+}
+
+/// So many of each kind of memory that appends shared are kept to be used again.
+inline constexpr std::size_t kSparesMax = 4;
 
 /// A completion, or a caller that waits.
 struct Recipient {

@@ -11,8 +11,7 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kRoundBytes = 1u << 20;  // written before a sync, so that no completion waits for ever
-constexpr std::size_t kSparesMax = 4;
-constexpr int kSettledTurns = 16;  // in one call, so that no appender completes for all others for ever
+constexpr int kSettledTurns = 16;              // in one call, so that no appender completes for all others for ever
 constexpr Duration kLookAgainAtWork = std::chrono::microseconds{200};
 constexpr Duration kLookAgainToPublish = std::chrono::milliseconds{1};
 

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kGroupBytes = 64u << 10;   // bodies in one batch; one larger append stays whole
 constexpr std::size_t kSealedBytes = 16u << 10;  // from here on an append is mostly alone in its batch
-constexpr std::size_t kSparesMax = 4;
 
 std::size_t body_bytes_at_most(const RecordFields& fields) {
   constexpr std::size_t kFieldFraming = 10;
@@ -62,9 +61,7 @@ std::optional<Error> AppendQueue::refusal(std::size_t bytes) const {
 
 void AppendQueue::append(AppendRequest request, Completion completion) {
   if (request.caller_waits && !inside_callback()) {
-    const Condition* const condition = request.condition ? &*request.condition : nullptr;
-    return run(completion, append_wait(request.records,
-                                       {.durability = request.durability, .condition = condition, .since = request.since}));
+    return run(completion, append_wait(request.records, options_of(request)));
   }
   if (request.records.empty()) return run(completion, refused(Errc::invalid_argument, "an append without records"));
   if (request.condition && !options_.streams) {

@@ -212,9 +212,7 @@ void LocalEventLog::append(AppendRequest request, Completion completion) {
 Result<Appended> LocalEventLog::append_wait(AppendRequest request, Duration /*timeout*/) {
   const std::shared_ptr<AppendQueue> queue = find_queue(request.to);
   if (queue == nullptr) return no_partition(request.to);
-  const Condition* const condition = request.condition ? &*request.condition : nullptr;
-  return queue->append_wait(request.records,
-                            {.durability = request.durability, .condition = condition, .since = request.since});
+  return queue->append_wait(request.records, options_of(request));
 }
 
 Result<std::shared_ptr<Appender>> LocalEventLog::appender(const TopicPartition& partition) {

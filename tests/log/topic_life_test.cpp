@@ -69,6 +69,26 @@ class TopicLife : public testing::Test {
   std::shared_ptr<EventLog> log;
 };
 
+/// A log of its own with the topic, on a disk of its own.
+struct World {
+  explicit World(std::uint64_t seed) : machine(seed) {
+    open();
+    log->create_topic(events()).value();
+  }
+  void open() {
+    log.reset();
+    log = open_local("/data", {.ports = &ports}).value();
+  }
+  void append(const std::string& value, const TopicPartition& to = kEvents) {
+    append_wait(*log, append_of(to, "k", value)).value();
+  }
+  void fail_after(std::uint64_t steps, Errc code) { machine.disk.fail_step(machine.disk.steps() + steps, code); }
+
+  Simulation machine;
+  const Ports ports = machine.ports();
+  std::shared_ptr<EventLog> log;
+};
+
 // ---- records that go ----
 
 TEST_F(TopicLife, DeletedRecordsAreGoneForReadersAndAfterARestart) {
@@ -130,20 +150,15 @@ TEST_F(TopicLife, AReaderThatWasFarBehindGoesOnWhereTheLogBegins) {
 
 TEST_F(TopicLife, AReaderIsToldAndNotHarmedWhicheverReadMeetsTheRemoval) {
   for (std::uint64_t delay = 0; delay < 30; ++delay) {
-    Simulation other{delay};
-    const Ports other_ports = other.ports();
-    LocalOptions options;
-    options.ports = &other_ports;
-    auto writer = open_local("/data", options).value();
-    writer->create_topic(events()).value();
-    for (int i = 0; i < 30; ++i) append_wait(*writer, append_of(kEvents, "k", std::string(80, 'v'))).value();
-    options.read_only = true;
-    const auto reader = open_local("/data", options).value();
-    writer->delete_records(kEvents, Offset{20}).value();
-    for (std::uint64_t step = 0; step < delay; ++step) other.executor.step_one();
+    World other{delay};
+    for (int i = 0; i < 30; ++i) other.append(std::string(80, 'v'));
+    const LocalOptions read_only{.ports = &other.ports, .read_only = true};
+    const auto reader = open_local("/data", read_only).value();
+    other.log->delete_records(kEvents, Offset{20}).value();
+    for (std::uint64_t step = 0; step < delay; ++step) other.machine.executor.step_one();
     const Result<Fetched> read = reader->read(kEvents, Offset{3}, 100);
     EXPECT_TRUE(read || read.error() == Errc::offset_out_of_range) << read.error();
-    const auto late = open_local("/data", options);
+    const auto late = open_local("/data", read_only);
     ASSERT_TRUE(late) << late.error();
     EXPECT_EQ(start(**late), 20);
   }
@@ -220,24 +235,18 @@ TEST_F(TopicLife, StreamTopicsKeepEverythingUnlessALimitIsSet) {
 TEST_F(TopicLife, WhatCanNotBeNotedIsNotRemoved) {
   for (std::uint64_t step = 1; step < 40; ++step) {
     SCOPED_TRACE(step);
-    Simulation other{step};
-    const Ports other_ports = other.ports();
-    LocalOptions options;
-    options.ports = &other_ports;
-    auto writer = open_local("/data", options).value();
-    writer->create_topic(events()).value();
-    for (int i = 0; i < 20; ++i) append_wait(*writer, append_of(kEvents, "k", std::string(80, 'v'))).value();
-    other.disk.fail_step(other.disk.steps() + step, Errc::no_space);
-    const Result<Offset> deleted = writer->delete_records(kEvents, Offset{12});
-    other.executor.run_for(seconds{1});
-    other.disk.clear_faults();
-    const std::int64_t first = start(*writer);
+    World other{step};
+    for (int i = 0; i < 20; ++i) other.append(std::string(80, 'v'));
+    other.fail_after(step, Errc::no_space);
+    const Result<Offset> deleted = other.log->delete_records(kEvents, Offset{12});
+    other.machine.executor.run_for(seconds{1});
+    other.machine.disk.clear_faults();
+    const std::int64_t first = start(*other.log);
     EXPECT_EQ(first, deleted ? 12 : 0);
-    EXPECT_EQ(values_of(*writer, kEvents, Offset{first}).size(), static_cast<std::size_t>(20 - first));
-    EXPECT_EQ(writer->delete_records(kEvents, Offset{12}).value(), Offset{12});
-    writer.reset();
-    writer = open_local("/data", options).value();
-    EXPECT_EQ(start(*writer), 12);
+    EXPECT_EQ(values_of(*other.log, kEvents, Offset{first}).size(), static_cast<std::size_t>(20 - first));
+    EXPECT_EQ(other.log->delete_records(kEvents, Offset{12}).value(), Offset{12});
+    other.open();
+    EXPECT_EQ(start(*other.log), 12);
   }
 }
 
@@ -297,20 +306,15 @@ TEST_F(TopicLife, StreamTopicsTakeNoPartitions) {
 TEST_F(TopicLife, PartitionsThatCouldNotBeOpenedAreOpenedByTheNextCall) {
   for (std::uint64_t step = 1; step < 60; ++step) {
     SCOPED_TRACE(step);
-    Simulation other{step};
-    const Ports other_ports = other.ports();
-    LocalOptions options;
-    options.ports = &other_ports;
-    auto writer = open_local("/data", options).value();
-    writer->create_topic(events()).value();
-    other.disk.fail_step(other.disk.steps() + step, Errc::no_space);
-    static_cast<void>(writer->add_partitions("events", 3).has_value());
-    other.disk.clear_faults();
-    append_wait(*writer, append_of(kEvents, "k", "a")).value();
-    ASSERT_TRUE(writer->alter_topic("events", {.retention_bytes = 1 << 20}));
-    EXPECT_EQ(writer->add_partitions("events", 3)->spec.partitions, 3);
-    append_wait(*writer, append_of({"events", PartitionId{2}}, "k", "b")).value();
-    EXPECT_EQ(values_of(*writer, kEvents), Values{"a"});
+    World other{step};
+    other.fail_after(step, Errc::no_space);
+    static_cast<void>(other.log->add_partitions("events", 3).has_value());
+    other.machine.disk.clear_faults();
+    other.append("a");
+    ASSERT_TRUE(other.log->alter_topic("events", {.retention_bytes = 1 << 20}));
+    EXPECT_EQ(other.log->add_partitions("events", 3)->spec.partitions, 3);
+    other.append("b", {"events", PartitionId{2}});
+    EXPECT_EQ(values_of(*other.log, kEvents), Values{"a"});
   }
 }
 
@@ -383,27 +387,21 @@ TEST_F(TopicLife, AppendsUnderWayAreToldThatTheTopicIsGone) {
 TEST_F(TopicLife, ADeletionThatFailsIsWholeOrHasNotBeen) {
   for (std::uint64_t step = 1; step < 40; ++step) {
     SCOPED_TRACE(step);
-    Simulation other{step};
-    const Ports other_ports = other.ports();
-    LocalOptions options;
-    options.ports = &other_ports;
-    auto writer = open_local("/data", options).value();
-    writer->create_topic(events()).value();
-    append_wait(*writer, append_of(kEvents, "k", "a")).value();
-    other.disk.fail_step(other.disk.steps() + step, Errc::io);
-    const Result<void> deleted = writer->delete_topic("events");
-    other.disk.clear_faults();
-    EXPECT_TRUE(!deleted || !writer->topic("events"));
-    if (writer->topic("events")) {
-      EXPECT_EQ(values_of(*writer, kEvents), Values{"a"});
-      append_wait(*writer, append_of(kEvents, "k", "b")).value();
+    World other{step};
+    other.append("a");
+    other.fail_after(step, Errc::io);
+    const Result<void> deleted = other.log->delete_topic("events");
+    other.machine.disk.clear_faults();
+    EXPECT_TRUE(!deleted || !other.log->topic("events"));
+    if (other.log->topic("events")) {
+      EXPECT_EQ(values_of(*other.log, kEvents), Values{"a"});
+      other.append("b");
       continue;
     }
-    writer->create_topic(events()).value();
-    append_wait(*writer, append_of(kEvents, "k", "c")).value();
-    writer.reset();
-    writer = open_local("/data", options).value();
-    EXPECT_EQ(values_of(*writer, kEvents), Values{"c"});
+    other.log->create_topic(events()).value();
+    other.append("c");
+    other.open();
+    EXPECT_EQ(values_of(*other.log, kEvents), Values{"c"});
   }
 }
 
