@@ -1,6 +1,6 @@
 // CRC-32C (Castagnoli), the checksum of Kafka's batches and of our own files.
 //
-// Uses the processor's instruction where there is one, found at run time; both forms give the same value. Any thread.
+// Uses the fastest form that the processor has, found at run time; all give the same value. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <lungo/log/bytes.hpp>
 
 namespace lungo {
+
+inline constexpr std::uint32_t kCrc32cPolynomial = 0x82f63b78;  // bit 31 is x^0
 
 /// CRC-32C of `bytes`; `before` is the value of the bytes in front of them, to go on from. Source: RFC 3720, appendix B.4.
 std::uint32_t crc32c(BytesView bytes, std::uint32_t before = 0);
