@@ -4,6 +4,7 @@
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
+#include "file_cache.hpp"
 #include "tailing_event_log.hpp"
 
 namespace lungo {
@@ -260,16 +261,15 @@ void LocalEventLog::stop() {
 
 namespace {
 
-/// Keeps the real ports alive for as long as the log that runs on them.
-struct OwnedPorts {
-  PosixPorts ports;
+/// What a log stands on, for as long as it lives.
+struct Foundation {
+  Foundation(std::unique_ptr<PosixPorts> own_ports, Storage& storage, std::size_t open_files_max)
+      : own(std::move(own_ports)), files(storage, open_files_max) {}
+
+  std::unique_ptr<PosixPorts> own;  // null: the caller's
+  FileCache files;
   std::shared_ptr<EventLog> log;  // destroyed first
 };
-
-Result<std::shared_ptr<EventLog>> open_on(Ports ports, const std::string& directory, const LocalOptions& options) {
-  if (options.read_only) return TailingEventLog::open(ports, directory);
-  return LocalEventLog::open(ports, directory, options);
-}
 
 Result<std::string> directory_path(const std::string& directory) {
   if (directory.empty()) return Error{Errc::invalid_argument, "the data directory has no name"};
@@ -290,13 +290,15 @@ Result<std::vector<TopicInfo>> adopt_kafka_directory(const std::string& director
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options) {
   const Result<std::string> path = directory_path(directory);
   if (!path) return path.error();
-  if (options.ports != nullptr) return open_on(*options.ports, *path, options);
-
-  auto owned = std::make_shared<OwnedPorts>();
-  Result<std::shared_ptr<EventLog>> log = open_on(owned->ports.ports(), *path, options);
+  auto own = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
+  const Ports given = own ? own->ports() : *options.ports;
+  const auto base = std::make_shared<Foundation>(std::move(own), given.storage, options.open_files_max);
+  const Ports ports{base->files, given.clock, given.executor, given.random};
+  Result<std::shared_ptr<EventLog>> log =
+      options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, *path, options);
   if (!log) return log;
-  owned->log = std::move(*log);
-  return std::shared_ptr<EventLog>(owned, owned->log.get());
+  base->log = std::move(*log);
+  return std::shared_ptr<EventLog>(base, base->log.get());
 }
 
 }  // namespace lungo

@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,6 +140,17 @@ class PosixFile : public File {
     return static_cast<std::uint64_t>(status.st_size);
   }
 
+  Result<std::uint64_t> identity() override {
+    // An inode's number is used again by the next file, but not with the same generation, or at the same time of birth.
+    struct statx status {};
+    if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) < 0) return os_error(errno, "stat", path_);
+    constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15;
+    const auto born = static_cast<std::uint64_t>(status.stx_btime.tv_sec) * 1'000'000'000 + status.stx_btime.tv_nsec;
+    long generation = 0;
+    if (::ioctl(fd_.get(), FS_IOC_GETVERSION, &generation) < 0) generation = 0;  // a file system that counts none
+    return ((status.stx_ino * kSpread) ^ born) * kSpread + static_cast<std::uint32_t>(generation);
+  }
+
  private:
   const Descriptor fd_;
   const std::string path_;
@@ -258,6 +272,12 @@ class PosixStorage : public Storage {
     if (Result<void> emptied = file.truncate(0); !emptied) return emptied.error();
     if (Result<void> written = file.write_at(0, as_bytes(holder)); !written) return written.error();
     return std::make_unique<PosixLock>(std::move(*fd));
+  }
+
+  [[nodiscard]] std::size_t open_files_max() const override {
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return Storage::open_files_max();
+    return static_cast<std::size_t>(limit.rlim_cur);
   }
 
  private:

@@ -39,6 +39,7 @@ class SimDisk::SimFile : public File {
     if (dead()) return disk_.off_error(path_);
     return disk_.size(node_, path_);
   }
+  Result<std::uint64_t> identity() override { return static_cast<std::uint64_t>(node_) + 1; }
 
  private:
   [[nodiscard]] bool dead() const { return generation_ != disk_.generation_ || disk_.is_off(); }

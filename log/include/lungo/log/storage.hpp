@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ class File {
   /// the file system can't, which callers may ignore.
   virtual Result<void> preallocate(std::uint64_t position, std::uint64_t length) = 0;
   virtual Result<std::uint64_t> size() = 0;
+  /// Equal for two opens of one file, and different for two files, also where one took the other's name. 0: not known.
+  virtual Result<std::uint64_t> identity() { return 0; }
 };
 
 /// An exclusive lock that ends with the object or the process.
@@ -71,6 +74,8 @@ class Storage {
   /// Takes the lock file `path` (made when absent) and writes `holder` into it. Errors: locked, whose text has the holder's
   /// line; io.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) = 0;
+  /// How many files this process may have open at once, as far as it is known.
+  [[nodiscard]] virtual std::size_t open_files_max() const { return std::numeric_limits<std::size_t>::max(); }
 };
 
 /// The directory that `path` lies in; "." for a bare name.

@@ -1,0 +1,78 @@
+// A Storage that keeps a bounded number of files open, however many its users hold.
+//
+// Every file that is opened through it goes on working as if it had a descriptor of its own: one that was closed meanwhile is
+// opened again by the next call. Files are closed by the clock rule (those that were not used since the hand came by last).
+// Promises:
+// - A file with unsynced bytes is synced before it is closed, since the kernel tells of a failed write-back only those who had
+//   the file open; if that sync fails, the file stays open and its owner's next sync() answers the error.
+// - Renames are followed. A file that is removed or replaced by name stays open from then on, as there is no name to open it
+// by.
+// - What another process puts in the place of a file that is closed here is not taken for it: `not_found`.
+// - The bound is not kept where all files are in use at this moment, or have no name.
+// Threads: any. A call on an open file takes no lock; opening, closing, renames and removals take the cache's mutex.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <lungo/log/storage.hpp>
+
+namespace lungo {
+
+class FileCache : public Storage {
+ public:
+  struct Stats {
+    std::size_t open = 0;        // files that have a descriptor now
+    std::uint64_t reopened = 0;  // calls so far that found their file closed
+  };
+
+  /// `beneath` outlives the cache, and the cache all files that it opened. At most `files_max` files are open, and at most half
+  /// of those that the process may open.
+  FileCache(Storage& beneath, std::size_t files_max);
+  [[nodiscard]] Stats stats() const;
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove(const std::string& path) override;
+  Result<void> remove_all(const std::string& path) override;
+  Result<void> make_directories(const std::string& path) override { return beneath_.make_directories(path); }
+  Result<std::vector<DirEntry>> list(const std::string& directory) override { return beneath_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return beneath_.exists(path); }
+  Result<void> sync_directory(const std::string& directory) override { return beneath_.sync_directory(directory); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
+    return beneath_.lock(path, holder);
+  }
+  [[nodiscard]] std::size_t open_files_max() const override { return beneath_.open_files_max(); }
+
+ private:
+  struct Entry;
+  class CachedFile;
+  using Entries = std::multimap<std::string, std::shared_ptr<Entry>>;
+
+  /// The file of an entry that is in use, opened again where it was closed. Errors: as open().
+  Result<File*> opened(const std::shared_ptr<Entry>& entry);
+  void forget(Entry& entry);
+  // With the mutex held.
+  void keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file);
+  Result<void> open_again(const std::shared_ptr<Entry>& entry);
+  void make_room(std::unique_lock<std::mutex>& lock);
+  bool close_one();
+  void open_for_good(Entries::iterator begin, Entries::iterator end);
+  void lose_name(Entries::iterator begin, Entries::iterator end);
+  void move(const std::string& from, const std::string& to);
+
+  Storage& beneath_;
+  const std::size_t files_max_;
+  mutable std::mutex mutex_;
+  Entries by_path_;                         // those that have a name
+  std::list<std::shared_ptr<Entry>> open_;  // those that have a descriptor
+  std::list<std::shared_ptr<Entry>>::iterator hand_ = open_.end();
+  std::uint64_t reopened_ = 0;
+};
+
+}  // namespace lungo
