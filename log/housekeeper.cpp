@@ -31,6 +31,12 @@ void Housekeeper::trimmed(std::shared_ptr<OpenPartition> partition) {
   if (running_) running_->wake();
 }
 
+void Housekeeper::streams_due(std::shared_ptr<OpenPartition> partition) {
+  const std::lock_guard lock(mutex_);
+  streams_come_.push_back(std::move(partition));
+  if (running_) running_->wake();
+}
+
 void Housekeeper::remove_directories(std::vector<std::string> paths) {
   const std::lock_guard lock(mutex_);
   directories_come_.insert(directories_come_.end(), paths.begin(), paths.end());
@@ -53,6 +59,7 @@ Instant Housekeeper::step(Instant now) {
     remove_segments();
     return now;
   }
+  keep_streams();
   if (topics_to_see_.empty() && now >= next_round_) {
     topics_to_see_ = topics_.all();
     std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
@@ -60,7 +67,7 @@ Instant Housekeeper::step(Instant now) {
     failure_logged_ = false;
   }
   look_at_partitions();
-  return topics_to_see_.empty() ? next_round_ : now;
+  return topics_to_see_.empty() && streams_.empty() ? next_round_ : now;
 }
 
 void Housekeeper::take_what_came() {
@@ -71,6 +78,10 @@ void Housekeeper::take_what_came() {
     if (std::ranges::find(partitions_, partition) == partitions_.end()) partitions_.push_back(std::move(partition));
   }
   trimmed_.clear();
+  for (std::shared_ptr<OpenPartition>& partition : streams_come_) {
+    if (std::ranges::find(streams_, partition) == streams_.end()) streams_.push_back(std::move(partition));
+  }
+  streams_come_.clear();
 }
 
 /// What cannot be removed now is found again by the next start.
@@ -102,6 +113,16 @@ void Housekeeper::remove_segments() {
   if (more && *more) return;
   partitions_.pop_back();
   if (!more) note(more.error(), "deleted segments go at the next start");
+}
+
+// One step of one partition, so that a long merge here holds up no table there.
+void Housekeeper::keep_streams() {
+  if (streams_.empty()) return;
+  std::shared_ptr<OpenPartition> partition = std::move(streams_.front());
+  streams_.pop_front();
+  const Result<bool> more = partition->log()->keep_streams();
+  if (!more) return note(more.error(), "the stream index is made at the next need");
+  if (*more) streams_.push_back(std::move(partition));
 }
 
 void Housekeeper::look_at_partitions() {

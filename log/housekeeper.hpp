@@ -1,9 +1,11 @@
-// The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, and the
-// files of deleted segments and topics go.
+// The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, the files
+// of deleted segments and topics go, and stream indexes are written and merged.
 //
-// Each step is a bounded piece of work. Threads: trimmed() and remove_directories() from any; step() as an Activity.
+// Each step is a bounded piece of work of each kind. Threads: trimmed(), streams_due() and remove_directories() from any;
+// step() as an Activity.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -37,6 +39,8 @@ class Housekeeper : public Activity {
 
   /// The log has segments below its start.
   void trimmed(std::shared_ptr<OpenPartition> partition);
+  /// The partition's stream index has something to be done.
+  void streams_due(std::shared_ptr<OpenPartition> partition);
   /// Directories that nobody opens any more.
   void remove_directories(std::vector<std::string> paths);
   /// No step runs or begins after it returns.
@@ -49,6 +53,7 @@ class Housekeeper : public Activity {
   void take_what_came();
   void remove_from_directory();
   void remove_segments();
+  void keep_streams();
   void look_at_partitions();
   void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
   void note(const Result<void>& outcome, std::string_view what);
@@ -60,15 +65,17 @@ class Housekeeper : public Activity {
   // The activity's own.
   std::vector<std::string> directories_;
   std::vector<std::shared_ptr<OpenPartition>> partitions_;       // with segments to remove
+  std::deque<std::shared_ptr<OpenPartition>> streams_;           // whose stream index is to be kept, in turn
   std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
   bool failure_logged_ = false;  // in this round
 
   std::mutex mutex_;
-  std::vector<std::string> directories_come_;            // under mutex_
-  std::vector<std::shared_ptr<OpenPartition>> trimmed_;  // under mutex_
-  std::unique_ptr<RunningActivity> running_;             // under mutex_; last
+  std::vector<std::string> directories_come_;                 // under mutex_
+  std::vector<std::shared_ptr<OpenPartition>> trimmed_;       // under mutex_
+  std::vector<std::shared_ptr<OpenPartition>> streams_come_;  // under mutex_
+  std::unique_ptr<RunningActivity> running_;                  // under mutex_; last
 };
 
 }  // namespace lungo

@@ -113,7 +113,6 @@ Result<void> LocalEventLog::start() {
   if (!tail) return tail.error();
   tail_ = std::move(*tail);
   for (std::size_t i = 0; i < kFlushers; ++i) flushers_.push_back(std::make_unique<Flusher>(ports().executor));
-  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
   Housekeeper::Hooks hooks;
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) -> Result<void> {
     const std::shared_ptr<AppendQueue> queue = find_queue_of(partition);
@@ -121,6 +120,7 @@ Result<void> LocalEventLog::start() {
   };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
   housekeeper_->remove_directories(dir_->take_deleted_directories());
   housekeeper_->start();
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
@@ -146,6 +146,9 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
     hooks.publish_committed = [this, place = topic.tail_places[i]](Offset end) { tail_->publish(place, end); };
     queues.push_back({std::make_shared<AppendQueue>(topic.partitions[i], options, std::move(hooks), ports()), &flusher, &slot});
     Flusher::set_queue(slot, *queues.back().appends);
+    topic.partitions[i]->log()->when_streams_are_due([this, partition = std::weak_ptr{topic.partitions[i]}] {
+      if (std::shared_ptr<OpenPartition> open = partition.lock()) housekeeper_->streams_due(std::move(open));
+    });
   }
 }
 

@@ -35,12 +35,12 @@ void OpenStreamRun::grow() {
 
 void OpenStreamRun::pass(Offset end) {
   check(end >= end_, "offsets ascend");
-  check(end - begin_ <= std::numeric_limits<std::uint32_t>::max(), "an open run's offsets fit 32 bits");
   end_ = end;
 }
 
 void OpenStreamRun::add(Offset offset, std::uint64_t hash, std::uint32_t place) {
   check(offset >= end_, "offsets ascend");
+  check(offset - begin_ <= std::numeric_limits<std::uint32_t>::max(), "an open run's offsets fit 32 bits");
   pass(offset.next());
   if (hash == kNoKeyHash) return;
   if ((used_ + 1) * 3 > latest_.size() * 2) grow();
@@ -54,7 +54,7 @@ void OpenStreamRun::add(Offset offset, std::uint64_t hash, std::uint32_t place) 
   latest = record;
 }
 
-bool OpenStreamRun::full() const { return hashes_.size() >= kRecordsMax || end_ - begin_ >= kRangeMax; }
+bool OpenStreamRun::full() const { return hashes_.size() >= records_max_ || end_ - begin_ >= kRangeMax; }
 
 std::size_t OpenStreamRun::resident_bytes() const {
   return hashes_.capacity() * sizeof(std::uint64_t) +
@@ -67,12 +67,20 @@ std::optional<StreamHead> OpenStreamRun::head(std::uint64_t hash) const {
   return StreamHead{.offset = offset_of(latest), .place = places_[latest]};
 }
 
-void OpenStreamRun::find(std::uint64_t hash, Offset begin, Offset end, std::vector<Offset>& out) const {
-  const std::size_t first = out.size();
+void OpenStreamRun::find(std::uint64_t hash, Offset begin, Offset end, std::size_t limit, std::vector<Offset>& out) const {
+  const auto first = static_cast<std::ptrdiff_t>(out.size());
+  walk_back(hash, begin, end, SIZE_MAX, [&out](Offset offset, std::uint32_t) { out.push_back(offset); });
+  std::reverse(out.begin() + first, out.end());
+  if (out.size() - static_cast<std::size_t>(first) > limit) out.resize(static_cast<std::size_t>(first) + limit);
+}
+
+void OpenStreamRun::walk_back(std::uint64_t hash, Offset begin, Offset end, std::size_t limit,
+                              const std::function<void(Offset, std::uint32_t)>& take) const {
   for (std::uint32_t record = latest_of(hash); record != kNone && offset_of(record) >= begin; record = previous_[record]) {
-    if (offset_of(record) < end) out.push_back(offset_of(record));
+    if (offset_of(record) >= end) continue;
+    if (limit-- == 0) return;
+    take(offset_of(record), places_[record]);
   }
-  std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
 }
 
 Result<void> OpenStreamRun::write(Storage& storage, const std::string& path, std::uint32_t batch_crc, LeaderEpoch epoch,

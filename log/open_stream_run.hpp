@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -21,7 +22,8 @@ class OpenStreamRun {
  public:
   static constexpr std::size_t kRecordsMax = 128u << 10;  // with a key
 
-  explicit OpenStreamRun(Offset begin) : begin_(begin), end_(begin) {}
+  explicit OpenStreamRun(Offset begin, std::size_t records_max = kRecordsMax)
+      : records_max_(records_max), begin_(begin), end_(begin) {}
 
   /// Adds the record at `offset`, which is not below end(); offsets that were passed have no record. kNoKeyHash for one without
   /// a key. `place`: where its batch begins in its segment file.
@@ -31,14 +33,17 @@ class OpenStreamRun {
 
   [[nodiscard]] Offset begin() const { return begin_; }
   [[nodiscard]] Offset end() const { return end_; }
-  /// Time to write it. Looked at after each batch, so it holds kRecordsMax and a batch at most.
+  /// Time to write it. Looked at after each batch, so it holds its most and a batch.
   [[nodiscard]] bool full() const;
   [[nodiscard]] std::size_t resident_bytes() const;
 
   /// The last record with this hash.
   [[nodiscard]] std::optional<StreamHead> head(std::uint64_t hash) const;
-  /// Appends the offsets in [begin, end) with this hash, ascending.
-  void find(std::uint64_t hash, Offset begin, Offset end, std::vector<Offset>& out) const;
+  /// Appends the offsets in [begin, end) with this hash, ascending; only the first `limit` of them.
+  void find(std::uint64_t hash, Offset begin, Offset end, std::size_t limit, std::vector<Offset>& out) const;
+  /// Hands those in [begin, end) to `take`, from the latest back, at most `limit`, with the places of their batches.
+  void walk_back(std::uint64_t hash, Offset begin, Offset end, std::size_t limit,
+                 const std::function<void(Offset, std::uint32_t)>& take) const;
 
   /// Writes it as a run; `batch_crc` and `epoch` are those of the batch that ends at end(). Errors: no_space, io; corrupt where
   /// the disk gives back something else.
@@ -52,6 +57,7 @@ class OpenStreamRun {
   [[nodiscard]] Offset offset_of(std::uint32_t record) const { return begin_.plus(relative_[record]); }
   void grow();
 
+  std::size_t records_max_;
   Offset begin_;
   Offset end_;
   std::vector<std::uint32_t> latest_;  // by slot; kNone: free

@@ -66,12 +66,12 @@ void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
 Result<Appended> PartitionLog::Parts::append_unchecked(EncodedRecords& records, LeaderEpoch epoch) {
   const Offset first{written_end.load(std::memory_order_relaxed)};
   const FinishedBatch batch = stamped(records, first, epoch);
-  if (Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp); !written) return written.error();
-  if (SegmentStreams* const streams = active->streams()) {
+  if (streams) {
     key_hashes.clear();
     add_key_hashes(records, key_hashes);
-    streams->add(first, key_hashes);
   }
+  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp, key_hashes);
+  if (!written) return written.error();
   if (recent_ids) recent_ids->add_all(records, first);
   return appended(records, first, epoch);
 }
@@ -101,13 +101,12 @@ void PartitionLog::Parts::append_checked(std::span<GroupItem> group, LeaderEpoch
   if (accepted.empty()) return;
 
   const FinishedBatch batch = finish(accepted, builder, end, epoch);
-  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp);
+  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp, checks.key_hashes());
   if (!written) {
     for (GroupItem* item : resting) item->outcome = written.error();
     for (const auto& [item, first] : accepted) item->outcome = written.error();
     return;
   }
-  if (SegmentStreams* const streams = active->streams()) streams->add(end, checks.key_hashes());
   for (const auto& [item, first] : accepted) {
     item->outcome = appended(*item->records, first, epoch);
     if (recent_ids) recent_ids->add_all(*item->records, first);
@@ -128,8 +127,10 @@ Error PartitionLog::Parts::fail(const Error& cause) {
   return error;
 }
 
-// Writes one finished batch: rolls if it is time, then segment, ends. Nothing changes on failure.
-Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp) {
+// Writes one finished batch: rolls if it is time, then segment, stream index, ends. Nothing changes on failure. `hashes` are
+// those of its keys, where there is a stream index.
+Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
+                                        std::span<const std::uint64_t> hashes) {
   if (options.compression != Compression::none) batch = compressed_batch(batch, options.compression, compressed);
   const Offset base{written_end.load(std::memory_order_relaxed)};
   const Offset end = base.plus(count);
@@ -138,6 +139,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     active->seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
+  const std::uint64_t place = active->size();
   if (Result<void> written = active->append(batch, last, max_timestamp); !written) {
     return written.error() == Errc::partition_failed ? fail(written.error()) : written;
   }
@@ -146,6 +148,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     noted_epoch = epoch;
   }
   last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + batch_layout::kCrcAt);
+  if (streams) streams->add({.first = base, .place = place, .crc = last_batch_crc, .epoch = epoch}, hashes);
   written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
   written_end.store(end.value(), std::memory_order_release);
   return {};

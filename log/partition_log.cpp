@@ -46,7 +46,12 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
-    parts->first_unsynced_segment = parts->first_unindexed_segment = parts->active->base();
+    parts->first_unsynced_segment = parts->active->base();
+  }
+  if (options.streams) {
+    Result<std::unique_ptr<StreamIndex>> streams = StreamIndex::open(parts->stream_log(), log->end);
+    if (!streams) return streams.error();
+    parts->streams = std::move(*streams);
   }
   return std::unique_ptr<PartitionLog>{new PartitionLog(std::move(parts))};
 }
@@ -59,9 +64,9 @@ Result<CleanEnd> PartitionLog::close() {
   parts_->closed = true;
   Segment& active = *parts_->active;
   if (Result<void> durable = active.sync(true); !durable) return durable.error();
-  if (active.streams() != nullptr && parts_->written_bytes > 0) {
-    if (Result<void> saved = active.streams()->save(written_end()); !saved) {
-      logger()->warn("stream index of {} is made anew at the next need: {}", active.path(), saved.error().text());
+  if (parts_->streams) {
+    if (Result<void> saved = parts_->streams->save(); !saved) {
+      logger()->warn("stream index of {} is made anew at the next need: {}", parts_->directory, saved.error().text());
     }
   }
   return CleanEnd{.end = written_end(), .last_batch_crc = parts_->last_batch_crc};

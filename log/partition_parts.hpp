@@ -14,6 +14,7 @@
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
 #include "segment_list.hpp"
+#include "stream_index.hpp"
 #include "synced_mark.hpp"
 
 namespace lungo {
@@ -79,6 +80,7 @@ struct PartitionLog::Parts {
   SegmentList segments;
   EpochHistory epochs;
   mutable BufferPool buffers;
+  std::unique_ptr<StreamIndex> streams;  // null: none is kept
   FailureLatch failure;
   std::atomic<std::uint64_t> segment_bytes;  // options.segment_bytes, until it is changed
   std::atomic<std::int64_t> start{0};        // stored before the segments below it leave the list
@@ -108,7 +110,6 @@ struct PartitionLog::Parts {
   SyncTurn sync_turn;
   std::unique_ptr<SyncedMark> mark;  // null: read-only
   Offset first_unsynced_segment;     // base of the first segment that may have unsynced bytes
-  Offset first_unindexed_segment;    // base of the first segment whose stream index may not be on disk
 
   Error fail(const Error& cause);
   [[nodiscard]] std::optional<Error> refusal() const;
@@ -116,10 +117,11 @@ struct PartitionLog::Parts {
   Result<void> add_segment(Offset base);
   Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
   void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
-  Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp);
+  Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
+                     std::span<const std::uint64_t> hashes);
   [[nodiscard]] RecordLookup lookup(Offset end) const;
   Result<const RecentIds*> ids();
-  void write_stream_runs();
+  [[nodiscard]] StreamIndex::Log stream_log() const;
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
   Result<void> follow(Offset end);

@@ -200,7 +200,6 @@ class Recovery {
         if (Result<void> removed = remove_segment(storage_, directory_, log_.segments[i]->base()); !removed) return removed;
       }
       if (Result<void> cut = segment.cut(scanned.position); !cut) return cut;
-      if (Result<void> removed = remove_stream_run(storage_, directory_, segment.base()); !removed) return removed;
     }
     log_.segments.resize(index + 1);
     return {};

@@ -38,6 +38,7 @@ void PartitionLog::Parts::trim(Offset new_start) {
   }
   segments.assign({kept, list->end()});
   epochs.trim_front((*kept)->base());
+  if (streams) streams->note_start();
 }
 
 Result<bool> PartitionLog::remove_trimmed() {
@@ -73,6 +74,7 @@ void PartitionLog::refuse(const Error& cause) {
   parts_->sync_turn.take();
   parts_->failure.set(cause);
   parts_->sync_turn.give_back();
+  if (parts_->streams) parts_->streams->stop();
 }
 
 Result<void> PartitionLog::roll() {

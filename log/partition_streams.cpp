@@ -2,13 +2,21 @@
 
 #include <algorithm>
 
-#include "base/logger.hpp"
 #include "partition_parts.hpp"
 
 namespace lungo {
 
 RecordLookup PartitionLog::Parts::lookup(Offset end) const {
-  return {segments.snapshot(), Offset{start}, end, epochs, buffers};
+  return {segments.snapshot(), streams.get(), Offset{start}, end, epochs, buffers, options.gaps};
+}
+
+StreamIndex::Log PartitionLog::Parts::stream_log() const {
+  return {.storage = ports.storage,
+          .directory = directory,
+          .segments = segments,
+          .epochs = epochs,
+          .start = start,
+          .options = options};
 }
 
 Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max) {
@@ -40,17 +48,10 @@ Result<const RecentIds*> PartitionLog::Parts::ids() {
   return recent_ids.get();
 }
 
-// Segments that were sealed since the last sync get their run and give their table's memory back. Nobody's result hangs on it.
-void PartitionLog::Parts::write_stream_runs() {
-  if (!options.streams) return;
-  const std::shared_ptr<const Segments> list = segments.snapshot();
-  for (std::size_t i = 0; i + 1 < list->size(); ++i) {
-    if ((*list)[i]->base() < first_unindexed_segment) continue;
-    if (Result<void> sealed = (*list)[i]->streams()->seal((*list)[i + 1]->base()); !sealed) {
-      logger()->warn("stream index of {} is made at the next need: {}", (*list)[i]->path(), sealed.error().text());
-    }
-  }
-  first_unindexed_segment = list->back()->base();
+Result<bool> PartitionLog::keep_streams() { return parts_->streams ? parts_->streams->step() : Result<bool>{false}; }
+
+void PartitionLog::when_streams_are_due(std::function<void()> wake) {
+  if (parts_->streams && !parts_->options.read_only) parts_->streams->when_due(std::move(wake));
 }
 
 }  // namespace lungo

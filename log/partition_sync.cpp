@@ -19,7 +19,6 @@ Result<Offset> PartitionLog::sync() {
     if (done) {
       parts.synced_bytes.store(bytes, std::memory_order_relaxed);
       parts.synced_end.store(target.value(), std::memory_order_release);
-      parts.write_stream_runs();
     } else {
       // The page cache may have dropped what it could not write, and a second sync would not say so again.
       done = parts.fail(done.error());

@@ -26,11 +26,13 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   // The mark first: it must never promise more than there is.
   const Offset synced = std::min(end, Offset{synced_end});
   if (Result<void> reset = mark->reset(synced); !reset) return reset;
+  if (streams) {
+    if (Result<void> cut_off = streams->truncate(end); !cut_off) return cut_off;
+  }
   for (std::size_t i = list.size(); i-- > index + 1;) {
     if (Result<void> removed = remove_segment(ports.storage, directory, list[i]->base()); !removed) return removed;
   }
   const Offset base = list[index]->base();
-  if (Result<void> removed = remove_stream_run(ports.storage, directory, base); !removed) return removed;
   if (Result<void> cut_off = list[index]->cut(position); !cut_off) return cut_off;
   // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
   const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
@@ -51,7 +53,6 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   recent_ids.reset();
   names_changed = true;
   first_unsynced_segment = std::min(first_unsynced_segment, base);
-  first_unindexed_segment = std::min(first_unindexed_segment, base);
   written_end = end.value();
   synced_end = synced.value();
   return {};

@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "key_hash.hpp"
+#include "stream_walk.hpp"
 
 namespace lungo {
 namespace {
 
 constexpr std::size_t kCollectedBytesMax = 8u << 20;  // then the caller goes on from KeyRecords::next
+constexpr std::size_t kHitsMax = 4096;                // taken out of the index at once
 
 // Copies records into one buffer. The views are set at the end, as the buffer moves while it grows.
 class Arena {
@@ -53,16 +55,34 @@ std::optional<std::string_view> id_of(const RecordView& record) {
   return id ? std::optional{as_text(*id)} : std::nullopt;
 }
 
-RecordLookup::RecordLookup(std::shared_ptr<const Segments> segments, Offset start, Offset end, const EpochHistory& epochs,
-                           BufferPool& buffers)
-    : segments_(std::move(segments)), start_(start), end_(end), epochs_(epochs), buffers_(buffers) {}
+RecordLookup::RecordLookup(std::shared_ptr<const Segments> segments, StreamIndex* streams, Offset start, Offset end,
+                           const EpochHistory& epochs, BufferPool& buffers, bool gaps)
+    : segments_(std::move(segments)),
+      streams_(streams),
+      start_(start),
+      end_(end),
+      epochs_(epochs),
+      buffers_(buffers),
+      gaps_(gaps) {}
 
-Result<const RecordView*> RecordLookup::load(Offset offset) {
-  if (run_.buffer == nullptr || offset < run_begin_ || offset >= run_.end) {
-    const std::optional<std::size_t> index = segment_index(*segments_, offset);
-    if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(offset.value())};
-    Result<BatchRun> run = (*segments_)[*index]->read(offset, end_, 0, buffers_, epochs_, start_);
+Result<BatchRun> RecordLookup::read(Offset offset, std::optional<std::uint32_t> place) {
+  const std::optional<std::size_t> index = segment_index(*segments_, offset);
+  if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(offset.value())};
+  const Segment& segment = *(*segments_)[*index];
+  if (place) {
+    const Offset segment_end = *index + 1 < segments_->size() ? (*segments_)[*index + 1]->base() : end_;
+    Result<std::optional<BatchRun>> run = segment.read_hinted(*place, offset, segment_end, buffers_, epochs_, start_);
     if (!run) return run.error();
+    if (*run) return std::move(**run);
+  }
+  return segment.read(offset, end_, 0, buffers_, epochs_, start_);
+}
+
+Result<const RecordView*> RecordLookup::load(Offset offset, std::optional<std::uint32_t> place) {
+  if (run_.buffer == nullptr || offset < run_begin_ || offset >= run_.end) {
+    Result<BatchRun> run = read(offset, place);
+    if (!run) return run.error();
+    if (run->batches.empty() && gaps_) return nullptr;  // the segment ends below it by now
     const Result<BatchHeader> header = parse_batch_header(run->batches);
     if (!header) return header.error();
     run_ = std::move(*run);
@@ -73,54 +93,46 @@ Result<const RecordView*> RecordLookup::load(Offset offset) {
   while (const RecordView* record = cursor_->next()) {
     cursor_at_ = record->offset.next();
     if (record->offset == offset) return record;
+    if (record->offset > offset) break;
   }
+  const std::optional<Error> error = cursor_->error();
   cursor_.reset();
+  if (error) return *error;
+  if (gaps_) return nullptr;
   return Error{Errc::corrupt,
                "the batch at offset " + std::to_string(run_begin_.value()) + " lacks offset " + std::to_string(offset.value())};
 }
 
-// What the segment's stream index has for this hash in [begin, end).
-Result<std::vector<Offset>> RecordLookup::candidates(std::size_t segment, std::uint64_t hash, Offset begin) const {
-  const Segments& segments = *segments_;
-  const bool is_sealed = segment + 1 < segments.size();
-  const std::optional<Offset> sealed_end = is_sealed ? std::optional{segments[segment + 1]->base()} : std::nullopt;
-  std::vector<Offset> offsets;
-  Result<void> found = segments[segment]->streams()->find(hash, std::max(begin, segments[segment]->base()),
-                                                          std::min(end_, sealed_end.value_or(end_)), sealed_end, offsets);
-  if (!found) return found.error();
-  return offsets;
-}
-
 Result<std::optional<Offset>> RecordLookup::latest(std::string_view key, Offset begin,
                                                    const std::function<bool(const RecordView&)>& accept) {
-  const std::uint64_t hash = key_hash(key);
-  for (std::size_t segment = segments_->size(); segment-- > 0 && begin < end_;) {
-    if ((*segments_)[segment]->base() >= end_) continue;
-    const Result<std::vector<Offset>> offsets = candidates(segment, hash, begin);
-    if (!offsets) return offsets.error();
-    for (auto offset = offsets->rbegin(); offset != offsets->rend(); ++offset) {
-      const Result<const RecordView*> record = load(*offset);
-      if (!record) return record.error();
-      if (key_of(**record) == key && accept(**record)) return std::optional{*offset};
-    }
-    if ((*segments_)[segment]->base() <= begin) break;
+  StreamWalk hits{*streams_, key_hash(key), begin, end_};
+  for (;;) {
+    const Result<std::optional<StreamHit>> hit = hits.next();
+    if (!hit) return hit.error();
+    if (!*hit) return std::optional<Offset>{};
+    const Result<const RecordView*> record = load((*hit)->offset, (*hit)->place);
+    if (!record) return record.error();
+    if (*record != nullptr && key_of(**record) == key && accept(**record)) return std::optional{(*hit)->offset};
   }
-  return std::optional<Offset>{};
 }
 
 Result<KeyRecords> RecordLookup::collect(std::string_view key, Offset begin, std::size_t records_max) {
   const std::uint64_t hash = key_hash(key);
   Arena found;
-  const std::size_t first = begin < end_ ? segment_index(*segments_, begin).value_or(0) : segments_->size();
-  for (std::size_t segment = first; segment < segments_->size() && (*segments_)[segment]->base() < end_; ++segment) {
-    const Result<std::vector<Offset>> offsets = candidates(segment, hash, begin);
-    if (!offsets) return offsets.error();
-    for (const Offset offset : *offsets) {
+  std::vector<Offset> offsets;
+  for (Offset from = begin; from < end_;) {
+    offsets.clear();
+    // One more than is wanted tells where the caller has to go on.
+    const std::size_t limit = std::min(records_max - found.count(), kHitsMax) + 1;
+    const Result<Offset> searched = streams_->find(hash, from, end_, limit, offsets);
+    if (!searched) return searched.error();
+    for (const Offset offset : offsets) {
       if (found.count() >= records_max || found.size_bytes() >= kCollectedBytesMax) return found.finish(offset, false);
       const Result<const RecordView*> record = load(offset);
       if (!record) return record.error();
-      if (key_of(**record) == key) found.add(**record);
+      if (*record != nullptr && key_of(**record) == key) found.add(**record);
     }
+    from = *searched;
   }
   return found.finish(std::max(begin, end_), true);
 }

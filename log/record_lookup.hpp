@@ -12,17 +12,20 @@
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
 #include "segment_list.hpp"
+#include "stream_index.hpp"
 
 namespace lungo {
 
 class RecordLookup {
  public:
-  /// `segments` hold [start, end), and more of the batch at the start; all references outlive the object.
-  RecordLookup(std::shared_ptr<const Segments> segments, Offset start, Offset end, const EpochHistory& epochs,
-               BufferPool& buffers);
+  /// `segments` hold [start, end), and more of the batch at the start; all references outlive the object. `streams` may be
+  /// absent as long as nothing is looked for by key. With `gaps` records may be missing.
+  RecordLookup(std::shared_ptr<const Segments> segments, StreamIndex* streams, Offset start, Offset end,
+               const EpochHistory& epochs, BufferPool& buffers, bool gaps);
 
-  /// The record at `offset`; the view holds until the next call. Errors: corrupt, unsupported codec, io.
-  Result<const RecordView*> load(Offset offset);
+  /// The record at `offset`, null when it is missing; the view holds until the next call. `place`: where its batch begins in
+  /// the segment file, perhaps. Errors: corrupt, unsupported codec, io.
+  Result<const RecordView*> load(Offset offset, std::optional<std::uint32_t> place = std::nullopt);
   /// One past the last record of the batch that load() or latest() read last.
   [[nodiscard]] Offset loaded_batch_end() const { return run_.end; }
 
@@ -34,13 +37,15 @@ class RecordLookup {
   Result<KeyRecords> collect(std::string_view key, Offset begin, std::size_t records_max);
 
  private:
-  Result<std::vector<Offset>> candidates(std::size_t segment, std::uint64_t hash, Offset begin) const;
+  Result<BatchRun> read(Offset offset, std::optional<std::uint32_t> place);
 
   const std::shared_ptr<const Segments> segments_;
+  StreamIndex* const streams_;
   const Offset start_;
   const Offset end_;
   const EpochHistory& epochs_;
   BufferPool& buffers_;
+  const bool gaps_;
 
   // The batch that was read last, as the next record is often in it.
   BatchRun run_;

@@ -45,7 +45,6 @@ Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::stri
   if (!size) return size.error();
   std::shared_ptr<Segment> segment{new Segment(base, path, std::move(*file), std::move(*offsets), std::move(*times), options)};
   segment->size_ = segment->reserved_ = *size;
-  if (options.streams) segment->streams_ = std::make_unique<SegmentStreams>(storage, directory, *segment, options.read_only);
   return segment;
 }
 

@@ -18,7 +18,6 @@
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
 #include "position_hints.hpp"
-#include "segment_streams.hpp"
 #include "sparse_index.hpp"
 
 namespace lungo {
@@ -58,8 +57,6 @@ class Segment {
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Null unless the partition keeps a stream index.
-  [[nodiscard]] SegmentStreams* streams() const { return streams_.get(); }
 
   // Opening.
 
@@ -122,10 +119,17 @@ class Segment {
   /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
 
+  /// The batch that holds `offset`, if it begins at `place` and nothing about it is in doubt: where it ends is where the next
+  /// one begins, or `segment_end`. One read, and nothing otherwise: `place` is a hint. Errors: io.
+  Result<std::optional<BatchRun>> read_hinted(std::uint64_t place, Offset offset, Offset segment_end, BufferPool& buffers,
+                                              const EpochHistory& epochs, Offset start) const;
+
   /// Reads and verifies the batches from the border `from` up to one that reaches `end`, and hands over each of their records;
-  /// control batches hold none. Errors: corrupt, also when the segment ends below `end` or a batch lacks records, unless the
-  /// segment may have gaps; unsupported codec; io.
-  Result<void> scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take) const;
+  /// control batches hold none. `begin_batch` is told before of each batch and where it begins in the file. Errors: its own;
+  /// corrupt, also when the segment ends below `end` or a batch lacks records, unless the segment may have gaps; unsupported
+  /// codec; io.
+  Result<void> scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take,
+                            const std::function<Result<void>(const BatchHeader&, std::uint64_t)>& begin_batch = {}) const;
 
   /// Position of the batch border at `end`. Errors: invalid_argument when it lies inside a batch; corrupt, io.
   [[nodiscard]] Result<std::uint64_t> border_at(Offset end) const;
@@ -172,7 +176,6 @@ class Segment {
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
   mutable PositionHints hints_;
-  std::unique_ptr<SegmentStreams> streams_;
 
   // The owner's.
   std::uint64_t reserved_ = 0;             // room on disk up to here

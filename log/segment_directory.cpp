@@ -4,14 +4,16 @@
 #include <array>
 
 #include "segment.hpp"
+#include "stream_run_files.hpp"
 
 namespace lungo {
 namespace {
 
-constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kStreamsSuffix, kTxnIndexSuffix};
+constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kTxnIndexSuffix};
 
 bool is_left_over(const std::string& name, const std::vector<Offset>& bases) {
   if (name.ends_with(kTemporarySuffix) || name.ends_with(kDeletedSuffix)) return true;
+  if (segment_base(name, kStreamsSuffix)) return true;
   for (const std::string_view suffix : kSidecarSuffixes) {
     const std::optional<Offset> base = segment_base(name, suffix);
     if (base) return !std::binary_search(bases.begin(), bases.end(), *base);
@@ -67,10 +69,6 @@ Result<void> set_segment_aside(Storage& storage, const std::string& directory, O
     if (Result<void> done = set_aside(suffix); !done) return done;
   }
   return set_aside(kSnapshotSuffix);
-}
-
-Result<void> remove_stream_run(Storage& storage, const std::string& directory, Offset base) {
-  return remove_if_present(storage, directory + "/" + segment_file_name(base, kStreamsSuffix));
 }
 
 }  // namespace lungo

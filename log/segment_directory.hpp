@@ -8,15 +8,14 @@
 
 namespace lungo {
 
-inline constexpr std::string_view kStreamsSuffix = ".streams";
 inline constexpr std::string_view kTxnIndexSuffix = ".txnindex";  // Kafka's: aborted transactions; read by nobody here
 inline constexpr std::string_view kSnapshotSuffix = ".snapshot";  // Kafka's: producers as of the segment's base; likewise
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kDeletedSuffix = ".deleted";  // behind a whole name: the file is about to be removed
 
-/// Base offsets of the segments, ascending. With `clean_up` temporary files, those that were about to be removed, and sidecars
-/// without a log file are removed. An absent directory holds nothing. Files of Kafka's that are none of a segment (`.snapshot`,
-/// say) are left alone. Errors: io.
+/// Base offsets of the segments, ascending. With `clean_up` temporary files, those that were about to be removed, sidecars
+/// without a log file, and stream indexes of version 1, which had one file a segment, are removed. An absent directory holds
+/// nothing. Files of Kafka's that are none of a segment (`.snapshot`, say) are left alone. Errors: io.
 Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up);
 
 /// Removes a file, if it is there. Errors: io.
@@ -28,8 +27,5 @@ Result<void> remove_segment(Storage& storage, const std::string& directory, Offs
 /// Gives a segment's files the names under which they wait to be removed, the log file first, and appends those to `paths`.
 /// Errors: io.
 Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths);
-
-/// Removes the segment's stream index, whose records are about to change. Errors: io.
-Result<void> remove_stream_run(Storage& storage, const std::string& directory, Offset base);
 
 }  // namespace lungo

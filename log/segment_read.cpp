@@ -12,6 +12,7 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few bytes, and most batches of one record fit
+constexpr std::size_t kHintedBytes = 16u << 10;  // a batch of many records, and the header behind it
 
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
 std::string header_fault(BytesView bytes, const BatchRun& before, Offset gaps_below, BatchHeader& header) {
@@ -127,6 +128,33 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   return run;
 }
 
+Result<std::optional<BatchRun>> Segment::read_hinted(std::uint64_t place, Offset offset, Offset segment_end,
+                                                     BufferPool& buffers, const EpochHistory& epochs, Offset start) const {
+  const std::optional<BatchRun> none;
+  const std::uint64_t file_end = size();
+  if (place >= file_end || may_have_gaps()) return none;
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kHintedBytes, file_end - place));
+  const std::shared_ptr<Bytes> buffer = buffers.take(wanted);
+  const Result<std::size_t> read = file_->read_at(place, std::span{*buffer}.first(wanted));
+  if (!read) return read.error().with_context(path_);
+  const BytesView bytes = BytesView{*buffer}.first(*read);
+  const Result<BatchHeader> header = parse_batch_header(bytes);
+  if (!header || header->size_bytes() > bytes.size()) return none;
+  const Offset end = header->end_offset();
+  if (offset < header->base_offset || offset >= end) return none;
+  // Its offsets are not under its CRC, and nothing was read before it: what comes behind has to agree. (Where batches are made
+  // anew a place may lie inside of one, and what looks like a batch there is some record's value.)
+  const BytesView behind = bytes.subspan(header->size_bytes());
+  const Result<BatchHeader> next = parse_batch_header(behind);
+  const bool is_last = place + header->size_bytes() == file_end;
+  if (is_last ? end != segment_end : !next || next->base_offset != end) return none;
+  const bool is_verified = place + header->size_bytes() <= verified_up_to();
+  const LeaderEpoch epoch = epochs.epoch_at(std::max(header->base_offset, start));
+  if (!batch_fault(bytes, *header, is_verified, epoch).empty()) return none;
+  return std::optional{
+      BatchRun{.buffer = buffer, .batches = bytes.first(header->size_bytes()), .end = end, .epoch = header->epoch}};
+}
+
 // The first batch border that lies at most `bytes_max` before `end`, or else the last one before it.
 Result<Segment::Place> Segment::border_before(Place end, std::size_t bytes_max) const {
   const std::uint64_t wanted = end.position - std::clamp<std::uint64_t>(bytes_max, 1, end.position);
@@ -180,7 +208,8 @@ Result<std::optional<BatchHeader>> Segment::batch_holding(Offset offset) const {
   return header_at(place->position);
 }
 
-Result<void> Segment::scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take) const {
+Result<void> Segment::scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take,
+                                   const std::function<Result<void>(const BatchHeader&, std::uint64_t)>& begin_batch) const {
   const Result<Place> place = find(from);
   if (!place) return place.error();
   BatchScanner scan = scanner(BatchScanner::Depth::whole, *place);
@@ -191,6 +220,9 @@ Result<void> Segment::scan_records(Offset from, Offset end, const std::function<
     if (!next) return next.error();
     if (!*next && may_have_gaps()) return {};
     if (!*next) return corrupt_at(path_, position, "segment ends below offset " + std::to_string(end.value()));
+    if (begin_batch) {
+      if (Result<void> begun = begin_batch((*next)->header, position); !begun) return begun;
+    }
     const bool may_lack_records = may_have_gaps() || (*next)->header.is_control();
     RecordCursor records{(*next)->bytes, from};
     while (const RecordView* record = records.next()) {

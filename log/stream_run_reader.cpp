@@ -98,7 +98,7 @@ Result<void> StreamRunReader::read_block(std::size_t block, Page& page) const {
   return corrupt("page " + std::to_string(fence_pages_[block]) + " is not the block that the fence names");
 }
 
-Result<std::optional<Entry>> StreamRunReader::entry_of(std::uint64_t hash) const {
+Result<std::optional<Entry>> StreamRunReader::entry(std::uint64_t hash) const {
   const Result<bool> may = may_hold(hash);
   if (!may) return may.error();
   if (!*may) return std::optional<Entry>{};
@@ -117,27 +117,35 @@ Result<std::optional<Entry>> StreamRunReader::entry_of(std::uint64_t hash) const
 }
 
 Result<std::optional<StreamHead>> StreamRunReader::head(std::uint64_t hash) const {
-  const Result<std::optional<Entry>> entry = entry_of(hash);
-  if (!entry) return entry.error();
-  if (!*entry) return std::optional<StreamHead>{};
-  return std::optional{StreamHead{.offset = (*entry)->head, .place = (*entry)->place}};
+  const Result<std::optional<Entry>> found = entry(hash);
+  if (!found) return found.error();
+  if (!*found) return std::optional<StreamHead>{};
+  return std::optional{StreamHead{.offset = (*found)->head, .place = (*found)->place}};
 }
 
-Result<void> StreamRunReader::find(std::uint64_t hash, Offset begin, Offset end, std::vector<Offset>& out) const {
+Result<void> StreamRunReader::find(std::uint64_t hash, Offset begin, Offset end, std::size_t limit,
+                                   std::vector<Offset>& out) const {
   if (end <= origin().begin || begin >= origin().end) return {};
-  const Result<std::optional<Entry>> entry = entry_of(hash);
-  if (!entry) return entry.error();
-  if (!*entry) return {};
+  const Result<std::optional<Entry>> found = entry(hash);
+  if (!found) return found.error();
+  if (!*found) return {};
   StreamRecords records{*this};
-  records.start(**entry);
-  const std::size_t first = out.size();
+  records.start(**found);
+  std::vector<Offset> ring;  // the earliest so far; the next one takes the place of the latest
+  std::size_t count = 0;
   for (;;) {
     const Result<std::optional<Offset>> offset = records.next();
     if (!offset) return offset.error();
     if (!*offset || **offset < begin) break;
-    if (**offset < end) out.push_back(**offset);
+    if (**offset >= end) continue;
+    if (ring.size() < limit) {
+      ring.push_back(**offset);
+    } else {
+      ring[count % limit] = **offset;
+    }
+    ++count;
   }
-  std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
+  for (std::size_t i = 0; i < ring.size(); ++i) out.push_back(ring[(count - 1 - i) % limit]);
   return {};
 }
 

@@ -33,9 +33,11 @@ class StreamRunReader {
 
   /// The last record with this hash. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<StreamHead>> head(std::uint64_t hash) const;
-  /// Appends the offsets in [begin, end) with this hash, ascending. Reads from the stream's end back to `begin`.
-  /// Errors: corrupt, io; `out` may then have grown.
-  Result<void> find(std::uint64_t hash, Offset begin, Offset end, std::vector<Offset>& out) const;
+  /// What it has of this hash. Errors: corrupt, io.
+  [[nodiscard]] Result<std::optional<stream_run::Entry>> entry(std::uint64_t hash) const;
+  /// Appends the offsets in [begin, end) with this hash, ascending; only the first `limit` of them, which is not 0. Reads from
+  /// the stream's end back to `begin`. Errors: corrupt, io; `out` is as it was.
+  Result<void> find(std::uint64_t hash, Offset begin, Offset end, std::size_t limit, std::vector<Offset>& out) const;
   /// False: no record has this hash. True about once in a hundred where none has. Errors: corrupt, io.
   [[nodiscard]] Result<bool> may_hold(std::uint64_t hash) const;
 
@@ -54,7 +56,6 @@ class StreamRunReader {
   Result<void> load_footer();
   Result<void> load_fence();
   Result<void> load_filter() const;
-  Result<std::optional<stream_run::Entry>> entry_of(std::uint64_t hash) const;
 
   const std::string path_;
   const std::unique_ptr<File> file_;

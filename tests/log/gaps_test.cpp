@@ -312,5 +312,36 @@ TEST(Gaps, AStreamIndexIsMadeOverThem) {
   }
 }
 
+// A run outlives what is compacted away: its hits are checked, and one whose record is gone is none.
+TEST(Gaps, AHitWhoseRecordIsGoneIsNone) {
+  PartitionFixture fixture;
+  fixture.options.gaps = fixture.options.streams = true;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(append(*log, {{.key = "k" + std::to_string(i % 3), .value = std::to_string(i)}}));
+    ASSERT_TRUE(log->close());
+  }
+  const auto batch = [](std::int64_t offset) {
+    return ForeignBatch{.base = Offset{offset}, .last_delta = 0, .records = {{0, {"k" + std::to_string(offset % 3), "new"}}}};
+  };
+  for (const auto& [left, missing] : {std::pair{0, 4}, std::pair{4, 0}}) {  // behind the last one of its key, and in front
+    std::vector<ForeignBatch> batches;
+    for (std::int64_t offset = 0; offset < 6; ++offset) {
+      if (offset != missing) batches.push_back(batch(offset));
+    }
+    fixture.truncate(kFirstLog, 0);
+    fixture.write(kFirstLog, 0, encode(batches));
+    const auto log = fixture.opened();
+    const std::string key = "k" + std::to_string(missing % 3);
+    const Result<KeyRecords> found = log->read_key(key, Offset{0}, Offset{6}, 10);
+    ASSERT_TRUE(found) << found.error();
+    EXPECT_EQ(found->records.size(), 1u);
+    EXPECT_FALSE(append(*log, {{.key = "x", .value = ""}}, LeaderEpoch{0}, Condition{.key = key, .as_of = Offset{0}}));
+    EXPECT_EQ(
+        append(*log, {{.key = "x", .value = ""}}, LeaderEpoch{0}, Condition{.key = "k0", .as_of = Offset{1}}).error().offset(),
+        Offset{3});
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test

@@ -20,6 +20,7 @@ class CrashRun {
     fixture_.options.segment_bytes = 900;
     fixture_.options.index_interval_bytes = 150;
     fixture_.options.streams = true;
+    fixture_.options.stream_table_records = 4;
     fixture_.simulation->disk.on_step([this](const DiskStep& step) {
       if (checking_) return;
       checking_ = true;
@@ -47,6 +48,10 @@ class CrashRun {
 
  private:
   void step(PartitionLog& log, LeaderEpoch epoch) {
+    if (random_.one_in(3)) {
+      ASSERT_TRUE(log.keep_streams());
+      return;
+    }
     if (random_.one_in(3)) {
       const auto target = static_cast<std::int64_t>(model_.size());
       ASSERT_TRUE(log.sync());
@@ -123,6 +128,7 @@ TEST(PartitionCrash, EveryStepMayFail) {
         PartitionFixture fixture{failing};
         fixture.options.segment_bytes = 600;
         fixture.options.streams = true;
+        fixture.options.stream_table_records = 4;
         fixture.simulation->disk.fail_step(failing, code, for_ever);
         std::vector<TestRecord> model;
         std::int64_t promised = 0;
@@ -131,9 +137,15 @@ TEST(PartitionCrash, EveryStepMayFail) {
             const std::vector<TestRecord> records{{.key = "k" + std::to_string(i % 3), .value = std::to_string(i)},
                                                   {.key = "x", .value = std::string(80, 'x')}};
             if (append(**log, records)) model.insert(model.end(), records.begin(), records.end());
+            static_cast<void>((*log)->keep_streams().has_value());
             if (i % 3 == 2 && (*log)->sync()) promised = static_cast<std::int64_t>(model.size());
           }
           ASSERT_EQ(contents(**log), model);
+          const Result<KeyRecords> stream = (*log)->read_key("x", Offset{0}, (*log)->written_end(), 100);
+          ASSERT_TRUE(stream || stream.error() == code) << stream.error();
+          if (stream) {
+            ASSERT_EQ(stream->records.size(), model.size() / 2);
+          }
           if ((*log)->close()) promised = static_cast<std::int64_t>(model.size());
         }
         const bool all_done = fixture.simulation->disk.steps() < failing;

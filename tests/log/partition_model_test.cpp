@@ -20,12 +20,13 @@ class ModelRun {
     fixture_.options.segment_bytes = 1500;
     fixture_.options.index_interval_bytes = 200;
     fixture_.options.streams = true;
+    fixture_.options.stream_table_records = 8;
     log_ = fixture_.opened();
   }
 
   void run(int operations) {
     for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
-      switch (random_.below(10)) {
+      switch (random_.below(14)) {
         case 0:
           ASSERT_TRUE(log_->sync());
           break;
@@ -40,6 +41,14 @@ class ModelRun {
           break;
         case 4:
           read_key();
+          break;
+        case 5:
+          ASSERT_TRUE(log_->roll());
+          break;
+        case 6:
+        case 7:
+        case 8:  // sometimes all that is to be done
+          for (int steps = random_.one_in(3) ? 1000 : 1; steps-- > 0 && *log_->keep_streams();) continue;
           break;
         default:
           append_group();
@@ -186,11 +195,12 @@ TEST(PartitionModel, RandomOperationsGiveWhatAVectorGives) {
   }
 }
 
-// For the thread sanitizer too: one writer, one that syncs, readers by offset and by key.
+// For the thread sanitizer too: one writer, one that syncs, one that merges the stream index, readers by offset and by key.
 TEST(PartitionThreads, ReadersAndSyncRunBesideTheWriter) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 4000;
   fixture.options.streams = true;
+  fixture.options.stream_table_records = 16;
   const auto log = fixture.opened();
   constexpr int kBatches = 400;
   std::atomic<bool> done{false};
@@ -214,6 +224,9 @@ TEST(PartitionThreads, ReadersAndSyncRunBesideTheWriter) {
       }
     }
   });
+  std::thread keeper([&] {
+    while (!done) ASSERT_TRUE(log->keep_streams());
+  });
   std::thread key_reader([&] {
     while (!done) {
       const Offset end = log->written_end();
@@ -230,6 +243,7 @@ TEST(PartitionThreads, ReadersAndSyncRunBesideTheWriter) {
   done = true;
   syncer.join();
   key_reader.join();
+  keeper.join();
 }
 
 }  // namespace

@@ -82,7 +82,6 @@ TEST(PartitionStart, SegmentsBelowItLeaveAtOnceAndTheirFilesStepByStep) {
   EXPECT_TRUE(log->remove_trimmed().value());
   EXPECT_EQ(count_of(fixture, ".log"), 2u);
   EXPECT_EQ(count_of(fixture, ".log.deleted"), 2u);
-  EXPECT_EQ(count_of(fixture, ".streams.deleted"), 2u);
   EXPECT_FALSE(log->remove_trimmed().value());
   EXPECT_EQ(count_of(fixture, ".deleted"), 0u);
   EXPECT_EQ(count_of(fixture, ".index"), 2u);

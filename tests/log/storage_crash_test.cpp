@@ -3,8 +3,8 @@
 // prefix; indexes, streams and epochs are those of the records; recovering again changes nothing; and what is appended next
 // survives the next power cut.
 // Method: a script of all that a partition does (appends, syncs, rolls, recovery points, truncations, deletions of the oldest
-// records and then of their files, clean stops, kills and power cuts of its own) on the simulated disk, with records by the
-// seed; CrashStates shows the states around each of its steps.
+// records and then of their files, steps of the stream index, clean stops, kills and power cuts of its own) on the simulated
+// disk, with records by the seed; CrashStates shows the states around each of its steps.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -16,7 +16,8 @@
 namespace lungo::test {
 namespace {
 
-constexpr std::string_view kScript = "aaaaaaaaaskaasadgatgasaacaaasaxadskgaaaspaatdaasxacaodgskaataadcspagasodgagadpos";
+constexpr std::string_view kScript =
+    "aaamaaamaammmaskaammmsadgmatmgasmaamcmmaaasmmmaxammdskgmaaaspmmmaatmdaasmmmmxmacaodgsmkaatmmaadcmmspagasmodgagamdpos";
 
 /// What is known of the partition.
 struct Truth {
@@ -41,6 +42,7 @@ class Script {
     fixture_.options.segment_bytes = 700;
     fixture_.options.index_interval_bytes = 120;
     fixture_.options.streams = seed % 2 == 0;
+    fixture_.options.stream_table_records = 3;
   }
 
   void run() {
@@ -73,6 +75,9 @@ class Script {
         return delete_some();
       case 'g':
         ASSERT_TRUE(log_->remove_trimmed());
+        break;
+      case 'm':
+        ASSERT_TRUE(log_->keep_streams());
         break;
       case 'o':
         ASSERT_TRUE(log_->roll());

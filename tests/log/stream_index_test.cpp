@@ -1,113 +1,15 @@
-// Goal: the stream index finds every record of a key and nothing else, in a table, in a run and after damage.
+// Goal: the stream index of a partition finds every record of a key and nothing else, in tables, in runs and after damage;
+// conditions and repeated ids rest on it.
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "key_hash.hpp"
 #include "recent_ids.hpp"
-#include "stream_run.hpp"
-#include "stream_table.hpp"
 #include "tests/log/partition_fixture.hpp"
-#include "tests/support/random.hpp"
 
 namespace lungo {
 namespace {
 
 using namespace test;
-
-constexpr Offset kBase{1000};
-
-// Records of few hashes, some without a key, in a table and in a plain model of it.
-struct Sample {
-  explicit Sample(std::uint64_t seed, int records, std::uint64_t keys) {
-    Random random{seed};
-    for (int i = 0; i < records; ++i) {
-      const std::uint64_t hash = random.one_in(10) ? kNoKeyHash : (random.below(keys) + 1) * 0x9e3779b97f4a7c15;
-      table.add(hash);
-      if (hash != kNoKeyHash) model[hash].push_back(kBase.plus(i));
-    }
-  }
-  [[nodiscard]] std::vector<Offset> expected(std::uint64_t hash, Offset begin, Offset end) const {
-    std::vector<Offset> offsets;
-    if (const auto found = model.find(hash); found != model.end()) {
-      for (const Offset offset : found->second) {
-        if (offset >= begin && offset < end) offsets.push_back(offset);
-      }
-    }
-    return offsets;
-  }
-
-  StreamTable table{kBase};
-  std::map<std::uint64_t, std::vector<Offset>> model;
-};
-
-TEST(StreamTable, FindsWhatTheModelHas) {
-  const Sample sample{3, 20'000, 500};
-  EXPECT_EQ(sample.table.end(), kBase.plus(20'000));
-  Random random{4};
-  for (const auto& [hash, offsets] : sample.model) {
-    const Offset begin = kBase.plus(static_cast<std::int64_t>(random.below(20'000)));
-    const Offset end = begin.plus(static_cast<std::int64_t>(random.below(5'000)));
-    std::vector<Offset> found;
-    sample.table.find(hash, begin, end, found);
-    ASSERT_EQ(found, sample.expected(hash, begin, end));
-  }
-  std::vector<Offset> none;
-  sample.table.find(12345, kBase, sample.table.end(), none);
-  EXPECT_TRUE(none.empty());
-}
-
-TEST(StreamRun, HoldsWhatTheTableHeldAndLoadsBack) {
-  for (const int records : {0, 1, 340, 341, 20'000}) {
-    for (const std::uint64_t keys : {1u, 300u, 100'000u}) {
-      Simulation simulation{1};
-      const Sample sample{7, records, keys};
-      const StreamRun::Origin origin{.base = kBase, .end = kBase.plus(records), .batch_crc = 99};
-      ASSERT_TRUE(StreamRun::write(simulation.disk, "run", origin, sample.table.sorted()));
-      const auto run = StreamRun::open(simulation.disk, "run");
-      ASSERT_TRUE(run) << run.error();
-      EXPECT_EQ((*run)->origin(), origin);
-      StreamTable loaded{kBase};
-      loaded.load(*(*run)->entries(), origin.end);
-      EXPECT_EQ(loaded.sorted(), sample.table.sorted());
-      Random random{5};
-      for (const auto& [hash, offsets] : sample.model) {
-        const Offset begin = kBase.plus(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(records))));
-        std::vector<Offset> found;
-        ASSERT_TRUE((*run)->find(hash, begin, origin.end, found));
-        ASSERT_EQ(found, sample.expected(hash, begin, origin.end));
-      }
-    }
-  }
-}
-
-// A flipped byte is seen where it is read, or lies in bytes that nothing is read from.
-TEST(StreamRun, NoFlippedByteLeadsToAWrongAnswer) {
-  Simulation simulation{1};
-  const Sample sample{7, 700, 40};
-  const StreamRun::Origin origin{.base = kBase, .end = kBase.plus(700), .batch_crc = 1};
-  ASSERT_TRUE(StreamRun::write(simulation.disk, "run", origin, sample.table.sorted()));
-  const Bytes good = *read_file(simulation.disk, "run", 1 << 20);
-  const auto file = *simulation.disk.open("run", OpenMode::read_write);
-  for (std::size_t at = 0; at < good.size(); ++at) {
-    std::byte flipped = good[at] ^ std::byte{0x10};
-    ASSERT_TRUE(file->write_at(at, {&flipped, 1}));
-    if (const auto run = StreamRun::open(simulation.disk, "run")) {
-      for (const auto& [hash, offsets] : sample.model) {
-        std::vector<Offset> found;
-        const bool readable = (*run)->find(hash, kBase, origin.end, found).has_value();
-        ASSERT_TRUE(!readable || found == offsets) << "byte " << at;
-      }
-    }
-    ASSERT_TRUE(file->write_at(at, {&good[at], 1}));
-  }
-  for (std::size_t size = 0; size < good.size(); size += 511) {
-    ASSERT_TRUE(file->truncate(size));
-    EXPECT_FALSE(StreamRun::open(simulation.disk, "run"));
-    ASSERT_TRUE(file->write_at(0, good));
-  }
-}
 
 TEST(RecentIds, RemembersTheLastTenThousand) {
   RecentIds ids;
@@ -124,7 +26,22 @@ TEST(RecentIds, RemembersTheLastTenThousand) {
 std::unique_ptr<PartitionLog> open_streams(PartitionFixture& fixture, std::optional<CleanEnd> clean = {}) {
   fixture.options.streams = true;
   fixture.options.segment_bytes = 4000;
+  fixture.options.stream_table_records = 20;
   return fixture.opened(clean);
+}
+
+void keep_streams(PartitionLog& log) {
+  for (bool more = true; more;) {
+    const Result<bool> stepped = log.keep_streams();
+    ASSERT_TRUE(stepped) << stepped.error();
+    more = *stepped;
+  }
+}
+
+std::vector<std::string> runs_in(PartitionFixture& fixture) {
+  std::vector<std::string> runs = fixture.names();
+  std::erase_if(runs, [](const std::string& name) { return !name.ends_with(".streams"); });
+  return runs;
 }
 
 TestRecord numbered(int i) {
@@ -192,23 +109,117 @@ TEST(StreamIndex, AStreamIsReadAcrossSegmentsAndRestarts) {
 }
 
 TEST(StreamIndex, MissingForeignAndDamagedRunsAreMadeAnew) {
+  for (const bool kept : {false, true}) {
+    PartitionFixture fixture;
+    {
+      const auto log = open_streams(fixture);
+      for (int i = 0; i < 200; ++i) {
+        ASSERT_TRUE(append(*log, {numbered(i)}));
+        if (i == 79) keep_streams(*log);
+        if (i > 79 && i % 20 == 19) {
+          ASSERT_TRUE(log->keep_streams());
+        }
+      }
+      ASSERT_TRUE(log->sync());
+    }
+    const std::vector<std::string> runs = runs_in(fixture);
+    ASSERT_GT(runs.size(), 3u);
+    ASSERT_EQ(runs[0], "00000000000000000000-00000000000000000080.streams");
+    ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path(runs[1])));
+    fixture.flip(runs[0], 100);
+    fixture.truncate(runs[2], 0);
+    fixture.write(runs[3], 0, *read_file(fixture.simulation->disk, fixture.path(runs[0]), 1 << 20));
+    const auto log = open_streams(fixture);
+    if (kept) keep_streams(*log);
+    expect_streams(*log, 200);
+    keep_streams(*log);
+    expect_streams(*log, 200);
+    ASSERT_TRUE(log->close());
+    expect_streams(*open_streams(fixture), 200);
+  }
+}
+
+// They are a cache: deleted, not converted.
+TEST(StreamIndex, RunsOfVersion1Go) {
   PartitionFixture fixture;
   {
     const auto log = open_streams(fixture);
-    for (int i = 0; i < 200; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
-    ASSERT_TRUE(log->close());
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
   }
-  std::vector<std::string> runs;
-  for (const std::string& name : fixture.names()) {
-    if (name.ends_with(".streams")) runs.push_back(name);
-  }
-  ASSERT_GT(runs.size(), 3u);
-  ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path(runs[0])));
-  fixture.flip(runs[1], 4100);
-  fixture.truncate(runs[2], 0);
-  fixture.write(runs[3], 0, *read_file(fixture.simulation->disk, fixture.path(runs[1]), 1 << 20));
+  ASSERT_TRUE(fixture.simulation->disk.open(fixture.path("00000000000000000000.streams"), OpenMode::create_new));
   const auto log = open_streams(fixture);
-  expect_streams(*log, 200);
+  EXPECT_TRUE(runs_in(fixture).empty());
+  expect_streams(*log, 30);
+}
+
+// A run of other records must not come back over a power cut, and a look-up never rests on one.
+TEST(StreamIndex, WhatWasTruncatedIsNotFound) {
+  for (const bool kept : {false, true}) {
+    PartitionFixture fixture;
+    auto log = open_streams(fixture);
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
+    if (kept) keep_streams(*log);
+    ASSERT_TRUE(log->truncate_to(Offset{47}));
+    for (const std::string& run : runs_in(fixture)) EXPECT_LE(run.substr(21, 20), "00000000000000000047") << run;
+    expect_streams(*log, 47);
+    for (int i = 47; i < 100; ++i) {
+      ASSERT_TRUE(append(*log, {{.key = "s" + std::to_string(i % 13) + (i % 2 == 0 ? "" : "x"), .value = "new"}}));
+    }
+    EXPECT_EQ(log->read_key("s1", Offset{0}, Offset{100}, 100)->records.size(), 4u + 2u);  // 53, 66, 79, 92: the even ones
+    keep_streams(*log);
+    EXPECT_EQ(log->read_key("s1", Offset{0}, Offset{100}, 100)->records.size(), 4u + 2u);
+  }
+}
+
+TEST(StreamIndex, RunsBelowTheStartGo) {
+  PartitionFixture fixture;
+  const auto log = open_streams(fixture);
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_TRUE(append(*log, {numbered(i)}));
+    ASSERT_TRUE(log->keep_streams());
+  }
+  ASSERT_TRUE(log->sync());
+  const std::size_t before = runs_in(fixture).size();
+  ASSERT_TRUE(log->set_start(Offset{145}));
+  keep_streams(*log);
+  EXPECT_LT(runs_in(fixture).size(), before);
+  for (int stream = 0; stream < 13; ++stream) {
+    std::size_t expected = 0;
+    for (int i = 145; i < 150; ++i) expected += i % 13 == stream ? 1 : 0;
+    EXPECT_EQ(log->read_key("s" + std::to_string(stream), Offset{145}, Offset{150}, 100)->records.size(), expected);
+  }
+}
+
+// Whatever its appends do, a partition whose index nobody writes holds a few tables.
+TEST(StreamIndex, TablesThatNobodyWritesAreLetGo) {
+  PartitionFixture fixture;
+  const auto log = open_streams(fixture);
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
+  EXPECT_TRUE(runs_in(fixture).empty());
+  expect_streams(*log, 500);
+  EXPECT_FALSE(runs_in(fixture).empty()) << "what was read from the log again is written";
+}
+
+TEST(StreamIndex, WhoKeepsItIsCalledWhenThereIsWork) {
+  PartitionFixture fixture;
+  auto log = open_streams(fixture);
+  int calls = 0;
+  log->when_streams_are_due([&calls] { ++calls; });
+  for (int i = 0; i < 19; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
+  EXPECT_EQ(calls, 0);
+  ASSERT_TRUE(append(*log, {numbered(19)}));
+  EXPECT_EQ(calls, 1);
+  for (int i = 20; i < 40; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
+  EXPECT_EQ(calls, 1) << "once until it has come";
+  keep_streams(*log);
+  for (int i = 40; i < 60; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
+  EXPECT_EQ(calls, 2);
+  ASSERT_TRUE(log->sync());
+  log.reset();
+  log = open_streams(fixture);
+  log->when_streams_are_due([&calls] { ++calls; });
+  EXPECT_EQ(calls, 3) << "after a crash some of it is to be read again";
+  ASSERT_TRUE(log->close());
 }
 
 TEST(StreamIndex, AReaderBesideTheWriterFindsStreams) {

@@ -53,7 +53,7 @@ struct DamageCase {
     for (const std::uint64_t stream : {2000, 3, 700, 1400}) {
       const std::uint64_t hash = (stream + 1) * kSpread;
       found.clear();
-      const Result<void> looked = (*run)->find(hash, Offset{0}, (*run)->origin().end, found);
+      const Result<void> looked = (*run)->find(hash, Offset{0}, (*run)->origin().end, SIZE_MAX, found);
       seen |= !looked;
       EXPECT_TRUE(!looked || found == model[hash]);
       const Result<std::optional<StreamHead>> head = (*run)->head(hash);
@@ -193,7 +193,7 @@ TEST(StreamRun2, APostingWithoutAnEndIsRefused) {
 
     const RunPtr run = open_run(disk, "run");
     std::vector<Offset> found;
-    const Result<void> looked = run->find(kSpread, Offset{0}, origin.end, found);
+    const Result<void> looked = run->find(kSpread, Offset{0}, origin.end, SIZE_MAX, found);
     ASSERT_FALSE(looked);
     EXPECT_EQ(looked.error(), Errc::corrupt);
     EXPECT_LE(found.size(), 1 + 2 * kPostingRoom);
@@ -245,7 +245,7 @@ TEST(StreamRun2, HostilePagesStayInTheirBounds) {
     std::vector<Offset> found;
     for (const std::uint64_t stream : {2000, 3, 700, 1400}) {
       found.clear();
-      const Result<void> looked = (*run)->find((stream + 1) * kSpread, Offset{0}, (*run)->origin().end, found);
+      const Result<void> looked = (*run)->find((stream + 1) * kSpread, Offset{0}, (*run)->origin().end, SIZE_MAX, found);
       ASSERT_TRUE(looked || looked.error() == Errc::corrupt);
       ASSERT_LE(found.size(), bytes.size());
       ASSERT_TRUE(!looked || std::is_sorted(found.begin(), found.end()));

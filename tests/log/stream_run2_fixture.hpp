@@ -95,7 +95,7 @@ struct Workload {
       std::vector<Offset> found;
       std::optional<StreamHead> head;
       for (const RunPtr& run : runs) {
-        const Result<void> looked = run->find(hash, begin, until, found);
+        const Result<void> looked = run->find(hash, begin, until, SIZE_MAX, found);
         ASSERT_TRUE(looked) << looked.error();
         const Result<std::optional<StreamHead>> last = run->head(hash);
         ASSERT_TRUE(last) << last.error();

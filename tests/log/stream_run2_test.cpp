@@ -31,7 +31,7 @@ TEST(OpenStreamRun, FindsWhatTheModelHasInBoundedMemory) {
     const Offset begin = open.begin().plus(static_cast<std::int64_t>(random.below(100'000)));
     const Offset end = begin.plus(static_cast<std::int64_t>(random.below(100'000)));
     std::vector<Offset> found;
-    open.find(hash, begin, end, found);
+    open.find(hash, begin, end, SIZE_MAX, found);
     std::vector<Offset> wanted;
     for (const Offset offset : offsets) {
       if (offset >= begin && offset < end) wanted.push_back(offset);
@@ -146,7 +146,7 @@ TEST(StreamRun2, KeysOfOneHashShareItsEntry) {
   ASSERT_TRUE(open.write(disk, "run", 0, kNoEpoch, false));
   const RunPtr run = open_run(disk, "run");
   std::vector<Offset> found;
-  ASSERT_TRUE(run->find(7, Offset{0}, Offset{40}, found));
+  ASSERT_TRUE(run->find(7, Offset{0}, Offset{40}, SIZE_MAX, found));
   EXPECT_EQ(found.size(), 30u);
   EXPECT_EQ(**run->head(7), (StreamHead{Offset{38}, 38}));
   EXPECT_EQ(**run->head(8), (StreamHead{Offset{39}, 39}));
@@ -219,7 +219,7 @@ void measure(int records_per_stream, double disk_bytes_max) {
   ASSERT_EQ(merged->records(), kStreams * static_cast<std::uint64_t>(records_per_stream));
   for (std::uint64_t i = 0; i < 1000; ++i) {
     std::vector<Offset> found;
-    ASSERT_TRUE(merged->find(key_hash("stream-" + std::to_string(i * 997)), Offset{0}, open.end(), found));
+    ASSERT_TRUE(merged->find(key_hash("stream-" + std::to_string(i * 997)), Offset{0}, open.end(), SIZE_MAX, found));
     ASSERT_EQ(found.size(), static_cast<std::size_t>(records_per_stream));
   }
   const double on_disk = static_cast<double>(merged->file_bytes()) / kStreams;

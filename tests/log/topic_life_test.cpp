@@ -232,6 +232,31 @@ TEST_F(TopicLife, StreamTopicsKeepEverythingUnlessALimitIsSet) {
   EXPECT_EQ(log->read_key(kEvents, "k", Offset{0}, Offset{30}, 10).error(), Errc::history_trimmed);
 }
 
+TEST_F(TopicLife, TheHousekeeperWritesAndMergesTheStreamIndex) {
+  TopicSpec spec = events();
+  spec.streams = true;
+  spec.segment_bytes = 64 << 20;
+  log->create_topic(spec).value();
+  constexpr int kBatch = 4096;
+  constexpr int kBatches = 4 * 131'072 / kBatch;
+  int written = 0;
+  for (int i = 0; i < kBatches; ++i) {
+    AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = {}};
+    for (int j = 0; j < kBatch; ++j) {
+      request.records.add({.timestamp = machine.clock.now(), .key = as_bytes(std::to_string(written++ % 50'000)), .value = {}})
+          .value();
+    }
+    append_wait(*log, std::move(request)).value();
+    machine.executor.run_for(milliseconds{10});
+  }
+  run_for(seconds{1});
+  EXPECT_EQ(files(".streams"), 1u) << "four tables are one run by now";
+  const Result<KeyRecords> found = log->read_key(kEvents, "777", Offset{0}, Offset{written}, 100);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->records.size(), 11u);
+  EXPECT_EQ(open(true)->read_key(kEvents, "777", Offset{0}, Offset{written}, 100)->records.size(), 11u);
+}
+
 TEST_F(TopicLife, WhatCanNotBeNotedIsNotRemoved) {
   for (std::uint64_t step = 1; step < 40; ++step) {
     SCOPED_TRACE(step);

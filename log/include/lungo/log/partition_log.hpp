@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,12 +23,13 @@ inline constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
 
 struct PartitionOptions {
   std::uint64_t segment_bytes = 64ull << 20;
-  std::uint32_t index_interval_bytes = 4096;    // Kafka's: one index entry per so many bytes of batches
-  bool streams = false;                         // keep a stream index
-  bool read_only = false;                       // never writes, repairs or deletes; used beside a live writer
-  bool gaps = false;                            // offsets may be missing: what is compacted, and what Apache Kafka wrote
-  Offset start;                                 // records below it are gone, whether or not their segment is still there
-  Compression compression = Compression::none;  // of the batches that are written
+  std::uint32_t index_interval_bytes = 4096;     // Kafka's: one index entry per so many bytes of batches
+  bool streams = false;                          // keep a stream index
+  std::uint32_t stream_table_records = 131'072;  // with a key, of the stream index in memory before they go into a file
+  bool read_only = false;                        // never writes, repairs or deletes; used beside a live writer
+  bool gaps = false;                             // offsets may be missing: what is compacted, and what Apache Kafka wrote
+  Offset start;                                  // records below it are gone, whether or not their segment is still there
+  Compression compression = Compression::none;   // of the batches that are written
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.
@@ -106,6 +108,12 @@ class PartitionLog {
   /// durably, or removes what the step before has named. True: there is more to do. One caller at a time. Errors: those of
   /// sync(); no_space, io: what is left goes at the next opening.
   Result<bool> remove_trimmed();
+  /// Goes one bounded step towards a stream index that is whole, on disk, and in few files. True: there is more to do. Errors:
+  /// corrupt (the log), no_space, io: what was to be done is found again by a later step.
+  Result<bool> keep_streams();
+  /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
+  /// a reader. Before the first append.
+  void when_streams_are_due(std::function<void()> wake);
   /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
   /// another's.
   void refuse(const Error& cause);
