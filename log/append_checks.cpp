@@ -77,7 +77,7 @@ Result<bool> AppendChecks::is_written(const EncodedRecords& records, Offset firs
   for (std::size_t i = 1; i < records.count(); ++i) {
     const Result<const RecordView*> record = lookup_.load(first.plus(static_cast<std::int64_t>(i)));
     if (!record) return record.error();
-    if (key_of(**record) != records.key(i) || id_of(**record) != records.id(i)) return false;
+    if (*record == nullptr || key_of(**record) != records.key(i) || id_of(**record) != records.id(i)) return false;
   }
   return true;
 }
@@ -119,7 +119,7 @@ Result<std::optional<Offset>> AppendChecks::recent(std::optional<std::string_vie
       (*ids)->find(key, id, std::max(begin, log_.end.plus(-RecentIds::kRecords)), [&](Offset offset) {
         const Result<const RecordView*> record = lookup_.load(offset);
         if (!record) error = record.error();
-        return !record || (key_of(**record) == key && id_of(**record) == id);
+        return !record || (*record != nullptr && key_of(**record) == key && id_of(**record) == id);
       });
   if (error) return *error;
   return found;

@@ -63,6 +63,7 @@ Result<const RecordView*> RecordLookup::load(Offset offset) {
     if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(offset.value())};
     Result<BatchRun> run = (*segments_)[*index]->read(offset, end_, 0, buffers_, epochs_, start_);
     if (!run) return run.error();
+    if (run->batches.empty() && (*segments_)[*index]->may_have_gaps()) return static_cast<const RecordView*>(nullptr);
     const Result<BatchHeader> header = parse_batch_header(run->batches);
     if (!header) return header.error();
     run_ = std::move(*run);
@@ -74,7 +75,11 @@ Result<const RecordView*> RecordLookup::load(Offset offset) {
     cursor_at_ = record->offset.next();
     if (record->offset == offset) return record;
   }
+  const std::optional<Error> error = cursor_->error();
   cursor_.reset();
+  if (error) return *error;
+  const bool may_be_gone = !segments_->empty() && segments_->front()->may_have_gaps();
+  if (may_be_gone) return static_cast<const RecordView*>(nullptr);
   return Error{Errc::corrupt,
                "the batch at offset " + std::to_string(run_begin_.value()) + " lacks offset " + std::to_string(offset.value())};
 }
@@ -101,7 +106,7 @@ Result<std::optional<Offset>> RecordLookup::latest(std::string_view key, Offset 
     for (auto offset = offsets->rbegin(); offset != offsets->rend(); ++offset) {
       const Result<const RecordView*> record = load(*offset);
       if (!record) return record.error();
-      if (key_of(**record) == key && accept(**record)) return std::optional{*offset};
+      if (*record != nullptr && key_of(**record) == key && accept(**record)) return std::optional{*offset};
     }
     if ((*segments_)[segment]->base() <= begin) break;
   }
@@ -119,7 +124,7 @@ Result<KeyRecords> RecordLookup::collect(std::string_view key, Offset begin, std
       if (found.count() >= records_max || found.size_bytes() >= kCollectedBytesMax) return found.finish(offset, false);
       const Result<const RecordView*> record = load(offset);
       if (!record) return record.error();
-      if (key_of(**record) == key) found.add(**record);
+      if (*record != nullptr && key_of(**record) == key) found.add(**record);
     }
   }
   return found.finish(std::max(begin, end_), true);

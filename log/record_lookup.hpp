@@ -21,7 +21,8 @@ class RecordLookup {
   RecordLookup(std::shared_ptr<const Segments> segments, Offset start, Offset end, const EpochHistory& epochs,
                BufferPool& buffers);
 
-  /// The record at `offset`; the view holds until the next call. Errors: corrupt, unsupported codec, io.
+  /// The record at `offset`; the view holds until the next call. Null where it was compacted away. Errors: corrupt, unsupported
+  /// codec, io.
   Result<const RecordView*> load(Offset offset);
   /// One past the last record of the batch that load() or latest() read last.
   [[nodiscard]] Offset loaded_batch_end() const { return run_.end; }
