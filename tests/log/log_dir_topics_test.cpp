@@ -121,8 +121,8 @@ TEST(LogDirTopics, ADeletedTopicIsGoneWithItsDirectoriesAndItsNameIsFree) {
   const auto again = LogDir::open_reader(machine.disk, kPath).value();
   EXPECT_EQ(again->recovery_point({"t", PartitionId{0}}), Offset{0}) << "that was the other topic's";
   EXPECT_EQ(again->log_start({"t", PartitionId{1}}), Offset{0});
-  EXPECT_EQ(again->cleaned_end({"t", PartitionId{1}}), Offset{0});
-  EXPECT_EQ(again->cleaned_end({"u", PartitionId{0}}), Offset{5});
+  EXPECT_EQ(dir->cleaned_end({"t", PartitionId{1}}), Offset{0});
+  EXPECT_EQ(dir->cleaned_end({"u", PartitionId{0}}), Offset{5});
   EXPECT_EQ(again->recovery_point({"u", PartitionId{0}}), Offset{8});
 }
 
