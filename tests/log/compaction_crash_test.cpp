@@ -109,6 +109,25 @@ TEST(CompactionCrash, APowerCutAtEachStepLeavesTheLastValues) {
   std::cout << "distinct states: " << looked << "\n";
 }
 
+// What a crash leaves of an exchange is finished by it: up to there the old files go.
+TEST(CompactionCrash, TheLastBatchOfASegmentStaysAndSaysHowFarItReaches) {
+  CompactedPartition fixture;
+  const auto log = fixture.opened();
+  for (const char* key : {"b", "a", "a"}) {
+    ASSERT_TRUE(append(*log, {KeyedRecord{key, std::string(300, 'v')}}));  // two fill a segment
+  }
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(log->sync());
+  fixture.options.segment_bytes = 400;
+  ASSERT_TRUE(fixture.compact(*log));
+  for (const SegmentFacts& segment : log->segments()) {
+    if (segment.bytes == 0) continue;
+    const Fetched last = log->read(segment.end.plus(-1), Offset{3}, 1, {}, {}).value();
+    EXPECT_EQ(last.next().offset, segment.end);
+    EXPECT_FALSE(last.empty());
+  }
+}
+
 // Once and for ever, errors and full disks: what is there stays readable, and opening finds the values again.
 TEST(CompactionCrash, EveryCallMayFail) {
   const SilentLog silent;
