@@ -1,6 +1,6 @@
 // Durable reading positions: rows of `__lungo_positions`, keyed by reader, topic and partition.
 //
-// For subscriptions. Written about once a second and at a clean stop, since the topic is not compacted yet.
+// For subscriptions. Written about once a second and at a clean stop; compaction leaves the last one.
 // Threads: any.
 #pragma once
 

@@ -9,7 +9,7 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kChunkBytes = 1u << 20;
-// Big states are written less often: the topic is not compacted yet.
+// Big states are written less often: they stay in the topic until it is compacted, those in chunks for good.
 constexpr std::size_t kCheckpointBytesPerSecond = 8u << 20;
 
 /// What the snapshot of a process's partition holds.

@@ -51,7 +51,12 @@ SnapshotRow row_of(const Snapshot& snapshot) {
 class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
  public:
   ChunkedSave(EventLog& log, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
-      : log_(&log), key_(std::move(key)), row_(row_of(snapshot)), state_(snapshot.state), done_(std::move(done)) {}
+      : log_(&log),
+        key_(std::move(key)),
+        chunk_key_(key_ + "@" + std::to_string(log.ports().clock.now().time_since_epoch().count())),
+        row_(row_of(snapshot)),
+        state_(snapshot.state),
+        done_(std::move(done)) {}
 
   /// One chunk at a time, whose completion sends the next: all at once might be more than the log lets wait.
   void send_next() {
@@ -59,7 +64,7 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
     if (begin >= state_.size()) return send_row();
     const BytesView bytes = BytesView{state_}.subspan(begin, std::min(kChunkBytesMax, state_.size() - begin));
     AppendRequest request = request_to_snapshots();
-    const std::string chunk_key = key_ + "#" + std::to_string(row_.chunk_offsets.size() + 1);
+    const std::string chunk_key = chunk_key_ + "#" + std::to_string(row_.chunk_offsets.size() + 1);
     Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, request.records);
     if (!added) return done_(added);
     log_->append(std::move(request), [self = shared_from_this()](const Result<Appended>& appended) {
@@ -81,6 +86,8 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
 
   EventLog* const log_;  // not owned: the log runs our completions, and must not end on its own thread
   const std::string key_;
+  // Of each save its own: compaction would take the chunks of the last row that is whole, while the next ones are on their way.
+  const std::string chunk_key_;
   SnapshotRow row_;
   const Bytes state_;
   std::function<void(Result<void>)> done_;
@@ -208,7 +215,7 @@ Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
   Result<Ends> ends = store_.log().ends(partition);
   if (!ends && ends.error() == Errc::not_found) return std::optional<Snapshot>{};
   if (!ends) return ends.error();
-  // The topic is not compacted yet and a busy key has many rows: from the end backwards, of which the last row is taken.
+  // A busy key has many rows that were not compacted yet: from the end backwards, of which the last row is taken.
   RowFinder finder{store_, key};
   Offset end = ends->committed;
   for (std::int64_t window = kFirstWindow; end > ends->start && !finder.row(); window *= kWindowGrowth) {

@@ -2,6 +2,8 @@
 
 #include "append_queue.hpp"
 
+#include <algorithm>
+
 #include <lungo/log/check.hpp>
 
 #include "append_callbacks.hpp"
@@ -21,6 +23,10 @@ std::size_t body_bytes_at_most(const RecordFields& fields) {
   if (fields.value) bytes += fields.value->size() + kFieldFraming;
   for (const HeaderView& header : fields.headers) bytes += header.name.size() + header.value.size() + 2 * kFieldFraming;
   return bytes;
+}
+
+bool have_keys(const EncodedRecords& records) {
+  return std::ranges::all_of(records.entries(), [](const EncodedRecords::Entry& entry) { return entry.key_size >= 0; });
 }
 
 }  // namespace
@@ -45,6 +51,10 @@ Error AppendQueue::refused(Errc code, const std::string& why) const {
   return Error{code, to_string(partition_->name()) + ": " + why};
 }
 
+Error AppendQueue::lacks_key() const {
+  return refused(Errc::invalid_argument, "every record needs a key: of each key the last one stays");
+}
+
 /// Why an append of so many bytes can't be taken now. With the mutex.
 std::optional<Error> AppendQueue::refusal(std::size_t bytes) const {
   if (closed_) return refused(Errc::closed, "the log is closed");
@@ -67,6 +77,7 @@ void AppendQueue::append(AppendRequest request, Completion completion) {
   if (request.condition && !options_.streams) {
     return run(completion, refused(Errc::unsupported, "no conditions: the topic lacks `streams`"));
   }
+  if (options_.compact && !have_keys(request.records)) return run(completion, lacks_key());
   const std::size_t bytes = request.records.size_bytes();
   if (bytes >= kSealedBytes) request.records.seal();
   Lock lock(mutex_);
@@ -84,6 +95,7 @@ void AppendQueue::append(AppendRequest request, Completion completion) {
 }
 
 void AppendQueue::append(const RecordFields& fields, Durability durability, Completion completion) {
+  if (options_.compact && !fields.key) return run(completion, lacks_key());
   Recipient recipient{.completion = std::move(completion), .records = 1};
   Lock lock(mutex_);
   std::optional<Error> error = refusal(body_bytes_at_most(fields));
@@ -153,6 +165,7 @@ Result<void> AppendQueue::push_shared(const RecordFields& fields, bool needs_syn
 // ---- appends that a caller waits for ----
 
 Result<Appended> AppendQueue::append_wait(const RecordFields& fields, Durability durability) {
+  if (options_.compact && !fields.key) return lacks_key();
   Lock lock(mutex_);
   const bool needs_sync = waits_for_sync(durability);
   if (const std::optional<Error> error = refusal(body_bytes_at_most(fields))) return *error;
@@ -173,6 +186,7 @@ Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendO
   if (options.condition != nullptr && !options_.streams) {
     return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
   }
+  if (options_.compact && !have_keys(records)) return lacks_key();
   const std::size_t bytes = records.size_bytes();
   if (bytes >= kSealedBytes) records.seal();
   Lock lock(mutex_);

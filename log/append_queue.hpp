@@ -41,6 +41,7 @@ class AppendQueue {
     std::chrono::milliseconds flush_interval{5};  // kFlushNever: only who asks for a sync gets one
     std::size_t queued_bytes_max = 64u << 20;     // appended and not completed
     bool streams = false;                         // takes conditions
+    bool compact = false;                         // every record has a key
     LeaderEpoch epoch;
   };
   /// What the queue tells its surroundings. Both are called without the queue's mutex.
@@ -97,6 +98,7 @@ class AppendQueue {
   [[nodiscard]] bool waits_for_sync(Durability durability) const;
   [[nodiscard]] std::optional<Error> refusal(std::size_t bytes) const;
   [[nodiscard]] Error refused(Errc code, const std::string& why) const;
+  [[nodiscard]] Error lacks_key() const;
 
   // append_queue.cpp: with the mutex, until they let go of it.
   QueuedAppend& push(bool needs_sync);

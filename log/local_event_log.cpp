@@ -114,18 +114,28 @@ Result<void> LocalEventLog::start() {
   tail_ = std::move(*tail);
   for (std::size_t i = 0; i < kFlushers; ++i) flushers_.push_back(std::make_unique<Flusher>(ports().executor));
   Housekeeper::Hooks hooks;
-  hooks.as_owner = [this](const OpenPartition& partition, const auto& job) -> Result<void> {
-    const std::shared_ptr<AppendQueue> queue = find_queue_of(partition);
-    return queue ? queue->as_owner(job) : Error{Errc::not_found, "no partition " + to_string(partition.name())};
-  };
+  hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
   housekeeper_->remove_directories(dir_->take_deleted_directories());
   housekeeper_->start();
+  start_compactor();
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
   recovery_points_running_ = ports().executor.start(*recovery_points_);
   return {};
+}
+
+void LocalEventLog::start_compactor() {
+  Compactor::Hooks hooks;
+  hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
+  hooks.cleaned_end = [this](const OpenPartition& partition) {
+    const std::lock_guard lock(dir_mutex_);
+    return dir_->cleaned_end(partition.name());
+  };
+  hooks.note_cleaned_end = [this](const OpenPartition& partition, Offset end) { return note_cleaned_end(partition, end); };
+  compactor_ = std::make_unique<Compactor>(ports(), open_topics_, std::move(hooks));
+  compactor_->start();
 }
 
 /// For the partitions of the topic that have none.
@@ -135,6 +145,7 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
   options.flush_interval = topic.info.spec.flush_interval;
   options.queued_bytes_max = queued_bytes_max_;
   options.streams = topic.info.spec.streams;
+  options.compact = topic.info.spec.compact;
   options.epoch = dir_->epoch();
   const std::unique_lock lock(queues_mutex_);
   TopicQueues& queues = queues_[topic.info.spec.name];
@@ -234,6 +245,7 @@ LocalEventLog::~LocalEventLog() {
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
   recovery_points_running_.reset();
+  compactor_->stop();
   housekeeper_->stop();
   for (const std::unique_ptr<Flusher>& flusher : flushers_) flusher->stop();
   LogDir::CleanEnds clean_ends;

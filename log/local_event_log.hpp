@@ -1,8 +1,8 @@
 // The writing form of the embedded log: one process, the holder of the directory's lock.
 //
-// Composes the data directory, a PartitionLog and an AppendQueue per partition, the flusher, the tail page, the housekeeper and
-// the recovery points; local_topics.cpp has how topics come, change and go. The destructor is the clean stop; it must not run
-// on a thread that is inside a completion or notification. Threads: any.
+// Composes the data directory, a PartitionLog and an AppendQueue per partition, the flusher, the tail page, the housekeeper,
+// the compactor and the recovery points; local_topics.cpp has how topics come, change and go. The destructor is the clean stop;
+// it must not run on a thread that is inside a completion or notification. Threads: any.
 #pragma once
 
 #include <map>
@@ -10,6 +10,7 @@
 #include <shared_mutex>
 
 #include <lungo/log/local_event_log.hpp>
+#include "compactor.hpp"
 #include "flusher.hpp"
 #include "housekeeper.hpp"
 #include "log_dir.hpp"
@@ -45,6 +46,7 @@ class LocalEventLog : public LogReads {
   LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<Opened> open_partitions();
   Result<void> start();
+  void start_compactor();
   Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, const OpenTopic* before, Opened& opened);
   Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number, Opened& opened);
   [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
@@ -54,6 +56,8 @@ class LocalEventLog : public LogReads {
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
   void topics_changed();
   Result<void> move_starts(const std::vector<StartMove>& moves);
+  Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
+  Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);
   void stop();
 
   const std::unique_ptr<LogDir> dir_;
@@ -74,6 +78,7 @@ class LocalEventLog : public LogReads {
   std::map<std::string, TopicQueues, std::less<>> queues_;  // under queues_mutex_
 
   std::unique_ptr<Housekeeper> housekeeper_;
+  std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<RecoveryPoints> recovery_points_;
   std::unique_ptr<RunningActivity> recovery_points_running_;
 };

@@ -27,6 +27,13 @@ std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
   if (there.retention_bytes != wanted.retention_bytes) {
     return "retention_bytes=" + text(there.retention_bytes, [](std::uint64_t bytes) { return bytes; });
   }
+  if (there.tombstone_age != wanted.tombstone_age) {
+    return "tombstone_age=" + std::to_string(there.tombstone_age.count()) + "ms";
+  }
+  if (there.compaction_lag != wanted.compaction_lag) {
+    return "compaction_lag=" + std::to_string(there.compaction_lag.count()) + "ms";
+  }
+  if (there.dirty_ratio_min != wanted.dirty_ratio_min) return "dirty_ratio_min=" + std::to_string(there.dirty_ratio_min);
   return {};
 }
 
@@ -167,6 +174,19 @@ Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset 
     if (Result<void> moved = move_starts({{*found, below}}); !moved) return moved.error();
   }
   return log->start();
+}
+
+/// Errors: not_found, when the partition is gone.
+Result<void> LocalEventLog::as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job) {
+  const std::shared_ptr<AppendQueue> queue = find_queue_of(partition);
+  return queue ? queue->as_owner(job) : Error{Errc::not_found, "no partition " + to_string(partition.name())};
+}
+
+Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Offset end) {
+  const std::lock_guard lock(dir_mutex_);  // no other partition has its name meanwhile
+  if (!find_queue_of(partition)) return Error{Errc::not_found, "no partition " + to_string(partition.name())};
+  if (end == dir_->cleaned_end(partition.name())) return {};
+  return dir_->write_cleaned_ends({{partition.name(), end}});
 }
 
 /// First on disk, then for readers; the files go later. Partitions that are gone meanwhile are left out.

@@ -23,6 +23,7 @@ constexpr std::string_view kKafkaCleanStopFile = ".kafka_cleanshutdown";
 constexpr std::string_view kCleanStopFile = "lungo.clean-stop";
 constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
 constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
+constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
 
 constexpr std::string_view kMetaKind = "meta";
 constexpr std::string_view kCleanStopKind = "clean-stop";
@@ -69,6 +70,7 @@ Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness
   if (Result<void> checked = dir->check_partition_directories(); !checked) return checked.error();
   if (Result<void> read = dir->read_recovery_points(); !read) return read.error();
   if (Result<void> read = dir->read_log_starts(); !read) return read.error();
+  if (Result<void> read = dir->read_cleaned_ends(); !read) return read.error();
   if (Result<void> read = dir->read_clean_stop(); !read) return read.error();
   if (!dir->clean_ends_) {
     // A process that was killed behind the removal may have left it to the next power cut, which must not bring the marker back
@@ -119,6 +121,11 @@ Offset LogDir::recovery_point(const TopicPartition& partition) const {
 Offset LogDir::log_start(const TopicPartition& partition) const {
   const auto found = log_starts_.find(partition);
   return found == log_starts_.end() ? Offset{0} : found->second;
+}
+
+Offset LogDir::cleaned_end(const TopicPartition& partition) const {
+  const auto found = cleaned_ends_.find(partition);
+  return found == cleaned_ends_.end() ? Offset{0} : found->second;
 }
 
 Result<void> LogDir::lock(Randomness& random) {
@@ -273,6 +280,21 @@ Result<void> LogDir::read_log_starts() {
   return {};
 }
 
+Result<void> LogDir::read_cleaned_ends() {
+  cleaned_ends_.clear();
+  const std::string path = file(kCleanedEndFile);
+  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
+  Result<OffsetsByPartition> ends = parse_checkpoint(path, *bytes);
+  if (!ends && ends.error() == Errc::newer_format) return ends.error();
+  if (ends) {
+    cleaned_ends_ = std::move(*ends);
+  } else {
+    logger()->warn("{}; compaction begins at the oldest records again", ends.error().text());
+  }
+  return {};
+}
+
 Result<void> LogDir::read_clean_stop() {
   clean_ends_.reset();
   const std::string path = file(kCleanStopFile);
@@ -359,6 +381,12 @@ Result<void> LogDir::write_log_starts(const OffsetsByPartition& moved) {
   return write_checkpoint(kLogStartFile, std::move(starts), log_starts_);
 }
 
+Result<void> LogDir::write_cleaned_ends(const OffsetsByPartition& cleaned) {
+  OffsetsByPartition ends = cleaned_ends_;
+  for (const auto& [partition, end] : cleaned) ends[partition] = end;
+  return write_checkpoint(kCleanedEndFile, std::move(ends), cleaned_ends_);
+}
+
 /// What was noted of another topic's partitions must not be taken for what those hold that get their names now.
 Result<void> LogDir::forget_partitions(std::string_view topic, std::int32_t first) {
   const auto is_of_it = [&](const auto& entry) { return entry.first.topic == topic && entry.first.partition.value() >= first; };
@@ -368,6 +396,7 @@ Result<void> LogDir::forget_partitions(std::string_view topic, std::int32_t firs
     return std::erase_if(kept, is_of_it) > 0 ? write_checkpoint(name, std::move(kept), known) : Result<void>{};
   };
   if (Result<void> done = forget(kRecoveryPointFile, recovery_points_); !done) return done;
+  if (Result<void> done = forget(kCleanedEndFile, cleaned_ends_); !done) return done;
   return forget(kLogStartFile, log_starts_);
 }
 

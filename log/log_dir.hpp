@@ -59,6 +59,8 @@ class LogDir {
   [[nodiscard]] Offset recovery_point(const TopicPartition& partition) const;
   /// What lies below is deleted, whether its files are still there or not.
   [[nodiscard]] Offset log_start(const TopicPartition& partition) const;
+  /// Below it each key has one record: where the last round of compaction ended.
+  [[nodiscard]] Offset cleaned_end(const TopicPartition& partition) const;
 
   // A writer's.
 
@@ -82,6 +84,8 @@ class LogDir {
   [[nodiscard]] std::vector<std::string> take_deleted_directories() { return std::exchange(deleted_directories_, {}); }
   /// Starts that have moved up. Errors: no_space, io.
   Result<void> write_log_starts(const OffsetsByPartition& moved);
+  /// Where rounds of compaction ended. Errors: no_space, io.
+  Result<void> write_cleaned_ends(const OffsetsByPartition& cleaned);
   /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
   Result<void> write_recovery_points(const OffsetsByPartition& synced);
   /// The last thing a writer does. Errors: no_space, io.
@@ -106,6 +110,7 @@ class LogDir {
   Result<void> read_topics_beside_a_writer();
   Result<void> read_recovery_points();
   Result<void> read_log_starts();
+  Result<void> read_cleaned_ends();
   Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
@@ -132,6 +137,7 @@ class LogDir {
   std::vector<std::string> deleted_directories_;
   OffsetsByPartition recovery_points_;  // as the file has them, those of topics that are gone too
   OffsetsByPartition log_starts_;       // likewise
+  OffsetsByPartition cleaned_ends_;     // likewise
   std::optional<CleanEnds> clean_ends_;
 };
 

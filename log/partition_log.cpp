@@ -56,6 +56,15 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   return std::unique_ptr<PartitionLog>{new PartitionLog(std::move(parts))};
 }
 
+/// The last batch lies in a segment that compaction may have changed. Where it can't be read, the next opening finds out.
+void PartitionLog::Parts::find_last_batch_crc() {
+  const std::shared_ptr<const Segments> list = segments.snapshot();
+  const auto with_batches = std::find_if(list->rbegin(), list->rend(), [](const auto& segment) { return segment->size() > 0; });
+  if (with_batches == list->rend()) return;
+  const Result<SegmentScan> walked = (*with_batches)->walk_headers([](const BatchHeader&) {});
+  if (walked && walked->last) last_batch_crc = walked->last->crc;
+}
+
 Result<CleanEnd> PartitionLog::close() {
   if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
   parts_->active->seal();
@@ -63,6 +72,7 @@ Result<CleanEnd> PartitionLog::close() {
   if (!synced) return synced.error();
   parts_->closed = true;
   Segment& active = *parts_->active;
+  if (parts_->options.gaps && active.size() == 0) parts_->find_last_batch_crc();
   if (Result<void> durable = active.sync(true); !durable) return durable.error();
   if (parts_->streams) {
     if (Result<void> saved = parts_->streams->save(); !saved) {

@@ -1,5 +1,6 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
-// partition_sync.cpp, partition_truncate.cpp, partition_read.cpp and partition_streams.cpp.
+// partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp, partition_read.cpp and
+// partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <lungo/log/partition_log.hpp>
 
 #include "buffer_pool.hpp"
+#include "compaction.hpp"
 #include "epoch_history.hpp"
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
@@ -102,9 +104,10 @@ struct PartitionLog::Parts {
 
   // Segments that have left the list, and whose files are still there.
   std::mutex trimmed_mutex;
-  std::vector<Offset> trimmed;         // under trimmed_mutex: their bases
-  std::mutex removing;                 // before sync_turn; held while files go
-  std::vector<std::string> set_aside;  // under removing: files that go next
+  std::vector<Offset> trimmed;             // under trimmed_mutex: their bases
+  std::mutex removing;                     // before sync_turn; held while files go, and for a step of compaction
+  std::vector<std::string> set_aside;      // under removing: files that go next
+  std::unique_ptr<Compaction> compaction;  // under removing: the round under way
 
   // Whoever has the turn to sync.
   SyncTurn sync_turn;
@@ -125,9 +128,12 @@ struct PartitionLog::Parts {
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
   Result<void> follow(Offset end);
+  void find_last_batch_crc();
   void trim(Offset new_start);
+  Result<void> exchange(Compaction& round);
+  void put_in_list(const Compaction& round);
   Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
-  Result<std::shared_ptr<Segment>> open_to_read_behind(Offset base, Offset reached) const;
+  Result<std::shared_ptr<Segment>> open_to_read_behind(Offset reached) const;
 };
 
 }  // namespace lungo

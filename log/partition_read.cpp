@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "partition_parts.hpp"
-#include "segment_directory.hpp"
+#include "segment_swap.hpp"
 
 namespace lungo {
 
@@ -133,8 +133,10 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (!walked) return walked.error();
     reached = *walked;
     if (reached >= end) break;
-    const Result<std::shared_ptr<Segment>> next = open_to_read_behind(last.base(), reached);
+    const Result<std::shared_ptr<Segment>> next = open_to_read_behind(reached);
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
+    // One that was exchanged begins further down, and has all that is left of the records of those.
+    while (!list.empty() && list.back()->base() >= (*next)->base()) list.pop_back();
     list.push_back(*next);
   }
   start.store(std::max({Offset{start}, options.start, list.front()->base()}).value(), std::memory_order_release);
@@ -148,14 +150,25 @@ Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) 
   return Segment::open(ports.storage, directory, base, options);
 }
 
-// The segment behind the one at `base`, which ends at `reached`.
-Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read_behind(Offset base, Offset reached) const {
+// The segment that goes on at `reached`. With gaps that may be another one than that of which all has been read, and has its
+// name: compaction puts several together. Only where none that begins below has more, there is a gap.
+Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read_behind(Offset reached) const {
   if (!options.gaps) return open_to_read(reached);
-  const Result<std::vector<Offset>> bases = list_segments(ports.storage, directory, false);
-  if (!bases) return bases.error();
-  const auto next = std::ranges::upper_bound(*bases, base);
-  if (next == bases->end()) return Error{Errc::not_found, directory + " ends at offset " + std::to_string(reached.value())};
-  return open_to_read(*next);
+  const Result<std::vector<ReadableSegment>> found = readable_segments(ports.storage, directory);
+  if (!found) return found.error();
+  const auto open_it = [this](const ReadableSegment& segment) {
+    return Segment::open(ports.storage, directory, segment.base, options, segment.waits ? kSwapSuffix : std::string_view{});
+  };
+  const auto next = std::ranges::upper_bound(*found, reached, {}, &ReadableSegment::base);
+  if (next != found->begin()) {
+    Result<std::shared_ptr<Segment>> below = open_it(*std::prev(next));
+    if (!below || (*below)->base() == reached) return below;
+    const Result<std::optional<BatchHeader>> goes_on = (*below)->batch_holding(reached);
+    if (!goes_on) return goes_on.error();
+    if (*goes_on) return below;
+  }
+  if (next == found->end()) return Error{Errc::not_found, directory + " ends at offset " + std::to_string(reached.value())};
+  return open_it(*next);
 }
 
 }  // namespace lungo

@@ -42,7 +42,9 @@ class Recovery {
 
  private:
   Result<void> open_segments() {
-    if (Result<void> finished = finish_swaps(storage_, directory_, options_.read_only); !finished) return finished;
+    if (!options_.read_only) {
+      if (Result<void> finished = finish_swaps(storage_, directory_); !finished) return finished;
+    }
     constexpr int kAttempts = 5;
     for (int attempt = 1;; ++attempt) {
       log_.segments.clear();
@@ -53,11 +55,27 @@ class Recovery {
   }
 
   Result<void> open_listed_segments() {
-    Result<std::vector<Offset>> bases = list_segments(storage_, directory_, !options_.read_only);
+    if (options_.read_only) return open_readable_segments();
+    Result<std::vector<Offset>> bases = list_segments(storage_, directory_, true);
     if (!bases) return bases.error();
     if (Result<void> left_out = leave_out_deleted(*bases); !left_out) return left_out;
     for (const Offset base : *bases) {
       Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
+      if (!segment) return segment.error();
+      log_.segments.push_back(std::move(*segment));
+    }
+    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
+    return {};
+  }
+
+  Result<void> open_readable_segments() {
+    Result<std::vector<ReadableSegment>> found = readable_segments(storage_, directory_);
+    if (!found) return found.error();
+    const auto first = std::ranges::upper_bound(*found, options_.start, {}, &ReadableSegment::base);
+    if (first - found->begin() > 1) found->erase(found->begin(), std::prev(first));  // deleted
+    for (const auto& [base, waits] : *found) {
+      Result<std::shared_ptr<Segment>> segment =
+          Segment::open(storage_, directory_, base, options_, waits ? kSwapSuffix : std::string_view{});
       if (!segment) return segment.error();
       log_.segments.push_back(std::move(*segment));
     }
@@ -70,7 +88,6 @@ class Recovery {
     if (first - bases.begin() < 2) return {};
     const std::vector<Offset> deleted(bases.begin(), std::prev(first));
     bases.erase(bases.begin(), std::prev(first));
-    if (options_.read_only) return {};
     // As when they were to be removed first: the name of what follows may not be durable.
     if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
     for (const Offset base : deleted) {

@@ -28,16 +28,13 @@ Result<void> PartitionLog::set_start(Offset start) {
 /// Readers take the list first and look at the start then: what is missing from a list lies below the start that they find.
 void PartitionLog::Parts::trim(Offset new_start) {
   start.store(new_start.value(), std::memory_order_release);
-  const std::shared_ptr<const Segments> list = segments.snapshot();
-  const std::size_t first = segment_index(*list, new_start).value_or(0);
-  if (first == 0) return;
-  const auto kept = list->begin() + static_cast<std::ptrdiff_t>(first);
+  const std::lock_guard lock(trimmed_mutex);  // over both: compaction takes a base off this list that is one's in the other
+  const Segments removed = segments.remove_below(new_start);
+  if (removed.empty()) return;
   if (!options.read_only) {
-    const std::lock_guard lock(trimmed_mutex);
-    std::transform(list->begin(), kept, std::back_inserter(trimmed), [](const auto& segment) { return segment->base(); });
+    std::ranges::transform(removed, std::back_inserter(trimmed), [](const auto& segment) { return segment->base(); });
   }
-  segments.assign({kept, list->end()});
-  epochs.trim_front((*kept)->base());
+  epochs.trim_front(segments.snapshot()->front()->base());
   if (streams) streams->note_start();
 }
 

@@ -7,6 +7,8 @@ namespace lungo {
 
 Result<void> PartitionLog::truncate_to(Offset end) {
   if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  const std::lock_guard no_exchange(parts_->removing);  // what would be put in place may be what is cut
+  parts_->compaction.reset();
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   if (end < start() || end > written_end()) {
     return Error{Errc::invalid_argument, "can't cut " + parts_->directory + " at offset " + std::to_string(end.value())};

@@ -30,16 +30,17 @@ std::optional<Offset> segment_base(std::string_view file_name, std::string_view 
 }
 
 Result<std::shared_ptr<Segment>> Segment::open(Storage& storage, const std::string& directory, Offset base,
-                                               const PartitionOptions& options) {
+                                               const PartitionOptions& options, std::string_view name_suffix) {
   const OpenMode mode = options.read_only ? OpenMode::read : OpenMode::create;
   const std::string path = directory + "/" + segment_file_name(base, kLogSuffix);
-  Result<std::unique_ptr<File>> file = storage.open(path, mode);
+  const auto name = [&](std::string_view suffix) {
+    return directory + "/" + segment_file_name(base, suffix) + std::string(name_suffix);
+  };
+  Result<std::unique_ptr<File>> file = storage.open(name(kLogSuffix), mode);
   if (!file) return file.error();
-  Result<std::unique_ptr<OffsetIndex>> offsets =
-      OffsetIndex::open(storage, directory + "/" + segment_file_name(base, kIndexSuffix), mode);
+  Result<std::unique_ptr<OffsetIndex>> offsets = OffsetIndex::open(storage, name(kIndexSuffix), mode);
   if (!offsets) return offsets.error();
-  Result<std::unique_ptr<TimeIndex>> times =
-      TimeIndex::open(storage, directory + "/" + segment_file_name(base, kTimeIndexSuffix), mode);
+  Result<std::unique_ptr<TimeIndex>> times = TimeIndex::open(storage, name(kTimeIndexSuffix), mode);
   if (!times) return times.error();
   const Result<std::uint64_t> size = (*file)->size();
   if (!size) return size.error();

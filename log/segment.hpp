@@ -49,14 +49,16 @@ struct SegmentScan {
 
 class Segment {
  public:
-  /// Opens the segment's files, made when absent; with options.read_only nothing is ever made or written.
+  /// Opens the segment's files, made when absent; with options.read_only nothing is ever made or written. `name_suffix` stands
+  /// behind their names as long as they have not taken their place (segment_swap.hpp).
   /// Call load_tail() or rebuild() before the first append to what has records. Errors: not_found, no_space, io.
   static Result<std::shared_ptr<Segment>> open(Storage& storage, const std::string& directory, Offset base,
-                                               const PartitionOptions& options);
+                                               const PartitionOptions& options, std::string_view name_suffix = {});
 
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
 
   // Opening.
 
@@ -152,7 +154,6 @@ class Segment {
           std::unique_ptr<TimeIndex> times, const PartitionOptions& options);
 
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
-  [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
   [[nodiscard]] Place place_of(const std::optional<OffsetEntry>& entry) const;
   [[nodiscard]] Place place_by_index(Offset target) const { return place_of(offsets_->find_at_most(target - base_)); }
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;

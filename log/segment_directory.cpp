@@ -56,7 +56,8 @@ Result<void> remove_segment(Storage& storage, const std::string& directory, Offs
   return remove_if_present(storage, directory + "/" + segment_file_name(base, kSnapshotSuffix));
 }
 
-Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths) {
+Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths,
+                               bool with_snapshot) {
   const auto set_aside = [&](std::string_view suffix) -> Result<void> {
     const std::string path = directory + "/" + segment_file_name(base, suffix);
     const std::string aside = path + std::string(kDeletedSuffix);
@@ -68,7 +69,7 @@ Result<void> set_segment_aside(Storage& storage, const std::string& directory, O
   for (const std::string_view suffix : kSidecarSuffixes) {
     if (Result<void> done = set_aside(suffix); !done) return done;
   }
-  return set_aside(kSnapshotSuffix);
+  return with_snapshot ? set_aside(kSnapshotSuffix) : Result<void>{};
 }
 
 }  // namespace lungo

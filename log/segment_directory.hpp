@@ -25,7 +25,8 @@ Result<void> remove_if_present(Storage& storage, const std::string& path);
 Result<void> remove_segment(Storage& storage, const std::string& directory, Offset base);
 
 /// Gives a segment's files the names under which they wait to be removed, the log file first, and appends those to `paths`.
-/// Errors: io.
-Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths);
+/// What is known of producers as of its base may stay: where another segment has that. Errors: io.
+Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths,
+                               bool with_snapshot = true);
 
 }  // namespace lungo

@@ -22,18 +22,13 @@ std::optional<Offset> base_in(std::string_view name) {
 
 bool is_log(std::string_view name) { return name.ends_with(std::string(kLogSuffix) + std::string(kSwapSuffix)); }
 
-class SwapRecovery {
+class Swaps {
  public:
-  SwapRecovery(Storage& storage, const std::string& directory) : storage_(storage), directory_(directory) {}
+  Swaps(Storage& storage, const std::string& directory) : storage_(storage), directory_(directory) {}
 
-  Result<void> run(bool read_only) {
-    const Result<std::vector<DirEntry>> entries = storage_.list(directory_);
-    if (!entries) return entries.error() == Errc::not_found ? Result<void>{} : entries.error();
-    for (const DirEntry& entry : *entries) {
-      if (!entry.is_directory) sort_in(entry.name);
-    }
-    take_back_unfinished();
-    if (read_only) return refuse_if_finished();
+  Result<void> finish() {
+    const Result<std::vector<DirEntry>> entries = look();
+    if (!entries) return entries.error();
     if (deleted_.empty() && cleaned_.empty() && swaps_.empty() && void_swaps_.empty()) return {};
     const Result<Range> range = replaced();
     if (!range) return range.error();
@@ -44,11 +39,49 @@ class SwapRecovery {
     return put_in_place(*range, *entries);
   }
 
+  Result<std::vector<ReadableSegment>> readable() {
+    const Result<std::vector<DirEntry>> entries = look();
+    if (!entries) return entries.error();
+    const Result<Range> range = replaced();
+    if (!range) return range.error();
+    std::vector<ReadableSegment> found;
+    for (const DirEntry& entry : *entries) {
+      const std::optional<Offset> base = segment_base(entry.name, kLogSuffix);
+      if (base && (*base < range->begin || *base >= range->end)) found.push_back({.base = *base});
+    }
+    for (const std::string& name : swaps_) {
+      if (is_log(name)) found.push_back({.base = *base_in(name), .waits = true});
+    }
+    std::ranges::sort(found, {}, &ReadableSegment::base);
+    return found;
+  }
+
+  Result<void> discard() {
+    const Result<std::vector<DirEntry>> entries = look();
+    if (!entries) return entries.error();
+    if (std::ranges::any_of(swaps_, is_log)) return Error{Errc::io, directory_ + " has an exchange to be finished"};
+    if (Result<void> removed = remove_durably(void_swaps_); !removed) return removed;
+    if (Result<void> removed = remove_durably(swaps_); !removed) return removed;
+    return remove_durably(cleaned_);
+  }
+
  private:
   struct Range {
     Offset begin;
     Offset end;
   };
+
+  /// What is there, sorted into the lists below.
+  Result<std::vector<DirEntry>> look() {
+    Result<std::vector<DirEntry>> entries = storage_.list(directory_);
+    if (!entries && entries.error() == Errc::not_found) entries = std::vector<DirEntry>{};
+    if (!entries) return entries;
+    for (const DirEntry& entry : *entries) {
+      if (!entry.is_directory) sort_in(entry.name);
+    }
+    take_back_unfinished();
+    return entries;
+  }
 
   void sort_in(const std::string& name) {
     const std::optional<Offset> base = base_in(name);
@@ -66,12 +99,6 @@ class SwapRecovery {
     const auto first_void = std::ranges::stable_partition(swaps_, counts).begin();
     void_swaps_.assign(first_void, swaps_.end());
     swaps_.erase(first_void, swaps_.end());
-  }
-
-  [[nodiscard]] Result<void> refuse_if_finished() const {
-    const auto log = std::ranges::find_if(swaps_, is_log);
-    if (log == swaps_.end()) return {};
-    return Error{Errc::unsupported, directory_ + "/" + *log + " has not taken its place yet; a writer has to open first"};
   }
 
   // What the logs among the swaps replace: from the first one's base to the end of the last one's records.
@@ -150,8 +177,61 @@ class SwapRecovery {
 
 }  // namespace
 
-Result<void> finish_swaps(Storage& storage, const std::string& directory, bool read_only) {
-  return SwapRecovery{storage, directory}.run(read_only);
+Result<void> finish_swaps(Storage& storage, const std::string& directory) { return Swaps{storage, directory}.finish(); }
+
+// A directory that is read while a file gets another name may show neither.
+Result<std::vector<ReadableSegment>> readable_segments(Storage& storage, const std::string& directory) {
+  constexpr int kAttempts = 5;
+  Result<std::vector<ReadableSegment>> seen = Swaps{storage, directory}.readable();
+  for (int attempt = 1; seen && attempt < kAttempts; ++attempt) {
+    Result<std::vector<ReadableSegment>> again = Swaps{storage, directory}.readable();
+    if (!again || *again == *seen) return again;
+    seen = std::move(again);
+  }
+  return seen;
+}
+
+// ---- the writer's side ----
+
+Result<void> discard_cleaned(Storage& storage, const std::string& directory) { return Swaps{storage, directory}.discard(); }
+
+namespace {
+
+Result<void> rename_end(Storage& storage, const std::string& path, std::string_view from, std::string_view to) {
+  return storage.rename(path + std::string(from), path + std::string(to));
+}
+
+}  // namespace
+
+Result<void> prepare_swap(Storage& storage, const std::string& directory, Offset base) {
+  for (const std::string_view suffix : {kIndexSuffix, kTimeIndexSuffix}) {
+    const std::string path = directory + "/" + segment_file_name(base, suffix);
+    if (Result<void> renamed = rename_end(storage, path, kCleanedSuffix, kSwapSuffix); !renamed) return renamed;
+  }
+  return {};
+}
+
+Result<void> commit_swap(Storage& storage, const std::string& directory, Offset base) {
+  const std::string path = directory + "/" + segment_file_name(base, kLogSuffix);
+  if (Result<void> renamed = rename_end(storage, path, kCleanedSuffix, kSwapSuffix); !renamed) return renamed;
+  return storage.sync_directory(directory);
+}
+
+Result<void> put_in_place(Storage& storage, const std::string& directory, std::span<const Offset> replaced,
+                          std::vector<std::string>& set_aside) {
+  for (const Offset base : replaced) {
+    const bool with_snapshot = base != replaced.front();
+    if (Result<void> aside = set_segment_aside(storage, directory, base, set_aside, with_snapshot); !aside) return aside;
+  }
+  // As in put_in_place() above: nothing comes back beside what has its place, and behind the log nothing is removed any more.
+  if (Result<void> durable = storage.sync_directory(directory); !durable) return durable;
+  for (const std::string_view suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix}) {
+    const std::string path = directory + "/" + segment_file_name(replaced.front(), suffix);
+    if (Result<void> renamed = rename_end(storage, path, kSwapSuffix, ""); !renamed) return renamed;
+    if (suffix != kLogSuffix) continue;
+    if (Result<void> durable = storage.sync_directory(directory); !durable) return durable;
+  }
+  return storage.sync_directory(directory);
 }
 
 }  // namespace lungo

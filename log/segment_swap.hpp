@@ -9,7 +9,9 @@
 // The files beside a log (.index and so on) go through the same names. A crash leaves a directory at any of these steps.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include <lungo/log/storage.hpp>
 
@@ -19,8 +21,32 @@ inline constexpr std::string_view kCleanedSuffix = ".cleaned";
 inline constexpr std::string_view kSwapSuffix = ".swap";
 
 /// Finishes or takes back what a crash interrupted; a crash meanwhile does no harm. An absent directory needs nothing.
-/// Errors: corrupt, when what is to take a place is not whole: then nothing was changed; unsupported, with `read_only`, when
-/// there is an exchange to be finished: the segments that are there are neither the old nor the new ones; io.
-Result<void> finish_swaps(Storage& storage, const std::string& directory, bool read_only);
+/// Errors: corrupt, when what is to take a place is not whole: then nothing was changed;
+/// io.
+Result<void> finish_swaps(Storage& storage, const std::string& directory);
+
+// The writer's side of an exchange, in this order. Where a step fails, what is there is as after a crash.
+
+/// Removes all that is no part of an exchange that counts: before one begins. Errors: io.
+Result<void> discard_cleaned(Storage& storage, const std::string& directory);
+/// The indexes of the cleaned segment get their next names; nothing counts yet. Errors: io.
+Result<void> prepare_swap(Storage& storage, const std::string& directory, Offset base);
+/// Its log, too: from then on the exchange counts. Errors: io: then it may count, or not.
+Result<void> commit_swap(Storage& storage, const std::string& directory, Offset base);
+/// Sets the files of the segments `replaced` aside, and puts the new one in the place of the first. `set_aside` gets the paths
+/// that are to be removed. Errors: io.
+Result<void> put_in_place(Storage& storage, const std::string& directory, std::span<const Offset> replaced,
+                          std::vector<std::string>& set_aside);
+
+/// A log file that a reader has to open.
+struct ReadableSegment {
+  Offset base;
+  bool waits = false;  // its files end with .swap: the exchange counts, and the old ones are passed over
+  friend bool operator==(const ReadableSegment&, const ReadableSegment&) = default;
+};
+/// Those of a partition, ascending, for a reader that may change nothing: beside a writer, or of what a crash left. One that is
+/// not found after this has been exchanged meanwhile. An absent directory holds nothing. Errors: corrupt; not_found, while an
+/// exchange goes on; io.
+Result<std::vector<ReadableSegment>> readable_segments(Storage& storage, const std::string& directory);
 
 }  // namespace lungo

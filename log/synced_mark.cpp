@@ -99,6 +99,11 @@ Result<void> SyncedMark::sync_if_due(Instant now) {
   return file_->sync();
 }
 
+Result<void> SyncedMark::make_durable(Offset end) {
+  if (Result<void> written = write_slot(end); !written) return written;
+  return file_->sync();
+}
+
 Result<void> SyncedMark::reset(Offset end) {
   for (int slot = 0; slot < 2; ++slot) {
     if (Result<void> written = write_slot(end); !written) return written;

@@ -34,6 +34,8 @@ class SyncedMark {
   void note(Offset end);
   /// Syncs the file when it is about a second since the last time. Errors: io.
   Result<void> sync_if_due(Instant now);
+  /// Notes it and syncs the file: for who relies on it. Errors: no_space, io.
+  Result<void> make_durable(Offset end);
   /// Sets both slots to `end`, which may lie below what was noted, and syncs: before a log is cut. Errors: no_space, io.
   Result<void> reset(Offset end);
 

@@ -1,8 +1,11 @@
 #include "topics_file.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <limits>
 
+#include <lungo/log/check.hpp>
 #include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
 #include "tail_page.hpp"
@@ -76,6 +79,20 @@ std::string fault_in_places(const std::vector<TopicEntry>& topics) {
   return {};
 }
 
+std::string format_ratio(double ratio) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
+  check(error == std::errc{}, "a ratio is a short number");
+  return {text.data(), end};
+}
+
+std::optional<double> parse_ratio(std::string_view text) {
+  double ratio = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return ratio;
+}
+
 Properties properties_of(const TopicEntry& topic) {
   const TopicSpec& spec = topic.info.spec;
   Properties properties{
@@ -94,6 +111,16 @@ Properties properties_of(const TopicEntry& topic) {
   if (topic.gaps) properties.push_back({"gaps", "1"});
   if (spec.compression != Compression::none)
     properties.push_back({"compression.type", std::string(to_string(spec.compression))});
+  const TopicSpec defaults;
+  if (spec.tombstone_age != defaults.tombstone_age) {
+    properties.push_back({"delete.retention.ms", std::to_string(spec.tombstone_age.count())});
+  }
+  if (spec.compaction_lag != defaults.compaction_lag) {
+    properties.push_back({"min.compaction.lag.ms", std::to_string(spec.compaction_lag.count())});
+  }
+  if (spec.dirty_ratio_min != defaults.dirty_ratio_min) {
+    properties.push_back({"min.cleanable.dirty.ratio", format_ratio(spec.dirty_ratio_min)});
+  }
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
@@ -112,6 +139,8 @@ Result<void> set_number(TopicSpec& spec, const Property& property, const std::st
   if (property.key == "segment.bytes") spec.segment_bytes = static_cast<std::uint64_t>(*number);
   if (property.key == "segment.ms") spec.segment_age = std::chrono::milliseconds{*number};
   if (property.key == "retention.ms") spec.retention_age = std::chrono::milliseconds{*number};
+  if (property.key == "delete.retention.ms") spec.tombstone_age = std::chrono::milliseconds{*number};
+  if (property.key == "min.compaction.lag.ms") spec.compaction_lag = std::chrono::milliseconds{*number};
   if (property.key == "retention.bytes") {
     if (*number < 0) return damaged(path, "retention.bytes=" + property.value);
     spec.retention_bytes = static_cast<std::uint64_t>(*number);
@@ -120,8 +149,9 @@ Result<void> set_number(TopicSpec& spec, const Property& property, const std::st
 }
 
 Result<void> set_property(TopicEntry& topic, const Property& property, const std::string& path) {
-  constexpr std::string_view kNumbers[] = {"partitions",    "streams",    "compact",      "flush.interval.ms",
-                                           "segment.bytes", "segment.ms", "retention.ms", "retention.bytes"};
+  constexpr std::string_view kNumbers[] = {
+      "partitions", "streams",      "compact",         "flush.interval.ms",   "segment.bytes",
+      "segment.ms", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms"};
   if (std::ranges::find(kNumbers, property.key) != std::end(kNumbers)) return set_number(topic.info.spec, property, path);
   if (property.key == "id") {
     const Result<TopicId> id = parse_topic_id(property.value);
@@ -136,6 +166,10 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
     const std::optional<Compression> codec = parse_compression(property.value);
     if (!codec) return damaged(path, "compression.type=" + property.value);
     topic.info.spec.compression = *codec;
+  } else if (property.key == "min.cleanable.dirty.ratio") {
+    const std::optional<double> ratio = parse_ratio(property.value);
+    if (!ratio) return damaged(path, "min.cleanable.dirty.ratio=" + property.value);
+    topic.info.spec.dirty_ratio_min = *ratio;
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
     if (!ranges) return damaged(path, "tail.places=" + property.value);
@@ -164,6 +198,9 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.segment_age && spec.segment_age->count() < 1) return refused(spec, "segment_age must be 1 ms or more");
   if (spec.retention_age && spec.retention_age->count() < 0) return refused(spec, "retention_age is negative");
   if (spec.retention_bytes && *spec.retention_bytes > kRetentionBytesMax) return refused(spec, "retention_bytes is too large");
+  if (spec.tombstone_age.count() < 0) return refused(spec, "tombstone_age is negative");
+  if (spec.compaction_lag.count() < 0) return refused(spec, "compaction_lag is negative");
+  if (!(spec.dirty_ratio_min >= 0 && spec.dirty_ratio_min <= 1)) return refused(spec, "dirty_ratio_min must be 0 to 1");
   if (!parse_compression(to_string(spec.compression))) return refused(spec, "there is no such compression");
   return {};
 }
@@ -172,6 +209,9 @@ Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
   if (change.ack_level) spec.ack_level = *change.ack_level;
   if (change.flush_interval) spec.flush_interval = *change.flush_interval;
   if (change.segment_bytes) spec.segment_bytes = *change.segment_bytes;
+  if (change.tombstone_age) spec.tombstone_age = *change.tombstone_age;
+  if (change.compaction_lag) spec.compaction_lag = *change.compaction_lag;
+  if (change.dirty_ratio_min) spec.dirty_ratio_min = *change.dirty_ratio_min;
   const auto limit = [](auto& setting, const auto& wanted, const auto& none) {
     if (wanted) setting = *wanted;
     if (wanted == none) setting.reset();

@@ -21,6 +21,7 @@
 // The three before `tail.places` stand there only where there is such a limit. A Lungo that does not know them keeps them, and
 // the records.
 // `gaps=1` stands where Apache Kafka wrote records of the topic: offsets may be missing.
+// `delete.retention.ms`, `min.compaction.lag.ms` and `min.cleanable.dirty.ratio` stand where they are not TopicSpec's defaults.
 // `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in

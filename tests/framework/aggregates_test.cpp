@@ -343,6 +343,31 @@ TEST(Snapshots, BigStatesAreCutIntoChunks) {
   EXPECT_FALSE(snapshots.load("c").value());
 }
 
+// Compaction leaves the last record of each key: a chunk that had the key of one before would take that one's place while the
+// row that lists it is still the last.
+TEST(Snapshots, TheChunksOfASaveTakeThePlaceOfNoOthers) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<test::MemoryEventLog>(simulation.ports());
+  EventStore store{log};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(2'000'000)};
+  for (int save = 0; save < 2; ++save) {
+    ASSERT_TRUE(snapshots.save_wait("a", big));
+    simulation.clock.advance(std::chrono::seconds{1});
+  }
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  std::map<std::string, int> keys;
+  for (Offset at{0}; at < log->ends(partition)->committed;) {
+    const Fetched fetched = log->read(partition, at, 1 << 20).value();
+    RecordCursor cursor = fetched.records();
+    while (const RecordView* record = cursor.next()) ++keys[std::string(as_text(record->key))];
+    at = fetched.next().offset;
+  }
+  EXPECT_EQ(keys.size(), 7u);
+  for (const auto& [key, count] : keys) EXPECT_EQ(count, key == "a" ? 2 : 1) << key;
+}
+
 TEST(Snapshots, OneChunkAtATimeWaitsInTheLog) {
   test::Simulation simulation{1};
   const Ports ports = simulation.ports();

@@ -97,10 +97,31 @@ TEST(TopicSettings, LimitsAreKeptWhereThereAreSome) {
   EXPECT_EQ(read[1].info.spec, topics[1].info.spec);
 }
 
+TEST(TopicSettings, ThoseOfCompactionAreKeptWhereTheyAreNotTheDefaults) {
+  std::vector<TopicEntry> topics{topic("a", 1), topic("b", 1)};
+  topics[1].info.spec.tombstone_age = std::chrono::milliseconds{0};
+  topics[1].info.spec.compaction_lag = std::chrono::milliseconds{7};
+  topics[1].info.spec.dirty_ratio_min = 0.1;
+  const std::string text = format_topics(topics);
+  EXPECT_NE(text.find("\ndelete.retention.ms=0\nmin.compaction.lag.ms=7\nmin.cleanable.dirty.ratio=0.1\n"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("min.cleanable"), text.rfind("min.cleanable"));
+  const std::vector<TopicEntry> read = parse_topics("lungo.topics", as_bytes(text)).value();
+  EXPECT_EQ(read[0].info.spec, topics[0].info.spec);
+  EXPECT_EQ(read[1].info.spec, topics[1].info.spec);
+  const TopicSpec altered = changed(read[1].info.spec, {.compaction_lag = std::chrono::milliseconds{8}}).value();
+  EXPECT_EQ(altered.compaction_lag, std::chrono::milliseconds{8});
+  EXPECT_EQ(altered.dirty_ratio_min, 0.1);
+  EXPECT_EQ(changed(altered, {.dirty_ratio_min = 1.01}).error(), Errc::invalid_argument);
+}
+
 TEST(TopicSettings, LimitsThatCannotBeAreDamage) {
   for (const Property& property :
        {Property{"segment.ms", "0"}, Property{"retention.ms", "-1"}, Property{"retention.bytes", "-1"},
-        Property{"retention.bytes", "x"}, Property{"segment.ms", ""}}) {
+        Property{"retention.bytes", "x"}, Property{"segment.ms", ""}, Property{"delete.retention.ms", "-1"},
+        Property{"min.compaction.lag.ms", "-1"}, Property{"min.cleanable.dirty.ratio", "-0.1"},
+        Property{"min.cleanable.dirty.ratio", "1.1"}, Property{"min.cleanable.dirty.ratio", "nan"},
+        Property{"min.cleanable.dirty.ratio", "0.5x"}, Property{"min.cleanable.dirty.ratio", ""}}) {
     const std::string text = format_property_file("topics", 1, {{"topic", "a"}, {"partitions", "1"}, property});
     EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).error(), Errc::corrupt) << property.key << "=" << property.value;
   }

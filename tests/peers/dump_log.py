@@ -62,7 +62,7 @@ def run_tool(*arguments):
     return done.stdout, done.stderr
 
 
-def parse(output):
+def parse(output, gaps=False):
     """[(file, [batch], invalid bytes)]: what `--deep-iteration` printed. Raises Problem for anything unsound inside a file."""
     files = []
     seen = 0  # records of the batch at hand
@@ -78,7 +78,7 @@ def parse(output):
             files[-1][1].append(Batch(int(match["base"]), int(match["last"]) + 1, int(match["epoch"]), int(match["count"])))
         elif match := _RECORD.fullmatch(line):
             batch = files[-1][1][-1]
-            if int(match["offset"]) != batch.base + seen:
+            if int(match["offset"]) != batch.base + seen and not (gaps and batch.base <= int(match["offset"]) < batch.end):
                 raise Problem(f"{files[-1][0]}: record {match['offset']} where {batch.base + seen} was due")
             seen += 1
         elif match := _INVALID.fullmatch(line):
@@ -95,14 +95,14 @@ def _finish(files, seen):
         raise Problem(f"{files[-1][0]}: {files[-1][1][-1]} shows {seen} records")
 
 
-def join(files):
+def join(files, gaps=False):
     """One Dump out of a partition's files, in order. Offsets and epochs must follow on; only the last may end in half a batch."""
     batches = []
     for number, (path, of_file, invalid_bytes) in enumerate(files):
         if invalid_bytes and number + 1 < len(files):
             raise Problem(f"{path}: {invalid_bytes} invalid bytes at the end of a segment that is not the last")
         for batch in of_file:
-            if batches and batch.base != batches[-1].end:
+            if batches and batch.base != batches[-1].end and not (gaps and batch.base > batches[-1].end):
                 raise Problem(f"{path}: offset {batch.base} follows {batches[-1].end - 1}")
             if batches and batch.epoch < batches[-1].epoch:
                 raise Problem(f"{path}: epoch {batch.epoch} follows {batches[-1].epoch}")
@@ -114,13 +114,13 @@ def segment_files(partition, suffix):
     return [os.path.join(partition, name) for name in sorted(os.listdir(partition)) if re.fullmatch(r"\d{20}" + re.escape(suffix), name)]
 
 
-def dump_partition(partition):
-    """Every batch and record of a partition directory, by kafka-dump-log --deep-iteration."""
+def dump_partition(partition, gaps=False):
+    """Every batch and record of a partition directory, by kafka-dump-log --deep-iteration. With `gaps` offsets may be missing."""
     logs = segment_files(partition, ".log")
     if not logs:
         return Dump([], 0)
     output, _ = run_tool("--deep-iteration", "--files", ",".join(logs))
-    return join(parse(output))
+    return join(parse(output, gaps), gaps)
 
 
 def check_indexes(partition):

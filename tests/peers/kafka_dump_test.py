@@ -139,6 +139,21 @@ class KafkaDumpLog(unittest.TestCase):
             output, _ = dump_log.run_tool("--files", ",".join(logs))
             self.assertIn(f" compresscodec: {codec} ", output)
 
+    def test_reads_what_compaction_leaves(self):
+        scratch = self.directory
+        for codec in ("none", "zstd"):
+            self.directory = os.path.join(scratch, codec)
+            os.mkdir(self.directory)
+            writer = self.start("compact", codec)
+            self.assertEqual(writer.stop(), 0)
+            for partition, end in zip(self.partitions(), writer.ends):
+                dump = dump_log.dump_partition(partition, gaps=True)
+                self.assertEqual((dump.end, dump.invalid_bytes), (end, 0))
+                self.assertLess(dump.records_below(end), end / 2)
+                dump_log.check_indexes(partition)
+                output, _ = dump_log.run_tool("--files", dump_log.segment_files(partition, ".log")[0])
+                self.assertRegex(output, r"deleteHorizonMs: OptionalLong\[\d+\]")
+
 
 if __name__ == "__main__":
     APPENDER = sys.argv.pop(1)

@@ -43,7 +43,7 @@ struct TopicSpec {
   std::string name;             // [a-zA-Z0-9._-]{1,249}, neither "." nor ".."
   std::int32_t partitions = 4;  // fixed for stream topics
   bool streams = false;         // lungo.streams: conditions, stream index, no compaction, no retention unless asked for
-  bool compact = false;         // cleanup.policy=compact (stored; compaction itself is a later issue)
+  bool compact = false;         // cleanup.policy=compact: of each key the last record stays; every record has a key
   AckLevel ack_level = AckLevel::isr_sync;
   std::chrono::milliseconds flush_interval{5};  // an unsynced tail is synced this long after its oldest byte; kFlushNever
   std::uint64_t segment_bytes = 64ull << 20;
@@ -52,6 +52,10 @@ struct TopicSpec {
   std::optional<std::chrono::milliseconds> retention_age;  // a segment goes when its newest record is older
   std::optional<std::uint64_t> retention_bytes;            // per partition: the oldest segments go while so much stays
   Compression compression = Compression::none;             // of batches from now on, except where it saves nothing
+  // Of compacted topics. What is looked at are whole segments, never the one that is being written.
+  std::chrono::milliseconds tombstone_age{24 * 3'600'000};  // a record without a value stays so long after the first time
+  std::chrono::milliseconds compaction_lag{0};              // a record may stay beside later ones of its key at least so long
+  double dirty_ratio_min = 0.5;                             // share of the bytes that were not compacted yet, 0 to 1
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
 
@@ -67,6 +71,9 @@ struct TopicChange {
   std::optional<std::chrono::milliseconds> segment_age;    // or kNoAgeLimit
   std::optional<std::chrono::milliseconds> retention_age;  // or kNoAgeLimit
   std::optional<std::uint64_t> retention_bytes;            // or kNoSizeLimit
+  std::optional<std::chrono::milliseconds> tombstone_age;
+  std::optional<std::chrono::milliseconds> compaction_lag;
+  std::optional<double> dirty_ratio_min;
 };
 
 struct TopicInfo {

@@ -60,6 +60,16 @@ struct SegmentFacts {
   std::optional<Timestamp> newest;  // its largest timestamp; nothing in an empty segment
 };
 
+/// A round of compaction.
+struct CompactionRound {
+  Offset begin;                                // keys are unique below it: where the round before ended
+  Offset end;                                  // a segment's base; committed and synced up to there
+  Timestamp now;                               // what delete horizons are set by
+  std::chrono::milliseconds tombstone_age{0};  // so long tombstones stay
+  std::size_t memory_bytes = 32u << 20;        // for the keys of [begin, end); where it doesn't do, the round ends earlier
+  std::size_t step_bytes = 1u << 20;           // about so much is read or written in a step
+};
+
 class PartitionLog {
  public:
   /// Opens `directory`, made when absent. With a `clean` that fits nothing is scanned. Otherwise every segment that reaches
@@ -114,6 +124,13 @@ class PartitionLog {
   /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
   /// a reader. Before the first append.
   void when_streams_are_due(std::function<void()> wake);
+  /// Goes one bounded step of a round of compaction, which `round` begins where none is under way; compaction.hpp says what
+  /// becomes of the records. Offsets stay, readers go on, and a crash leaves the old segments or the new ones. Where the round
+  /// ended, once it is over: keys are unique below that; nothing while there is more to do. One caller at a time.
+  /// Errors: unsupported for a log without gaps or read-only; corrupt, no_space, io, or what sync() answers: then the round is
+  /// given up, and what has been exchanged stays so. When that leaves files that can't be told apart after a crash, the
+  /// partition has failed.
+  Result<std::optional<Offset>> compact(const CompactionRound& round);
   /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
   /// another's.
   void refuse(const Error& cause);

@@ -1,0 +1,87 @@
+// PartitionLog: a round of compaction, and the exchange of its segments.
+
+#include <algorithm>
+#include <iterator>
+
+#include "partition_parts.hpp"
+#include "segment_swap.hpp"
+
+namespace lungo {
+
+namespace {
+
+/// Those that lie below `end`, which is the base of the first one that doesn't.
+Segments below(const Segments& all, Offset end) {
+  Segments found;
+  std::ranges::copy_if(all, std::back_inserter(found), [end](const auto& segment) { return segment->base() < end; });
+  return found;
+}
+
+}  // namespace
+
+Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round) {
+  Parts& parts = *parts_;
+  if (!parts.options.gaps || parts.options.read_only) return Error{Errc::unsupported, parts.directory + " is not compacted"};
+  const std::lock_guard lock(parts.removing);
+  const auto give_up = [&parts](const Error& cause) {
+    parts.compaction.reset();
+    // What can't be removed now goes before the next round.
+    if (!parts.failure.get()) static_cast<void>(discard_cleaned(parts.ports.storage, parts.directory).has_value());
+    return cause;
+  };
+  if (const std::optional<Error> failure = parts.failure.get()) return give_up(*failure);
+  if (!parts.compaction) {
+    const std::shared_ptr<const Segments> list = parts.segments.snapshot();
+    const auto is_base = [&round](const auto& segment) { return segment->base() == round.end; };
+    if (round.end > synced_end() || std::ranges::none_of(*list, is_base)) {
+      return Error{Errc::invalid_argument,
+                   parts.directory + " can't be compacted up to offset " + std::to_string(round.end.value())};
+    }
+    parts.compaction = std::make_unique<Compaction>(
+        Compaction::Log{parts.ports.storage, parts.directory, parts.options, parts.buffers, parts.epochs},
+        below(*list, round.end), parts.segment_bytes, round);
+  }
+  Compaction& compaction = *parts.compaction;
+  const Result<Compaction::Turn> turn = compaction.step(start());
+  if (!turn) return give_up(turn.error());
+  if (*turn == Compaction::Turn::exchange) {
+    const std::shared_ptr<const Segments> list = parts.segments.snapshot();
+    if (std::ranges::find(*list, compaction.replaced().front()) == list->end()) {  // deleted meanwhile
+      const Offset begin = compaction.begin();
+      static_cast<void>(give_up(Error{Errc::history_trimmed, parts.directory}));
+      return std::optional{begin};
+    }
+    if (Result<void> exchanged = parts.exchange(compaction); !exchanged) return give_up(exchanged.error());
+    compaction.exchanged();
+  }
+  if (*turn != Compaction::Turn::done) return std::optional<Offset>{};
+  const Offset reached = compaction.cleaned_end();
+  parts.compaction.reset();
+  return std::optional{reached};
+}
+
+/// From the commit on, a failure leaves what only an opening can tell apart.
+Result<void> PartitionLog::Parts::exchange(Compaction& round) {
+  Storage& storage = ports.storage;
+  const Offset base = round.replacement()->base();
+  sync_turn.take();
+  // A gap above what is proven to be synced counts as a torn tail.
+  const Result<void> proven = mark->make_durable(Offset{synced_end});
+  sync_turn.give_back();
+  if (!proven) return fail(proven.error());
+  if (Result<void> prepared = prepare_swap(storage, directory, base); !prepared) return prepared;
+  if (Result<void> committed = commit_swap(storage, directory, base); !committed) return fail(committed.error());
+  put_in_list(round);
+  std::vector<Offset> replaced;
+  std::ranges::transform(round.replaced(), std::back_inserter(replaced), [](const auto& segment) { return segment->base(); });
+  if (Result<void> placed = put_in_place(storage, directory, replaced, set_aside); !placed) return fail(placed.error());
+  return {};
+}
+
+/// The start may have moved up since the round looked at it: what has left the list is not to take the new one's files along.
+void PartitionLog::Parts::put_in_list(const Compaction& round) {
+  const std::lock_guard lock(trimmed_mutex);
+  if (segments.exchange(round.replaced(), round.replacement())) std::erase(trimmed, round.replacement()->base());
+}
+
+}  // namespace lungo
