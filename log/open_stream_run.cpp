@@ -33,6 +33,18 @@ void OpenStreamRun::grow() {
   }
 }
 
+// Doubled until it is full: the last batch does not double it once more.
+void OpenStreamRun::make_room() {
+  constexpr std::size_t kRecordsMin = 64;
+  const std::size_t size = hashes_.size();
+  const std::size_t room =
+      size < records_max_ ? std::clamp(size * 2, kRecordsMin, std::max(records_max_, kRecordsMin)) : size + size / 8;
+  hashes_.reserve(room);
+  relative_.reserve(room);
+  places_.reserve(room);
+  previous_.reserve(room);
+}
+
 void OpenStreamRun::pass(Offset end) {
   check(end >= end_, "offsets ascend");
   end_ = end;
@@ -44,6 +56,7 @@ void OpenStreamRun::add(Offset offset, std::uint64_t hash, std::uint32_t place) 
   pass(offset.next());
   if (hash == kNoKeyHash) return;
   if ((used_ + 1) * 3 > latest_.size() * 2) grow();
+  if (hashes_.size() == hashes_.capacity()) make_room();
   const auto record = static_cast<std::uint32_t>(hashes_.size());
   std::uint32_t& latest = latest_[slot_of(hash)];
   if (latest == kNone) ++used_;

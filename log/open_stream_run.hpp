@@ -56,6 +56,7 @@ class OpenStreamRun {
   [[nodiscard]] std::uint32_t latest_of(std::uint64_t hash) const;
   [[nodiscard]] Offset offset_of(std::uint32_t record) const { return begin_.plus(relative_[record]); }
   void grow();
+  void make_room();
 
   std::size_t records_max_;
   Offset begin_;

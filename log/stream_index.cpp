@@ -7,7 +7,7 @@
 
 #include <lungo/log/check.hpp>
 
-#include "base/logger.hpp"
+#include "stream_merge_choice.hpp"
 
 namespace lungo {
 
@@ -33,7 +33,7 @@ Result<std::unique_ptr<StreamIndex>> StreamIndex::open(const Log& log, Offset en
   if (removed) {
     if (Result<void> synced = log.storage.sync_directory(log.directory); !synced) return synced.error();
   }
-  const bool is_due = covered != std::max<std::int64_t>(0, end - start) || names->size() > kMergedMax;
+  const bool is_due = covered != std::max<std::int64_t>(0, end - start) || names->size() > kMergedRunsMax;
   return std::unique_ptr<StreamIndex>{new StreamIndex(log, end, is_due)};
 }
 
@@ -212,22 +212,6 @@ void StreamIndex::discard(const std::shared_ptr<const StreamRunReader>& run, con
     make_hole_of(run, cause);
   }
   call_due();
-}
-
-std::size_t StreamIndex::resident_bytes() const {
-  const std::lock_guard lock(mutex_);
-  std::size_t bytes = table_->resident_bytes() + pieces_->capacity() * sizeof(Piece);
-  for (const Piece& piece : *pieces_) {
-    if (piece.table != nullptr) bytes += piece.table->records.resident_bytes();
-    if (piece.run != nullptr) bytes += piece.run->resident_bytes();
-  }
-  return bytes;
-}
-
-std::string StreamIndex::shape() const {
-  std::string shape;
-  for (const Piece& piece : *pieces()) shape += piece.run != nullptr ? 'r' : piece.table != nullptr ? 't' : '-';
-  return shape;
 }
 
 }  // namespace lungo

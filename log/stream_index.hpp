@@ -2,9 +2,10 @@
 //
 //   run | run | hole | run | table | table | open table          ascending, side by side, up to the log's end
 //
-// The owner adds each batch to the open table. A table that is full rests until the housekeeper writes it as a run, and four
-// runs or more of about one size become one. A hole is a range that nothing covers: at first all that is found at opening,
-// later what a crash, a damaged run or a truncation left. Whoever needs it has it read from the log; so does the housekeeper.
+// The owner adds each batch to the open table. A table that is full rests until the housekeeper writes it as a run, and runs
+// that lie side by side become one (stream_merge_choice.hpp). A hole is a range that nothing covers: at first all that is found
+// at opening, later what a crash, a damaged run or a truncation left. Whoever needs it has it read from the log; so does the
+// housekeeper.
 //
 // Promise: a hit is a record whose key may have the hash, and every such record is a hit. Nothing is answered from a run that
 // fails a check or is of another history. Memory: the open table and kTablesMax that rest, and of runs fence and filter.
@@ -32,12 +33,9 @@ namespace lungo {
 class StreamIndex {
  public:
   /// Tables at rest, at most: what is too much for who writes them becomes a hole.
-  static constexpr std::size_t kTablesMax = 3;
+  static constexpr std::size_t kTablesMax = 2;
   /// How much a step reads and writes of a merge.
   static constexpr std::size_t kStepBytes = 1u << 20;
-  /// Of runs that lie side by side so many become one, and more where some are small.
-  static constexpr std::size_t kMergedMin = 4;
-  static constexpr std::size_t kMergedMax = 16;
 
   /// The log that it is of. What it refers to outlives the index.
   struct Log {
@@ -83,11 +81,6 @@ class StreamIndex {
   /// Appends the offsets of [from, end) with this hash, ascending, of a first part of it, at most `limit`; returns up to where
   /// that is all. Errors: corrupt, io.
   Result<Offset> find(std::uint64_t hash, Offset from, Offset end, std::size_t limit, std::vector<Offset>& out);
-
-  /// What it holds in memory.
-  [[nodiscard]] std::size_t resident_bytes() const;
-  /// Ranges, as files and tables cover them, for tests: 'r', 't', '-' for a run, a table, a hole.
-  [[nodiscard]] std::string shape() const;
 
  private:
   friend class StreamWalk;

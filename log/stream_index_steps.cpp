@@ -1,11 +1,11 @@
 // StreamIndex: tables become runs, and runs fewer runs, in bounded steps. All with `working_` held.
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/logger.hpp"
 #include "stream_index.hpp"
+#include "stream_merge_choice.hpp"
 
 namespace lungo {
 
@@ -103,40 +103,12 @@ Result<bool> StreamIndex::merge() {
   return true;
 }
 
-namespace {
-
-// Runs [first, first + count) of `bytes` that are to become one; none with count 0. Where `bytes` are 0 there is no run. The
-// largest is no more than half of the others together: so each merge makes the run of its records three times as large, and few
-// runs are left over.
-struct Choice {
-  std::size_t first = 0;
-  std::size_t count = 0;
-  std::uint64_t bytes = std::numeric_limits<std::uint64_t>::max();
-};
-
-Choice choose(std::span<const std::uint64_t> bytes, std::size_t least, std::size_t most) {
-  Choice best;
-  for (std::size_t first = 0; first < bytes.size(); ++first) {
-    std::uint64_t sum = 0;
-    std::uint64_t largest = 0;
-    for (std::size_t i = first; i < bytes.size() && i - first < most && bytes[i] > 0; ++i) {
-      sum += bytes[i];
-      largest = std::max(largest, bytes[i]);
-      if (i - first + 1 >= least && sum - largest >= 2 * largest && sum < best.bytes) best = {first, i - first + 1, sum};
-    }
-  }
-  return best;
-}
-
-}  // namespace
-
-// The smallest merge of all that are worth it.
 Result<bool> StreamIndex::begin_merge() {
   if (merge_failed_) return false;
   const std::shared_ptr<const Pieces> list = pieces();
   std::vector<std::uint64_t> bytes;
   for (const Piece& piece : *list) bytes.push_back(piece.run != nullptr ? piece.run->file_bytes() : 0);
-  const Choice choice = choose(bytes, kMergedMin, kMergedMax);
+  const MergeChoice choice = choose_merge(bytes);
   if (choice.count == 0) return false;
   const std::span<const Piece> pieces = std::span{*list}.subspan(choice.first, choice.count);
   StreamRunMerge::Runs runs;

@@ -139,6 +139,35 @@ TEST(StreamIndex, MissingForeignAndDamagedRunsAreMadeAnew) {
   }
 }
 
+// Whole and undamaged, of the same offsets, and of other records: left over from before a crash, say.
+TEST(StreamIndex, ARunOfAnotherHistoryIsNotUsed) {
+  for (const bool gaps : {false, true}) {
+    const auto fixture_with = [gaps](const std::string& prefix, LeaderEpoch epoch) {
+      auto fixture = std::make_unique<PartitionFixture>();
+      fixture->options.gaps = gaps;
+      const auto log = open_streams(*fixture);
+      for (int i = 0; i < 40; ++i) EXPECT_TRUE(append(*log, {{.key = prefix + std::to_string(i), .value = "v"}}, epoch));
+      keep_streams(*log);
+      EXPECT_TRUE(log->sync());
+      return fixture;
+    };
+    const auto ours = fixture_with("s", LeaderEpoch{gaps ? 1 : 0});
+    const auto other = fixture_with("t", LeaderEpoch{0});
+    const std::vector<std::string> runs = runs_in(*ours);
+    ASSERT_EQ(runs, runs_in(*other));
+    ASSERT_EQ(runs.size(), 2u);
+    for (const std::string& run : runs) {
+      ours->truncate(run, 0);
+      ours->write(run, 0, *read_file(other->simulation->disk, other->path(run), 1 << 20));
+    }
+    const auto log = open_streams(*ours);
+    for (int i = 0; i < 40; ++i) {
+      EXPECT_EQ(log->read_key("s" + std::to_string(i), Offset{0}, Offset{40}, 10)->records.size(), 1u);
+      EXPECT_EQ(log->read_key("t" + std::to_string(i), Offset{0}, Offset{40}, 10)->records.size(), 0u);
+    }
+  }
+}
+
 // They are a cache: deleted, not converted.
 TEST(StreamIndex, RunsOfVersion1Go) {
   PartitionFixture fixture;
