@@ -138,6 +138,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     active->seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
+  if (Result<void> removed = remove_half_made(); !removed) return removed;
   if (Result<void> written = active->append(batch, last, max_timestamp); !written) {
     return written.error() == Errc::partition_failed ? fail(written.error()) : written;
   }
@@ -152,12 +153,23 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
 }
 
 Result<void> PartitionLog::Parts::add_segment(Offset base) {
-  // A failed attempt may have left files of this name.
+  if (Result<void> removed = remove_half_made(); !removed) return removed;
   if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
+  half_made = base;
   Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
+  half_made.reset();
   active = segment->get();
   segments.add(std::move(*segment));
+  names_changed.store(true, std::memory_order_release);
+  return {};
+}
+
+// The segment before it goes on: it would run past a name that says that it ends there.
+Result<void> PartitionLog::Parts::remove_half_made() {
+  if (!half_made) return {};
+  if (Result<void> removed = remove_segment(ports.storage, directory, *half_made); !removed) return removed;
+  half_made.reset();
   names_changed.store(true, std::memory_order_release);
   return {};
 }

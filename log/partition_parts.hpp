@@ -90,6 +90,7 @@ struct PartitionLog::Parts {
 
   // The owner's.
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
+  std::optional<Offset> half_made;     // a segment that could not be added, of which a file may be there
   LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it
   BatchBuilder builder;
   Bytes compressed;                       // the batch that is being written, where the topic compresses
@@ -114,6 +115,7 @@ struct PartitionLog::Parts {
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);
+  Result<void> remove_half_made();
   Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
   void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp);
