@@ -1,5 +1,5 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
-// partition_sync.cpp, partition_truncate.cpp, partition_read.cpp and partition_streams.cpp.
+// partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_read.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 
 #include "buffer_pool.hpp"
 #include "epoch_history.hpp"
+#include "partition_producers.hpp"
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
 #include "segment_list.hpp"
@@ -68,7 +69,8 @@ struct PartitionLog::Parts {
       : ports(ports_given),
         directory(std::move(directory_given)),
         options(options_given),
-        segment_bytes(options_given.segment_bytes) {}
+        segment_bytes(options_given.segment_bytes),
+        producers(ports.storage, directory, options.producer_expiry) {}
 
   const Ports ports;
   const std::string directory;
@@ -87,6 +89,8 @@ struct PartitionLog::Parts {
   std::atomic<std::uint64_t> written_bytes{0};  // since opening
   std::atomic<std::uint64_t> synced_bytes{0};   // of those
   std::atomic<bool> names_changed{false};       // the directory is to be synced
+
+  PartitionProducers producers;  // the owner's, but for its sync()
 
   // The owner's.
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
@@ -118,6 +122,10 @@ struct PartitionLog::Parts {
   Result<void> remove_half_made();
   Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
   void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
+  Result<Appended> append_batch(ProducerBatch& batch, LeaderEpoch epoch);
+  Result<std::optional<Appended>> check_producer(const BatchHeader& batch, Timestamp now);
+  [[nodiscard]] std::optional<Timestamp> log_append_time() const;
+  Result<void> write_records(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp);
   [[nodiscard]] RecordLookup lookup(Offset end) const;
   Result<const RecentIds*> ids();

@@ -21,7 +21,9 @@
 // The three before `tail.places` stand there only where there is such a limit. A Lungo that does not know them keeps them, and
 // the records.
 // `gaps=1` stands where Apache Kafka wrote records of the topic: offsets may be missing.
-// `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed.
+// `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed,
+// `message.timestamp.type=LogAppendTime` where records have the log's times, `max.message.bytes=N` and `producer.expiry.ms=N`
+// where they are others than a TopicSpec begins with.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
 // their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read

@@ -35,6 +35,12 @@ enum class Durability {
   synced,     // on disk
 };
 
+/// What a record's time is. In every home as Kafka's message.timestamp.type.
+enum class TimestampKind {
+  create,      // what the appender says
+  log_append,  // when its batch was written, whatever the appender says
+};
+
 /// For a topic whose tail is synced only when somebody asks for it.
 inline constexpr std::chrono::milliseconds kFlushNever = std::chrono::milliseconds::max();
 
@@ -52,6 +58,9 @@ struct TopicSpec {
   std::optional<std::chrono::milliseconds> retention_age;  // a segment goes when its newest record is older
   std::optional<std::uint64_t> retention_bytes;            // per partition: the oldest segments go while so much stays
   Compression compression = Compression::none;             // of batches from now on, except where it saves nothing
+  TimestampKind timestamps = TimestampKind::create;
+  std::uint32_t batch_bytes_max = 1'048'588;              // of a producer's finished batch; Kafka's max.message.bytes
+  std::chrono::milliseconds producer_expiry{86'400'000};  // a producer that has not appended for so long is forgotten
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
 
@@ -103,7 +112,7 @@ struct Appended {
   Offset first;
   Offset end;  // one past the last record of this append
   LeaderEpoch epoch;
-  bool repeated = false;  // recognised by its l.id: nothing was written now
+  bool repeated = false;  // recognised by its l.id, or by its producer's sequence: nothing was written now
 };
 
 /// Runs exactly once, when the records are committed (or what else `durability` asks for) or the append has failed. On the
