@@ -10,6 +10,8 @@
 
 #include <lungo/log/appender.hpp>
 
+#include "batch_validation.hpp"
+
 namespace lungo {
 
 /// A caller inside append_wait(), on its stack. Whoever stores `done` or `leads` must have taken the parker before: the caller
@@ -43,6 +45,7 @@ struct Recipient {
 struct QueuedAppend {
   EncodedRecords own;
   EncodedRecords* borrowed = nullptr;  // of a caller that waits; instead of `own`
+  ProducerBatch* batch = nullptr;      // likewise; shares no group
   std::optional<Condition> condition;
   std::optional<Offset> since;
   bool needs_sync = false;
@@ -51,6 +54,7 @@ struct QueuedAppend {
   std::vector<Recipient> more;
 
   [[nodiscard]] EncodedRecords& records() { return borrowed != nullptr ? *borrowed : own; }
+  [[nodiscard]] std::size_t size_bytes() { return batch != nullptr ? batch->size_bytes() : records().size_bytes(); }
 };
 
 /// Written, or refused, and not told yet.

@@ -308,7 +308,7 @@ void AppendQueue::fail(const Error& cause) {
     }
     unsynced_.clear();
     for (QueuedAppend& item : queued_) {
-      written_bytes_ += item.records().size_bytes();
+      written_bytes_ += item.size_bytes();
       item.needs_sync = false;
       take_written(std::move(item), *failed_);
     }
@@ -341,7 +341,7 @@ Result<CleanEnd> AppendQueue::close() {
     const Lock lock(mutex_);
     closed_ = true;
     for (QueuedAppend& item : queued_) {
-      written_bytes_ += item.records().size_bytes();
+      written_bytes_ += item.size_bytes();
       take_written(std::move(item), refused(Errc::closed, "the log is closed"));
     }
     queued_.clear();

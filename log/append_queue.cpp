@@ -178,7 +178,7 @@ Result<Appended> AppendQueue::append_wait(const RecordFields& fields, Durability
   }
   alone_.clear();
   if (Result<void> added = alone_.add(fields); !added) return added.error();
-  return write_and_wait(alone_, {}, needs_sync, std::move(lock));
+  return write_and_wait({.records = &alone_, .condition = nullptr, .since = {}, .outcome = {}}, needs_sync, std::move(lock));
 }
 
 Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendOptions& options) {
@@ -189,30 +189,47 @@ Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendO
   if (options_.compact && !have_keys(records)) return lacks_key();
   const std::size_t bytes = records.size_bytes();
   if (bytes >= kSealedBytes) records.seal();
+  return write_or_queue({.records = &records, .condition = options.condition, .since = options.since, .outcome = {}}, bytes,
+                        options.durability);
+}
+
+// Validated before the lock is taken. What it repeats is decided where it is written, behind all that queued before.
+Result<Appended> AppendQueue::append_batch(BytesView batch, const AppendOptions& options) {
+  if (options.condition != nullptr || options.since) {
+    return refused(Errc::unsupported, "a producer's batch takes neither a condition nor `since`");
+  }
+  Result<ProducerBatch> valid = ProducerBatch::validate(batch, options_.batches);
+  if (!valid) return valid.error().with_context(to_string(partition_->name()));
+  return write_or_queue({.outcome = {}, .batch = &*valid}, batch.size(), options.durability);
+}
+
+/// Writes what the caller keeps and waits for; where it needs a sync and another thread leads, it leaves that to who leads
+/// next.
+Result<Appended> AppendQueue::write_or_queue(const GroupItem& append, std::size_t bytes, Durability durability) {
   Lock lock(mutex_);
-  const bool needs_sync = waits_for_sync(options.durability);
+  const bool needs_sync = waits_for_sync(durability);
   if (const std::optional<Error> error = refusal(bytes)) return *error;
-  if (!(needs_sync && led_)) return write_and_wait(records, options, needs_sync, std::move(lock));
+  if (!(needs_sync && led_)) return write_and_wait(append, needs_sync, std::move(lock));
 
   WaitingCaller caller{.parker = ports_.executor.parker()};
   QueuedAppend& item = push(true);
-  item.borrowed = &records;
-  if (options.condition != nullptr) item.condition = *options.condition;
-  item.since = options.since;
-  item.first = {.caller = &caller, .records = static_cast<std::int64_t>(records.count())};
+  item.borrowed = append.records;
+  item.batch = append.batch;
+  if (append.condition != nullptr) item.condition = *append.condition;
+  item.since = append.since;
+  item.first = {
+      .caller = &caller,
+      .records = append.batch != nullptr ? append.batch->count() : static_cast<std::int64_t>(append.records->count())};
   queued_bytes_ += bytes;
   lock.unlock();
   return wait_for_outcome(caller);
 }
 
-/// Writes what is queued and then these records, and syncs them with the lead, which is free, if they need it.
-Result<Appended> AppendQueue::write_and_wait(EncodedRecords& records, const AppendOptions& options, bool needs_sync,
-                                             Lock lock) {
+/// Writes what is queued and then this append, and syncs it with the lead, which is free, if it needs that.
+Result<Appended> AppendQueue::write_and_wait(const GroupItem& append, bool needs_sync, Lock lock) {
   const bool had_tail = unsynced_since_.has_value();
   write_queued(SIZE_MAX);
-  Result<Appended> outcome =
-      failed_ ? Result<Appended>(*failed_)
-              : write_alone({.records = &records, .condition = options.condition, .since = options.since, .outcome = {}});
+  Result<Appended> outcome = failed_ ? Result<Appended>(*failed_) : write_alone(append);
   const std::optional<Error> failure = failed_;
   const bool leads = needs_sync && outcome && outcome->end > durable_end() && !failure;
   if (leads) led_ = true;
@@ -255,13 +272,15 @@ std::size_t AppendQueue::write_group() {
   group_.clear();
   std::size_t bytes = 0;
   for (QueuedAppend& item : queued_) {
-    const std::size_t size = item.records().size_bytes();
-    if (!group_.empty() && bytes + size > kGroupBytes) break;
+    const std::size_t size = item.size_bytes();
+    if (!group_.empty() && (bytes + size > kGroupBytes || item.batch != nullptr)) break;
     bytes += size;
-    group_.push_back({.records = &item.records(),
+    group_.push_back({.records = item.batch != nullptr ? nullptr : &item.records(),
                       .condition = item.condition ? &*item.condition : nullptr,
                       .since = item.since,
-                      .outcome = std::nullopt});
+                      .outcome = std::nullopt,
+                      .batch = item.batch});
+    if (item.batch != nullptr) break;
   }
   if (group_.empty()) return 0;
 
@@ -285,10 +304,8 @@ std::size_t AppendQueue::write_group() {
 }
 
 void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
-  WrittenAppend written{.outcome = std::move(outcome),
-                        .bytes = item.records().size_bytes(),
-                        .first = std::move(item.first),
-                        .more = std::move(item.more)};
+  WrittenAppend written{
+      .outcome = std::move(outcome), .bytes = item.size_bytes(), .first = std::move(item.first), .more = std::move(item.more)};
   if (item.is_shared && spare_records_.size() < kSparesMax) {
     item.own.clear();
     spare_records_.push_back(std::move(item.own));

@@ -42,6 +42,7 @@ class AppendQueue {
     std::size_t queued_bytes_max = 64u << 20;     // appended and not completed
     bool streams = false;                         // takes conditions
     bool compact = false;                         // every record has a key
+    BatchRules batches;                           // of producers
     LeaderEpoch epoch;
   };
   /// What the queue tells its surroundings. Both are called without the queue's mutex.
@@ -64,6 +65,8 @@ class AppendQueue {
   Result<Appended> append_wait(const RecordFields& fields, Durability durability);
   /// The records stay the caller's.
   Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options);
+  /// As Appender's.
+  Result<Appended> append_batch(BytesView batch, const AppendOptions& options);
 
   /// The flusher's turn: writes, syncs and completes what no caller does, publishes what was committed since the last time, and
   /// syncs the tail that nobody waits for when its time has come.
@@ -104,7 +107,8 @@ class AppendQueue {
   QueuedAppend& push(bool needs_sync);
   Result<void> push_shared(const RecordFields& fields, bool needs_sync, Recipient& recipient);
   void leave(Lock lock);
-  Result<Appended> write_and_wait(EncodedRecords& records, const AppendOptions& options, bool needs_sync, Lock lock);
+  Result<Appended> write_or_queue(const GroupItem& append, std::size_t bytes, Durability durability);
+  Result<Appended> write_and_wait(const GroupItem& append, bool needs_sync, Lock lock);
   std::size_t write_group();
   void write_queued(std::size_t bytes_max);
   Result<Appended> write_alone(GroupItem item);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace lungo::batch_layout {
 
@@ -18,5 +19,7 @@ inline constexpr std::size_t kProducerAt = 43;
 inline constexpr std::size_t kProducerEpochAt = 51;
 inline constexpr std::size_t kBaseSequenceAt = 53;
 inline constexpr std::size_t kCountAt = 57;
+
+inline constexpr std::int16_t kLogAppendTimeBit = 0x08;  // of the attributes
 
 }  // namespace lungo::batch_layout

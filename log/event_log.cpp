@@ -102,6 +102,10 @@ class RequestAppender : public Appender {
 
 }  // namespace
 
+Result<Appended> Appender::append_batch(BytesView /*batch*/, const AppendOptions& /*options*/) {
+  return Error{Errc::unsupported, "this log takes no batches of producers"};
+}
+
 Result<std::shared_ptr<Appender>> EventLog::appender(const TopicPartition& partition) {
   if (const Result<Ends> known = ends(partition); !known) return known.error();
   return std::shared_ptr<Appender>(std::make_shared<RequestAppender>(*this, partition));

@@ -80,6 +80,8 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   options.streams = topic.info.spec.streams;
   options.gaps = topic.gaps;
   options.compression = topic.info.spec.compression;
+  options.timestamps = topic.info.spec.timestamps;
+  options.producer_expiry = topic.info.spec.producer_expiry;
   options.start = dir_->log_start(name);
   Result<std::unique_ptr<PartitionLog>> log =
       PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
@@ -146,6 +148,9 @@ void LocalEventLog::add_queues(const OpenTopic& topic) {
   options.queued_bytes_max = queued_bytes_max_;
   options.streams = topic.info.spec.streams;
   options.compact = topic.info.spec.compact;
+  options.batches.bytes_max = topic.info.spec.batch_bytes_max;
+  options.batches.keys_needed = topic.info.spec.compact;
+  options.batches.key_hashes = topic.info.spec.streams;
   options.epoch = dir_->epoch();
   const std::unique_lock lock(queues_mutex_);
   TopicQueues& queues = queues_[topic.info.spec.name];
@@ -197,6 +202,9 @@ class LocalAppender : public Appender {
   }
   Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options) override {
     return queue_->append_wait(records, options);
+  }
+  Result<Appended> append_batch(BytesView batch, const AppendOptions& options) override {
+    return queue_->append_batch(batch, options);
   }
   void append(const RecordFields& record, Completion completion, const AppendOptions& options) override {
     if (is_plain(record, options)) return queue_->append(record, options.durability, std::move(completion));

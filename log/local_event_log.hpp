@@ -55,6 +55,7 @@ class LocalEventLog : public LogReads {
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
   void topics_changed();
+  Result<void> keep_producers(const StartMove& move);
   Result<void> move_starts(const std::vector<StartMove>& moves);
   Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
   Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);

@@ -20,6 +20,13 @@ std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
   }
   if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
   if (there.compression != wanted.compression) return "compression=" + std::string(to_string(there.compression));
+  if (there.timestamps != wanted.timestamps) {
+    return there.timestamps == TimestampKind::create ? "timestamps=create" : "timestamps=log_append";
+  }
+  if (there.batch_bytes_max != wanted.batch_bytes_max) return "batch_bytes_max=" + std::to_string(there.batch_bytes_max);
+  if (there.producer_expiry != wanted.producer_expiry) {
+    return "producer_expiry=" + std::to_string(there.producer_expiry.count()) + "ms";
+  }
   const auto text = [](const auto& limit, const auto& count) { return limit ? std::to_string(count(*limit)) : "none"; };
   const auto ms = [](std::chrono::milliseconds age) { return age.count(); };
   if (there.segment_age != wanted.segment_age) return "segment_age=" + text(there.segment_age, ms);
@@ -189,17 +196,31 @@ Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Off
   return dir_->write_cleaned_ends({{partition.name(), end}});
 }
 
+/// What is known of the producers outlives the records that go.
+Result<void> LocalEventLog::keep_producers(const StartMove& move) {
+  const std::shared_ptr<AppendQueue> queue = find_queue_of(*move.partition);
+  Result<void> kept = queue->as_owner([&](PartitionLog& log) { return log.keep_producers(move.start); });
+  if (!kept) return kept;
+  const Result<Offset> synced = move.partition->log()->sync();
+  return synced ? Result<void>{} : Result<void>{synced.error()};
+}
+
 /// First on disk, then for readers; the files go later. Partitions that are gone meanwhile are left out.
 Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   const std::lock_guard lock(dir_mutex_);
   OffsetsByPartition starts;
+  Result<void> failed;
   for (const StartMove& move : moves) {
     const OpenPartition& partition = *move.partition;
-    if (find_queue_of(partition) && move.start > partition.log()->start()) starts.emplace(partition.name(), move.start);
+    if (!find_queue_of(partition) || move.start <= partition.log()->start()) continue;
+    if (Result<void> kept = keep_producers(move); !kept) {
+      failed = kept;
+    } else {
+      starts.emplace(partition.name(), move.start);
+    }
   }
-  if (starts.empty()) return {};
+  if (starts.empty()) return failed;
   if (Result<void> written = dir_->write_log_starts(starts); !written) return written;
-  Result<void> failed;
   for (const auto& [name, start] : starts) {
     const Result<void> moved =
         find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });

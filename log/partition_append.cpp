@@ -28,16 +28,18 @@ struct FinishedBatch {
   Timestamp max_timestamp;
 };
 
-FinishedBatch stamped(EncodedRecords& records, Offset base, LeaderEpoch epoch) {
-  return {records.stamp(base, epoch), static_cast<std::int32_t>(records.count()), records.max_timestamp()};
+FinishedBatch stamped(EncodedRecords& records, Offset base, LeaderEpoch epoch, std::optional<Timestamp> log_time) {
+  return {records.stamp(base, epoch, log_time), static_cast<std::int32_t>(records.count()),
+          log_time.value_or(records.max_timestamp())};
 }
 
 // One append is a batch already; several are put together.
-FinishedBatch finish(const std::vector<Accepted>& accepted, BatchBuilder& builder, Offset base, LeaderEpoch epoch) {
-  if (accepted.size() == 1) return stamped(*accepted.front().item->records, base, epoch);
+FinishedBatch finish(const std::vector<Accepted>& accepted, BatchBuilder& builder, Offset base, LeaderEpoch epoch,
+                     std::optional<Timestamp> log_time) {
+  if (accepted.size() == 1) return stamped(*accepted.front().item->records, base, epoch, log_time);
   builder.clear();
   for (const Accepted& append : accepted) builder.add(*append.item->records);
-  return {builder.finish(base, epoch), builder.count(), builder.max_timestamp()};
+  return {builder.finish(base, epoch, log_time), builder.count(), log_time.value_or(builder.max_timestamp())};
 }
 
 bool wants_checks(const GroupItem& item) { return item.condition != nullptr || item.since || item.records->id(0); }
@@ -54,6 +56,10 @@ void refuse_all(std::span<GroupItem> group, const Error& error) {
 
 void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
   if (const std::optional<Error> refusal = parts_->refusal()) return refuse_all(group, *refusal);
+  if (group.size() == 1 && group.front().batch != nullptr) {
+    group.front().outcome = parts_->append_batch(*group.front().batch, epoch);
+    return;
+  }
   for (const GroupItem& item : group) check(item.records != nullptr && !item.records->empty(), "an append has records");
   if (group.size() == 1 && !wants_checks(group.front())) {
     group.front().outcome = parts_->append_unchecked(*group.front().records, epoch);
@@ -65,12 +71,12 @@ void PartitionLog::append(std::span<GroupItem> group, LeaderEpoch epoch) {
 // The short way of an append that is alone and asks for nothing.
 Result<Appended> PartitionLog::Parts::append_unchecked(EncodedRecords& records, LeaderEpoch epoch) {
   const Offset first{written_end.load(std::memory_order_relaxed)};
-  const FinishedBatch batch = stamped(records, first, epoch);
+  const FinishedBatch batch = stamped(records, first, epoch, log_append_time());
   if (streams) {
     key_hashes.clear();
     add_key_hashes(records, key_hashes);
   }
-  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp, key_hashes);
+  const Result<void> written = write_records(batch.bytes, epoch, batch.count, batch.max_timestamp, key_hashes);
   if (!written) return written.error();
   if (recent_ids) recent_ids->add_all(records, first);
   return appended(records, first, epoch);
@@ -100,8 +106,8 @@ void PartitionLog::Parts::append_checked(std::span<GroupItem> group, LeaderEpoch
   }
   if (accepted.empty()) return;
 
-  const FinishedBatch batch = finish(accepted, builder, end, epoch);
-  const Result<void> written = write(batch.bytes, epoch, batch.count, batch.max_timestamp, checks.key_hashes());
+  const FinishedBatch batch = finish(accepted, builder, end, epoch, log_append_time());
+  const Result<void> written = write_records(batch.bytes, epoch, batch.count, batch.max_timestamp, checks.key_hashes());
   if (!written) {
     for (GroupItem* item : resting) item->outcome = written.error();
     for (const auto& [item, first] : accepted) item->outcome = written.error();
@@ -127,11 +133,23 @@ Error PartitionLog::Parts::fail(const Error& cause) {
   return error;
 }
 
+// Where the topic's times are the log's: once for a batch.
+std::optional<Timestamp> PartitionLog::Parts::log_append_time() const {
+  if (options.timestamps == TimestampKind::create) return std::nullopt;
+  return ports.clock.now();
+}
+
+// Writes a batch of our own, compressed as the topic says.
+Result<void> PartitionLog::Parts::write_records(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
+                                                std::span<const std::uint64_t> hashes) {
+  if (options.compression != Compression::none) batch = compressed_batch(batch, options.compression, compressed);
+  return write(batch, epoch, count, max_timestamp, hashes);
+}
+
 // Writes one finished batch: rolls if it is time, then segment, stream index, ends. Nothing changes on failure. `hashes` are
 // those of its keys, where there is a stream index.
 Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                                         std::span<const std::uint64_t> hashes) {
-  if (options.compression != Compression::none) batch = compressed_batch(batch, options.compression, compressed);
   const Offset base{written_end.load(std::memory_order_relaxed)};
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);
@@ -139,6 +157,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
     active->seal();
     if (Result<void> rolled = add_segment(base); !rolled) return rolled;
   }
+  if (Result<void> removed = remove_half_made(); !removed) return removed;
   const std::uint64_t place = active->size();
   if (Result<void> written = active->append(batch, last, max_timestamp); !written) {
     return written.error() == Errc::partition_failed ? fail(written.error()) : written;
@@ -155,12 +174,25 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
 }
 
 Result<void> PartitionLog::Parts::add_segment(Offset base) {
-  // A failed attempt may have left files of this name.
+  if (Result<void> removed = remove_half_made(); !removed) return removed;
   if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
+  half_made = base;
+  // Before the segment is there: from then on this is where its producers are made anew from.
+  if (Result<void> noted = producers.roll(*segments.snapshot(), base, ports.clock.now()); !noted) return noted;
   Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
+  half_made.reset();
   active = segment->get();
   segments.add(std::move(*segment));
+  names_changed.store(true, std::memory_order_release);
+  return {};
+}
+
+// The segment before it goes on: it would run past a name that says that it ends there.
+Result<void> PartitionLog::Parts::remove_half_made() {
+  if (!half_made) return {};
+  if (Result<void> removed = remove_segment(ports.storage, directory, *half_made); !removed) return removed;
+  half_made.reset();
   names_changed.store(true, std::memory_order_release);
   return {};
 }

@@ -46,6 +46,13 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
+    const bool is_as_stopped = clean && log->report.bytes_scanned == 0;
+    const Offset first = parts->segments.snapshot()->front()->base();
+    if (Result<void> looked = parts->producers.open(first, log->end, log->has_producers,
+                                                    is_as_stopped ? std::nullopt : std::optional{recovery_point});
+        !looked) {
+      return looked.error();
+    }
     parts->first_unsynced_segment = parts->active->base();
   }
   if (options.streams) {
@@ -78,6 +85,10 @@ Result<CleanEnd> PartitionLog::close() {
     if (Result<void> saved = parts_->streams->save(); !saved) {
       logger()->warn("stream index of {} is made anew at the next need: {}", parts_->directory, saved.error().text());
     }
+  }
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  if (Result<void> saved = parts_->producers.save(*list, written_end(), parts_->ports.clock.now()); !saved) {
+    logger()->warn("producers of {} are made anew of the log at the next need: {}", parts_->directory, saved.error().text());
   }
   return CleanEnd{.end = written_end(), .last_batch_crc = parts_->last_batch_crc};
 }

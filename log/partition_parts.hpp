@@ -1,6 +1,6 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
-// partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp, partition_read.cpp and
-// partition_streams.cpp.
+// partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp,
+// partition_read.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include "buffer_pool.hpp"
 #include "compaction.hpp"
 #include "epoch_history.hpp"
+#include "partition_producers.hpp"
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
 #include "segment_list.hpp"
@@ -71,7 +72,8 @@ struct PartitionLog::Parts {
       : ports(ports_given),
         directory(std::move(directory_given)),
         options(options_given),
-        segment_bytes(options_given.segment_bytes) {}
+        segment_bytes(options_given.segment_bytes),
+        producers(ports.storage, directory, options.producer_expiry) {}
 
   const Ports ports;
   const std::string directory;
@@ -92,8 +94,11 @@ struct PartitionLog::Parts {
   std::atomic<std::uint64_t> synced_bytes{0};   // of those
   std::atomic<bool> names_changed{false};       // the directory is to be synced
 
+  PartitionProducers producers;  // the owner's, but for its sync()
+
   // The owner's.
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
+  std::optional<Offset> half_made;     // a segment that could not be added, of which a file may be there
   LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it
   BatchBuilder builder;
   Bytes compressed;                       // the batch that is being written, where the topic compresses
@@ -118,8 +123,14 @@ struct PartitionLog::Parts {
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);
+  Result<void> remove_half_made();
   Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
   void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
+  Result<Appended> append_batch(ProducerBatch& batch, LeaderEpoch epoch);
+  Result<std::optional<Appended>> check_producer(const BatchHeader& batch, Timestamp now);
+  [[nodiscard]] std::optional<Timestamp> log_append_time() const;
+  Result<void> write_records(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
+                             std::span<const std::uint64_t> hashes);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                      std::span<const std::uint64_t> hashes);
   [[nodiscard]] RecordLookup lookup(Offset end) const;

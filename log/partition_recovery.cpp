@@ -190,7 +190,11 @@ class Recovery {
     log_.report.bytes_scanned += segment.size();
     return segment.rebuild(
         !options_.read_only, epochs_.epoch_at(segment.base()),
-        [this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); }, gaps_below_);
+        [this](const BatchHeader& header) {
+          epochs_.note(header.epoch, header.base_offset);
+          log_.has_producers = log_.has_producers || header.producer != kNoProducer;
+        },
+        gaps_below_);
   }
 
   Result<void> cut_or_refuse(std::size_t index, const SegmentScan& scanned) {

@@ -26,6 +26,7 @@ struct RecoveredLog {
   Segments segments;  // at least one, unless opened read-only before anything was written
   Offset end;
   std::uint32_t last_batch_crc = 0;  // 0: no batch
+  bool has_producers = false;        // a batch of one was read
   RecoveryReport report;
 };
 

@@ -14,6 +14,13 @@ constexpr std::size_t kSegmentsPerStep = 16;
 
 }  // namespace
 
+// The snapshot at the base of the first segment that stays has to be durable, so no roll may come at `start` once it is told.
+Result<void> PartitionLog::keep_producers(Offset start) {
+  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  if (!parts_->producers.has_any() || start < written_end()) return {};
+  return roll();
+}
+
 Result<void> PartitionLog::set_start(Offset start) {
   if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
   if (start <= this->start()) return {};

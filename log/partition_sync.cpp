@@ -40,6 +40,7 @@ Result<void> PartitionLog::Parts::make_durable(Offset target) {
     const bool is_sealed = segment != list->back();
     if (Result<void> synced = segment->sync(is_sealed); !synced) return synced;
   }
+  if (Result<void> synced = producers.sync(); !synced) return synced;
   if (names_changed.exchange(false)) {
     if (Result<void> synced = ports.storage.sync_directory(directory); !synced) return synced;
   }

@@ -34,6 +34,7 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   for (std::size_t i = list.size(); i-- > index + 1;) {
     if (Result<void> removed = remove_segment(ports.storage, directory, list[i]->base()); !removed) return removed;
   }
+  if (Result<void> removed = producers.cut(end); !removed) return removed;
   const Offset base = list[index]->base();
   if (Result<void> cut_off = list[index]->cut(position); !cut_off) return cut_off;
   // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.

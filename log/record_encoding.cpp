@@ -62,12 +62,12 @@ std::byte* write_framing(std::byte* out, std::int64_t timestamp_delta, std::int3
 }
 
 // All of the header but the place in the log.
-void write_header(GrowingBytes& batch, std::int32_t count, Timestamp base, Timestamp max) {
+void write_header(GrowingBytes& batch, std::int32_t count, Timestamp base, Timestamp max, std::int16_t attributes = 0) {
   check(count > 0, "a batch holds at least one record");
   std::byte* const at = batch.data();
   store_big_endian(at + kLengthAt, static_cast<std::int32_t>(batch.size() - kBatchPrefixBytes));
   store_big_endian(at + kMagicAt, std::int8_t{2});
-  store_big_endian(at + kAttributesAt, std::int16_t{0});
+  store_big_endian(at + kAttributesAt, attributes);
   store_big_endian(at + kLastDeltaAt, count - 1);
   store_big_endian(at + kBaseTimestampAt, std::int64_t{base.time_since_epoch().count()});
   store_big_endian(at + kMaxTimestampAt, std::int64_t{max.time_since_epoch().count()});
@@ -161,9 +161,15 @@ void EncodedRecords::seal() {
   sealed_ = true;
 }
 
-BytesView EncodedRecords::stamp(Offset base, LeaderEpoch epoch) {
+BytesView EncodedRecords::stamp(Offset base, LeaderEpoch epoch, std::optional<Timestamp> log_append_time) {
   check(!entries_.empty(), "a batch holds at least one record");
-  seal();
+  if (log_append_time) {
+    write_header(batch_, static_cast<std::int32_t>(entries_.size()), entries_.front().timestamp, *log_append_time,
+                 kLogAppendTimeBit);
+    sealed_ = false;  // another topic keeps the records' own times
+  } else {
+    seal();
+  }
   write_place(batch_.data(), base, epoch);
   return batch_.view();
 }
@@ -190,8 +196,9 @@ void BatchBuilder::clear() {
   count_ = 0;
 }
 
-BytesView BatchBuilder::finish(Offset base, LeaderEpoch epoch) {
-  write_header(batch_, count_, base_timestamp_, max_timestamp_);
+BytesView BatchBuilder::finish(Offset base, LeaderEpoch epoch, std::optional<Timestamp> log_append_time) {
+  write_header(batch_, count_, base_timestamp_, log_append_time.value_or(max_timestamp_),
+               log_append_time ? kLogAppendTimeBit : std::int16_t{0});
   write_place(batch_.data(), base, epoch);
   return batch_.view();
 }

@@ -9,13 +9,13 @@
 namespace lungo {
 
 inline constexpr std::string_view kTxnIndexSuffix = ".txnindex";  // Kafka's: aborted transactions; read by nobody here
-inline constexpr std::string_view kSnapshotSuffix = ".snapshot";  // Kafka's: producers as of the segment's base; likewise
+inline constexpr std::string_view kSnapshotSuffix = ".snapshot";  // Kafka's: producers as of this end (partition_producers.hpp)
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kDeletedSuffix = ".deleted";  // behind a whole name: the file is about to be removed
 
 /// Base offsets of the segments, ascending. With `clean_up` temporary files, those that were about to be removed, sidecars
 /// without a log file, and stream indexes of version 1, which had one file a segment, are removed. An absent directory holds
-/// nothing. Files of Kafka's that are none of a segment (`.snapshot`, say) are left alone. Errors: io.
+/// nothing. Snapshots of producers, which need no segment, are left alone. Errors: io.
 Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up);
 
 /// Removes a file, if it is there. Errors: io.

@@ -8,6 +8,7 @@
 #include <lungo/log/check.hpp>
 #include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
+#include "batch_header.hpp"
 #include "tail_page.hpp"
 
 namespace lungo {
@@ -23,6 +24,9 @@ constexpr std::uint64_t kSegmentBytesMin = 512;
 constexpr std::uint64_t kRetentionBytesMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kIsrSync = "isr+sync";
 constexpr std::string_view kIsr = "isr";
+constexpr std::string_view kCreateTime = "CreateTime";
+constexpr std::string_view kLogAppendTime = "LogAppendTime";
+constexpr std::uint32_t kBatchBytesMin = kBatchHeaderBytes + kRecordBytesMin;
 
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
@@ -121,6 +125,13 @@ Properties properties_of(const TopicEntry& topic) {
   if (spec.dirty_ratio_min != defaults.dirty_ratio_min) {
     properties.push_back({"min.cleanable.dirty.ratio", format_ratio(spec.dirty_ratio_min)});
   }
+  if (spec.timestamps != defaults.timestamps) properties.push_back({"message.timestamp.type", std::string(kLogAppendTime)});
+  if (spec.batch_bytes_max != defaults.batch_bytes_max) {
+    properties.push_back({"max.message.bytes", std::to_string(spec.batch_bytes_max)});
+  }
+  if (spec.producer_expiry != defaults.producer_expiry) {
+    properties.push_back({"producer.expiry.ms", std::to_string(spec.producer_expiry.count())});
+  }
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
@@ -145,13 +156,18 @@ Result<void> set_number(TopicSpec& spec, const Property& property, const std::st
     if (*number < 0) return damaged(path, "retention.bytes=" + property.value);
     spec.retention_bytes = static_cast<std::uint64_t>(*number);
   }
+  if (property.key == "max.message.bytes") {
+    if (*number < 0 || *number > kBatchLengthMax) return damaged(path, "max.message.bytes=" + property.value);
+    spec.batch_bytes_max = static_cast<std::uint32_t>(*number);
+  }
+  if (property.key == "producer.expiry.ms") spec.producer_expiry = std::chrono::milliseconds{*number};
   return {};
 }
 
 Result<void> set_property(TopicEntry& topic, const Property& property, const std::string& path) {
   constexpr std::string_view kNumbers[] = {
-      "partitions", "streams",      "compact",         "flush.interval.ms",   "segment.bytes",
-      "segment.ms", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms"};
+      "partitions", "streams",      "compact",         "flush.interval.ms",   "segment.bytes",         "max.message.bytes",
+      "segment.ms", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms", "producer.expiry.ms"};
   if (std::ranges::find(kNumbers, property.key) != std::end(kNumbers)) return set_number(topic.info.spec, property, path);
   if (property.key == "id") {
     const Result<TopicId> id = parse_topic_id(property.value);
@@ -170,6 +186,10 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
     const std::optional<double> ratio = parse_ratio(property.value);
     if (!ratio) return damaged(path, "min.cleanable.dirty.ratio=" + property.value);
     topic.info.spec.dirty_ratio_min = *ratio;
+  } else if (property.key == "message.timestamp.type") {
+    if (property.value != kCreateTime && property.value != kLogAppendTime)
+      return damaged(path, "message.timestamp.type=" + property.value);
+    topic.info.spec.timestamps = property.value == kLogAppendTime ? TimestampKind::log_append : TimestampKind::create;
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
     if (!ranges) return damaged(path, "tail.places=" + property.value);
@@ -201,6 +221,11 @@ Result<void> validate(const TopicSpec& spec) {
   if (spec.tombstone_age.count() < 0) return refused(spec, "tombstone_age is negative");
   if (spec.compaction_lag.count() < 0) return refused(spec, "compaction_lag is negative");
   if (!(spec.dirty_ratio_min >= 0 && spec.dirty_ratio_min <= 1)) return refused(spec, "dirty_ratio_min must be 0 to 1");
+  if (spec.batch_bytes_max < kBatchBytesMin || spec.batch_bytes_max > kBatchLengthMax) {
+    return refused(spec,
+                   "batch_bytes_max must be " + std::to_string(kBatchBytesMin) + " to " + std::to_string(kBatchLengthMax));
+  }
+  if (spec.producer_expiry.count() < 1) return refused(spec, "producer_expiry must be 1 ms or more");
   if (!parse_compression(to_string(spec.compression))) return refused(spec, "there is no such compression");
   return {};
 }

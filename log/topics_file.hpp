@@ -22,7 +22,9 @@
 // the records.
 // `gaps=1` stands where Apache Kafka wrote records of the topic: offsets may be missing.
 // `delete.retention.ms`, `min.compaction.lag.ms` and `min.cleanable.dirty.ratio` stand where they are not TopicSpec's defaults.
-// `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed.
+// `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed,
+// `message.timestamp.type=LogAppendTime` where records have the log's times, `max.message.bytes=N` and `producer.expiry.ms=N`
+// where they are others than a TopicSpec begins with.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
 // their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read

@@ -58,6 +58,10 @@ std::string_view to_string(Errc code) {
       return "handler_failed";
     case Errc::canceled:
       return "canceled";
+    case Errc::out_of_sequence:
+      return "out_of_sequence";
+    case Errc::producer_fenced:
+      return "producer_fenced";
   }
   return "unknown";
 }

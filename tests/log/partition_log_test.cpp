@@ -243,6 +243,36 @@ TEST(PartitionLog, AFullDiskRefusesAndGoesOnWhenThereIsRoom) {
   EXPECT_EQ(contents(*fixture.opened()), numbered(0, 10));
 }
 
+// It may have made a file of the segment's: what is appended instead must not run past its name.
+TEST(PartitionLog, AFailedRollLeavesNoSegmentBehind) {
+  bool all_done = false;
+  for (std::uint64_t failing = 1; !all_done; ++failing) {
+    SCOPED_TRACE("step " + std::to_string(failing));
+    PartitionFixture fixture{failing};
+    auto log = fixture.opened();
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "0"}}));
+    ASSERT_TRUE(log->sync());
+    SimDisk& disk = fixture.simulation->disk;
+    const std::uint64_t failing_step = disk.steps() + failing;
+    disk.fail_step(failing_step, Errc::no_space);
+    const bool rolled = log->roll().has_value();
+    all_done = disk.steps() < failing_step;
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "1"}}));
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "2"}}));
+    EXPECT_EQ(log->segments().size(), rolled ? 2u : 1u);
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "3"}}));
+    ASSERT_TRUE(log->sync());
+    for (const bool power_cut : {false, true}) {
+      PartitionFixture found = power_cut ? fixture.after_power_cut(failing) : PartitionFixture{};
+      if (!power_cut) found.simulation = std::make_unique<Simulation>(1, disk.after_kill());
+      const auto reopened = found.opened({}, Offset{4});
+      ASSERT_NE(reopened, nullptr);
+      EXPECT_EQ(contents(*reopened).size(), 4u);
+    }
+  }
+}
+
 TEST(PartitionLog, AfterAFailedSyncEverythingIsRefusedUntilReopened) {
   PartitionFixture fixture;
   const auto log = fixture.opened();

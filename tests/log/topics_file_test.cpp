@@ -49,6 +49,30 @@ TEST(TopicSettings, TheCodecIsKeptByKafkasNameAndAnUnknownOneIsDamage) {
   EXPECT_EQ(validate(spec).error(), Errc::invalid_argument);
 }
 
+TEST(TopicSettings, ThoseOfProducersBatchesStandWhereTheyAreNotTheUsual) {
+  TopicEntry entry = topic("a", 1);
+  EXPECT_EQ(format_topics({entry}).find("message.timestamp.type"), std::string::npos);
+  EXPECT_EQ(format_topics({entry}).find("max.message.bytes"), std::string::npos);
+  EXPECT_EQ(format_topics({entry}).find("producer.expiry.ms"), std::string::npos);
+  entry.info.spec.timestamps = TimestampKind::log_append;
+  entry.info.spec.batch_bytes_max = 4711;
+  entry.info.spec.producer_expiry = std::chrono::milliseconds{99};
+  const std::string text = format_topics({entry});
+  EXPECT_NE(text.find("\nmessage.timestamp.type=LogAppendTime\nmax.message.bytes=4711\nproducer.expiry.ms=99\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).value()[0].info.spec, entry.info.spec);
+  for (const Property& bad : Properties{{"message.timestamp.type", "Never"},
+                                        {"max.message.bytes", "67"},
+                                        {"max.message.bytes", "-1"},
+                                        {"max.message.bytes", "4294967364"},
+                                        {"producer.expiry.ms", "0"}}) {
+    const Properties properties{{"topic", "a"}, bad};
+    EXPECT_EQ(parse_topics("lungo.topics", as_bytes(format_property_file("topics", 1, properties))).error(), Errc::corrupt)
+        << bad.key << "=" << bad.value;
+  }
+}
+
 TEST(TailPlaces, AreKeptInTheFileAndNeverMoveWithAnotherTopic) {
   std::vector<TopicEntry> topics{topic("a", 2), topic("b", 3)};
   give_tail_places(topics, 0);

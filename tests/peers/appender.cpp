@@ -4,6 +4,8 @@
 //        peers_appender DIRECTORY open [CODEC]      opens the directory, which recovers it, and stops
 //        peers_appender DIRECTORY compact [CODEC]   appends a few thousand values and tombstones of a few keys, and stops when
 //                                                   they are compacted
+//        peers_appender DIRECTORY produce [CODEC]   appends to partition 0 the batches that its input has, a line of hex digits
+//        each
 //
 // Prints "committed PARTITION END" after each acknowledged append and "end PARTITION END" before it stops. The topic is `live`
 // and has small segments, so that a few seconds see many of them.
@@ -14,10 +16,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <random>
 #include <stdexcept>
 #include <string>
 
+#include <lungo/log/appender.hpp>
 #include <lungo/log/local_event_log.hpp>
 
 namespace {
@@ -108,6 +112,19 @@ void wait_for_compaction(lungo::EventLog& log, const std::string& directory) {
   throw std::runtime_error("not all was compacted");
 }
 
+void produce(lungo::EventLog& log) {
+  const lungo::TopicPartition to{"live", lungo::PartitionId{0}};
+  const std::shared_ptr<lungo::Appender> appender = log.appender(to).value();
+  for (std::string line; std::getline(std::cin, line);) {
+    lungo::Bytes batch;
+    for (std::size_t i = 0; i + 1 < line.size(); i += 2) {
+      batch.push_back(static_cast<std::byte>(std::stoi(line.substr(i, 2), nullptr, 16)));
+    }
+    const lungo::Appended appended = appender->append_batch(batch).value();
+    std::printf("%s 0 %lld\n", appended.repeated ? "repeated" : "committed", static_cast<long long>(appended.end.value()));
+  }
+}
+
 void print_ends(lungo::EventLog& log) {
   for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
     const lungo::Ends ends = log.ends({"live", lungo::PartitionId{partition}}).value();
@@ -119,7 +136,7 @@ void print_ends(lungo::EventLog& log) {
 
 int main(int argc, char** argv) {
   if (argc != 3 && argc != 4) {
-    std::fprintf(stderr, "usage: %s DIRECTORY append|open|compact [CODEC]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s DIRECTORY append|open|compact|produce [CODEC]\n", argv[0]);
     return EXIT_FAILURE;
   }
   try {
@@ -140,6 +157,7 @@ int main(int argc, char** argv) {
         }
       }
     }
+    if (std::string_view{argv[2]} == "produce") produce(*log);
     print_ends(*log);
     return EXIT_SUCCESS;
   } catch (const std::exception& error) {

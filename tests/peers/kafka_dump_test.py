@@ -4,6 +4,7 @@ usage: kafka_dump_test.py APPENDER [unittest's own arguments]
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import time
 import unittest
 
 import dump_log
+import producer_batch
 
 APPENDER = ""
 PARTITIONS = 2
@@ -125,6 +127,38 @@ class KafkaDumpLog(unittest.TestCase):
                 self.assertGreaterEqual(end, acknowledged_end)
             self.assert_stopped_at(recovered.ends)
             acknowledged = recovered.ends
+
+    def produce(self, *batches):
+        """What became of each; the log was stopped cleanly then."""
+        lines = "".join(batch.hex() + "\n" for batch in batches)
+        done = subprocess.run(
+            [APPENDER, self.directory, "produce"], input=lines, capture_output=True, text=True, check=True, timeout=60
+        )
+        return [line for line in done.stdout.splitlines() if not line.startswith("end ")]
+
+    def test_reads_what_is_known_of_producers(self):
+        records = [(b"k", b"v" * 1000)] * 20
+        sevens = [producer_batch.encode(7, 1, 20 * number, records, 1000) for number in range(20)]
+        eight = producer_batch.encode(8, 0, 0, [(b"k", b"v")], 2000)
+        self.assertEqual(self.produce(*sevens), [f"committed 0 {20 * (number + 1)}" for number in range(20)])
+        self.assertEqual(self.produce(eight, sevens[-1]), ["committed 0 401", "repeated 0 400"])
+        partition = self.partitions()[0]
+        snapshots = dump_log.segment_files(partition, ".snapshot")
+        self.assertGreater(len(snapshots), 1)
+        logs = dump_log.segment_files(partition, ".log")
+        known = []
+        for path in snapshots:
+            output, _ = dump_log.run_tool("--files", path)
+            found = re.findall(
+                r"producerId: (\d+) producerEpoch: (\d+) .* firstSequence: (-?\d+) lastSequence: (-?\d+) lastOffset: (-?\d+)", output
+            )
+            known.append([tuple(int(number) for number in producer) for producer in found])
+            base = int(os.path.basename(path)[:20])
+            self.assertTrue(path[:-9] + ".log" in logs or base == 401)
+            self.assertEqual(known[-1][0], (7, 1, base // 20 * 20 - 20, base // 20 * 20 - 1, base // 20 * 20 - 1))
+        self.assertEqual(known[-1][1:], [(8, 0, 0, 0, 400)])
+        dump = dump_log.dump_partition(partition)
+        self.assertEqual((dump.end, dump.records_below(401)), (401, 401))
 
     def test_reads_batches_of_every_codec(self):
         scratch = self.directory

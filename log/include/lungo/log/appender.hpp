@@ -29,6 +29,17 @@ class Appender {
   virtual Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options = {}) = 0;
   /// As EventLog::append(). The record is encoded before the call returns.
   virtual void append(const RecordFields& record, Completion completion, const AppendOptions& options = {}) = 0;
+  /// Appends a batch (RecordBatch v2) that a producer has finished, and waits as append_wait() does. It is kept as it is,
+  /// codec, headers and producer's fields included; offsets and epoch are given here, and so are the times where the topic's
+  /// are the log's. A largest time that is not its records' is mended. A batch with a producer id takes part in idempotence:
+  /// one of the producer's last five that comes again is answered with the offsets that it got (`repeated`). What repeats is
+  /// told by producer id, epoch and sequence alone; an `l.id` in a record is not looked at. On a stream topic its records are
+  /// found by key as all others. Errors: corrupt (length, magic, CRC, what doesn't decompress or is no record),
+  /// invalid_argument (what a producer must not send: no records, gaps between them, a control batch, a time of the log's; a
+  /// record without a key for a compacted topic), too_large (above the topic's batch_bytes_max, or decompressed above 64 MiB),
+  /// unsupported (a transaction; a codec without a name; a condition or `since`; this home), out_of_sequence, producer_fenced,
+  /// and append_wait()'s.
+  virtual Result<Appended> append_batch(BytesView batch, const AppendOptions& options = {});
 };
 
 }  // namespace lungo

@@ -35,6 +35,12 @@ enum class Durability {
   synced,     // on disk
 };
 
+/// What a record's time is. In every home as Kafka's message.timestamp.type.
+enum class TimestampKind {
+  create,      // what the appender says
+  log_append,  // when its batch was written, whatever the appender says
+};
+
 /// For a topic whose tail is synced only when somebody asks for it.
 inline constexpr std::chrono::milliseconds kFlushNever = std::chrono::milliseconds::max();
 
@@ -56,6 +62,9 @@ struct TopicSpec {
   std::chrono::milliseconds tombstone_age{24 * 3'600'000};  // a record without a value stays so long after the first time
   std::chrono::milliseconds compaction_lag{0};              // a record may stay beside later ones of its key at least so long
   double dirty_ratio_min = 0.5;                             // share of the bytes that were not compacted yet, 0 to 1
+  TimestampKind timestamps = TimestampKind::create;
+  std::uint32_t batch_bytes_max = 1'048'588;              // of a producer's finished batch; Kafka's max.message.bytes
+  std::chrono::milliseconds producer_expiry{86'400'000};  // a producer that has not appended for so long is forgotten
   friend bool operator==(const TopicSpec&, const TopicSpec&) = default;
 };
 
@@ -110,7 +119,7 @@ struct Appended {
   Offset first;
   Offset end;  // one past the last record of this append
   LeaderEpoch epoch;
-  bool repeated = false;  // recognised by its l.id: nothing was written now
+  bool repeated = false;  // recognised by its l.id, or by its producer's sequence: nothing was written now
 };
 
 /// Runs exactly once, when the records are committed (or what else `durability` asks for) or the append has failed. On the

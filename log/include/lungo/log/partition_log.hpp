@@ -30,6 +30,8 @@ struct PartitionOptions {
   bool gaps = false;                             // offsets may be missing: what is compacted, and what Apache Kafka wrote
   Offset start;                                  // records below it are gone, whether or not their segment is still there
   Compression compression = Compression::none;   // of the batches that are written
+  TimestampKind timestamps = TimestampKind::create;
+  std::chrono::milliseconds producer_expiry{86'400'000};
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.
@@ -38,12 +40,15 @@ struct CleanEnd {
   std::uint32_t last_batch_crc;
 };
 
+class ProducerBatch;  // batch_validation.hpp
+
 /// One append inside a group, and what became of it.
 struct GroupItem {
   EncodedRecords* records = nullptr;     // those of an append that is alone in its batch are stamped
   const Condition* condition = nullptr;  // may be absent
   std::optional<Offset> since;
   std::optional<Result<Appended>> outcome;  // set by append()
+  ProducerBatch* batch = nullptr;           // instead of records; such an item is alone in its group
 };
 
 /// What opening had to do.
@@ -89,12 +94,16 @@ class PartitionLog {
   /// repeated, or the offsets. Checks each condition and id against the log and the items before it. On a failed write nothing
   /// of the batch stays behind, and every item that would have been written gets the error. `epoch` is noted with its first
   /// batch. Errors: conflict, history_trimmed, invalid_argument (`as_of` or `since` above the end), too_large, unsupported
-  /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io.
+  /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io; of a
+  /// producer's batch out_of_sequence and producer_fenced, and one that is there already is `repeated`.
   void append(std::span<GroupItem> group, LeaderEpoch epoch);
   /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. A recovery point above `end` must be
   /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
   /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
   Result<void> truncate_to(Offset end);
+  /// Before anybody is told that the log is to start at `start`, with a sync() behind it: what opens the log next removes what
+  /// lies below, and must find what is known of the producers there. Errors: as roll().
+  Result<void> keep_producers(Offset start);
   /// Makes `start` the log's start, unless that is there or above. Whoever opens the log next has to be told before: only then
   /// may remove_trimmed() follow. Errors: invalid_argument above the synced end; unsupported (read-only), closed,
   /// partition_failed.

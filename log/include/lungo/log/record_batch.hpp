@@ -78,8 +78,9 @@ class EncodedRecords {
 
   /// Makes header and CRC now, which stamp() does otherwise: for whoever is about to take a lock.
   void seal();
-  /// The whole batch, at its place; not empty. The view holds until the next call of a non-const member.
-  BytesView stamp(Offset base, LeaderEpoch epoch);
+  /// The whole batch, at its place; not empty. With `log_append_time` that is the time of all its records. The view holds until
+  /// the next call of a non-const member.
+  BytesView stamp(Offset base, LeaderEpoch epoch, std::optional<Timestamp> log_append_time = std::nullopt);
 
  private:
   [[nodiscard]] std::string_view text_at(std::uint32_t begin, std::int32_t size) const;
@@ -100,8 +101,9 @@ class BatchBuilder {
   [[nodiscard]] std::int32_t count() const { return count_; }
   [[nodiscard]] std::size_t size_bytes() const { return batch_.size(); }  // of the finished batch; 0 while empty
 
-  /// Writes header and CRC and returns the whole batch; the view holds until the next call of a non-const member.
-  BytesView finish(Offset base, LeaderEpoch epoch);
+  /// Writes header and CRC and returns the whole batch; the view holds until the next call of a non-const member. With
+  /// `log_append_time` that is the time of all its records.
+  BytesView finish(Offset base, LeaderEpoch epoch, std::optional<Timestamp> log_append_time = std::nullopt);
   [[nodiscard]] Timestamp max_timestamp() const { return max_timestamp_; }
 
  private:
@@ -159,6 +161,7 @@ struct BatchHeader {
   [[nodiscard]] std::size_t size_bytes() const { return kBatchPrefixBytes + static_cast<std::size_t>(batch_length); }
   [[nodiscard]] Offset end_offset() const { return base_offset.plus(std::int64_t{last_offset_delta} + 1); }
   [[nodiscard]] int compression() const { return attributes & 7; }
+  [[nodiscard]] bool is_transactional() const { return (attributes & 0x10) != 0; }
   [[nodiscard]] bool is_control() const { return (attributes & 0x20) != 0; }
   [[nodiscard]] bool is_log_append_time() const { return (attributes & 0x08) != 0; }
 };

@@ -46,6 +46,8 @@ enum class Errc : std::int32_t {
   busy = 24,                 // retriable: a bounded queue is full
   handler_failed = 25,       // an application's evolve, key or react threw; the text is what it said
   canceled = 26,             // stopped before it was done
+  out_of_sequence = 27,      // a producer's batch does not follow the last one of its that is known
+  producer_fenced = 28,      // a later instance of the producer has appended
 };
 
 /// Name of the code as in the enumeration, e.g. "conflict".

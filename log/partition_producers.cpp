@@ -1,0 +1,172 @@
+#include "partition_producers.hpp"
+
+#include <algorithm>
+
+#include "base/logger.hpp"
+#include "producer_snapshot.hpp"
+#include "segment_directory.hpp"
+
+namespace lungo {
+
+std::string PartitionProducers::path(Offset base) const { return directory_ + "/" + segment_file_name(base, kSnapshotSuffix); }
+
+// ---- on disk ----
+
+Result<void> PartitionProducers::open(Offset first, Offset end, bool batches_seen, std::optional<Offset> unsynced_from) {
+  const Result<std::vector<DirEntry>> entries = storage_.list(directory_);
+  if (!entries) return entries.error();
+  for (const DirEntry& entry : *entries) {
+    const std::optional<Offset> base = segment_base(entry.name, kSnapshotSuffix);
+    if (base && !entry.is_directory) snapshots_.push_back(*base);
+  }
+  std::ranges::sort(snapshots_);
+  if (Result<void> removed = remove_where([](Offset snapshot, Offset border) { return snapshot < border; }, first); !removed) {
+    return removed;
+  }
+  has_any_ = batches_seen || !snapshots_.empty();
+  if (!snapshots_.empty() && snapshots_.back() > end) {
+    if (Result<void> removed = cut(end); !removed) return removed;
+    if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
+  }
+  return unsynced_from ? sync_again(*unsynced_from) : Result<void>{};
+}
+
+Result<void> PartitionProducers::sync_again(Offset from) {
+  for (const Offset snapshot : snapshots_) {
+    if (snapshot < from) continue;
+    const Result<std::unique_ptr<File>> file = storage_.open(path(snapshot), OpenMode::read_write);
+    if (!file) return file.error();
+    if (Result<void> synced = (*file)->sync(); !synced) return synced.error().with_context(path(snapshot));
+  }
+  return {};
+}
+
+Result<void> PartitionProducers::remove_where(bool (*gone)(Offset snapshot, Offset border), Offset border) {
+  for (const Offset snapshot : snapshots_) {
+    if (!gone(snapshot, border)) continue;
+    if (Result<void> removed = remove_if_present(storage_, path(snapshot)); !removed) return removed;
+  }
+  std::erase_if(snapshots_, [&](Offset snapshot) { return gone(snapshot, border); });
+  return {};
+}
+
+Result<void> PartitionProducers::cut(Offset end) {
+  state_.reset();  // made again of what is left
+  return remove_where([](Offset snapshot, Offset border) { return snapshot > border; }, end);
+}
+
+Result<void> PartitionProducers::roll(const Segments& segments, Offset base, Timestamp now) {
+  if (!has_any_) return {};
+  if (Result<void> loaded = load(segments, now); !loaded) return loaded;
+  state_->expire(now);
+  const Bytes bytes = format_producer_snapshot(state_->producers());
+  Result<std::unique_ptr<File>> file = storage_.open(path(base), OpenMode::create);
+  if (!file) return file.error();
+  Result<void> written = (*file)->truncate(0);
+  if (written) written = (*file)->write_at(0, bytes);
+  if (!written) {
+    static_cast<void>(storage_.remove(path(base)).has_value());  // what is left of it fails its check
+    return written.error().with_context(path(base));
+  }
+  if (snapshots_.empty() || snapshots_.back() < base) snapshots_.push_back(base);
+  const std::lock_guard lock(unsynced_mutex_);
+  unsynced_.push_back(std::move(*file));
+  return {};
+}
+
+Result<void> PartitionProducers::sync() {
+  std::vector<std::unique_ptr<File>> files;
+  {
+    const std::lock_guard lock(unsynced_mutex_);
+    files.swap(unsynced_);
+  }
+  for (const std::unique_ptr<File>& file : files) {
+    if (Result<void> synced = file->sync(); !synced) return synced.error().with_context(directory_ + "/*.snapshot");
+  }
+  return {};
+}
+
+// Where nobody asked, what lies on disk still says all: it is of this log, and older.
+Result<void> PartitionProducers::save(const Segments& segments, Offset end, Timestamp now) {
+  if (!state_ || !has_any_) return {};
+  state_->expire(now);
+  if (Result<void> written = write_file_atomically(storage_, path(end), format_producer_snapshot(state_->producers()));
+      !written) {
+    return written;
+  }
+  for (const Offset snapshot : snapshots_) {
+    const bool is_needed =
+        snapshot == end || std::ranges::any_of(segments, [&](const auto& s) { return s->base() == snapshot; });
+    if (is_needed) continue;
+    if (Result<void> removed = remove_if_present(storage_, path(snapshot)); !removed) return removed;
+  }
+  return {};
+}
+
+// ---- the state ----
+
+Result<std::optional<ProducedBatch>> PartitionProducers::check(const Segments& segments, const BatchHeader& batch,
+                                                               Timestamp now) {
+  if (Result<void> loaded = load(segments, now); !loaded) return loaded.error();
+  return state_->check(batch, now);
+}
+
+void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
+  has_any_ = true;
+  state_->note(batch, now);
+}
+
+Result<void> PartitionProducers::load(const Segments& segments, Timestamp now) {
+  if (state_) return {};
+  auto state = std::make_unique<ProducerState>(expiry_);
+  if (has_any_) {
+    std::size_t from = 0;
+    for (std::size_t i = segments.size(); i-- > 0;) {
+      const Result<bool> loaded = load_snapshot(segments[i]->base(), *state, now);
+      if (!loaded) return loaded.error();
+      from = i;
+      if (*loaded) break;
+    }
+    if (Result<void> walked = walk(segments, from, *state, now); !walked) return walked;
+    // A stop's: it may know who was only in segments that are gone. What was walked is newer, or the same.
+    const Offset newest = segments.back()->base();
+    for (const Offset snapshot : std::vector(std::ranges::upper_bound(snapshots_, newest), snapshots_.end())) {
+      if (const Result<bool> loaded = load_snapshot(snapshot, *state, now); !loaded) return loaded.error();
+    }
+  }
+  state_ = std::move(state);
+  return {};
+}
+
+/// False when there is none, or none that can be used. Errors: io.
+Result<bool> PartitionProducers::load_snapshot(Offset base, ProducerState& state, Timestamp now) {
+  if (!std::ranges::binary_search(snapshots_, base)) return false;
+  const Result<Bytes> bytes = read_file(storage_, path(base), kSnapshotBytesMax);
+  if (!bytes && bytes.error() == Errc::not_found) return false;
+  if (!bytes && bytes.error() != Errc::too_large) return bytes.error().with_context(path(base));
+  const Result<std::vector<Producer>> producers =
+      bytes ? parse_producer_snapshot(path(base), base, *bytes) : Result<std::vector<Producer>>{bytes.error()};
+  if (!producers) {
+    logger()->warn("{}; the producers are made anew of an older one and the log", producers.error().text());
+    if (Result<void> removed = remove_if_present(storage_, path(base)); !removed) return removed.error();
+    std::erase(snapshots_, base);
+    return false;
+  }
+  for (const Producer& producer : *producers) state.add(producer, now);
+  return true;
+}
+
+/// What is damaged is lost to its producers as it is to readers.
+Result<void> PartitionProducers::walk(const Segments& segments, std::size_t from, ProducerState& state, Timestamp now) const {
+  for (std::size_t i = from; i < segments.size(); ++i) {
+    const Result<SegmentScan> walked = segments[i]->walk_headers([&](const BatchHeader& batch) {
+      if (batch.producer > kNoProducer) state.note(batch, now);
+    });
+    if (walked) continue;
+    if (walked.error() != Errc::corrupt) return walked.error();
+    logger()->warn("{}; batches of producers behind it are not known", walked.error().text());
+  }
+  return {};
+}
+
+}  // namespace lungo
