@@ -10,7 +10,8 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kWindowBytes = 1u << 20;
-constexpr int kCodecMax = 4;  // zstd
+constexpr std::size_t kFirstWindowBytes = 4u << 10;  // batches up to this size are always looked at
+constexpr int kCodecMax = 4;                         // zstd
 // As in segment_search.cpp: bytes may look like headers everywhere, and a look costs a CRC over all that one claims.
 constexpr std::uint64_t kLooksPerByte = 8;
 
@@ -48,14 +49,15 @@ class Walk {
 
   /// A batch that fits into the file.
   Result<bool> take(const BatchHeader& header) {
-    Result<bool> holds = has_its_crc(file_, position_, header, scratch_);
+    if (!is_affordable(header)) return skip("so much here looks like batches that this one was not looked at");
+    const Result<bool> holds = holds_crc(position_, header);
     if (!holds) return holds.error();
     if (!*holds) {
-      // Is its length right? Then the next batch begins behind it, or nothing does.
-      const std::uint64_t end = position_ + header.size_bytes();
-      Result<bool> goes_on = end == size_ ? Result<bool>{true} : is_batch(end);
-      if (!goes_on) return goes_on.error();
-      if (!*goes_on) return skip("the CRC differs, and no batch follows where its length says");
+      // Is its length right? Then the next whole batch begins behind it, or nothing does.
+      const Result<std::uint64_t> next = find_batch(position_ + 1);
+      if (!next) return next.error();
+      if (*next != position_ + header.size_bytes())
+        return skip_to(*next, "the CRC differs, and where its length ends no batch begins");
     }
     WalkedBatch batch{.header = header, .position = position_, .crc_holds = *holds, .fault = {}, .bytes = {}};
     batch.fault = neighbour_fault(header, expected_, epoch_, kGapsAnywhere);
@@ -86,24 +88,32 @@ class Walk {
   Result<bool> skip(const std::string& what) {
     const Result<std::uint64_t> next = find_batch(position_ + 1);
     if (!next) return next.error();
-    const WalkedDamage damage{position_, *next - position_, what, *next == size_};
+    return skip_to(*next, what);
+  }
+
+  Result<bool> skip_to(std::uint64_t next, const std::string& what) {
+    const WalkedDamage damage{position_, next - position_, what, next == size_};
     ++counts_.damaged;
-    position_ = *next;
+    position_ = next;
     return visitor_.damage(damage);
   }
 
   /// Where the next whole batch begins whose CRC holds; the end of the file where none does, or where looking took too long.
   Result<std::uint64_t> find_batch(std::uint64_t position) {
-    Bytes window(kWindowBytes);
-    while (position + kBatchHeaderBytes <= size_) {
-      const std::size_t wanted = std::min<std::uint64_t>(window.size(), size_ - position);
-      const Result<std::size_t> read = file_.read_at(position, std::span{window}.first(wanted));
+    // Small at first: where damage follows upon damage, each search ends soon.
+    for (std::size_t window = kFirstWindowBytes; position + kBatchHeaderBytes <= size_;
+         window = std::min(2 * window, kWindowBytes)) {
+      const std::size_t wanted = std::min<std::uint64_t>(window, size_ - position);
+      window_.resize(wanted);
+      const Result<std::size_t> read = file_.read_at(position, window_);
       if (!read) return read.error();
       if (*read < kBatchHeaderBytes) break;
       const std::size_t starts = *read - kBatchHeaderBytes + 1;
       for (std::size_t i = 0; i < starts; ++i) {
-        if (window[i + batch_layout::kMagicAt] != std::byte{2}) continue;
-        const Result<bool> found = is_batch(position + i);
+        if (window_[i + batch_layout::kMagicAt] != std::byte{2}) continue;
+        const Result<BatchHeader> header = parse_batch_header(BytesView{window_}.subspan(i, kBatchHeaderBytes));
+        if (!header) continue;
+        const Result<bool> found = is_batch(position + i, *header);
         if (!found) return found.error();
         if (*found) return position + i;
       }
@@ -112,13 +122,20 @@ class Walk {
     return size_;
   }
 
-  Result<bool> is_batch(std::uint64_t position) {
-    const Result<std::optional<BatchHeader>> header = header_at(position);
-    if (!header) return header.error();
-    if (!*header || (*header)->compression() > kCodecMax || (*header)->size_bytes() > size_ - position) return false;
-    if ((*header)->size_bytes() > looks_left_) return false;
-    looks_left_ -= (*header)->size_bytes();
-    return has_its_crc(file_, position, **header, scratch_);
+  Result<bool> is_batch(std::uint64_t position, const BatchHeader& header) {
+    if (header.compression() > kCodecMax || header.size_bytes() > size_ - position || !is_affordable(header)) return false;
+    return holds_crc(position, header);
+  }
+
+  [[nodiscard]] bool is_affordable(const BatchHeader& header) const {
+    return header.size_bytes() <= std::max<std::uint64_t>(looks_left_, kFirstWindowBytes);
+  }
+
+  /// A CRC that holds moves the walk on, so only the others are counted.
+  Result<bool> holds_crc(std::uint64_t position, const BatchHeader& header) {
+    const Result<bool> holds = has_its_crc(file_, position, header, scratch_);
+    if (holds && !*holds) looks_left_ -= std::min<std::uint64_t>(looks_left_, header.size_bytes());
+    return holds;
   }
 
   File& file_;
@@ -126,6 +143,7 @@ class Walk {
   const WalkVisitor& visitor_;
   std::uint64_t looks_left_;
   Bytes scratch_;
+  Bytes window_;
   std::uint64_t position_ = 0;
   Offset expected_{0};
   LeaderEpoch epoch_ = kNoEpoch;

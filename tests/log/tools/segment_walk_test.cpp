@@ -9,6 +9,25 @@
 namespace lungo::test {
 namespace {
 
+/// Counts what is read of a file.
+class CountingFile : public File {
+ public:
+  CountingFile(File& file, std::uint64_t& bytes) : file_(file), bytes_(bytes) {}
+  Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
+    bytes_ += out.size();
+    return file_.read_at(position, out);
+  }
+  Result<void> write_at(std::uint64_t, BytesView) override { return Error{Errc::unsupported, "for reading"}; }
+  Result<void> sync() override { return Error{Errc::unsupported, "for reading"}; }
+  Result<void> truncate(std::uint64_t) override { return Error{Errc::unsupported, "for reading"}; }
+  Result<void> preallocate(std::uint64_t, std::uint64_t) override { return Error{Errc::unsupported, "for reading"}; }
+  Result<std::uint64_t> size() override { return file_.size(); }
+
+ private:
+  File& file_;
+  std::uint64_t& bytes_;
+};
+
 class SegmentWalk : public testing::Test {
  protected:
   /// Batches of two records each.
@@ -50,11 +69,13 @@ class SegmentWalk : public testing::Test {
                                 walked.damage.push_back(damage);
                                 return true;
                               }};
-    walked.counts = walk_segment(*file, bytes.size(), visitor).value();
+    CountingFile counting{*file, bytes_read_};
+    walked.counts = walk_segment(counting, bytes.size(), visitor).value();
     return walked;
   }
 
   TempDirectory directory_;
+  std::uint64_t bytes_read_ = 0;
   Bytes bytes_;
   std::vector<std::size_t> begins_;
 };
@@ -117,6 +138,23 @@ TEST_F(SegmentWalk, OffsetsThatGoBackAreAFault) {
   const Walked walked = walk(twice);
   EXPECT_EQ(walked.faults, (std::vector<std::string>{"batch begins at offset 0, expected 10"}));
   EXPECT_EQ(walked.counts.damaged, 1u);
+}
+
+// Headers that claim the rest of the file, between whole batches: each look costs a CRC over all of it.
+TEST_F(SegmentWalk, HostileLengthsTakeBoundedReading) {
+  Bytes lying(bytes_.begin(), bytes_.begin() + kBatchHeaderBytes);
+  Bytes hostile;
+  constexpr std::size_t kRounds = 4000;
+  const std::size_t round_bytes = lying.size() + begins_[1];
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    const auto rest = static_cast<std::uint32_t>((kRounds - round) * round_bytes - kBatchPrefixBytes);
+    for (std::size_t byte = 0; byte < 4; ++byte) lying[8 + byte] = static_cast<std::byte>(rest >> (24 - 8 * byte));
+    hostile.insert(hostile.end(), lying.begin(), lying.end());
+    hostile.insert(hostile.end(), bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(begins_[1]));
+  }
+  const Walked walked = walk(hostile);
+  EXPECT_EQ(walked.good.size(), kRounds);
+  EXPECT_LT(bytes_read_, 40 * hostile.size());
 }
 
 TEST_F(SegmentWalk, ForeignBytesAreOneDamage) {
