@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lungo)
 
 install(TARGETS lungo_log lungo_framework lungo_projections EXPORT lungoTargets FILE_SET HEADERS)
-install(TARGETS lungo lungo-replay)
+install(TARGETS lungo lungo-log lungo-replay)
 install(EXPORT lungoTargets NAMESPACE lungo:: DESTINATION ${package_folder})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lungoConfig.cmake.in ${PROJECT_BINARY_DIR}/lungoConfig.cmake
   INSTALL_DESTINATION ${package_folder})

@@ -2,10 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <system_error>
 
 #include <lungo/log/local_event_log.hpp>
 #include <lungo/log/log_text.hpp>
@@ -203,18 +200,6 @@ void describe(CLI::App& app, const ReplayTool& tool, Arguments& arguments, std::
   describe_rebuild(app, arguments);
 }
 
-/// What went wrong, its lines kept, without anything that a terminal would act on.
-std::string complaint(const Error& error) {
-  const std::string text = to_string(error);
-  std::string out;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    out += (begin == 0 ? "" : "\n") + printable(std::string_view{text}.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
 }  // namespace
 
 int run_replay_tool(const ReplayTool& tool, int argc, const char* const* argv) {
@@ -231,13 +216,8 @@ int run_replay_tool(const ReplayTool& tool, int argc, const char* const* argv) {
   }
   Output out{stdout};
   const Result<void> done = run(tool, app, arguments, out);
-  out.flush();
-  if (!done) std::fprintf(stderr, "%s: %s\n", tool.program.c_str(), complaint(done.error()).c_str());
-  // Whoever reads has seen enough, as `| head`: nothing to complain about.
-  if (!out.ok() && out.failure() != EPIPE)
-    std::fprintf(stderr, "%s: standard output: %s\n", tool.program.c_str(),
-                 std::generic_category().message(out.failure()).c_str());
-  return done && out.ok() ? 0 : 1;
+  if (!done) std::fprintf(stderr, "%s: %s\n", tool.program.c_str(), printable(done.error()).c_str());
+  return out.close(tool.program) && done ? 0 : 1;
 }
 
 }  // namespace lungo

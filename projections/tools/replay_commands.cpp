@@ -1,9 +1,8 @@
 #include "replay_commands.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
-#include <lungo/log/local_event_log.hpp>
+#include <lungo/log/tool_directory.hpp>
 
 #include "../store_list.hpp"
 #include "../text.hpp"
@@ -35,7 +34,7 @@ struct Columns {
   [[nodiscard]] PrintedLine line(Cells row) const {
     PrintedLine line;
     for (std::size_t index = first; index < all.size(); ++index)
-      line.add(all[index].name, index < row.size() ? row[index] : Cell{}, all[index].type);
+      add_cell(line, all[index].name, index < row.size() ? row[index] : Cell{}, all[index].type);
     return line;
   }
   std::vector<Column> all;
@@ -67,17 +66,7 @@ std::string_view rows_of(const ProjectionEntry& entry) {
 
 }  // namespace
 
-Result<std::shared_ptr<EventLog>> open_log_to_look_at(const std::string& data) {
-  std::error_code problem;
-  const std::filesystem::file_status status = std::filesystem::status(data, problem);
-  if (!std::filesystem::exists(status) && (!problem || status.type() == std::filesystem::file_type::not_found))
-    return Error{Errc::not_found, "there is no directory " + data + "; name the data directory with --data"};
-  if (!problem && !std::filesystem::is_directory(status))
-    return Error{Errc::not_found, data + " is a file, not a data directory"};
-  if (!problem && !std::filesystem::exists(data + "/lungo.meta", problem) && !problem)
-    return Error{Errc::not_found, data + " is no data directory: it has no lungo.meta"};
-  return open_local(data, {.read_only = true});
-}
+Result<std::shared_ptr<EventLog>> open_log_to_look_at(const std::string& data) { return open_to_look_at(data, "--data"); }
 
 Result<ReplayCommands> ReplayCommands::open(const std::string& data, bool json) {
   Result<std::shared_ptr<EventLog>> log = open_log_to_look_at(data);

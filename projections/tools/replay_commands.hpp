@@ -1,7 +1,7 @@
 // What `lungo replay` shows of a data directory's stores: projections, how far they are, rows. Needs no application code, since
 // rows have real columns. Opens everything read-only, beside a live application or not.
 //
-// Output: lines of text with tabs between the columns, or with `json` one JSON object per line (printed_line.hpp).
+// Output: lines of text with tabs between the columns, or with `json` one JSON object per line (printed_cells.hpp).
 // Threads: one.
 #pragma once
 
@@ -15,7 +15,7 @@
 #include <lungo/projections/state_store.hpp>
 
 #include "../catalogue.hpp"
-#include "printed_line.hpp"
+#include "printed_cells.hpp"
 
 namespace lungo {
 

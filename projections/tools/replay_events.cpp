@@ -82,11 +82,11 @@ class EventPrinter {
 
   void print_broken(const PartitionReader& reader, const Error& error) {
     PrintedLine line;
-    line.add("stream", Cell{}, ColumnType::text);
+    add_cell(line, "stream", Cell{}, ColumnType::text);
     line.add("partition", to_string(reader.partition()));
     line.add("offset", reader.position().offset.value() - 1);
-    line.add("time", Cell{}, ColumnType::text);
-    line.add("type", Cell{}, ColumnType::text);
+    add_cell(line, "time", Cell{}, ColumnType::text);
+    add_cell(line, "type", Cell{}, ColumnType::text);
     line.add_json("event", json_of_error(error) + "}");
     print(line);
   }

@@ -9,7 +9,7 @@
 
 #include <lungo/framework/event_store.hpp>
 
-#include "printed_line.hpp"
+#include "printed_cells.hpp"
 
 namespace lungo {
 

@@ -3,33 +3,13 @@
 #include <boost/json.hpp>
 #include <sstream>
 
-#include "projections/tools/printed_line.hpp"
+#include "projections/tools/printed_cells.hpp"
 #include "tests/projections/replay_tool.hpp"
 
 namespace lungo::test {
 namespace {
 
 using namespace std::string_view_literals;
-
-TEST(Printable, WritesControlCharactersOut) {
-  EXPECT_EQ(printable("/a b?q=\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "/a b?q=\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-  EXPECT_EQ(printable("\0\x1b[2J\x07\x7f"sv), R"(\x00\x1B[2J\x07\x7F)");
-  EXPECT_EQ(printable("a\tb\nc\rd\\e"), R"(a\tb\nc\rd\\e)");
-  EXPECT_EQ(printable("\xc2\x9b"
-                      "31m"),
-            R"(\u009B31m)");  // CSI as one C1 control
-  EXPECT_EQ(printable("\x9b"
-                      "31m"),
-            R"(\x9B31m)");  // and as a raw byte
-  EXPECT_EQ(printable("\xe2\x80\xae.exe\xe2\x80\xa8"), R"(\u202E.exe\u2028)");
-}
-
-TEST(Printable, WritesBytesThatAreNoUtf8) {
-  EXPECT_EQ(printable("\xff\xc3"), R"(\xFF\xC3)");
-  EXPECT_EQ(printable("\xc0\xaf"), R"(\xC0\xAF)");                  // overlong
-  EXPECT_EQ(printable("\xed\xa0\x80"), R"(\xED\xA0\x80)");          // surrogate
-  EXPECT_EQ(printable("\xf4\x90\x80\x80"), R"(\xF4\x90\x80\x80)");  // above U+10FFFF
-}
 
 TEST(PrintedLine, JsonKeepsTheValueAndItsDigits) {
   EXPECT_EQ(printable_json("{\"a\x7f\xc2\x85\":1}"), R"({"a\u007F\u0085":1})");

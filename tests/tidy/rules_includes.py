@@ -23,7 +23,7 @@ HOMES = (
     ("snappy", ("log/", "samples/")),
     ("zlib.h", ("log/", "samples/")),
     ("boost/serialization/", ("framework/",)),
-    ("boost/json", ("framework/", "projections/", "cluster/", "samples/")),
+    ("boost/json", ("log/tools/", "framework/", "projections/", "cluster/", "samples/")),
     ("openssl/", ("framework/", "cluster/", "samples/")),
     ("thrift/", ("framework/", "cluster/")),
     ("sqlite3", ("projections/",)),

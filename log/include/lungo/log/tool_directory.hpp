@@ -1,0 +1,19 @@
+// The data directory that the user of a command-line tool names. Makes nothing. Threads: any.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+/// Ok when `directory` is a data directory; `option` is what the user names it with.
+/// Errors: not_found (nothing there, or no data directory; says which, and what to do).
+Result<void> check_is_data_directory(const std::string& directory, std::string_view option);
+
+/// Opens its log for reading, beside a live application or not. Errors: as check_is_data_directory() and open_local().
+Result<std::shared_ptr<EventLog>> open_to_look_at(const std::string& directory, std::string_view option);
+
+}  // namespace lungo

@@ -1,0 +1,42 @@
+// A partition's committed records, one after the other, for a reader that may wait for more. Threads: one.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+class PartitionFeed {
+ public:
+  /// Records in [next, end). `note` is told in a sentence what the reader of the output should know.
+  PartitionFeed(EventLog& log, TopicPartition partition, Offset next, Offset end, std::size_t bytes_max,
+                std::function<void(const std::string&)> note)
+      : log_(&log), partition_(std::move(partition)), next_(next), end_(end), bytes_max_(bytes_max), note_(std::move(note)) {}
+
+  /// The next record, the same until pop(); null while there is none. Errors: as EventLog::read().
+  Result<const RecordView*> peek();
+  void pop() { record_ = nullptr; }
+
+  [[nodiscard]] const TopicPartition& partition() const { return partition_; }
+  /// Where a read goes on.
+  [[nodiscard]] Offset next() const { return next_; }
+  void go_on_until(Offset end) { end_ = end; }
+
+ private:
+  Result<bool> fetch();
+
+  EventLog* log_;
+  TopicPartition partition_;
+  Offset next_;
+  Offset end_;
+  std::size_t bytes_max_;
+  std::function<void(const std::string&)> note_;
+  std::shared_ptr<const Bytes> buffer_;  // what the cursor reads
+  std::optional<RecordCursor> cursor_;
+  const RecordView* record_ = nullptr;
+};
+
+}  // namespace lungo

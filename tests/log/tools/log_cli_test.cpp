@@ -1,0 +1,192 @@
+// What all commands of `lungo log` have in common: help, refusals, places without a data directory, reading without a trace;
+// and `dump`.
+#include "log/tools/log_dump.hpp"
+#include "tests/log/tools/log_program.hpp"
+
+namespace lungo::test {
+namespace {
+
+using LogCli = LogProgram;
+using LogDump = LogProgram;
+
+const std::vector<std::vector<std::string>> kCommands{{"topics", "create"},
+                                                      {"topics", "list"},
+                                                      {"topics", "describe"},
+                                                      {"topics", "alter"},
+                                                      {"topics", "delete"},
+                                                      {"produce"},
+                                                      {"consume"},
+                                                      {"dump"},
+                                                      {"stat"}};
+
+TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
+  for (std::vector<std::string> command : kCommands) {
+    command.emplace_back("--help");
+    const Finished help = log(command);
+    EXPECT_EQ(help.status, 0) << command[0];
+    EXPECT_NE(help.out.find("Example"), std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("lungo log " + command[0]), std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("--json"), std::string::npos) << help.out;
+  }
+  const Finished help = log({"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "--dir", "--json", "Exit status", "Begin with:"})
+    EXPECT_NE(help.out.find(word), std::string::npos) << word;
+}
+
+TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
+  const std::pair<std::vector<std::string>, std::string> wrong[] = {
+      {{"consume", "orders", "--folow"}, "no option --folow; did you mean --follow?\n`lungo log consume --help` says"},
+      {{"produce", "orders", "--key-seperator=:"}, "no option --key-seperator; did you mean --key-separator?\n"},
+      {{"topics", "create", "orders", "--jsn"}, "no option --jsn; did you mean --json?\n`lungo log topics create --help` says"},
+      {{"cosnume", "orders"}, "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat\n"},
+      {{"topics", "lst"}, "no command lst; did you mean list? There are create, list, describe, alter, delete\n"},
+      {{"topics"}, "A subcommand is required"},
+      {{"consume"}, "TOPIC is required"},
+      {{"consume", "orders", "--max", "few"}, "few"},
+      {{}, "A subcommand is required"}};
+  for (const auto& [arguments, answer] : wrong) {
+    const Finished refused = log(arguments);
+    EXPECT_EQ(refused.status, 2) << answer;
+    EXPECT_EQ(refused.out, "");
+    EXPECT_NE(refused.err.find(answer), std::string::npos) << refused.err;
+  }
+}
+
+TEST_F(LogCli, PlacesWithoutADataDirectoryAreToldApartAndStayAsTheyAre) {
+  std::filesystem::create_directory(directory / "empty");
+  std::filesystem::create_directory(directory / "other");
+  std::ofstream(directory / "file") << "text";
+  std::ofstream(directory / "other" + "/photo.jpg") << "text";
+  const std::pair<std::string, const char*> places[] = {{directory / "nowhere", "there is no directory"},
+                                                        {directory / "file", "is a file, not a data directory"},
+                                                        {directory / "empty", "is no data directory"},
+                                                        {directory / "other", "is no data directory"}};
+  for (const auto& [place, answer] : places) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"topics", "list"},
+                                                    {"topics", "describe"},
+                                                    {"topics", "delete", "a"},
+                                                    {"produce", "a"},
+                                                    {"consume", "a"},
+                                                    {"stat"},
+                                                    {"topics", "alter", "a", "--partitions", "2"}}) {
+      std::vector<std::string> arguments{log_program()};
+      arguments.insert(arguments.end(), command.begin(), command.end());
+      arguments.insert(arguments.end(), {"--dir", place});
+      const Finished refused = test::run(arguments);
+      EXPECT_EQ(refused.status, 1) << command[0];
+      EXPECT_NE(refused.err.find(answer), std::string::npos) << refused.err;
+    }
+  }
+  const Finished mixed = test::run({log_program(), "topics", "create", "a", "--dir", directory / "other"});
+  EXPECT_EQ(mixed.status, 1);
+  EXPECT_NE(mixed.err.find("name an empty or a new one"), std::string::npos) << mixed.err;
+  EXPECT_FALSE(std::filesystem::exists(directory / "nowhere"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory / "empty"));
+  EXPECT_EQ(test::run({log_program(), "topics", "create", "a", "--dir", directory / "empty"}).status, 0);
+}
+
+TEST_F(LogCli, ReadingLeavesNoTrace) {
+  make_orders(5, 2);
+  const std::vector<std::vector<std::string>> reads{
+      {"topics", "list"}, {"topics", "describe"},     {"consume", "orders"}, {"consume", "orders", "--last", "2", "--json"},
+      {"stat"},           {"dump", data, "--records"}};
+  const std::map<std::string, std::string> stopped = files();
+  for (const std::vector<std::string>& command : reads) EXPECT_EQ(log(command).status, 0) << command[0];
+  EXPECT_EQ(files(), stopped);
+  {
+    const std::shared_ptr<EventLog> writer = open_local(data).value();
+    for (const std::vector<std::string>& command : reads) EXPECT_EQ(log(command).status, 0) << command[0];
+  }
+}
+
+TEST_F(LogCli, FrontProgramRunsIt) {
+  make_orders(1);
+  const Finished list = test::run({std::string(LUNGO_PROGRAMS) + "/lungo", "log", "topics", "list", "--data", data});
+  EXPECT_EQ(list.status, 0) << list.err;
+  EXPECT_EQ(list.out, "topic\tpartitions\tkind\toffsets\norders\t1\tplain\t1\n");
+}
+
+class DumpedOrders : public LogProgram {
+ protected:
+  DumpedOrders() {
+    make_orders(0);
+    for (const char* key : {"a", "b"})
+      EXPECT_EQ(log({"produce", "orders", "--json"},
+                    "{\"key\":\"" + std::string(key) + "\",\"value\":\"\\u001b[2J\",\"timestamp\":1714564800000}\n")
+                    .status,
+                0);
+  }
+  /// With the CRCs made the same.
+  static std::string without_crc(const std::string& text) {
+    return std::regex_replace(text, std::regex{"\"crc\":\\d+"}, "\"crc\":CRC");
+  }
+  const std::string segment = data + "/orders-0/00000000000000000000.log";
+};
+
+TEST_F(DumpedOrders, ArePrintedLetterByLetter) {
+  const std::string text =
+      "batch at 0: offsets 0 to 0 bytes=73 records=1 epoch=3 codec=none crc=ok time=2024-05-01T12:00:00.000Z\n"
+      "  record 0 time=2024-05-01T12:00:00.000Z \"key\":\"a\" \"value\":\"\\u001b[2J\"\n"
+      "batch at 73: offsets 1 to 1 bytes=73 records=1 epoch=4 codec=none crc=ok time=2024-05-01T12:00:00.000Z\n"
+      "  record 1 time=2024-05-01T12:00:00.000Z \"key\":\"b\" \"value\":\"\\u001b[2J\"\n";
+  const Finished dumped = log({"dump", segment, "--records"});
+  EXPECT_EQ(dumped.status, 0) << dumped.err;
+  EXPECT_EQ(dumped.out, "file " + segment + ", 146 bytes\n" + text + "1 file, 2 batches, 2 records, nothing damaged\n");
+  EXPECT_EQ(log({"dump", data + "/orders-0", "--records"}).out, dumped.out);
+  EXPECT_EQ(log({"dump", "--records"}).out, dumped.out);
+  const std::string json = without_crc(log({"dump", segment, "--records", "--json"}).out);
+  const std::string file = "\"file\":\"" + segment + "\"";
+  const std::string first = "{\"kind\":\"batch\"," + file +
+                            ",\"position\":0,\"firstOffset\":0,\"lastOffset\":0,\"bytes\":73,\"records\":1,\"epoch\":3,"
+                            "\"codec\":\"none\",\"crc\":CRC,\"crcHolds\":true,\"baseTime\":\"2024-05-01T12:00:00.000Z\","
+                            "\"maxTime\":\"2024-05-01T12:00:00.000Z\",\"timeOf\":\"create\",\"producer\":-1,"
+                            "\"producerEpoch\":-1,\"baseSequence\":-1,\"control\":false}\n"
+                            "{\"kind\":\"record\"," +
+                            file +
+                            ",\"position\":0,\"offset\":0,\"time\":\"2024-05-01T12:00:00.000Z\",\"key\":\"a\","
+                            "\"value\":\"\\u001b[2J\",\"headers\":[]}\n";
+  EXPECT_TRUE(json.starts_with(first)) << json;
+  EXPECT_EQ(lines_of(json), 5);
+}
+
+TEST_F(DumpedOrders, DamageIsToldAndPassed) {
+  {
+    std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(20);  // inside of the first batch's CRC
+    file.put('\x55');
+    file.seekp(0, std::ios::end);
+    file << std::string(10, '\0');
+  }
+  const Finished dumped = log({"dump", segment});
+  EXPECT_EQ(dumped.status, 1);
+  EXPECT_EQ(dumped.err, "");
+  EXPECT_NE(dumped.out.find("batch at 0: offsets 0 to 0 bytes=73 records=1 epoch=3 codec=none crc=WRONG"), std::string::npos);
+  EXPECT_NE(dumped.out.find("batch at 73: offsets 1 to 1 bytes=73 records=1 epoch=4 codec=none crc=ok"), std::string::npos);
+  EXPECT_NE(dumped.out.find("DAMAGE at 146, 10 bytes: too few bytes for a batch; up to the end of the file"),
+            std::string::npos);
+  EXPECT_TRUE(dumped.out.ends_with("1 file, 2 batches, 1 record, 2 damaged places\n")) << dumped.out;
+  const std::string json = log({"dump", segment, "--json"}).out;
+  EXPECT_NE(json.find(",\"position\":146,\"bytes\":10,\"what\":\"too few bytes for a batch\",\"atTheEnd\":true}\n"),
+            std::string::npos);
+  EXPECT_TRUE(json.ends_with("{\"kind\":\"sum\",\"files\":1,\"batches\":2,\"records\":1,\"damaged\":2}\n")) << json;
+}
+
+TEST_F(LogDump, CodecsAreReadAndPlacesWithoutSegmentsAreTold) {
+  ASSERT_EQ(log({"topics", "create", "packed", "--partitions", "1", "--set", "compression.type=zstd"}).status, 0);
+  std::string lines;
+  for (int i = 0; i < 100; ++i) lines += "the same line again and again\n";
+  ASSERT_EQ(log({"produce", "packed"}, lines).status, 0);
+  const Finished dumped = log({"dump", data + "/packed-0", "--records"});
+  EXPECT_EQ(dumped.status, 0);
+  EXPECT_NE(dumped.out.find(" codec=zstd crc=ok"), std::string::npos) << dumped.out;
+  EXPECT_NE(dumped.out.find("  record 99 "), std::string::npos);
+  EXPECT_NE(log({"dump", directory / "nowhere"}).err.find("there is no file or directory"), std::string::npos);
+  std::filesystem::create_directory(directory / "empty");
+  const Finished none = log({"dump", directory / "empty"});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_NE(none.err.find("holds no segments"), std::string::npos) << none.err;
+}
+
+}  // namespace
+}  // namespace lungo::test
