@@ -33,8 +33,12 @@ elseif(LUNGO_SANITIZE STREQUAL "thread")
   target_compile_options(lungo_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan)
   target_compile_definitions(lungo_options INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)  # fences, which it does not understand
   target_link_options(lungo_options INTERFACE -fsanitize=thread)
+elseif(LUNGO_SANITIZE STREQUAL "fuzzer")
+  target_compile_options(lungo_options INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(lungo_options INTERFACE -fsanitize=address,undefined)
 elseif(NOT LUNGO_SANITIZE STREQUAL "")
-  message(FATAL_ERROR "LUNGO_SANITIZE is '${LUNGO_SANITIZE}'; it may be empty, address or thread")
+  message(FATAL_ERROR "LUNGO_SANITIZE is '${LUNGO_SANITIZE}'; it may be empty, address, thread or fuzzer")
 endif()
 
 find_package(Threads REQUIRED)

@@ -43,14 +43,17 @@ lungo_install() {
   rm -f "$log"
 }
 
-# lungo_build VARIANT TARGET... [-DNAME=VALUE...]: builds the targets in build/VARIANT (release, asan, tsan), configured with the
-# options where it is not yet. Options that the folder has and the caller does not name stay as they are.
+# lungo_build VARIANT TARGET... [-DNAME=VALUE...]: builds the targets in build/VARIANT (release, asan, tsan, fuzz), configured
+# with the options where it is not yet. Options that the folder has and the caller does not name stay as they are.
 lungo_build() {
-  local folder=$lungo_root/build/$1 option name targets=() options=() stale=
+  local folder=$lungo_root/build/$1 option name targets=() options=() stale="" compiler=/usr/bin/g++-12
   case $1 in
     release) options=(-DCMAKE_BUILD_TYPE=Release) ;;
     asan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=address) ;;
     tsan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=thread) ;;
+    fuzz)
+      compiler=/usr/bin/clang++-16
+      options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=fuzzer) ;;
     *) lungo_fail "lungo_build: no variant '$1'" ;;
   esac
   shift
@@ -62,7 +65,7 @@ lungo_build() {
   if [[ ! -f $folder/build.ninja ]]; then
     stale=1
     echo "Building ${targets[*]} in ${folder#"$lungo_root/"}; the first time takes some minutes" >&2
-    options+=(-DCMAKE_CXX_COMPILER=/usr/bin/g++-12 -DCMAKE_MAKE_PROGRAM=/usr/bin/ninja)
+    options+=("-DCMAKE_CXX_COMPILER=$compiler" -DCMAKE_MAKE_PROGRAM=/usr/bin/ninja)
     if command -v ccache >/dev/null; then options+=("-DCMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache)"); fi
   else
     for option in "${options[@]}"; do

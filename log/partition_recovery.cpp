@@ -108,6 +108,7 @@ class Recovery {
 
   // Looks at the tails alone. False: something does not fit, read everything.
   Result<bool> accept_clean_end(const CleanEnd& clean) {
+    if (clean.end < options_.start) return false;
     std::optional<BatchHeader> last;
     for (std::size_t i = 0; i < log_.segments.size(); ++i) {
       const Result<SegmentScan> tail = log_.segments[i]->load_tail();

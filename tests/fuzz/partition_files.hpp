@@ -1,0 +1,84 @@
+// The input of the target `partition`, as files on a disk.
+#pragma once
+
+#include <array>
+
+#include <lungo/log/partition_log.hpp>
+
+#include "segment.hpp"
+#include "segment_directory.hpp"
+#include "tests/fuzz/fuzz_input.hpp"
+
+namespace lungo::test {
+
+inline constexpr const char* kPartitionDirectory = "topic-0";
+
+enum PartitionFlag : std::uint8_t {
+  kMend = 1,  // the CRCs of batches
+  kStreams = 2,
+  kGaps = 4,
+  kReadOnly = 8,
+  kClean = 16,  // stopped cleanly, behind the last byte of the last segment's batches
+};
+
+inline constexpr std::array<std::string_view, 4> kSegmentSuffixes{".log", ".index", ".timeindex", ".streams"};
+inline constexpr std::array<std::string_view, 2> kPartitionFiles{"synced-end", "leader-epoch-checkpoint"};
+
+/// Of a section: those of the segment at 0, of the second one, then the partition's.
+inline std::string partition_file_name(std::uint8_t kind, Offset second_base) {
+  const std::size_t number = kind % (2 * kSegmentSuffixes.size() + kPartitionFiles.size());
+  if (number >= 2 * kSegmentSuffixes.size()) return std::string(kPartitionFiles[number - 2 * kSegmentSuffixes.size()]);
+  const Offset base = number < kSegmentSuffixes.size() ? Offset{0} : second_base;
+  return segment_file_name(base, kSegmentSuffixes[number % kSegmentSuffixes.size()]);
+}
+
+struct PartitionFiles {
+  PartitionOptions options;
+  std::optional<CleanEnd> clean;
+  Offset recovery_point;
+  std::uint64_t bytes = 0;
+  bool has_streams = false;  // given, and so of another log for all that is known: a run is held against its last batch only
+};
+
+/// What a clean stop would have noted.
+inline CleanEnd clean_end_of(BytesView log, Offset base) {
+  CleanEnd clean{.end = base, .last_batch_crc = 0};
+  while (const Result<BatchHeader> header = parse_batch_header(log)) {
+    if (header->size_bytes() > log.size()) break;
+    clean = {.end = header->end_offset(), .last_batch_crc = header->crc};
+    log = log.subspan(header->size_bytes());
+  }
+  return clean;
+}
+
+inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
+  FuzzInput fields{input};
+  const std::uint8_t flags = fields.byte();
+  PartitionFiles files;
+  files.options.segment_bytes = 4096;
+  files.options.index_interval_bytes = 200;
+  files.options.gaps = (flags & kGaps) != 0;
+  files.options.streams = (flags & kStreams) != 0 && !files.options.gaps;
+  files.options.read_only = (flags & kReadOnly) != 0;
+  files.recovery_point = Offset{fields.byte()};
+  files.options.start = Offset{fields.byte()};
+  const Offset second_base{fields.byte()};
+  CleanEnd clean{.end = Offset{0}, .last_batch_crc = 0};
+  storage.make_directories(kPartitionDirectory).value();
+  while (!fields.empty()) {
+    FuzzInput::Section section = fields.section();
+    const std::string name = partition_file_name(section.kind, second_base);
+    if (name.ends_with(".log")) {
+      if ((flags & kMend) != 0) mend_batches(section.bytes);
+      const CleanEnd end = clean_end_of(section.bytes, segment_base(name, ".log").value());
+      if (end.end >= clean.end) clean = end;
+    }
+    files.has_streams = files.has_streams || name.ends_with(kStreamsSuffix);
+    files.bytes += section.bytes.size();
+    put_file(storage, std::string(kPartitionDirectory) + "/" + name, section.bytes);
+  }
+  if ((flags & kClean) != 0) files.clean = clean;
+  return files;
+}
+
+}  // namespace lungo::test
