@@ -199,8 +199,14 @@ Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Off
 /// What is known of the producers outlives the records that go.
 Result<void> LocalEventLog::keep_producers(const StartMove& move) {
   const std::shared_ptr<AppendQueue> queue = find_queue_of(*move.partition);
-  Result<void> kept = queue->as_owner([&](PartitionLog& log) { return log.keep_producers(move.start); });
-  if (!kept) return kept;
+  bool has_producers = false;
+  Result<void> kept = queue->as_owner([&](PartitionLog& log) -> Result<void> {
+    const Result<bool> there = log.keep_producers(move.start);
+    if (!there) return there.error();
+    has_producers = *there;
+    return {};
+  });
+  if (!kept || !has_producers) return kept;
   const Result<Offset> synced = move.partition->log()->sync();
   return synced ? Result<void>{} : Result<void>{synced.error()};
 }

@@ -15,10 +15,13 @@ constexpr std::size_t kSegmentsPerStep = 16;
 }  // namespace
 
 // The snapshot at the base of the first segment that stays has to be durable, so no roll may come at `start` once it is told.
-Result<void> PartitionLog::keep_producers(Offset start) {
+Result<bool> PartitionLog::keep_producers(Offset start) {
   if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
-  if (!parts_->producers.has_any() || start < written_end()) return {};
-  return roll();
+  if (!parts_->producers.has_any()) return false;
+  if (start >= written_end()) {
+    if (Result<void> rolled = roll(); !rolled) return rolled.error();
+  }
+  return true;
 }
 
 Result<void> PartitionLog::set_start(Offset start) {

@@ -101,9 +101,9 @@ class PartitionLog {
   /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
   /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
   Result<void> truncate_to(Offset end);
-  /// Before anybody is told that the log is to start at `start`, with a sync() behind it: what opens the log next removes what
-  /// lies below, and must find what is known of the producers there. Errors: as roll().
-  Result<void> keep_producers(Offset start);
+  /// Before anybody is told that the log is to start at `start`: what opens the log next removes what lies below, and must find
+  /// what is known of the producers there. True: there are some, and a sync() has to follow. Errors: as roll().
+  Result<bool> keep_producers(Offset start);
   /// Makes `start` the log's start, unless that is there or above. Whoever opens the log next has to be told before: only then
   /// may remove_trimmed() follow. Errors: invalid_argument above the synced end; unsupported (read-only), closed,
   /// partition_failed.
