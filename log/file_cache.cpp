@@ -1,15 +1,19 @@
 #include "file_cache.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <list>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
-
-#include <lungo/log/check.hpp>
+#include <vector>
 
 namespace lungo {
 namespace {
 
 constexpr int kSyncsForRoomMax = 8;  // then the bound gives way
+constexpr int kOpensMax = 3;
 
 // What lies in a directory, between its name with '/' and with the character behind.
 std::string first_below(const std::string& directory) { return directory + '/'; }
@@ -32,27 +36,70 @@ struct FileCache::Entry {
   std::atomic<int> users{0};
   std::atomic<bool> used{true};  // since the hand came by
   std::atomic<bool> unsynced{false};
-  std::atomic<bool> sync_failed{false};  // and `failure` says how
 
-  // Under the cache's mutex.
+  // Under the mutex of the open files.
   std::string path;
   bool has_name = true;
+  bool gave_up = false;                                 // a sync of it failed: it stays open
   std::unique_ptr<File> owned;                          // what `file` points at
   std::list<std::shared_ptr<Entry>>::iterator at_open;  // while there is one
-  std::optional<Error> failure;                         // of a sync that its owner does not know of
 
-  Result<void> sync(File& open) {
-    unsynced.store(false);  // first: what is written meanwhile counts again
-    Result<void> synced = open.sync();
-    if (!synced) unsynced.store(true);
+  // The kernel tells of a failed write-back once: whoever hears of it notes it before another may sync.
+  std::mutex sync_mutex;
+  std::optional<Error> failure;  // of a sync that its owner does not know of; under sync_mutex
+
+  Result<void> sync(bool by_owner) {
+    const std::lock_guard lock(sync_mutex);
+    if (failure) return *failure;
+    File* const open = file.load();
+    if (open == nullptr) return {};  // nothing is closed that is not synced
+    unsynced.store(false);           // first: what is written meanwhile counts again
+    Result<void> synced = open->sync();
+    if (synced) return synced;
+    unsynced.store(true);
+    if (!by_owner) failure = synced.error();
     return synced;
   }
 };
 
+// What the files share with the cache, and may outlive it with: who still holds one when the log has gone only lets it go.
+struct FileCache::OpenFiles : std::enable_shared_from_this<OpenFiles> {
+  using Entries = std::multimap<std::string, std::shared_ptr<Entry>>;
+
+  OpenFiles(Storage& storage, std::size_t most) : beneath(storage), files_max(most) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode);
+  /// The file of an entry that is in use, opened again where it was closed. Errors: as open().
+  Result<File*> opened(const std::shared_ptr<Entry>& entry);
+  void forget(Entry& entry);
+  Result<void> rename(const std::string& from, const std::string& to);
+  Result<void> remove(const std::string& path);
+  Result<void> remove_all(const std::string& path);
+
+  // With the mutex held.
+  Result<std::unique_ptr<File>> open_beneath(const std::string& path, OpenMode mode);
+  void keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file);
+  Result<void> open_again(const std::shared_ptr<Entry>& entry);
+  void make_room(std::unique_lock<std::mutex>& lock);
+  bool close_one();
+  void open_for_good(Entries::iterator begin, Entries::iterator end);
+  void lose_name(Entries::iterator begin, Entries::iterator end);
+  void move(const std::string& from, const std::string& to);
+
+  Storage& beneath;
+  const std::size_t files_max;
+  std::mutex mutex;
+  Entries by_path;                              // those that have a name
+  std::list<std::shared_ptr<Entry>> open_list;  // those that have a descriptor
+  std::list<std::shared_ptr<Entry>>::iterator hand = open_list.end();
+  std::uint64_t reopened = 0;
+};
+
 class FileCache::CachedFile final : public File {
  public:
-  CachedFile(FileCache& cache, std::shared_ptr<Entry> entry) : cache_(cache), entry_(std::move(entry)) {}
-  ~CachedFile() override { cache_.forget(*entry_); }
+  CachedFile(std::shared_ptr<OpenFiles> files, std::shared_ptr<Entry> entry)
+      : files_(std::move(files)), entry_(std::move(entry)) {}
+  ~CachedFile() override { files_->forget(*entry_); }
   CachedFile(const CachedFile&) = delete;
   CachedFile& operator=(const CachedFile&) = delete;
 
@@ -73,75 +120,76 @@ class FileCache::CachedFile final : public File {
   }
   Result<std::uint64_t> identity() override { return entry_->identity; }
   Result<void> sync() override {
-    return use<Result<void>>([&](File& file) -> Result<void> {
-      if (entry_->sync_failed.load()) {
-        const std::lock_guard lock(cache_.mutex_);
-        return *entry_->failure;
-      }
-      return entry_->sync(file);
-    });
+    const Use in_use(*entry_);
+    return entry_->sync(true);
   }
 
  private:
+  struct Use {
+    explicit Use(Entry& entry_used) : entry(entry_used) { entry.users.fetch_add(1); }
+    ~Use() { entry.users.fetch_sub(1); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    Entry& entry;
+  };
+
   template <class Answer, class Call>
   Answer use(Call call) {
-    struct Use {
-      explicit Use(Entry& entry_used) : entry(entry_used) { entry.users.fetch_add(1); }
-      ~Use() { entry.users.fetch_sub(1); }
-      Entry& entry;
-    };
     const Use in_use(*entry_);
     if (!entry_->used.load(std::memory_order_relaxed)) entry_->used.store(true, std::memory_order_relaxed);
     File* file = entry_->file.load();
     if (file == nullptr) {
-      const Result<File*> opened = cache_.opened(entry_);
+      const Result<File*> opened = files_->opened(entry_);
       if (!opened) return opened.error();
       file = *opened;
     }
     return call(*file);
   }
 
+  // Marked behind the call, while it is in use: a sync that began before may not have covered it.
   template <class Call>
   Result<void> change(Call call) {
     return use<Result<void>>([&](File& file) {
+      Result<void> done = call(file);
       if (!entry_->unsynced.load()) entry_->unsynced.store(true);
-      return call(file);
+      return done;
     });
   }
 
-  FileCache& cache_;
+  const std::shared_ptr<OpenFiles> files_;
   const std::shared_ptr<Entry> entry_;
 };
 
-FileCache::FileCache(Storage& beneath, std::size_t files_max)
-    : beneath_(beneath), files_max_(std::max<std::size_t>(1, std::min(files_max, beneath.open_files_max() / 2))) {}
-
-FileCache::Stats FileCache::stats() const {
-  const std::lock_guard lock(mutex_);
-  return {.open = open_.size(), .reopened = reopened_};
-}
-
-Result<std::unique_ptr<File>> FileCache::open(const std::string& path, OpenMode mode) {
-  std::unique_lock lock(mutex_);
+Result<std::unique_ptr<File>> FileCache::OpenFiles::open(const std::string& path, OpenMode mode) {
+  std::unique_lock lock(mutex);
   make_room(lock);
-  Result<std::unique_ptr<File>> file = beneath_.open(path, mode);
+  Result<std::unique_ptr<File>> file = open_beneath(path, mode);
   if (!file) return file.error();
   const Result<std::uint64_t> identity = (*file)->identity();
   if (!identity) return identity.error();
   const auto entry = std::make_shared<Entry>(path, mode, *identity);
-  by_path_.emplace(path, entry);
+  by_path.emplace(path, entry);
   keep_open(entry, std::move(*file));
-  return std::make_unique<CachedFile>(*this, entry);
+  return std::make_unique<CachedFile>(shared_from_this(), entry);
 }
 
-void FileCache::keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file) {
-  entry->at_open = open_.insert(hand_, entry);
+// The process may have too many files open: then one of ours makes room.
+Result<std::unique_ptr<File>> FileCache::OpenFiles::open_beneath(const std::string& path, OpenMode mode) {
+  Result<std::unique_ptr<File>> file = beneath.open(path, mode);
+  for (int tries = 0; tries < kOpensMax && !file && file.error() == Errc::io && close_one(); ++tries) {
+    file = beneath.open(path, mode);
+  }
+  return file;
+}
+
+void FileCache::OpenFiles::keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file) {
+  entry->at_open = open_list.insert(hand, entry);
   entry->owned = std::move(file);
   entry->file.store(entry->owned.get());
 }
 
-Result<File*> FileCache::opened(const std::shared_ptr<Entry>& entry) {
-  std::unique_lock lock(mutex_);
+Result<File*> FileCache::OpenFiles::opened(const std::shared_ptr<Entry>& entry) {
+  std::unique_lock lock(mutex);
   if (entry->owned == nullptr) make_room(lock);
   if (entry->owned == nullptr) {
     if (Result<void> again = open_again(entry); !again) return again.error();
@@ -149,67 +197,64 @@ Result<File*> FileCache::opened(const std::shared_ptr<Entry>& entry) {
   return entry->owned.get();
 }
 
-Result<void> FileCache::open_again(const std::shared_ptr<Entry>& entry) {
+Result<void> FileCache::OpenFiles::open_again(const std::shared_ptr<Entry>& entry) {
   if (!entry->has_name) return Error{Errc::not_found, entry->path + " is removed"};
-  Result<std::unique_ptr<File>> file = beneath_.open(entry->path, entry->mode);
+  Result<std::unique_ptr<File>> file = open_beneath(entry->path, entry->mode);
   if (!file) return file.error();
   const Result<std::uint64_t> identity = (*file)->identity();
   if (!identity) return identity.error();
   if (*identity != entry->identity) return Error{Errc::not_found, entry->path + " was replaced by another file"};
   keep_open(entry, std::move(*file));
-  ++reopened_;
+  ++reopened;
   return {};
 }
 
-void FileCache::forget(Entry& entry) {
-  const std::lock_guard lock(mutex_);
+void FileCache::OpenFiles::forget(Entry& entry) {
+  const std::lock_guard lock(mutex);
   if (entry.has_name) {
-    const auto [begin, end] = by_path_.equal_range(entry.path);
-    by_path_.erase(std::find_if(begin, end, [&](const auto& named) { return named.second.get() == &entry; }));
+    const auto [begin, end] = by_path.equal_range(entry.path);
+    by_path.erase(std::find_if(begin, end, [&](const auto& named) { return named.second.get() == &entry; }));
   }
   if (entry.owned == nullptr) return;
-  if (hand_ == entry.at_open) ++hand_;
-  open_.erase(entry.at_open);
+  if (hand == entry.at_open) ++hand;
+  open_list.erase(entry.at_open);
 }
 
 // Files that have to be synced first are so without the mutex.
-void FileCache::make_room(std::unique_lock<std::mutex>& lock) {
-  for (int syncs = 0; open_.size() >= files_max_;) {
+void FileCache::OpenFiles::make_room(std::unique_lock<std::mutex>& lock) {
+  for (int syncs = 0; open_list.size() >= files_max;) {
     if (close_one()) continue;
-    const auto unsynced = std::ranges::find_if(open_, [](const std::shared_ptr<Entry>& entry) {
-      return entry->has_name && entry->users.load() == 0 && entry->unsynced.load() && !entry->sync_failed.load();
+    const auto unsynced = std::ranges::find_if(open_list, [](const std::shared_ptr<Entry>& entry) {
+      return entry->has_name && entry->users.load() == 0 && entry->unsynced.load() && !entry->gave_up;
     });
-    if (unsynced == open_.end() || syncs++ == kSyncsForRoomMax) return;
+    if (unsynced == open_list.end() || syncs++ == kSyncsForRoomMax) return;
     const std::shared_ptr<Entry> entry = *unsynced;
     entry->users.fetch_add(1);  // nobody closes it meanwhile
     lock.unlock();
-    const Result<void> synced = entry->sync(*entry->owned);
+    const Result<void> synced = entry->sync(false);
     lock.lock();
     entry->users.fetch_sub(1);
-    if (!synced) {
-      entry->failure = synced.error();
-      entry->sync_failed.store(true);
-    }
+    entry->gave_up = !synced;
   }
 }
 
 // The hand goes round twice at most: the first time it may only find that all were used.
-bool FileCache::close_one() {
-  for (std::size_t left = 2 * open_.size(); left > 0; --left) {
-    if (hand_ == open_.end()) hand_ = open_.begin();
-    Entry& entry = **hand_;
+bool FileCache::OpenFiles::close_one() {
+  for (std::size_t left = 2 * open_list.size(); left > 0; --left) {
+    if (hand == open_list.end()) hand = open_list.begin();
+    Entry& entry = **hand;
     if (!entry.has_name || entry.used.exchange(false) || entry.unsynced.load() || entry.users.load() > 0) {
-      ++hand_;
+      ++hand;
       continue;
     }
     entry.file.store(nullptr);
     if (entry.users.load() > 0 || entry.unsynced.load()) {  // somebody may have found it before
       entry.file.store(entry.owned.get());
-      ++hand_;
+      ++hand;
       continue;
     }
     entry.owned.reset();
-    hand_ = open_.erase(hand_);
+    hand = open_list.erase(hand);
     return true;
   }
   return false;
@@ -218,59 +263,77 @@ bool FileCache::close_one() {
 // ---- names ----
 
 // Not being able to is no failure of the call that takes the name away: the next use of the file answers not_found.
-void FileCache::open_for_good(Entries::iterator begin, Entries::iterator end) {
+void FileCache::OpenFiles::open_for_good(Entries::iterator begin, Entries::iterator end) {
   for (auto named = begin; named != end; ++named) {
     if (named->second->owned == nullptr) static_cast<void>(open_again(named->second).has_value());
   }
 }
 
-void FileCache::lose_name(Entries::iterator begin, Entries::iterator end) {
+void FileCache::OpenFiles::lose_name(Entries::iterator begin, Entries::iterator end) {
   for (auto named = begin; named != end; ++named) named->second->has_name = false;
-  by_path_.erase(begin, end);
+  by_path.erase(begin, end);
 }
 
-void FileCache::move(const std::string& from, const std::string& to) {
-  const auto move_range = [&](Entries::iterator begin, Entries::iterator end) {
-    while (begin != end) {
-      Entries::node_type node = by_path_.extract(begin++);
-      node.key().replace(0, from.size(), to);
-      node.mapped()->path = node.key();
-      by_path_.insert(std::move(node));
-    }
+void FileCache::OpenFiles::move(const std::string& from, const std::string& to) {
+  std::vector<Entries::node_type> moved;  // first all out, then in: a new name may lie among the old ones
+  const auto take = [&](Entries::iterator begin, Entries::iterator end) {
+    while (begin != end) moved.push_back(by_path.extract(begin++));
   };
-  const auto [begin, end] = by_path_.equal_range(from);
-  move_range(begin, end);
-  move_range(by_path_.lower_bound(first_below(from)), by_path_.lower_bound(behind_all_below(from)));
+  const auto [begin, end] = by_path.equal_range(from);
+  take(begin, end);
+  take(by_path.lower_bound(first_below(from)), by_path.lower_bound(behind_all_below(from)));
+  for (Entries::node_type& node : moved) {
+    node.key().replace(0, from.size(), to);
+    node.mapped()->path = node.key();
+    by_path.insert(std::move(node));
+  }
 }
 
-Result<void> FileCache::rename(const std::string& from, const std::string& to) {
-  const std::lock_guard lock(mutex_);
-  if (from == to) return beneath_.rename(from, to);
-  const auto [begin, end] = by_path_.equal_range(to);
+Result<void> FileCache::OpenFiles::rename(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex);
+  if (from == to) return beneath.rename(from, to);
+  const auto [begin, end] = by_path.equal_range(to);
   open_for_good(begin, end);
-  if (Result<void> renamed = beneath_.rename(from, to); !renamed) return renamed;
+  if (Result<void> renamed = beneath.rename(from, to); !renamed) return renamed;
   lose_name(begin, end);
   move(from, to);
   return {};
 }
 
-Result<void> FileCache::remove(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  const auto [begin, end] = by_path_.equal_range(path);
+Result<void> FileCache::OpenFiles::remove(const std::string& path) {
+  const std::lock_guard lock(mutex);
+  const auto [begin, end] = by_path.equal_range(path);
   open_for_good(begin, end);
-  if (Result<void> removed = beneath_.remove(path); !removed) return removed;
+  if (Result<void> removed = beneath.remove(path); !removed) return removed;
   lose_name(begin, end);
   return {};
 }
 
-Result<void> FileCache::remove_all(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  const auto begin = by_path_.lower_bound(first_below(path));
-  const auto end = by_path_.lower_bound(behind_all_below(path));
+Result<void> FileCache::OpenFiles::remove_all(const std::string& path) {
+  const std::lock_guard lock(mutex);
+  const auto begin = by_path.lower_bound(first_below(path));
+  const auto end = by_path.lower_bound(behind_all_below(path));
   open_for_good(begin, end);
-  if (Result<void> removed = beneath_.remove_all(path); !removed) return removed;
+  if (Result<void> removed = beneath.remove_all(path); !removed) return removed;
   lose_name(begin, end);
   return {};
 }
+
+// ---- the cache ----
+
+FileCache::FileCache(Storage& beneath, std::size_t files_max)
+    : beneath_(beneath),
+      files_(
+          std::make_shared<OpenFiles>(beneath, std::max<std::size_t>(1, std::min(files_max, beneath.open_files_max() / 2)))) {}
+
+FileCache::Stats FileCache::stats() const {
+  const std::lock_guard lock(files_->mutex);
+  return {.open = files_->open_list.size(), .reopened = files_->reopened};
+}
+
+Result<std::unique_ptr<File>> FileCache::open(const std::string& path, OpenMode mode) { return files_->open(path, mode); }
+Result<void> FileCache::rename(const std::string& from, const std::string& to) { return files_->rename(from, to); }
+Result<void> FileCache::remove(const std::string& path) { return files_->remove(path); }
+Result<void> FileCache::remove_all(const std::string& path) { return files_->remove_all(path); }
 
 }  // namespace lungo

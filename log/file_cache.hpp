@@ -12,12 +12,8 @@
 // Threads: any. A call on an open file takes no lock; opening, closing, renames and removals take the cache's mutex.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <list>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include <lungo/log/storage.hpp>
@@ -31,7 +27,7 @@ class FileCache : public Storage {
     std::uint64_t reopened = 0;  // calls so far that found their file closed
   };
 
-  /// `beneath` outlives the cache, and the cache all files that it opened. At most `files_max` files are open, and at most half
+  /// `beneath` outlives the cache. Files may outlive both, to be let go. At most `files_max` files are open, and at most half
   /// of those that the process may open.
   FileCache(Storage& beneath, std::size_t files_max);
   [[nodiscard]] Stats stats() const;
@@ -51,28 +47,11 @@ class FileCache : public Storage {
 
  private:
   struct Entry;
+  struct OpenFiles;
   class CachedFile;
-  using Entries = std::multimap<std::string, std::shared_ptr<Entry>>;
-
-  /// The file of an entry that is in use, opened again where it was closed. Errors: as open().
-  Result<File*> opened(const std::shared_ptr<Entry>& entry);
-  void forget(Entry& entry);
-  // With the mutex held.
-  void keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file);
-  Result<void> open_again(const std::shared_ptr<Entry>& entry);
-  void make_room(std::unique_lock<std::mutex>& lock);
-  bool close_one();
-  void open_for_good(Entries::iterator begin, Entries::iterator end);
-  void lose_name(Entries::iterator begin, Entries::iterator end);
-  void move(const std::string& from, const std::string& to);
 
   Storage& beneath_;
-  const std::size_t files_max_;
-  mutable std::mutex mutex_;
-  Entries by_path_;                         // those that have a name
-  std::list<std::shared_ptr<Entry>> open_;  // those that have a descriptor
-  std::list<std::shared_ptr<Entry>>::iterator hand_ = open_.end();
-  std::uint64_t reopened_ = 0;
+  const std::shared_ptr<OpenFiles> files_;
 };
 
 }  // namespace lungo

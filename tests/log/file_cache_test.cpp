@@ -105,6 +105,31 @@ TEST_F(FileCacheTest, RenamesAreFollowed) {
   EXPECT_EQ(text_of(*file), "before");
 }
 
+TEST_F(FileCacheTest, NamesThatMoveAmongOthersAreFollowed) {
+  const auto first = filled("x");
+  const auto second = open("x");
+  const auto other = filled("y");
+  cache.rename("/d/x", "/d/x-").value();  // to a name right behind the old one
+  press_out();
+  EXPECT_EQ(text_of(*first), "x");
+  EXPECT_EQ(text_of(*second), "x");
+  EXPECT_EQ(text_of(*other), "y");
+}
+
+TEST_F(FileCacheTest, FilesOutliveTheirCache) {
+  auto passing = std::make_unique<FileCache>(disk, 2);
+  const auto file = passing->open("/d/f", OpenMode::create).value();
+  passing.reset();
+}
+
+TEST_F(FileCacheTest, WhatIsClosedIsSynced) {
+  const auto file = filled("kept");
+  press_out();
+  const std::uint64_t calls = disk.calls();
+  EXPECT_TRUE(file->sync().has_value());
+  EXPECT_EQ(disk.calls(), calls) << "it need not be opened for that";
+}
+
 TEST_F(FileCacheTest, RemovedAndReplacedFilesKeepTheirBytes) {
   const auto removed = filled("removed");
   const auto replaced = filled("replaced");
