@@ -78,6 +78,7 @@ void Compactor::go_on() {
   const Result<std::optional<Offset>> reached = log->compact(round_);
   if (reached && !*reached) return;
   const Result<void> noted = reached ? hooks_.note_cleaned_end(*partition_, **reached) : Result<void>{reached.error()};
+  hooks_.remove_files(partition_);
   if (!noted) {
     note_failure(noted.error());
     partition_.reset();

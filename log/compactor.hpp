@@ -21,6 +21,8 @@ class Compactor : public Activity {
     std::function<Offset(const OpenPartition&)> cleaned_end;
     /// Notes where this one has.
     std::function<Result<void>(const OpenPartition&, Offset)> note_cleaned_end;
+    /// Removes the files that are no part of it any more, soon.
+    std::function<void(std::shared_ptr<OpenPartition>)> remove_files;
   };
 
   Compactor(Ports ports, const OpenTopics& topics, Hooks hooks);

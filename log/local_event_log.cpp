@@ -136,6 +136,7 @@ void LocalEventLog::start_compactor() {
     return dir_->cleaned_end(partition.name());
   };
   hooks.note_cleaned_end = [this](const OpenPartition& partition, Offset end) { return note_cleaned_end(partition, end); };
+  hooks.remove_files = [this](std::shared_ptr<OpenPartition> partition) { housekeeper_->trimmed(std::move(partition)); };
   compactor_ = std::make_unique<Compactor>(ports(), open_topics_, std::move(hooks));
   compactor_->start();
 }
@@ -317,8 +318,9 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
   const Ports given = own ? own->ports() : *options.ports;
   const auto base = std::make_shared<Foundation>(std::move(own), given.storage, options.open_files_max);
   const Ports ports{base->files, given.clock, given.executor, given.random};
+  // What a reader has opened it keeps open: its writer renames and removes files that it goes on in.
   Result<std::shared_ptr<EventLog>> log =
-      options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, *path, options);
+      options.read_only ? TailingEventLog::open(given, *path) : LocalEventLog::open(ports, *path, options);
   if (!log) return log;
   base->log = std::move(*log);
   return std::shared_ptr<EventLog>(base, base->log.get());

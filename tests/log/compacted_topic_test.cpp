@@ -73,6 +73,9 @@ TEST_F(CompactedTopic, IsCompactedInTheBackgroundAndRemembersHowFar) {
   EXPECT_LT(records_in(*log), 10u);
   const std::string noted = checkpoint();
   EXPECT_TRUE(noted.starts_with("0\n1\nstate 0 5")) << noted;
+  for (const DirEntry& file : machine.disk.list("/data/state-0").value()) {
+    EXPECT_FALSE(file.name.ends_with(".deleted")) << file.name << " takes room for nothing";
+  }
   reopen();
   const std::uint64_t steps = machine.disk.steps();
   machine.executor.run_for(std::chrono::seconds{5});
