@@ -88,7 +88,7 @@ Result<CleanEnd> PartitionLog::close() {
   }
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   if (Result<void> saved = parts_->producers.save(*list, written_end(), parts_->ports.clock.now()); !saved) {
-    logger()->warn("producers of {} are made anew of the log at the next need: {}", parts_->directory, saved.error().text());
+    return saved.error().with_context("producers");  // no clean stop: the next opening has to meet them in the log
   }
   return CleanEnd{.end = written_end(), .last_batch_crc = parts_->last_batch_crc};
 }

@@ -86,9 +86,11 @@ Result<void> PartitionProducers::sync() {
   return {};
 }
 
-// Where nobody asked, what lies on disk still says all: it is of this log, and older.
+// Where nobody asked, what lies on disk still says all: it is of this log, and older. Without a snapshot nothing would say that
+// there are producers.
 Result<void> PartitionProducers::save(const Segments& segments, Offset end, Timestamp now) {
-  if (!state_ || !has_any_) return {};
+  if (!has_any_ || (!state_ && !snapshots_.empty())) return {};
+  if (Result<void> loaded = load(segments, now); !loaded) return loaded;
   state_->expire(now);
   if (Result<void> written = write_file_atomically(storage_, path(end), format_producer_snapshot(state_->producers()));
       !written) {

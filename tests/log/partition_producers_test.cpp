@@ -103,6 +103,15 @@ TEST_F(PartitionProducersTest, FiveBatchesAreKnownAfterACrash) {
   EXPECT_EQ(produce(1, 14, 2)->first, Offset{14});
 }
 
+TEST_F(PartitionProducersTest, TheyAreKnownBehindARunThatMetNone) {
+  produce_batches(1, 3);
+  ASSERT_TRUE(log->sync());
+  reopen();
+  stop_and_reopen();
+  EXPECT_EQ(log->recovery().bytes_scanned, 0u);
+  expect_known(1, 0, 3, Offset{0});
+}
+
 TEST_F(PartitionProducersTest, OfASegmentBeforeTheLastBatchIsKnown) {
   produce_batches(1, 7);
   ASSERT_TRUE(log->roll());
