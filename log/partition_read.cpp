@@ -135,6 +135,10 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (reached >= end) break;
     const Result<std::shared_ptr<Segment>> next = open_to_read_behind(reached);
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
+    if ((*next)->base() == last.base() && (*next)->size() <= last.size()) {
+      return Error{Errc::not_found, last.path() + " ends at offset " + std::to_string(reached.value()) +
+                                        ", the writer's end is " + std::to_string(end.value())};
+    }
     // One that was exchanged begins further down, and has all that is left of the records of those.
     while (!list.empty() && list.back()->base() >= (*next)->base()) list.pop_back();
     list.push_back(*next);

@@ -27,7 +27,7 @@ Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Of
   };
   if (begin < start()) return trimmed();
   Result<KeyRecords> found = lookup.collect(key, begin, records_max);
-  return !found && begin < start() ? trimmed() : std::move(found);
+  return begin < start() ? trimmed() : std::move(found);  // the start moved, and what lay below is not found
 }
 
 Result<const RecentIds*> PartitionLog::Parts::ids() {

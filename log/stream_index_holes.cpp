@@ -119,7 +119,8 @@ Result<void> StreamIndex::fill_part(const Piece& hole, Offset wanted) {
   const Offset begin = std::max(hole.begin, start());
   const std::shared_ptr<const Segments> segments = log_.segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*segments, std::max(wanted, begin));
-  if (begin >= hole.end || !index) {  // deleted meanwhile
+  if (!index) return {};    // the start moves: who looks, looks again
+  if (begin >= hole.end) {  // deleted meanwhile
     replace(hole.begin, hole.end, {});
     return {};
   }

@@ -113,8 +113,9 @@ Result<bool> StreamIndex::begin_merge() {
   const std::span<const Piece> pieces = std::span{*list}.subspan(choice.first, choice.count);
   StreamRunMerge::Runs runs;
   for (const Piece& piece : pieces) runs.push_back(piece.run);
-  merged_path_ = path_of(std::max(pieces.front().run->origin().begin, start()), pieces.back().end);
-  Result<std::unique_ptr<StreamRunMerge>> merge = StreamRunMerge::begin(log_.storage, merged_path_, runs, start());
+  const Offset from = start();
+  merged_path_ = path_of(std::max(pieces.front().run->origin().begin, from), pieces.back().end);
+  Result<std::unique_ptr<StreamRunMerge>> merge = StreamRunMerge::begin(log_.storage, merged_path_, runs, from);
   if (!merge) {
     merge_failed_ = true;
     return merge.error();
