@@ -177,6 +177,9 @@ Result<int> run_produce(const ToolOptions& tool, const ProduceOptions& options, 
 }
 
 Result<void> RecordWriter::add(const NewRecord& record, Timestamp now) {
+  if (topic_.compact && !record.key) {
+    return Error{Errc::invalid_argument, "a record without a key: topic " + topic_.name + " is compacted, which takes keys"};
+  }
   std::int32_t partition = unkeyed_to_;
   if (record.partition) {
     partition = *record.partition;
