@@ -126,6 +126,7 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     list.push_back(*first);
   }
   Offset reached{written_end.load(std::memory_order_acquire)};
+  std::optional<std::pair<Offset, Offset>> tried;  // the base of the segment that was opened last, and what for
   for (;;) {
     Segment& last = *list.back();
     if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
@@ -135,10 +136,11 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (reached >= end) break;
     const Result<std::shared_ptr<Segment>> next = open_to_read_behind(reached);
     if (!next) return next.error().with_context("the writer's end is " + std::to_string(end.value()));
-    if ((*next)->base() == last.base() && (*next)->size() <= last.size()) {
-      return Error{Errc::not_found, last.path() + " ends at offset " + std::to_string(reached.value()) +
+    if (tried && *tried == std::pair{(*next)->base(), reached}) {  // it has no more than when it was opened before
+      return Error{Errc::not_found, (*next)->path() + " ends at offset " + std::to_string(reached.value()) +
                                         ", the writer's end is " + std::to_string(end.value())};
     }
+    tried = {(*next)->base(), reached};
     // One that was exchanged begins further down, and has all that is left of the records of those.
     while (!list.empty() && list.back()->base() >= (*next)->base()) list.pop_back();
     list.push_back(*next);

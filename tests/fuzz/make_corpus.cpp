@@ -112,6 +112,10 @@ void partition(const Corpus& corpus, const std::string& name, int flags, Compres
   }
   const Offset second_base = log->segments().back().base;
   log->close().value();
+  for (const StreamRunName& run : list_stream_runs(machine.disk, kPartitionDirectory).value()) {
+    sections += section(3, file_of(machine.disk, std::string(kPartitionDirectory) + "/" + to_file_name(run)));
+  }
+  const std::size_t runs = sections.size();
   for (std::uint8_t kind = 0; kind < 10; ++kind) {
     const Bytes bytes = file_of(machine.disk, std::string(kPartitionDirectory) + "/" + partition_file_name(kind, second_base));
     if (!bytes.empty()) sections += section(kind, bytes);
@@ -120,7 +124,8 @@ void partition(const Corpus& corpus, const std::string& name, int flags, Compres
   corpus.add("partition", name, letters({flags | kMend, 0, 0, base}), as_bytes(sections));
   corpus.add("partition", name + "_clean", letters({flags | kClean, base, 2, base}), as_bytes(sections));
   corpus.add("partition", name + "_start_above_the_end", letters({flags | kClean, base, 200, base}), as_bytes(sections));
-  corpus.add("partition", name + "_torn", letters({flags | kMend, 0, 0, base}), as_bytes(sections.substr(0, 700)));
+  if (runs > 0) corpus.add("partition", name + "_without_runs", letters({flags, 0, 0, base}), as_bytes(sections.substr(runs)));
+  corpus.add("partition", name + "_torn", letters({flags | kMend, 0, 0, base}), as_bytes(sections.substr(runs, 700)));
 }
 
 template <class Entry>

@@ -7,6 +7,8 @@
 
 #include "segment.hpp"
 #include "segment_directory.hpp"
+#include "stream_run_files.hpp"
+#include "stream_run_reader.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
 namespace lungo::test {
@@ -30,6 +32,17 @@ inline std::string partition_file_name(std::uint8_t kind, Offset second_base) {
   if (number >= 2 * kSegmentSuffixes.size()) return std::string(kPartitionFiles[number - 2 * kSegmentSuffixes.size()]);
   const Offset base = number < kSegmentSuffixes.size() ? Offset{0} : second_base;
   return segment_file_name(base, kSegmentSuffixes[number % kSegmentSuffixes.size()]);
+}
+
+/// A stream run goes by what it says that it covers, or it would never be looked into.
+inline std::string stream_run_file_name(Storage& storage, BytesView bytes, Offset second_base) {
+  const std::string probe = std::string(kPartitionDirectory) + "/probe.tmp";
+  put_file(storage, probe, bytes);
+  const Result<std::shared_ptr<const StreamRunReader>> run = StreamRunReader::open(storage, probe);
+  if (run && (*run)->origin().begin < (*run)->origin().end) {
+    return to_file_name({.begin = (*run)->origin().begin, .end = (*run)->origin().end});
+  }
+  return to_file_name({.begin = Offset{0}, .end = second_base.next()});
 }
 
 struct PartitionFiles {
@@ -67,13 +80,16 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
   storage.make_directories(kPartitionDirectory).value();
   while (!fields.empty()) {
     FuzzInput::Section section = fields.section();
-    const std::string name = partition_file_name(section.kind, second_base);
+    std::string name = partition_file_name(section.kind, second_base);
     if (name.ends_with(".log")) {
       if ((flags & kMend) != 0) mend_batches(section.bytes);
       const CleanEnd end = clean_end_of(section.bytes, segment_base(name, ".log").value());
       if (end.end >= clean.end) clean = end;
     }
-    files.has_streams = files.has_streams || name.ends_with(kStreamsSuffix);
+    if (name.ends_with(kStreamsSuffix)) {
+      name = stream_run_file_name(storage, section.bytes, second_base);
+      files.has_streams = true;
+    }
     files.bytes += section.bytes.size();
     put_file(storage, std::string(kPartitionDirectory) + "/" + name, section.bytes);
   }

@@ -44,7 +44,7 @@ void mend(Bytes& bytes) {
 
 void look_up(const StreamRunReader& run, const Entry& entry, const std::vector<Offset>& descending) {
   std::vector<Offset> found;
-  const Result<void> looked = run.find(entry.hash, run.origin().begin, run.origin().end, found);
+  const Result<void> looked = run.find(entry.hash, run.origin().begin, run.origin().end, descending.size() + 1, found);
   // A filter or a fence that was mended may say that there is nothing; nobody can know better.
   if (looked && !found.empty())
     require(std::ranges::equal(found, std::vector<Offset>(descending.rbegin(), descending.rend())), "find() is the walk");

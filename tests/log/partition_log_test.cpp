@@ -332,6 +332,8 @@ TEST(PartitionLog, ReadersBesideAWriterSeeWhatItAddedAcrossSegments) {
   const std::vector<std::string> before = fixture.names();
   EXPECT_EQ(reader->refresh(Offset{done + 1}).error().code(), Errc::not_found);
   EXPECT_EQ(fixture.names(), before) << "a reader makes no files";
+  ASSERT_TRUE(writer->roll());  // after a power cut the last file may be empty, whatever the writer's end is
+  EXPECT_EQ(reader->refresh(Offset{done + 1}).error().code(), Errc::not_found);
 }
 
 TEST(PartitionLog, AReaderOpensBeforeTheWriterEverDid) {
