@@ -14,7 +14,7 @@ constexpr std::array<std::array<std::uint32_t, 256>, 8> make_tables() {
   std::array<std::array<std::uint32_t, 256>, 8> tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kCrc32cPolynomial : 0);
+    for (int bit = 0; bit < 8; ++bit) crc = crc32c_times_x(crc);
     tables[0][byte] = crc;
   }
   for (std::size_t k = 1; k < tables.size(); ++k) {

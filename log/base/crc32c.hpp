@@ -9,7 +9,10 @@
 
 namespace lungo {
 
-inline constexpr std::uint32_t kCrc32cPolynomial = 0x82f63b78;  // bit 31 is x^0
+/// A remainder of the polynomial, bit 31 of which is x^0, times x: what all tables and factors are made with.
+constexpr std::uint32_t crc32c_times_x(std::uint32_t remainder) {
+  return (remainder >> 1) ^ ((remainder & 1) != 0 ? 0x82f63b78 : 0);
+}
 
 /// CRC-32C of `bytes`; `before` is the value of the bytes in front of them, to go on from. Source: RFC 3720, appendix B.4.
 std::uint32_t crc32c(BytesView bytes, std::uint32_t before = 0);

@@ -4,20 +4,16 @@
 #include <immintrin.h>
 
 #include <array>
-#include <cstring>
 
 #include "base/byte_order.hpp"
 
 namespace lungo {
 namespace {
 
-// A CRC times x, as the polynomial's remainder.
-constexpr std::uint32_t times_x(std::uint32_t crc) { return (crc >> 1) ^ ((crc & 1) != 0 ? kCrc32cPolynomial : 0); }
-
 // x^n mod P.
 constexpr std::uint32_t power_of_x(int n) {
   std::uint32_t power = 1u << 31;
-  for (int i = 0; i < n; ++i) power = times_x(power);
+  for (int i = 0; i < n; ++i) power = crc32c_times_x(power);
   return power;
 }
 
@@ -32,7 +28,7 @@ ShiftTables make_shift_tables() {
   for (std::size_t position = 0; position < 4; ++position) {
     for (std::uint32_t bit = 1; bit < 256; bit <<= 1) {
       std::uint32_t shifted = bit << (8 * position);
-      for (std::size_t i = 0; i < 8 * kRunBytes; ++i) shifted = times_x(shifted);
+      for (std::size_t i = 0; i < 8 * kRunBytes; ++i) shifted = crc32c_times_x(shifted);
       // The map is linear over xor: fill every byte that has this bit as its highest from the ones below it.
       for (std::uint32_t low = 0; low < bit; ++low) tables[position][bit | low] = shifted ^ tables[position][low];
     }

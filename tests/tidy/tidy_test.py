@@ -51,7 +51,7 @@ PLANTED = {
     "file_length": [({"log/a.cpp": "\n" * 501}, {"log/a.cpp": "\n" * 500, "docs/a.md": "\n" * 900})],
     "forbidden_words": [
         ({"log/a.cpp": "// TO" "DO: later\n"}, {"log/a.cpp": "// nothing left to do\n"}),
-        ({"docs/a.md": "see /wo" "rk/shared\n"}, {"docs/a.md": "see docs/work/shared\n"}),
+        ({"docs/a.md": "see /wo" "rk/shared\n"}, {"docs/a.md": "see docs/wo" "rk/shared\n"}),
         ({"tests/peers/fetch": "https://repo1.mav" "en.org\n"}, {"tests/peers/fetch": "mvn dependency:copy-dependencies\n"}),
     ],
     "header_comments": [({"log/a.hpp": "#pragma once\n"}, {"log/a.hpp": "// Segments.\n#pragma once\n"})],
