@@ -116,12 +116,15 @@ Result<std::optional<Offset>> AppendChecks::recent(std::optional<std::string_vie
   const Result<const RecentIds*> ids = recent_ids_();
   if (!ids) return ids.error();
   std::optional<Error> error;
-  const std::optional<Offset> found =
-      (*ids)->find(key, id, std::max(begin, log_.end.plus(-RecentIds::kRecords)), [&](Offset offset) {
-        const Result<const RecordView*> record = lookup_.load(offset);
-        if (!record) error = record.error();
-        return !record || (*record != nullptr && key_of(**record) == key && id_of(**record) == id);
-      });
+  const Offset from = std::max(begin, log_.end.plus(-RecentIds::kRecords));
+  const std::optional<Offset> found = (*ids)->find(key, id, from, [&](Offset offset) {
+    const Result<const RecordView*> record = lookup_.load(offset);
+    if (!record) error = record.error();
+    return !record || (*record != nullptr && key_of(**record) == key && id_of(**record) == id);
+  });
+  if (error) return *error;
+  // One that is lost may have had the id.
+  if (!found) error = lookup_.damage_in(from);
   if (error) return *error;
   return found;
 }

@@ -90,7 +90,19 @@ Result<BytesView> BatchScanner::verified(const BatchHeader& header) {
   return bytes;
 }
 
+void BatchScanner::pass_damage_below(Offset target) {
+  while (damage_ != nullptr) {
+    const DamagedRange* const range = damage_->at(position_);
+    // Behind a range without bytes the position is the same.
+    const bool is_ahead = range != nullptr && (range->bytes > 0 || range->end > expected_);
+    if (!is_ahead || (target <= range->from && target < range->end)) return;
+    position_ += std::min(range->bytes, end_ - position_);
+    expected_ = std::max(expected_, range->end);
+  }
+}
+
 Result<std::optional<ScannedBatch>> BatchScanner::next() {
+  pass_damage_below(Offset{std::numeric_limits<std::int64_t>::max()});
   if (position_ >= end_) return std::optional<ScannedBatch>{};
   const Result<BytesView> head = window(std::min<std::uint64_t>(kBatchHeaderBytes, end_ - position_));
   if (!head) return head.error();

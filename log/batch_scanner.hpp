@@ -7,11 +7,14 @@
 #pragma once
 
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include <lungo/log/record_batch.hpp>
 #include <lungo/log/storage.hpp>
+
+#include "damage.hpp"
 
 namespace lungo {
 
@@ -45,6 +48,11 @@ class BatchScanner {
   BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end, Offset expected,
                LeaderEpoch epoch = kNoEpoch, Offset gaps_below = kNoGaps);
 
+  /// Damage of this file that next() steps over; may be null.
+  void pass_over(std::shared_ptr<const DamageList> damage) { damage_ = std::move(damage); }
+  /// Stands behind the damage that begins here, unless a scan for `target` has to stop in front of it.
+  void pass_damage_below(Offset target);
+
   /// The next batch; nothing at the end. Errors: corrupt, with file and byte position: position() and expected() then tell
   /// where the good part ends; io.
   Result<std::optional<ScannedBatch>> next();
@@ -66,6 +74,7 @@ class BatchScanner {
   Offset expected_;
   LeaderEpoch epoch_;
   Offset gaps_below_;
+  std::shared_ptr<const DamageList> damage_;
   Bytes buffer_;
   std::uint64_t buffered_from_ = 0;
   std::size_t buffered_size_ = 0;

@@ -74,13 +74,20 @@ Result<void> Compaction::take_keys(Offset start) {
   bool has_room = true;
   if (source_ < sources_.size()) {
     next_ = std::max({next_, sources_[source_]->base(), start});
+    const auto go_to_next_source = [this] {
+      next_ = std::max(next_, end_of(source_));
+      keys_.reach(next_);
+      ++source_;
+    };
+    if (sources_[source_]->damage() != nullptr) {
+      go_to_next_source();
+      return {};
+    }
     const Result<BatchRun> run =
         sources_[source_]->read(next_, end_of(source_), round_.step_bytes, log_.buffers, log_.epochs, start);
     if (!run) return run.error();
     if (run->batches.empty()) {
-      next_ = std::max(next_, end_of(source_));
-      keys_.reach(next_);
-      ++source_;
+      go_to_next_source();
       return {};
     }
     const Result<void> taken = for_each_batch(run->batches, [&](const BatchHeader& header, BytesView batch) -> Result<void> {
@@ -127,6 +134,14 @@ Result<void> Compaction::note_producers() {
   return {};
 }
 
+Compaction::Reading Compaction::reading() const {
+  if (source_ >= sources_.size() || phase_ == Phase::begin || phase_ == Phase::done) return {};
+  const std::shared_ptr<Segment>& source = sources_[source_];
+  // The headers are walked from the segment's beginning on.
+  if (phase_ == Phase::producers) return {source, source->base(), end_of(source_)};
+  return {source, next_, next_.next()};
+}
+
 bool Compaction::is_last_of_producer(const BatchHeader& header) const {
   if (header.producer == kNoProducer) return false;
   if (too_many_producers_) return true;
@@ -164,9 +179,13 @@ Result<Compaction::Turn> Compaction::clean_some(Offset start) {
   return Turn::more;
 }
 
-/// A segment whose records are damaged in part is to be left alone here, too, once a partition opens with one.
-Result<bool> Compaction::is_left_alone(const Segment& segment) const {
-  return log_.storage.exists(log_.directory + "/" + segment_file_name(segment.base(), kTxnIndexSuffix));
+Result<bool> Compaction::is_left_alone(const Segment& segment) {
+  Result<bool> left_alone = true;
+  if (segment.damage() == nullptr) {
+    left_alone = log_.storage.exists(log_.directory + "/" + segment_file_name(segment.base(), kTxnIndexSuffix));
+  }
+  if (left_alone && *left_alone) filter_.keep_tombstones();
+  return left_alone;
 }
 
 /// False: there are no more.
@@ -192,7 +211,7 @@ Result<bool> Compaction::begin_group() {
 }
 
 /// Whether the source that is next becomes one with those of the group, of which it is known by now how much is left.
-Result<bool> Compaction::next_joins() const {
+Result<bool> Compaction::next_joins() {
   if (source_ >= records_end_.size()) return false;
   const Segment& next = *sources_[source_];
   const bool fits = target_->size() + last_batch_.size() + next.size() <= segment_bytes_ &&

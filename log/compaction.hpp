@@ -11,8 +11,10 @@
 //              records: it says up to where the file took the place of others
 //
 // The older ones are exchanged first, so that a tombstone goes after what it deleted. Segments with a `.txnindex` of Kafka's
-// are read, and left alone: what it says of them would have to be moved along. Threads: one at a time; the segments that it
-// reads are sealed.
+// are read, and left alone: what it says of them would have to be moved along. So are those of which something is damaged,
+// which are not read either: their bytes are kept for whoever can mend them, and what is lost of them takes the place of
+// nothing. Above one that is left alone tombstones stay: what they deleted may lie there. Threads: one at a time; the segments
+// that it reads are sealed.
 #pragma once
 
 #include <string>
@@ -50,6 +52,13 @@ class Compaction {
   [[nodiscard]] const Segments& replaced() const { return group_; }
   [[nodiscard]] const std::shared_ptr<Segment>& replacement() const { return target_; }
   void exchanged();
+  /// What the last step was reading, of the segment: where damage is, after it has answered `corrupt`.
+  struct Reading {
+    std::shared_ptr<Segment> segment;  // null: nothing
+    Offset begin;
+    Offset end;
+  };
+  [[nodiscard]] Reading reading() const;
   /// Below it keys are unique, once the round is done.
   [[nodiscard]] Offset cleaned_end() const { return keys_.end(); }
   [[nodiscard]] Offset begin() const { return round_.begin; }
@@ -61,11 +70,11 @@ class Compaction {
   Result<void> note_producers();
   Result<Turn> clean_some(Offset start);
   Result<bool> begin_group();
-  Result<bool> is_left_alone(const Segment& segment) const;
+  Result<bool> is_left_alone(const Segment& segment);
   Result<void> clean(BytesView batches);
   Result<Turn> finish_group();
   Result<void> write(BytesView batch);
-  [[nodiscard]] Result<bool> next_joins() const;
+  [[nodiscard]] Result<bool> next_joins();
   [[nodiscard]] bool is_last_of_producer(const BatchHeader& header) const;
   [[nodiscard]] Offset end_of(std::size_t source) const;
 

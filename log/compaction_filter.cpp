@@ -108,7 +108,7 @@ bool CompactionFilter::stays(const Record& record, const BatchHeader& header) co
   const std::optional<Offset> last = keys_.find(record.fields.key);
   if (last && offset < *last) return false;
   const bool has_horizon = (header.attributes & kDeleteHorizonBit) != 0;
-  return record.fields.has_value || !has_horizon || header.base_timestamp >= settings_.now;
+  return record.fields.has_value || !has_horizon || tombstones_stay_ || header.base_timestamp >= settings_.now;
 }
 
 /// The batch with the records that stay.

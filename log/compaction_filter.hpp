@@ -49,6 +49,8 @@ class CompactionFilter {
   CompactionFilter(const CompactionFilter&) = delete;
   CompactionFilter& operator=(const CompactionFilter&) = delete;
 
+  /// From now on none goes, however old it is.
+  void keep_tombstones() { tombstones_stay_ = true; }
   /// What is left of a whole verified batch: nothing, the batch itself (the same view), or another, which holds until the next
   /// call. Errors: corrupt, too_large, unsupported codec: of the records.
   Result<BytesView> clean(BytesView batch, Emptied emptied);
@@ -64,6 +66,7 @@ class CompactionFilter {
 
   const KeyOffsets& keys_;
   const Settings settings_;
+  bool tombstones_stay_ = false;
   Bytes decompressed_;
   Bytes out_;
   Bytes compressed_;

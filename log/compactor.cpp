@@ -61,6 +61,7 @@ std::optional<CompactionRound> Compactor::round_for(const TopicSpec& spec, const
   const Offset cleaned_end = hooks_.cleaned_end(partition);
   std::optional<CompactionRound> round;
   const Result<void> looked = hooks_.as_owner(partition, [&](PartitionLog& log) -> Result<void> {
+    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
     const std::vector<SegmentFacts> segments = log.segments();
     const Offset limit = std::min(partition.committed(), log.synced_end());
     const DirtyRange dirty = dirty_range(segments, spec, cleaned_end, limit, now);

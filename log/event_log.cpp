@@ -4,6 +4,8 @@
 #include <lungo/log/appender.hpp>
 #include <lungo/log/check.hpp>
 
+#include <algorithm>
+
 namespace lungo {
 
 namespace {
@@ -46,6 +48,39 @@ Result<TopicInfo> EventLog::add_partitions(std::string_view name, std::int32_t) 
 
 Result<Offset> EventLog::delete_records(const TopicPartition& partition, Offset) {
   return not_here(partition.topic, "delete records");
+}
+
+std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
+
+Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,
+                          const ReadOptions& options) {
+  for (;;) {
+    Result<Fetched> fetched = log.read(partition, from, bytes_max);
+    if (fetched || fetched.error() != Errc::corrupt || !options.skip_damaged) return fetched;
+    // A read that has found damage has noted it before it answers.
+    const std::vector<DamagedRange> damage = log.damage(partition);
+    const auto in_the_way =
+        std::ranges::find_if(damage, [from](const auto& range) { return range.from <= from && from < range.end; });
+    if (in_the_way == damage.end()) return fetched;
+    // It may reach further than what is committed.
+    if (const Result<Ends> ends = log.ends(partition); !ends || in_the_way->end > ends->committed) return fetched;
+    from = in_the_way->end;
+  }
+}
+
+Result<Fetched> read_back_with(EventLog& log, const TopicPartition& partition, Offset end, std::size_t bytes_max,
+                               const ReadOptions& options) {
+  for (;;) {
+    Result<Fetched> fetched = log.read_back(partition, end, bytes_max);
+    if (fetched || fetched.error() != Errc::corrupt || !options.skip_damaged) return fetched;
+    // Above it may lie the front of a batch that `end` cuts through.
+    const std::vector<DamagedRange> damage = log.damage(partition);
+    const auto below =
+        std::ranges::find_if(damage.rbegin(), damage.rend(), [end](const auto& range) { return range.from < end; });
+    const Result<Ends> ends = log.ends(partition);
+    if (below == damage.rend() || !ends) return fetched;
+    end = std::max(below->from, ends->start);
+  }
 }
 
 PartitionId partition_of_key(std::string_view key, std::int32_t partitions) {

@@ -145,6 +145,7 @@ void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenParti
   const Timestamp now = ports_.clock.now();
   Offset target;
   const Result<void> looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {
+    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
     std::vector<SegmentFacts> segments = log.segments();
     // What may go by its age does not wait until the segment is full.
     bool is_old = is_past(segments.back().newest, spec.retention_age, now);

@@ -38,9 +38,9 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
   const Result<Opened> opened = log->open_partitions();
   if (!opened) return opened.error();
   if (Result<void> started = log->start(); !started) return started.error();
-  logger()->info("{} opened epoch={} topics={} partitions={} after={} scanned_bytes={} cut_bytes={} ms={}", directory,
-                 log->dir_->epoch().value(), log->dir_->topics().size(), opened->partitions, after,
-                 opened->recovery.bytes_scanned, opened->recovery.bytes_cut,
+  logger()->info("{} opened epoch={} topics={} partitions={} after={} scanned_bytes={} cut_bytes={} damaged_ranges={} ms={}",
+                 directory, log->dir_->epoch().value(), log->dir_->topics().size(), opened->partitions, after,
+                 opened->recovery.bytes_scanned, opened->recovery.bytes_cut, opened->recovery.damaged_ranges,
                  milliseconds_between(begin, ports.clock.monotonic()));
   return std::shared_ptr<EventLog>(log);
 }
@@ -72,6 +72,15 @@ Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEn
   return std::shared_ptr<const OpenTopic>(std::move(topic));
 }
 
+/// One partition alone is no reason to keep the others closed.
+std::unique_ptr<PartitionLog> LocalEventLog::stand_in(const TopicPartition& name, const PartitionOptions& options,
+                                                      const Error& cause) {
+  logger()->error("{}; the partition can't be read or written", cause.text());
+  const std::optional<CleanEnd> clean = dir_->clean_end(name);
+  const Offset end = std::max(dir_->recovery_point(name), clean ? clean->end : Offset{0});
+  return PartitionLog::unreadable(ports(), dir_->partition_path(name), options, cause, end);
+}
+
 Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number,
                                                                      Opened& opened) {
   const TopicPartition name{topic.info.spec.name, number};
@@ -85,12 +94,16 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   options.start = dir_->log_start(name);
   Result<std::unique_ptr<PartitionLog>> log =
       PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
+  if (!log && log.error() == Errc::corrupt) {
+    log = stand_in(name, options, log.error().with_context(to_string(name)));
+  }
   if (!log) return log.error().with_context(to_string(name));
   check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
   const Offset committed = (*log)->synced_end();
   opened.partitions += 1;
   opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
   opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
+  opened.recovery.damaged_ranges += (*log)->recovery().damaged_ranges;
   return std::make_shared<OpenPartition>(name, topic.info.id, std::move(*log), committed);
 }
 
@@ -107,6 +120,7 @@ Result<void> LocalEventLog::start() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const OpenPartition& partition = *topic->partitions[i];
+      if (partition.log()->unreadable_since_opening()) continue;
       places[topic->tail_places[i]] = {.start = partition.log()->start(), .end = partition.committed()};
     }
   }
@@ -264,7 +278,10 @@ void LocalEventLog::stop() {
     for (const Queue& queue : queues) {
       const TopicPartition& name = queue.appends->partition().name();
       const Result<CleanEnd> end = queue.appends->close();
-      if (end) {
+      const std::shared_ptr<PartitionLog> log = queue.appends->partition().log();
+      if (log->refused_since_opening()) {  // as it was found; the marker does not speak of it, so that it is looked at again
+        synced.emplace(name, log->synced_end());
+      } else if (end) {
         clean_ends.emplace(name, *end);
         synced.emplace(name, end->end);
       } else {

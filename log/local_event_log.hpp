@@ -49,6 +49,7 @@ class LocalEventLog : public LogReads {
   void start_compactor();
   Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, const OpenTopic* before, Opened& opened);
   Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number, Opened& opened);
+  std::unique_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause);
   [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
   Result<TopicInfo> serve(const TopicEntry& entry);
   void add_queues(const OpenTopic& topic);

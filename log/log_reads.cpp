@@ -32,6 +32,7 @@ Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std
   if (!found) return found.error();
   const OpenPartition& open = **found;
   const std::shared_ptr<PartitionLog> log = open.log();
+  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
   if (from == committed) {
@@ -45,6 +46,7 @@ Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end,
   if (!found) return found.error();
   const OpenPartition& open = **found;
   const std::shared_ptr<PartitionLog> log = open.log();
+  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (end < log->start() || end > committed) return outside(partition, end, log->start(), committed);
   return log->read_back(end, committed, bytes_max, open.topic(), partition.partition);
@@ -60,6 +62,11 @@ Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::stri
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   return (*found)->log()->read_key(key, begin, std::min(end, (*found)->committed()), records_max);
+}
+
+std::vector<DamagedRange> LogReads::damage(const TopicPartition& partition) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  return found ? (*found)->log()->damage() : std::vector<DamagedRange>{};
 }
 
 Result<Ends> LogReads::ends(const TopicPartition& partition) {
@@ -87,6 +94,7 @@ Result<void> LogReads::validate(std::string_view topic, const Position& position
                                                 to_string((*found)->topic()));
   }
   const std::shared_ptr<PartitionLog> log = (*found)->log();
+  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   if (position.offset < log->start()) {
     return refused(Errc::history_trimmed, "the log starts at " + std::to_string(log->start().value()));
   }

@@ -17,6 +17,7 @@ class LogReads : public EventLog {
   Result<Fetched> read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) override;
   Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
                               std::size_t records_max) override;
+  std::vector<DamagedRange> damage(const TopicPartition& partition) override;
   Result<Ends> ends(const TopicPartition& partition) override;
   Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) override;
   Result<void> validate(std::string_view topic, const Position& position) override;

@@ -34,7 +34,7 @@ Result<Appended> PartitionLog::Parts::append_batch(ProducerBatch& batch, LeaderE
 
 // Where the batch is, if it is there already. It may still wait for its sync, and so does who sent it again: for its end.
 Result<std::optional<Appended>> PartitionLog::Parts::check_producer(const BatchHeader& batch, Timestamp now) {
-  const Result<std::optional<ProducedBatch>> there = producers.check(*segments.snapshot(), batch, now);
+  const Result<std::optional<ProducedBatch>> there = producers.check(*segments.snapshot(), Offset{written_end}, batch, now);
   if (!there) return there.error().with_context(directory);
   if (!*there) return std::optional<Appended>{};
   const ProducedBatch& known = **there;

@@ -43,9 +43,16 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
   }
   Compaction& compaction = *parts.compaction;
   const Result<Compaction::Turn> turn = compaction.step(start());
-  if (!turn) return give_up(turn.error());
+  if (!turn) {
+    if (turn.error() == Errc::corrupt) parts.note_damage(compaction.reading());  // the next round leaves it alone
+    return give_up(turn.error());
+  }
   if (*turn == Compaction::Turn::exchange) {
     const std::shared_ptr<const Segments> list = parts.segments.snapshot();
+    const auto is_damaged = [](const auto& segment) { return segment->damage() != nullptr; };
+    if (std::ranges::any_of(compaction.replaced(), is_damaged)) {  // as a reader has found meanwhile
+      return give_up(Error{Errc::corrupt, parts.directory + ": damage was found in a segment that is being compacted"});
+    }
     if (std::ranges::find(*list, compaction.replaced().front()) == list->end()) {  // deleted meanwhile
       const Offset begin = compaction.begin();
       static_cast<void>(give_up(Error{Errc::history_trimmed, parts.directory}));
@@ -82,6 +89,8 @@ Result<void> PartitionLog::Parts::exchange(Compaction& round) {
 void PartitionLog::Parts::put_in_list(const Compaction& round) {
   const std::lock_guard lock(trimmed_mutex);
   if (segments.exchange(round.replaced(), round.replacement())) std::erase(trimmed, round.replacement()->base());
+  // What is in the new one was read whole, and what a reader has found in the old ones since means nothing in the new file.
+  for (const std::shared_ptr<Segment>& segment : round.replaced()) damage.forget(segment->file_name());
 }
 
 }  // namespace lungo

@@ -32,16 +32,20 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   if (!log) return log.error();
   parts->recovery = log->report;
   parts->last_batch_crc = log->last_batch_crc;
-  parts->start = std::max(options.start, log->segments.empty() ? Offset{0} : log->segments.front()->base()).value();
+  parts->start = std::max(options.start, log->begin).value();
   parts->written_end = parts->synced_end = log->end.value();
   if (!log->segments.empty()) parts->active = log->segments.back().get();
   parts->segments.assign(std::move(log->segments));
-  if (!options.read_only) {
+  parts->damage_on_disk = log->damage;
+  parts->damage.assign(std::move(log->damage));
+  if (log->refusal) parts->refuse_from_now_on(*log->refusal);
+  if (!options.read_only && !log->refusal) {
     // The mark before the first segment: from then on a torn tail can be told from rot.
     Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end);
     if (!mark) return mark.error();
     parts->mark = std::move(*mark);
-    if (parts->active == nullptr) {
+    // Behind damage in a file of its own: the offsets that are lost take no bytes, or any number of them.
+    if (parts->active == nullptr || log->ends_in_damage) {
       if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
@@ -74,6 +78,7 @@ void PartitionLog::Parts::find_last_batch_crc() {
 
 Result<CleanEnd> PartitionLog::close() {
   if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
+  if (parts_->opening_refusal) return *parts_->opening_refusal;
   parts_->active->seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();
@@ -81,6 +86,7 @@ Result<CleanEnd> PartitionLog::close() {
   Segment& active = *parts_->active;
   if (parts_->options.gaps && active.size() == 0) parts_->find_last_batch_crc();
   if (Result<void> durable = active.sync(true); !durable) return durable.error();
+  if (Result<void> kept = parts_->keep_damage(); !kept) return kept.error();
   if (parts_->streams) {
     if (Result<void> saved = parts_->streams->save(); !saved) {
       logger()->warn("stream index of {} is made anew at the next need: {}", parts_->directory, saved.error().text());

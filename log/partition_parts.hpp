@@ -1,6 +1,6 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
 // partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp,
-// partition_read.cpp and partition_streams.cpp.
+// partition_read.cpp, partition_damage.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 
 #include "buffer_pool.hpp"
 #include "compaction.hpp"
+#include "damage.hpp"
 #include "epoch_history.hpp"
 #include "partition_producers.hpp"
 #include "recent_ids.hpp"
@@ -79,10 +80,13 @@ struct PartitionLog::Parts {
   const std::string directory;
   const PartitionOptions options;
   RecoveryReport recovery;
+  std::optional<Error> unreadable;       // stands for all that could be read
+  std::optional<Error> opening_refusal;  // the first failure, when there was one before anything was written
 
   // Shared.
   SegmentList segments;
   EpochHistory epochs;
+  KnownDamage damage;
   mutable BufferPool buffers;
   std::unique_ptr<StreamIndex> streams;  // null: none is kept
   FailureLatch failure;
@@ -104,6 +108,7 @@ struct PartitionLog::Parts {
   Bytes compressed;                       // the batch that is being written, where the topic compresses
   std::vector<std::uint64_t> key_hashes;  // of an append
   std::uint32_t last_batch_crc = 0;
+  DamageList damage_on_disk;
   std::unique_ptr<RecentIds> recent_ids;  // null until it is needed
   bool closed = false;
 
@@ -120,6 +125,11 @@ struct PartitionLog::Parts {
   Offset first_unsynced_segment;     // base of the first segment that may have unsynced bytes
 
   Error fail(const Error& cause);
+  void refuse_from_now_on(const Error& cause);
+  Result<void> keep_damage();
+  bool note_damage(const Segments& list, std::size_t index, Offset begin, Offset end);
+  void note_damage(const Compaction::Reading& reading);
+  bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);

@@ -57,7 +57,7 @@ Result<void> PartitionProducers::cut(Offset end) {
 
 Result<void> PartitionProducers::roll(const Segments& segments, Offset base, Timestamp now) {
   if (!has_any_) return {};
-  if (Result<void> loaded = load(segments, now); !loaded) return loaded;
+  if (Result<void> loaded = load(segments, base, now); !loaded) return loaded;
   state_->expire(now);
   const Bytes bytes = format_producer_snapshot(state_->producers());
   Result<std::unique_ptr<File>> file = storage_.open(path(base), OpenMode::create);
@@ -90,7 +90,7 @@ Result<void> PartitionProducers::sync() {
 // there are producers.
 Result<void> PartitionProducers::save(const Segments& segments, Offset end, Timestamp now) {
   if (!has_any_ || (!state_ && !snapshots_.empty())) return {};
-  if (Result<void> loaded = load(segments, now); !loaded) return loaded;
+  if (Result<void> loaded = load(segments, end, now); !loaded) return loaded;
   state_->expire(now);
   if (Result<void> written = write_file_atomically(storage_, path(end), format_producer_snapshot(state_->producers()));
       !written) {
@@ -107,10 +107,10 @@ Result<void> PartitionProducers::save(const Segments& segments, Offset end, Time
 
 // ---- the state ----
 
-Result<std::optional<ProducedBatch>> PartitionProducers::check(const Segments& segments, const BatchHeader& batch,
+Result<std::optional<ProducedBatch>> PartitionProducers::check(const Segments& segments, Offset end, const BatchHeader& batch,
                                                                Timestamp now) {
-  if (Result<void> loaded = load(segments, now); !loaded) return loaded.error();
-  return state_->check(batch, now);
+  if (Result<void> loaded = load(segments, end, now); !loaded) return loaded.error();
+  return state_->check(batch, now, lost_from_);
 }
 
 void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
@@ -118,9 +118,15 @@ void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
   state_->note(batch, now);
 }
 
-Result<void> PartitionProducers::load(const Segments& segments, Timestamp now) {
+Result<void> PartitionProducers::load(const Segments& segments, Offset end, Timestamp now) {
   if (state_) return {};
   auto state = std::make_unique<ProducerState>(expiry_);
+  lost_from_.reset();
+  for (const std::shared_ptr<Segment>& segment : segments) {
+    const std::shared_ptr<const DamageList> damage = segment->damage();
+    const DamagedRange* const lost = damage == nullptr ? nullptr : damage->last_in(segment->base(), end);
+    if (lost != nullptr) note_lost(lost->from);
+  }
   if (has_any_) {
     std::size_t from = 0;
     for (std::size_t i = segments.size(); i-- > 0;) {
@@ -129,8 +135,9 @@ Result<void> PartitionProducers::load(const Segments& segments, Timestamp now) {
       from = i;
       if (*loaded) break;
     }
-    if (Result<void> walked = walk(segments, from, *state, now); !walked) return walked;
-    // A stop's: it may know who was only in segments that are gone. What was walked is newer, or the same.
+    if (Result<void> walked = walk(segments, end, from, *state, now); !walked) return walked;
+    // A stop's: it may know who was only in segments that are gone, or what is damaged by now. Otherwise what was walked is
+    // newer, or the same.
     const Offset newest = segments.back()->base();
     for (const Offset snapshot : std::vector(std::ranges::upper_bound(snapshots_, newest), snapshots_.end())) {
       if (const Result<bool> loaded = load_snapshot(snapshot, *state, now); !loaded) return loaded.error();
@@ -159,7 +166,8 @@ Result<bool> PartitionProducers::load_snapshot(Offset base, ProducerState& state
 }
 
 /// What is damaged is lost to its producers as it is to readers.
-Result<void> PartitionProducers::walk(const Segments& segments, std::size_t from, ProducerState& state, Timestamp now) const {
+Result<void> PartitionProducers::walk(const Segments& segments, Offset end, std::size_t from, ProducerState& state,
+                                      Timestamp now) {
   for (std::size_t i = from; i < segments.size(); ++i) {
     const Result<SegmentScan> walked = segments[i]->walk_headers([&](const BatchHeader& batch) {
       if (batch.producer > kNoProducer) state.note(batch, now);
@@ -167,6 +175,7 @@ Result<void> PartitionProducers::walk(const Segments& segments, std::size_t from
     if (walked) continue;
     if (walked.error() != Errc::corrupt) return walked.error();
     logger()->warn("{}; batches of producers behind it are not known", walked.error().text());
+    note_lost((i + 1 < segments.size() ? segments[i + 1]->base() : end).plus(-1));
   }
   return {};
 }

@@ -10,9 +10,14 @@
 // checks is removed and the one before taken, in the end the log alone; one above the log's end speaks of records that are
 // gone, and goes before others come.
 //
+// Where some of the log is damaged when state is made, producers of which nothing is known behind that are in doubt
+// (producer_state.hpp), as long as the damage is there: a snapshot may have been made behind it. What is found to be damaged
+// later takes nothing from what is known by then.
+//
 // Threads: the owner's, but for sync(), which is for whoever has the turn to sync.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,8 +43,8 @@ class PartitionProducers {
 
   /// Whether there may be producers.
   [[nodiscard]] bool has_any() const { return has_any_; }
-  /// As ProducerState::check(). `segments` hold the log up to its end. Errors: io, too.
-  Result<std::optional<ProducedBatch>> check(const Segments& segments, const BatchHeader& batch, Timestamp now);
+  /// As ProducerState::check(). `segments` hold the log up to its end, `end`. Errors: io, too.
+  Result<std::optional<ProducedBatch>> check(const Segments& segments, Offset end, const BatchHeader& batch, Timestamp now);
   /// The batch that was checked last lies in the log.
   void note(const BatchHeader& batch, Timestamp now);
   /// A segment is about to begin at the end of the log, `base`: writes its snapshot, if there are producers. Errors: no_space,
@@ -55,9 +60,10 @@ class PartitionProducers {
 
  private:
   [[nodiscard]] std::string path(Offset base) const;
-  Result<void> load(const Segments& segments, Timestamp now);
+  Result<void> load(const Segments& segments, Offset end, Timestamp now);
   Result<bool> load_snapshot(Offset base, ProducerState& state, Timestamp now);
-  Result<void> walk(const Segments& segments, std::size_t from, ProducerState& state, Timestamp now) const;
+  Result<void> walk(const Segments& segments, Offset end, std::size_t from, ProducerState& state, Timestamp now);
+  void note_lost(Offset offset) { lost_from_ = std::max(lost_from_.value_or(offset), offset); }
   Result<void> sync_again(Offset from);
   Result<void> remove_where(bool (*gone)(Offset snapshot, Offset border), Offset border);
 
@@ -69,6 +75,7 @@ class PartitionProducers {
   bool has_any_ = false;                  // producers, or snapshots that say so
   std::vector<Offset> snapshots_;         // ascending; some may have gone with their segment
   std::unique_ptr<ProducerState> state_;  // null until it is needed
+  std::optional<Offset> lost_from_;       // of the damage that was known then, where the last begins
 
   std::mutex unsynced_mutex_;
   std::vector<std::unique_ptr<File>> unsynced_;  // under unsynced_mutex_

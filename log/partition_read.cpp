@@ -25,6 +25,7 @@ std::optional<Offset> PartitionLog::end_of_epoch(LeaderEpoch epoch) const {
 
 Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
                                    PartitionId partition) {
+  if (parts_->unreadable) return *parts_->unreadable;
   const auto out_of_range = [&](Offset offset) {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(offset.value()) + " is not in [" +
                                                 std::to_string(start().value()) + ", " +
@@ -37,14 +38,23 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
     return Fetched{nullptr, {}, from, next, end};
   }
 
+  const std::shared_ptr<const DamageList> lost = parts_->damage.get();
+  const DamagedRange* const hole = lost == nullptr ? nullptr : lost->first_in(from, end);
+  if (hole != nullptr && hole->from <= from) return damaged(parts_->directory, *hole);
+  const Offset readable_end = hole == nullptr ? end : hole->from;
+
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
   // The history begins at the start, which may lie inside a batch.
   const Offset first = start();
-  for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < end; ++i) {
-    Result<BatchRun> run = (*list)[i]->read(from, end, bytes_max, parts_->buffers, parts_->epochs, first);
-    if (!run) return from < start() ? out_of_range(from) : run.error();  // the log may have been trimmed meanwhile
+  for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < readable_end; ++i) {
+    Result<BatchRun> run = (*list)[i]->read(from, readable_end, bytes_max, parts_->buffers, parts_->epochs, first);
+    if (!run && from < start()) return out_of_range(from);  // the log may have been trimmed meanwhile
+    if (!run && run.error() == Errc::corrupt && parts_->note_damage(*list, i, from, from.next())) {
+      return read(from, end, bytes_max, topic, partition);  // up to it, or the answer that names it
+    }
+    if (!run) return run.error();
     if (!run->batches.empty()) {
       next.offset = run->end;
       next.epoch = run->epoch;
@@ -55,6 +65,7 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
                                       ", but the log has records up to " + std::to_string(end.value())};
     }
   }
+  if (hole != nullptr) return damaged(parts_->directory, *hole);
   next.offset = end;
   next.epoch = parts_->epochs.epoch_at(end.plus(-1));
   return Fetched{nullptr, {}, from, next, end};
@@ -62,6 +73,7 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
 
 Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,
                                         PartitionId partition) {
+  if (parts_->unreadable) return *parts_->unreadable;
   const Offset begin = start();
   const auto out_of_range = [&] {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(end.value()) + " is not in [" +
@@ -69,23 +81,40 @@ Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_
                                                 "]"};
   };
   if (end < begin || end > written_end()) return out_of_range();
+  const std::shared_ptr<const DamageList> lost = parts_->damage.get();
+  const DamagedRange* const hole = lost == nullptr ? nullptr : lost->last_in(begin, end);
+  if (hole != nullptr && hole->end >= end) return damaged(parts_->directory, *hole);
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
   for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
     Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, parts_->buffers, parts_->epochs, begin);
-    if (!run) return end < start() ? out_of_range() : run.error();  // the log may have been trimmed meanwhile
-    if (run->batches.empty()) continue;                             // `end` lies in the first batch here
-    if (run->end <= begin) break;
+    if (!run && end < start()) return out_of_range();  // the log may have been trimmed meanwhile
+    if (!run && run.error() == Errc::corrupt && parts_->note_damage(*list, index, (*list)[index]->base(), end)) {
+      return read_back(end, committed, bytes_max, topic, partition);
+    }
+    if (!run) return run.error();
+    if (run->batches.empty()) continue;  // `end` lies in the first batch here
+    if (run->end <= begin || (hole != nullptr && run->end <= hole->from)) break;
     const Result<BatchHeader> first = parse_batch_header(run->batches);
     if (!first) return first.error();
     const Position next{.topic = topic, .partition = partition, .offset = run->end, .epoch = run->epoch};
     return Fetched{std::move(run->buffer), run->batches, std::max(first->base_offset, begin), next, committed};
   }
+  if (hole != nullptr) return damaged(parts_->directory, *hole);
   const Position next{.topic = topic, .partition = partition, .offset = end, .epoch = parts_->epochs.epoch_at(end.plus(-1))};
   return Fetched{nullptr, {}, end, next, committed};
 }
 
+// A record in a damaged range may have had that time: what lies behind one is no answer.
 Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end) {
+  if (parts_->unreadable) return *parts_->unreadable;
+  Result<std::optional<Offset>> found = find_time(time, end);
+  const std::shared_ptr<const DamageList> lost = found ? parts_->damage.get() : nullptr;
+  const DamagedRange* const hole = lost == nullptr ? nullptr : lost->first_in(start(), found->value_or(end));
+  return hole == nullptr ? std::move(found) : damaged(parts_->directory, *hole);
+}
+
+Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   for (const std::shared_ptr<Segment>& segment : *list) {
     if (segment->base() >= end) break;
@@ -131,6 +160,10 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     Segment& last = *list.back();
     if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
     const Result<Offset> walked = last.walk_from(reached, end, epochs);
+    if (!walked && walked.error() == Errc::corrupt) {
+      const SearchLimits limits{.base_max = end, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps};
+      if (note_damage(last, last.find_damage(reached, end, limits, nullptr, reached))) continue;
+    }
     if (!walked) return walked.error();
     reached = *walked;
     if (reached >= end) break;
@@ -142,7 +175,10 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     }
     tried = {(*next)->base(), reached};
     // One that was exchanged begins further down, and has all that is left of the records of those.
-    while (!list.empty() && list.back()->base() >= (*next)->base()) list.pop_back();
+    while (!list.empty() && list.back()->base() >= (*next)->base()) {
+      damage.forget(list.back()->file_name());
+      list.pop_back();
+    }
     list.push_back(*next);
   }
   start.store(std::max({Offset{start}, options.start, list.front()->base()}).value(), std::memory_order_release);

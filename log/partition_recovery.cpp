@@ -1,6 +1,7 @@
 #include "partition_recovery.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/logger.hpp"
 #include "segment_directory.hpp"
@@ -23,24 +24,73 @@ class Recovery {
     if (!mark) return mark.error();
     has_mark_ = mark->has_value();
     proven_ = std::max({recovery_point, options_.start, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
+    if (Result<void> loaded = load_damage(); !loaded) return loaded.error();
+    if (!known_.empty()) proven_ = std::max(proven_, known_.ranges().back().end);
     if (options_.gaps) gaps_below_ = has_mark_ ? proven_ : kGapsAnywhere;
     if (Result<void> opened = open_segments(); !opened) return opened.error();
+    if (Result<void> learnt = learn_gaps(); !learnt) return learnt.error();
     if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
-    if (clean) {
+    if (Result<void> looked = look(clean, damage_is_known_ ? recovery_point : Offset{0}); !looked) return looked.error();
+    return finish(clean);
+  }
+
+ private:
+  Result<void> look(const std::optional<CleanEnd>& clean, Offset recovery_point) {
+    if (clean && damage_is_known_) {
       const Result<bool> whole = accept_clean_end(*clean);
       if (!whole) return whole.error();
-      if (*whole) return std::move(log_);
+      if (*whole) return {};
       logger()->warn("partition {} is not as its clean-stop marker says, it is read in full", directory_);
     }
-    if (Result<void> scanned = scan(recovery_point); !scanned) return scanned.error();
-    if (log_.end < options_.start && !options_.read_only) {
-      return Error{Errc::corrupt, directory_ + " ends at offset " + std::to_string(log_.end.value()) +
-                                      ", but its records are said to begin at " + std::to_string(options_.start.value())};
+    return scan(recovery_point);
+  }
+
+  Result<RecoveredLog> finish(const std::optional<CleanEnd>& clean) {
+    std::vector<DamagedRange> ranges;
+    for (const std::shared_ptr<Segment>& segment : log_.segments) {
+      if (const std::shared_ptr<const DamageList> damage = segment->damage()) {
+        std::ranges::copy(damage->ranges(), std::back_inserter(ranges));
+      }
+    }
+    std::ranges::copy(nowhere_, std::back_inserter(ranges));
+    log_.begin = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
+    for (const DamagedRange& range : known_.ranges()) {  // what lay in front of the first file that is left
+      if (log_.segments.empty() || range.end != log_.begin || range.from < options_.start) continue;
+      ranges.push_back(range);
+      log_.begin = range.from;
+      break;
+    }
+    const DamageList all{std::move(ranges)};
+    log_.damage = all.from(options_.start);
+    log_.report.damaged_ranges = log_.damage.ranges().size();
+    for (const DamagedRange& range : log_.damage.ranges()) logger()->warn("{}", damaged(directory_, range).text());
+    if (!all.empty()) {  // also below the start: nothing is appended behind it in its file
+      const DamagedRange& last = all.ranges().back();
+      const bool is_last_file = log_.segments.empty() || log_.segments.back()->file_name() == last.file;
+      log_.ends_in_damage = log_.ends_in_damage || (last.end == log_.end && is_last_file);
+      const bool end_is_known = (clean && clean->end == log_.end) || options_.start == log_.end;
+      if (log_.ends_in_damage && !end_is_known) {
+        log_.refusal = Error{Errc::partition_failed, "writes to " + directory_ + " are refused: " + to_string(last) +
+                                                         " up to the end, and whether more followed is not known"};
+        logger()->error("{}", log_.refusal->text());
+      }
+    }
+    if (!options_.read_only && (log_.damage != known_ || !damage_is_known_)) {
+      if (Result<void> written = log_.damage.write(storage_, directory_); !written) return written.error();
     }
     return std::move(log_);
   }
 
- private:
+  Result<void> load_damage() {
+    Result<DamageList> known = DamageList::read(storage_, directory_);
+    damage_is_known_ = known || known.error() != Errc::corrupt;
+    if (known) known_ = std::move(*known);
+    if (known) return {};
+    if (damage_is_known_) return known.error();
+    logger()->warn("{}; the partition is read in full", known.error().text());
+    return {};
+  }
+
   Result<void> open_segments() {
     if (!options_.read_only) {
       if (Result<void> finished = finish_swaps(storage_, directory_); !finished) return finished;
@@ -54,6 +104,15 @@ class Recovery {
     }
   }
 
+  // Beside a writer that compacts: a gap in what was opened may be newer than the look at the mark, which moves before.
+  Result<void> learn_gaps() {
+    if (!options_.read_only || !options_.gaps || !has_mark_) return {};
+    const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_);
+    if (!mark) return mark.error();
+    gaps_below_ = std::max(gaps_below_, mark->value_or(Offset{0}));
+    return {};
+  }
+
   Result<void> open_listed_segments() {
     if (options_.read_only) return open_readable_segments();
     Result<std::vector<Offset>> bases = list_segments(storage_, directory_, true);
@@ -62,6 +121,7 @@ class Recovery {
     for (const Offset base : *bases) {
       Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
       if (!segment) return segment.error();
+      (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
@@ -77,6 +137,8 @@ class Recovery {
       Result<std::shared_ptr<Segment>> segment =
           Segment::open(storage_, directory_, base, options_, waits ? kSwapSuffix : std::string_view{});
       if (!segment) return segment.error();
+      // What waits is whole, and has not the bytes of the file whose name it gets.
+      if (!waits) (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
@@ -135,7 +197,12 @@ class Recovery {
     for (std::size_t i = 0; i < count; ++i) {
       const Result<SegmentScan> walked =
           log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
-      if (!walked) return walked.error();
+      if (walked) continue;
+      if (walked.error() != Errc::corrupt) return walked.error();
+      epochs_.trim_to(log_.segments[i]->base());
+      const Result<SegmentScan> scanned = verify(i);
+      if (!scanned) return scanned.error();
+      if (scanned->damage) return *scanned->damage;
     }
     return {};
   }
@@ -145,6 +212,7 @@ class Recovery {
     for (std::size_t i = 0; i < log_.segments.size(); ++i) {
       // What the history says about a range that is read again is learnt again.
       if (i == first) epochs_.trim_to(log_.segments[i]->base());
+      if (Result<void> judged = judge_last_batch(i); !judged) return judged;
       Result<SegmentScan> scanned = i < first ? trusted_tail(i) : verify(i);
       if (!scanned) return scanned.error();
       if (scanned->last) log_.last_batch_crc = scanned->last->crc;
@@ -153,21 +221,19 @@ class Recovery {
         if (Result<void> learnt = relearn_epochs(first); !learnt) return learnt;
       }
       log_.end = scanned->end;
-      const bool is_torn = i + 1 < log_.segments.size() && !continues(log_.segments[i + 1]->base(), scanned->end, gaps_below_);
-      if (is_torn && !scanned->damage) {
-        scanned->damage = corrupt_at(log_.segments[i]->path(), scanned->position,
-                                     "segment ends at offset " + std::to_string(scanned->end.value()) +
-                                         ", the next begins at " + std::to_string(log_.segments[i + 1]->base().value()));
+      if (!scanned->damage && i + 1 < log_.segments.size()) {
+        if (Result<void> closed = close_gap(i, *scanned); !closed) return closed;
       }
       if (scanned->damage) {
-        if (Result<void> cut = cut_or_refuse(i, *scanned); !cut) return cut;
+        if (Result<void> cut = cut_torn_tail(i, *scanned); !cut) return cut;
         break;
       }
     }
-    if (log_.end < proven_) {
-      return Error{Errc::corrupt, directory_ + " ends at offset " + std::to_string(log_.end.value()) + ", but offsets below " +
-                                      std::to_string(proven_.value()) + " were synced"};
+    if (log_.end < options_.start && !options_.read_only && known_.from(options_.start.plus(-1)).empty()) {
+      return Error{Errc::corrupt, directory_ + " ends at offset " + std::to_string(log_.end.value()) +
+                                      ", but its records are said to begin at " + std::to_string(options_.start.value())};
     }
+    if (log_.end < proven_) lose_the_end();
     epochs_.trim_to(log_.end);
     return options_.read_only ? Result<void>{} : sync_verified();
   }
@@ -181,34 +247,105 @@ class Recovery {
   }
 
   Result<SegmentScan> trusted_tail(std::size_t index) {
+    if (const auto known = verified_.find(index); known != verified_.end()) return known->second;
     Result<SegmentScan> tail = log_.segments[index]->load_tail();
     return !tail && tail.error() == Errc::corrupt ? verify(index) : tail;
   }
 
   Result<SegmentScan> verify(std::size_t index) {
-    verified_.push_back(index);
     Segment& segment = *log_.segments[index];
     log_.report.bytes_scanned += segment.size();
-    return segment.rebuild(
+    segment.set_damage({});  // it is found again, or it is gone
+    Result<SegmentScan> scanned = segment.rebuild(
         !options_.read_only, epochs_.epoch_at(segment.base()),
         [this](const BatchHeader& header) {
           epochs_.note(header.epoch, header.base_offset);
           log_.has_producers = log_.has_producers || header.producer != kNoProducer;
         },
-        gaps_below_);
+        gaps_below_, [&](const DamageSite& site) { return judge(index, site); });
+    if (scanned) verified_.insert_or_assign(index, *scanned);
+    return scanned;
   }
 
-  Result<void> cut_or_refuse(std::size_t index, const SegmentScan& scanned) {
-    const bool promised = scanned.end < proven_;
-    if (promised) {
-      return scanned.damage->with_context("offsets below " + std::to_string(proven_.value()) + " were synced, but those from " +
-                                          std::to_string(scanned.end.value()) + " on are damaged");
+  // In front of segment `index`: the first batch there may show that the last one before it is odd.
+  Result<void> judge_last_batch(std::size_t index) {
+    const auto found = index == 0 ? verified_.end() : verified_.find(index - 1);
+    if (found == verified_.end() || !found->second.last) return {};
+    const SegmentScan& before = found->second;
+    const BatchHeader& last = *before.last;
+    if (last.base_offset >= proven_ || before.end != last.end_offset()) return {};
+    const Result<bool> is_odd = log_.segments[index]->is_odd_in_front(0, before.end, last.epoch, before.epoch_before);
+    if (!is_odd) return is_odd.error();
+    if (!*is_odd) return {};
+    Segment& segment = *log_.segments[index - 1];
+    segment.add_damage({last.base_offset, last.end_offset(), segment.file_name(), before.last_position, last.size_bytes()});
+    epochs_.trim_to(last.base_offset);
+    return {};
+  }
+
+  // Whether it is a torn tail (nothing), or damage to what was promised, and how far that reaches.
+  Result<std::optional<DamagedRange>> judge(std::size_t index, const DamageSite& site) {
+    const Result<bool> is_kept = is_promised(index, site.position, site.expected);
+    if (!is_kept) return is_kept.error();
+    if (!*is_kept) return std::optional<DamagedRange>{};
+    const Segment& segment = *log_.segments[index];
+    const bool is_last = index + 1 == log_.segments.size();
+    const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
+    const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit, .gaps_below = gaps_below_};
+    Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
+    if (!range) return range;
+    if (!*range && limit < site.expected) {
+      return corrupt_at(segment.path(), site.position,
+                        "offset " + std::to_string(site.expected.value()) + " is due, but the next segment begins at " +
+                            std::to_string(limit.value()));
     }
-    if (!has_mark_ && !options_.read_only) {
-      const Result<bool> followed = whole_batches_follow(index, scanned);
-      if (!followed) return followed.error();
-      if (*followed) return scanned.damage->with_context("damage, and there may be whole batches behind it");
+    if (!*range) {
+      *range = DamagedRange{site.expected, limit, segment.file_name(), site.position, segment.size() - site.position};
     }
+    epochs_.trim_to((*range)->from);
+    return range;
+  }
+
+  Result<bool> is_promised(std::size_t index, std::uint64_t position, Offset expected) {
+    if (expected < proven_) return true;
+    return has_mark_ ? Result<bool>{false} : whole_batches_follow(index, position, expected);
+  }
+
+  // Between a segment that ends whole and the next one.
+  Result<void> close_gap(std::size_t index, SegmentScan& scanned) {
+    const Segment& segment = *log_.segments[index];
+    const Offset next = log_.segments[index + 1]->base();
+    if (continues(next, scanned.end, gaps_below_)) return {};
+    const Error gap = corrupt_at(segment.path(), scanned.position,
+                                 "segment ends at offset " + std::to_string(scanned.end.value()) + ", the next begins at " +
+                                     std::to_string(next.value()));
+    const Result<bool> is_kept = is_promised(index, scanned.position, scanned.end);
+    if (!is_kept) return is_kept.error();
+    if (*is_kept && next < scanned.end) return gap;
+    if (!*is_kept) {
+      scanned.damage = gap;
+      return {};
+    }
+    log_.segments[index]->add_damage({scanned.end, next, segment.file_name(), scanned.position, 0});
+    log_.end = next;
+    return {};
+  }
+
+  // Records were synced that are not there any more.
+  void lose_the_end() {
+    const DamagedRange range{
+        log_.end, proven_, log_.segments.empty() ? segment_file_name(log_.end, kLogSuffix) : log_.segments.back()->file_name(),
+        log_.segments.empty() ? 0 : log_.segments.back()->size(), 0};
+    if (log_.segments.empty()) {
+      nowhere_.push_back(range);
+    } else {
+      log_.segments.back()->add_damage(range);
+    }
+    log_.end = proven_;
+    log_.ends_in_damage = true;
+  }
+
+  Result<void> cut_torn_tail(std::size_t index, const SegmentScan& scanned) {
     Segment& segment = *log_.segments[index];
     log_.report.bytes_cut = segment.size() - scanned.position;
     for (std::size_t i = index + 1; i < log_.segments.size(); ++i) log_.report.bytes_cut += log_.segments[i]->size();
@@ -227,10 +364,10 @@ class Recovery {
     return {};
   }
 
-  Result<bool> whole_batches_follow(std::size_t index, const SegmentScan& scanned) {
+  Result<bool> whole_batches_follow(std::size_t index, std::uint64_t position, Offset expected) {
     for (std::size_t i = index; i < log_.segments.size(); ++i) {
-      const std::uint64_t from = i == index ? scanned.position + 1 : 0;
-      const Result<bool> found = log_.segments[i]->holds_batch_after(from, scanned.end);
+      const std::uint64_t from = i == index ? position + 1 : 0;
+      const Result<bool> found = log_.segments[i]->holds_batch_after(from, expected);
       if (!found || *found) return found;
     }
     return false;
@@ -239,7 +376,8 @@ class Recovery {
   // What was read may have been in the page cache only, and its indexes are new; from here on it counts as synced. Above the
   // proven end even a sync that succeeds proves nothing: the pages may be clean since an earlier one failed.
   Result<void> sync_verified() {
-    for (const std::size_t index : verified_) {
+    for (const auto& [index, scanned] : verified_) {
+      if (index >= log_.segments.size()) break;  // cut off
       Segment& segment = *log_.segments[index];
       const Offset end = index + 1 < log_.segments.size() ? log_.segments[index + 1]->base() : log_.end;
       if (has_mark_ && proven_ < end) {
@@ -255,9 +393,12 @@ class Recovery {
   const PartitionOptions& options_;
   EpochHistory& epochs_;
   RecoveredLog log_;
-  std::vector<std::size_t> verified_;  // segments that were read in full
+  std::map<std::size_t, SegmentScan> verified_;  // segments that were read in full
   bool has_mark_ = false;
   Offset proven_;
+  DamageList known_;                   // before this opening
+  bool damage_is_known_ = true;        // its file is there, or there never was one
+  std::vector<DamagedRange> nowhere_;  // where there is no segment
   // Compaction takes only what is synced, and our own appends leave no gap: above the proven end one is a torn tail.
   Offset gaps_below_ = kNoGaps;
 };

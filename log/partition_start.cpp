@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "partition_parts.hpp"
 #include "segment_directory.hpp"
@@ -38,6 +39,7 @@ Result<void> PartitionLog::set_start(Offset start) {
 /// Readers take the list first and look at the start then: what is missing from a list lies below the start that they find.
 void PartitionLog::Parts::trim(Offset new_start) {
   start.store(new_start.value(), std::memory_order_release);
+  damage.keep(new_start, Offset{std::numeric_limits<std::int64_t>::max()});
   const std::lock_guard lock(trimmed_mutex);  // over both: compaction takes a base off this list that is one's in the other
   const Segments removed = segments.remove_below(new_start);
   if (removed.empty()) return;

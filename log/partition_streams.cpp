@@ -7,7 +7,11 @@
 namespace lungo {
 
 RecordLookup PartitionLog::Parts::lookup(Offset end) const {
-  return {segments.snapshot(), streams.get(), Offset{start}, end, epochs, buffers, options.gaps};
+  return {{.directory = directory, .streams = streams.get(), .epochs = epochs, .buffers = buffers, .gaps = options.gaps},
+          segments.snapshot(),
+          Offset{start},
+          end,
+          damage.get()};
 }
 
 StreamIndex::Log PartitionLog::Parts::stream_log() const {
@@ -20,6 +24,7 @@ StreamIndex::Log PartitionLog::Parts::stream_log() const {
 }
 
 Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max) {
+  if (parts_->unreadable) return *parts_->unreadable;
   if (!parts_->options.streams) return Error{Errc::unsupported, parts_->directory + " keeps no stream index"};
   RecordLookup lookup = parts_->lookup(std::min(end, written_end()));
   const auto trimmed = [&] {

@@ -28,6 +28,9 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   // The mark first: it must never promise more than there is.
   const Offset synced = std::min(end, Offset{synced_end});
   if (Result<void> reset = mark->reset(synced); !reset) return reset;
+  // Nor must what is lost: a range above the end would say that there was more.
+  damage.keep(Offset{start}, end);
+  if (Result<void> kept = keep_damage(); !kept) return kept;
   if (streams) {
     if (Result<void> cut_off = streams->truncate(end); !cut_off) return cut_off;
   }
@@ -40,6 +43,8 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
   const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
+  if (const std::shared_ptr<const DamageList> lost = damage.get())
+    (*segment)->set_damage(lost->of_file((*segment)->file_name()));
   const Result<SegmentScan> rebuilt = (*segment)->rebuild(true, kNoEpoch, [](const BatchHeader&) {});
   if (!rebuilt) return rebuilt.error();
   if (rebuilt->damage) return *rebuilt->damage;

@@ -17,6 +17,12 @@ std::string name_of(const BatchHeader& batch) {
   return "producer " + std::to_string(batch.producer.value()) + " of epoch " + std::to_string(batch.producer_epoch);
 }
 
+/// Whether `one` lacks what `other` knows of the same producer: batches that can't be read any more.
+bool is_behind(const Producer& one, const Producer& other) {
+  if (one.batch_count == 0 || other.batch_count == 0) return false;
+  return one.known().back().last < other.known().back().last;
+}
+
 Error out_of_sequence(const BatchHeader& batch, std::string_view expected) {
   return {Errc::out_of_sequence, name_of(batch) + " sends a batch with sequence " + std::to_string(batch.base_sequence) + ", " +
                                      std::string(expected)};
@@ -40,9 +46,17 @@ void Producer::add(const ProducedBatch& batch) {
   batches[batch_count++] = batch;
 }
 
-Result<std::optional<ProducedBatch>> ProducerState::check(const BatchHeader& batch, Timestamp now) const {
+Result<std::optional<ProducedBatch>> ProducerState::check(const BatchHeader& batch, Timestamp now,
+                                                          std::optional<Offset> lost_from) const {
+  const auto may_be_lost = [&] {
+    return out_of_sequence(
+        batch, "but batches of it may be among the records that are damaged at offset " + std::to_string(lost_from->value()));
+  };
   const auto found = producers_.find(batch.producer);
-  if (found == producers_.end() || is_expired(found->second, now)) return std::optional<ProducedBatch>{};
+  if (found == producers_.end() || is_expired(found->second, now)) {
+    if (lost_from && batch.base_sequence != 0) return may_be_lost();
+    return std::optional<ProducedBatch>{};
+  }
   const Producer& producer = found->second;
   if (batch.producer_epoch < producer.epoch) {
     return Error{Errc::producer_fenced, name_of(batch) + " is followed by epoch " + std::to_string(producer.epoch)};
@@ -55,6 +69,7 @@ Result<std::optional<ProducedBatch>> ProducerState::check(const BatchHeader& bat
   for (const ProducedBatch& known : producer.known()) {
     if (known.first_sequence() == batch.base_sequence && known.last_sequence == last_sequence) return std::optional{known};
   }
+  if (lost_from && producer.batch_count > 0 && producer.known().back().last < *lost_from) return may_be_lost();
   const std::int32_t last = producer.batch_count > 0 ? producer.known().back().last_sequence : -1;
   if (!follows(batch.base_sequence, last)) return out_of_sequence(batch, "but " + std::to_string(last) + " was its last");
   return std::optional<ProducedBatch>{};
@@ -81,7 +96,9 @@ void ProducerState::note(const BatchHeader& batch, Timestamp now) {
 // A clock that was ahead once must not keep a producer for ever.
 void ProducerState::add(Producer producer, Timestamp now) {
   producer.seen = std::min(producer.seen, now);
-  if (is_expired(producer, now) || producers_.contains(producer.id)) return;
+  if (is_expired(producer, now)) return;
+  const auto known = producers_.find(producer.id);
+  if (known != producers_.end() && !is_behind(known->second, producer)) return;
   find_or_add(producer.id, now) = producer;
 }
 

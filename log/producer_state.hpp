@@ -5,8 +5,11 @@
 //   - an older epoch: fenced. A newer one begins with sequence 0 and forgets the batches of the one before;
 //   - one of the last five batches again, by first and last sequence: a duplicate, answered with its offsets;
 //   - otherwise the first sequence is the one after the last, and 0 comes after 2,147,483,647. Else: out of sequence.
-// A producer that has not appended for `expiry` is forgotten, unless it has a transaction open (in a log of Apache Kafka's). Of
-// more than a million producers those go first that have been quiet the longest. Threads: the owner's.
+// Where some of the log is damaged nobody knows whose batches were there. What a producer sends that has none known behind it
+// may be one of those again, and what comes between may be lost: out of sequence, which tells a Kafka client of possible loss,
+// and makes it begin a new epoch. Not so the first of an epoch, or of a producer that is not known: that may be written, as
+// ever. A producer that has not appended for `expiry` is forgotten, unless it has a transaction open (in a log of Apache
+// Kafka's). Of more than a million producers those go first that have been quiet the longest. Threads: the owner's.
 #pragma once
 
 #include <array>
@@ -60,11 +63,13 @@ class ProducerState {
       : expiry_(expiry), producers_max_(producers_max) {}
 
   /// What is to become of a producer's batch that wants to be appended: nothing when it may be written, the batch that is there
-  /// already when it is a duplicate. Changes nothing. Errors: out_of_sequence, producer_fenced.
-  [[nodiscard]] Result<std::optional<ProducedBatch>> check(const BatchHeader& batch, Timestamp now) const;
+  /// already when it is a duplicate. Changes nothing. `lost_from`: where the last records begin that are damaged, if any are.
+  /// Errors: out_of_sequence, producer_fenced.
+  [[nodiscard]] Result<std::optional<ProducedBatch>> check(const BatchHeader& batch, Timestamp now,
+                                                           std::optional<Offset> lost_from = std::nullopt) const;
   /// The batch of a producer lies in the log, at its base offset. Also for those that are read again: nothing is checked.
   void note(const BatchHeader& batch, Timestamp now);
-  /// Adds one that a snapshot knows, unless it is known already, or expired.
+  /// Adds one that a snapshot knows, unless it is known already up to there, or expired.
   void add(Producer producer, Timestamp now);
   /// Forgets who has expired.
   void expire(Timestamp now);

@@ -55,15 +55,9 @@ std::optional<std::string_view> id_of(const RecordView& record) {
   return id ? std::optional{as_text(*id)} : std::nullopt;
 }
 
-RecordLookup::RecordLookup(std::shared_ptr<const Segments> segments, StreamIndex* streams, Offset start, Offset end,
-                           const EpochHistory& epochs, BufferPool& buffers, bool gaps)
-    : segments_(std::move(segments)),
-      streams_(streams),
-      start_(start),
-      end_(end),
-      epochs_(epochs),
-      buffers_(buffers),
-      gaps_(gaps) {}
+RecordLookup::RecordLookup(const Log& log, std::shared_ptr<const Segments> segments, Offset start, Offset end,
+                           std::shared_ptr<const DamageList> damage)
+    : log_(log), segments_(std::move(segments)), start_(start), end_(end), damage_(std::move(damage)) {}
 
 Result<BatchRun> RecordLookup::read(Offset offset, std::optional<std::uint32_t> place) {
   const std::optional<std::size_t> index = segment_index(*segments_, offset);
@@ -71,18 +65,18 @@ Result<BatchRun> RecordLookup::read(Offset offset, std::optional<std::uint32_t> 
   const Segment& segment = *(*segments_)[*index];
   if (place) {
     const Offset segment_end = *index + 1 < segments_->size() ? (*segments_)[*index + 1]->base() : end_;
-    Result<std::optional<BatchRun>> run = segment.read_hinted(*place, offset, segment_end, buffers_, epochs_, start_);
+    Result<std::optional<BatchRun>> run = segment.read_hinted(*place, offset, segment_end, log_.buffers, log_.epochs, start_);
     if (!run) return run.error();
     if (*run) return std::move(**run);
   }
-  return segment.read(offset, end_, 0, buffers_, epochs_, start_);
+  return segment.read(offset, end_, 0, log_.buffers, log_.epochs, start_);
 }
 
 Result<const RecordView*> RecordLookup::load(Offset offset, std::optional<std::uint32_t> place) {
   if (run_.buffer == nullptr || offset < run_begin_ || offset >= run_.end) {
     Result<BatchRun> run = read(offset, place);
     if (!run) return run.error();
-    if (run->batches.empty() && gaps_) return nullptr;  // the segment ends below it by now
+    if (run->batches.empty() && log_.gaps) return nullptr;  // the segment ends below it by now
     const Result<BatchHeader> header = parse_batch_header(run->batches);
     if (!header) return header.error();
     run_ = std::move(*run);
@@ -98,14 +92,29 @@ Result<const RecordView*> RecordLookup::load(Offset offset, std::optional<std::u
   const std::optional<Error> error = cursor_->error();
   cursor_.reset();
   if (error) return *error;
-  if (gaps_) return nullptr;
+  if (log_.gaps) return nullptr;
   return Error{Errc::corrupt,
                "the batch at offset " + std::to_string(run_begin_.value()) + " lacks offset " + std::to_string(offset.value())};
 }
 
+// ---- by key ----
+
+std::optional<Error> RecordLookup::damage_in(Offset begin) const {
+  const DamagedRange* const lost = damage_ == nullptr ? nullptr : damage_->last_in(begin, end_);
+  return lost == nullptr ? std::nullopt : std::optional{damaged(log_.directory, *lost)};
+}
+
 Result<std::optional<Offset>> RecordLookup::latest(std::string_view key, Offset begin,
                                                    const std::function<bool(const RecordView&)>& accept) {
-  StreamWalk hits{*streams_, key_hash(key), begin, end_};
+  const DamagedRange* const lost = damage_ == nullptr ? nullptr : damage_->last_in(begin, end_);
+  Result<std::optional<Offset>> found = latest_behind(lost == nullptr ? begin : lost->end, key, accept);
+  if (lost == nullptr || !found || *found) return found;
+  return damaged(log_.directory, *lost);
+}
+
+Result<std::optional<Offset>> RecordLookup::latest_behind(Offset begin, std::string_view key,
+                                                          const std::function<bool(const RecordView&)>& accept) {
+  StreamWalk hits{*log_.streams, key_hash(key), begin, end_};
   for (;;) {
     const Result<std::optional<StreamHit>> hit = hits.next();
     if (!hit) return hit.error();
@@ -119,12 +128,14 @@ Result<std::optional<Offset>> RecordLookup::latest(std::string_view key, Offset 
 Result<KeyRecords> RecordLookup::collect(std::string_view key, Offset begin, std::size_t records_max) {
   const std::uint64_t hash = key_hash(key);
   Arena found;
+  const DamagedRange* const lost = damage_ == nullptr ? nullptr : damage_->first_in(begin, end_);
+  const Offset end = lost == nullptr ? end_ : std::max(begin, lost->from);
   std::vector<Offset> offsets;
-  for (Offset from = begin; from < end_;) {
+  for (Offset from = begin; from < end;) {
     offsets.clear();
     // One more than is wanted tells where the caller has to go on.
     const std::size_t limit = std::min(records_max - found.count(), kHitsMax) + 1;
-    const Result<Offset> searched = streams_->find(hash, from, end_, limit, offsets);
+    const Result<Offset> searched = log_.streams->find(hash, from, end, limit, offsets);
     if (!searched) return searched.error();
     for (const Offset offset : offsets) {
       if (found.count() >= records_max || found.size_bytes() >= kCollectedBytesMax) return found.finish(offset, false);
@@ -134,6 +145,8 @@ Result<KeyRecords> RecordLookup::collect(std::string_view key, Offset begin, std
     }
     from = *searched;
   }
+  if (lost != nullptr && found.count() == 0) return damaged(log_.directory, *lost);
+  if (lost != nullptr) return found.finish(end, false);
   return found.finish(std::max(begin, end_), true);
 }
 

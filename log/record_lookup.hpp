@@ -10,6 +10,7 @@
 #include <lungo/log/event_log.hpp>
 
 #include "buffer_pool.hpp"
+#include "damage.hpp"
 #include "epoch_history.hpp"
 #include "segment_list.hpp"
 #include "stream_index.hpp"
@@ -18,10 +19,17 @@ namespace lungo {
 
 class RecordLookup {
  public:
-  /// `segments` hold [start, end), and more of the batch at the start; all references outlive the object. `streams` may be
-  /// absent as long as nothing is looked for by key. With `gaps` records may be missing.
-  RecordLookup(std::shared_ptr<const Segments> segments, StreamIndex* streams, Offset start, Offset end,
-               const EpochHistory& epochs, BufferPool& buffers, bool gaps);
+  /// What it works on; all of it outlives the look-up.
+  struct Log {
+    const std::string& directory;
+    StreamIndex* streams;  // null as long as nothing is looked for by key
+    const EpochHistory& epochs;
+    BufferPool& buffers;
+    bool gaps = false;  // records may be missing
+  };
+  /// `segments` hold [start, end), and more of the batch at the start; `damage`, which may be null, is what is lost of them.
+  RecordLookup(const Log& log, std::shared_ptr<const Segments> segments, Offset start, Offset end,
+               std::shared_ptr<const DamageList> damage);
 
   /// The record at `offset`, null when it is missing; the view holds until the next call. `place`: where its batch begins in
   /// the segment file, perhaps. Errors: corrupt, unsupported codec, io.
@@ -29,23 +37,28 @@ class RecordLookup {
   /// One past the last record of the batch that load() or latest() read last.
   [[nodiscard]] Offset loaded_batch_end() const { return run_.end; }
 
-  /// The latest record in [begin, end) with this key that `accept` takes, if any. Errors: corrupt, io.
+  /// Why no look-up may go on below the last record that is lost in [begin, end); nothing when none is.
+  [[nodiscard]] std::optional<Error> damage_in(Offset begin) const;
+
+  /// The latest record in [begin, end) with this key that `accept` takes, if any. Errors: corrupt, also when there is none
+  /// behind a record that is lost; io.
   Result<std::optional<Offset>> latest(std::string_view key, Offset begin,
                                        const std::function<bool(const RecordView&)>& accept);
 
-  /// Records with this key in [begin, end), ascending, copied out. Errors: corrupt, io.
+  /// Records with this key in [begin, end), ascending, copied out: up to a record that is lost, if that is not the first thing
+  /// in the way. Errors: corrupt, io.
   Result<KeyRecords> collect(std::string_view key, Offset begin, std::size_t records_max);
 
  private:
   Result<BatchRun> read(Offset offset, std::optional<std::uint32_t> place);
+  Result<std::optional<Offset>> latest_behind(Offset begin, std::string_view key,
+                                              const std::function<bool(const RecordView&)>& accept);
 
+  const Log log_;
   const std::shared_ptr<const Segments> segments_;
-  StreamIndex* const streams_;
   const Offset start_;
   const Offset end_;
-  const EpochHistory& epochs_;
-  BufferPool& buffers_;
-  const bool gaps_;
+  const std::shared_ptr<const DamageList> damage_;  // null: none
 
   // The batch that was read last, as the next record is often in it.
   BatchRun run_;

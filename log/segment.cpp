@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <lungo/log/text.hpp>
 
@@ -60,7 +61,9 @@ Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std:
       gaps_below_(options.gaps ? kGapsAnywhere : kNoGaps) {}
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
-  return BatchScanner{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
+  BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
+  scan.pass_over(damage());
+  return scan;
 }
 
 Result<SegmentScan> Segment::load_tail() {
@@ -101,21 +104,45 @@ Result<SegmentScan> Segment::load_tail() {
 }
 
 Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
-                                     const std::function<void(const BatchHeader&)>& note, Offset gaps_below) {
+                                     const std::function<void(const BatchHeader&)>& note, Offset gaps_below,
+                                     const PassDamage& pass) {
   std::vector<OffsetEntry> offsets;
   std::vector<TimeEntry> times;
   largest_time_.reset();
   last_indexed_time_.reset();
   bytes_since_index_ = 0;
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
-  BatchScanner scan{*file_, path_,          BatchScanner::Depth::checked,     0, size(),
-                    base_,  epoch_at_least, std::min(gaps_below, gaps_below_)};
+  DamageSite site{
+      .position = 0, .expected = base_, .epoch = epoch_at_least, .previous = std::nullopt, .epoch_before = epoch_at_least};
+  std::optional<BatchScanner> scan;
+  const auto go_on = [&] {
+    scan.emplace(*file_, path_, BatchScanner::Depth::checked, site.position, size(), site.expected, site.epoch,
+                 std::min(gaps_below, gaps_below_));
+    scan->pass_over(damage());
+  };
+  go_on();
   for (;;) {
-    const Result<std::optional<ScannedBatch>> next = scan.next();
-    if (!next && next.error() == Errc::corrupt) result.damage = next.error();
-    if (!next && !result.damage) return next.error();
-    if (result.damage || !*next) break;
+    const Result<std::optional<ScannedBatch>> next = scan->next();
+    if (!next && next.error() != Errc::corrupt) return next.error();
+    site.position = scan->position();
+    site.expected = scan->expected();
+    if (!next) {
+      const Result<std::optional<DamagedRange>> range = pass ? pass(site) : std::optional<DamagedRange>{};
+      if (!range) return range.error();
+      if (!*range) result.damage = next.error();
+      if (!*range) break;
+      damage_.add(**range);
+      if ((*range)->position < site.position) site.epoch = site.epoch_before;
+      site.position = (*range)->position + (*range)->bytes;
+      site.expected = (*range)->end;
+      site.previous.reset();
+      go_on();
+      continue;
+    }
+    if (!*next) break;
     const ScannedBatch& batch = **next;
+    site.epoch_before = std::exchange(site.epoch, batch.header.epoch);
+    site.previous = batch;
     const std::int32_t last = relative(batch.header.end_offset()) - 1;
     const std::int64_t time = batch.header.max_timestamp.time_since_epoch().count();
     if (!largest_time_ || time > largest_time_->timestamp) largest_time_ = TimeEntry{time, last};
@@ -126,10 +153,12 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     }
     bytes_since_index_ += batch.header.size_bytes();
     result.last = batch.header;
+    result.last_position = batch.position;
+    result.epoch_before = site.epoch_before;
     note(batch.header);
   }
-  result.end = scan.expected();
-  result.position = scan.position();
+  result.end = site.expected;
+  result.position = site.position;
   note_verified(0, result.position);
   if (!times.empty()) last_indexed_time_ = times.back().timestamp;
   if (write_indexes) {

@@ -45,6 +45,27 @@ struct SegmentScan {
   std::uint64_t position = 0;       // where the good part ends
   std::optional<BatchHeader> last;  // batch; nothing in an empty segment
   std::optional<Error> damage;      // why it ends before the file does
+  std::uint64_t last_position = 0;  // of that batch, by rebuild()
+  LeaderEpoch epoch_before;         // of the one in front of it, by rebuild()
+};
+
+/// Where a scan has met damage, and what lies in front of it.
+struct DamageSite {
+  std::uint64_t position = 0;
+  Offset expected;
+  LeaderEpoch epoch;                     // of the batch in front
+  std::optional<ScannedBatch> previous;  // that batch, if it was read
+  LeaderEpoch epoch_before;              // of the one in front of that
+};
+
+/// Tells what is damaged there, and that the scan goes on behind it; or nothing: it ends there.
+using PassDamage = std::function<Result<std::optional<DamagedRange>>(const DamageSite& site)>;
+
+/// Where a search for whole batches behind damage may end.
+struct SearchLimits {
+  Offset base_max;  // what follows begins at or below it
+  Offset gaps_below = kNoGaps;
+  bool is_sealed = false;  // the segment ends there for good
 };
 
 class Segment {
@@ -59,6 +80,11 @@ class Segment {
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
+  [[nodiscard]] std::string file_name() const { return segment_file_name(base_, kLogSuffix); }
+  /// What of it is lost: scans step over that. Null: nothing is known to be.
+  [[nodiscard]] std::shared_ptr<const DamageList> damage() const { return damage_.get(); }
+  void set_damage(DamageList damage) { damage_.assign(std::move(damage)); }
+  void add_damage(const DamagedRange& range) { damage_.add(range); }
 
   // Opening.
 
@@ -67,10 +93,11 @@ class Segment {
   Result<SegmentScan> load_tail();
   /// Reads and verifies the whole segment and makes its indexes anew. `note` is told each good batch; epochs below
   /// `epoch_at_least` are damage, and so are gaps above `gaps_below`, where the segment may have gaps at all. Damage is not an
-  /// error. With `write_indexes` false the index files stay as they are.
-  /// Errors: io, no_space.
+  /// error: `pass` tells whether to go on behind it. With `write_indexes` false the index files stay as they are.
+  /// Errors: io, no_space, and those of `pass`.
   Result<SegmentScan> rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
-                              const std::function<void(const BatchHeader&)>& note, Offset gaps_below = kGapsAnywhere);
+                              const std::function<void(const BatchHeader&)>& note, Offset gaps_below = kGapsAnywhere,
+                              const PassDamage& pass = {});
   /// The same from the start, header by header and without a trace.
   Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
   /// Writes everything behind the batch border at `from` (all, if it is none) once more, as it is: after a failed sync the
@@ -79,6 +106,21 @@ class Segment {
   /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`, or may: the
   /// search is bounded, and hostile bytes can make it longer than that. Errors: io.
   [[nodiscard]] Result<bool> holds_batch_after(std::uint64_t position, Offset expected) const;
+  /// Whether the batch at `position`, whose epoch is below `epoch`, is in its place and the one in front of it is odd, as
+  /// `epoch_before` was the epoch before that. Leader epochs are outside of the CRC: one that was turned into a later one shows
+  /// only by the batch behind it, which is innocent. Errors: io.
+  [[nodiscard]] Result<bool> is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
+                                             LeaderEpoch epoch_before) const;
+  /// The damage that begins at the site, up to the batches that follow. They follow where the length of the damaged batch says
+  /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is stored in
+  /// a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.
+  [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_batches(const DamageSite& site,
+                                                                         const SearchLimits& limits) const;
+  /// The first damage that is not known in or in front of the batches of [begin, end), from the index entry below `begin` on;
+  /// `epochs`, if given, is what they have to agree with, from `start` on. Nothing when there is none, or nothing good behind
+  /// it. Errors: io.
+  [[nodiscard]] Result<std::optional<DamagedRange>> find_damage(Offset begin, Offset end, const SearchLimits& limits,
+                                                                const EpochHistory* epochs, Offset start) const;
   /// Limits what readers see to `position`; the file stays as it is. For read-only use.
   void limit_to(std::uint64_t position) { size_.store(position, std::memory_order_release); }
   /// Takes over what another process appended. Errors: io.
@@ -127,9 +169,9 @@ class Segment {
                                               const EpochHistory& epochs, Offset start) const;
 
   /// Reads and verifies the batches from the border `from` up to one that reaches `end`, and hands over each of their records;
-  /// control batches hold none. `begin_batch` is told before of each batch and where it begins in the file. Errors: its own;
-  /// corrupt, also when the segment ends below `end` or a batch lacks records, unless the segment may have gaps; unsupported
-  /// codec; io.
+  /// control batches hold none, and what is known to be lost is stepped over. `begin_batch` is told before of each batch and
+  /// where it begins in the file. Errors: its own; corrupt, also when the segment ends below `end` or a batch lacks records,
+  /// unless the segment may have gaps; unsupported codec; io.
   Result<void> scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take,
                             const std::function<Result<void>(const BatchHeader&, std::uint64_t)>& begin_batch = {}) const;
 
@@ -153,12 +195,26 @@ class Segment {
   Segment(Offset base, std::string path, std::unique_ptr<File> file, std::unique_ptr<OffsetIndex> offsets,
           std::unique_ptr<TimeIndex> times, const PartitionOptions& options);
 
+  struct Behind {
+    std::uint64_t position = 0;
+    Offset base;
+  };
+
+  [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
+  [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
+  [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
+  [[nodiscard]] Result<bool> is_confirmed(std::uint64_t position, const BatchHeader& header,
+                                          const std::optional<BatchHeader>& before, const SearchLimits& limits) const;
+  [[nodiscard]] Result<std::optional<Behind>> batch_behind_lengths(const DamageSite& site, const SearchLimits& limits,
+                                                                   bool& reaches_end) const;
+  [[nodiscard]] Result<std::optional<Behind>> batches_to_the_end(const DamageSite& site, const SearchLimits& limits) const;
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
   [[nodiscard]] Place place_of(const std::optional<OffsetEntry>& entry) const;
   [[nodiscard]] Place place_by_index(Offset target) const { return place_of(offsets_->find_at_most(target - base_)); }
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
   Result<Place> border_before(Place end, std::size_t bytes_max) const;
+  [[nodiscard]] Place behind_damage(Place place, Place end) const;
   Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
                            Offset start) const;
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
@@ -174,6 +230,7 @@ class Segment {
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
   const Offset gaps_below_;  // kNoGaps or kGapsAnywhere
+  KnownDamage damage_;
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
   mutable PositionHints hints_;

@@ -47,6 +47,8 @@ Segment::Place Segment::place_of(const std::optional<OffsetEntry>& entry) const 
   const Place beginning{0, base_};
   if (!entry || entry->position <= 0 || static_cast<std::uint64_t>(entry->position) >= size()) return beginning;
   const auto position = static_cast<std::uint64_t>(entry->position);
+  const std::shared_ptr<const DamageList> lost = damage();
+  if (lost != nullptr && lost->holds_byte(position)) return beginning;
   const std::optional<BatchHeader> header = header_at(position);
   if (!header || header->end_offset() != base_.plus(std::int64_t{entry->relative_offset} + 1)) return beginning;
   return {position, header->base_offset};
@@ -56,6 +58,7 @@ Segment::Place Segment::place_of(const std::optional<OffsetEntry>& entry) const 
 Result<Segment::Place> Segment::find(Offset target) const {
   BatchScanner scan = scanner(BatchScanner::Depth::headers, place_by_index(target));
   for (;;) {
+    scan.pass_damage_below(target);
     const Place place{scan.position(), scan.expected()};
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();
@@ -170,6 +173,13 @@ Result<Segment::Place> Segment::border_before(Place end, std::size_t bytes_max) 
   }
 }
 
+// `place`, or behind the last damage between it and `end`.
+Segment::Place Segment::behind_damage(Place place, Place end) const {
+  const std::shared_ptr<const DamageList> lost = damage();
+  const DamagedRange* const range = lost == nullptr ? nullptr : lost->last_between(place.position, end.position);
+  return range == nullptr ? place : Place{range->position + range->bytes, range->end};
+}
+
 Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
                                     Offset start) const {
   const std::optional<std::uint64_t> hint = hints_.find(end);
@@ -177,6 +187,7 @@ Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPoo
   if (!behind) return behind.error();
   if (behind->position == 0) return BatchRun{.buffer = nullptr, .batches = {}, .end = base_, .epoch = kNoEpoch};
   Result<Place> first = border_before(*behind, bytes_max);
+  if (first) first = behind_damage(*first, *behind);
   if (first && first->expected < start) {  // not what is deleted
     const Result<Place> lowest = find(start);
     if (!lowest) return lowest.error();
@@ -214,7 +225,10 @@ Result<void> Segment::scan_records(Offset from, Offset end, const std::function<
   if (!place) return place.error();
   BatchScanner scan = scanner(BatchScanner::Depth::whole, *place);
   Offset expected = from;
-  while (scan.expected() < end) {
+  for (;;) {
+    scan.pass_damage_below(end);
+    expected = std::max(expected, scan.expected());
+    if (scan.expected() >= end) return {};
     const std::uint64_t position = scan.position();
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();
@@ -235,9 +249,7 @@ Result<void> Segment::scan_records(Offset from, Offset end, const std::function<
     }
     if (records.error()) return records.error()->with_context(path_ + ", byte " + std::to_string(position));
     if (expected != scan.expected() && !may_lack_records) return corrupt_at(path_, position, "batch lacks a record");
-    expected = scan.expected();
   }
-  return {};
 }
 
 Result<std::uint64_t> Segment::border_at(Offset end) const {

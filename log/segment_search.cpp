@@ -1,7 +1,9 @@
 // Looking for whole batches behind damage, at any byte: what tells rot in the middle of a log from a torn tail.
 
 #include <algorithm>
+#include <array>
 
+#include "base/byte_order.hpp"
 #include "batch_layout.hpp"
 #include "segment.hpp"
 
@@ -11,6 +13,7 @@ namespace {
 constexpr std::size_t kWindowBytes = 1u << 20;
 constexpr std::size_t kPieceBytes = 64u << 10;
 constexpr int kCodecMax = 4;  // zstd
+constexpr int kLengthsFollowed = 64;
 
 // Looking costs a checksum over all that a header claims, and bytes may look like headers everywhere. So looks are limited to
 // a multiple of the bytes that are searched.
@@ -40,19 +43,46 @@ class BatchSearch {
   Result<bool> is_batch(std::uint64_t position, BytesView head) {
     const std::optional<BatchHeader> header = header_in(head);
     if (!header || header->base_offset < expected_ || header->size_bytes() > end_ - position) return false;
-    if (header->size_bytes() > bytes_left_) return true;
+    if (header->size_bytes() > bytes_left_) {
+      is_spent_ = true;
+      return true;
+    }
     bytes_left_ -= header->size_bytes();
     piece_.resize(kPieceBytes);
     return has_its_crc(file_, position, *header, piece_);
   }
+  /// True once something was let pass for a batch because knowing costs too much.
+  [[nodiscard]] bool is_spent() const { return is_spent_; }
 
  private:
   File& file_;
   const std::uint64_t end_;
   const Offset expected_;
   std::uint64_t bytes_left_;
+  bool is_spent_ = false;
   Bytes piece_;
 };
+
+/// What walks a file byte by byte: at each position from `position` on where a header fits, `look` says whether to stop.
+Result<std::optional<std::uint64_t>> find_byte(File& file, std::uint64_t position, std::uint64_t end,
+                                               const std::function<Result<bool>(std::uint64_t, BytesView)>& look) {
+  Bytes window(std::min<std::uint64_t>(kWindowBytes, end > position ? end - position : 0));
+  while (position + kBatchHeaderBytes <= end) {
+    const std::size_t wanted = std::min<std::uint64_t>(window.size(), end - position);
+    const Result<std::size_t> read = file.read_at(position, std::span{window}.first(wanted));
+    if (!read) return read.error();
+    if (*read < kBatchHeaderBytes) break;
+    const BytesView bytes = BytesView{window}.first(*read);
+    const std::size_t starts = bytes.size() - kBatchHeaderBytes + 1;
+    for (std::size_t i = 0; i < starts; ++i) {
+      const Result<bool> found = look(position + i, bytes.subspan(i));
+      if (!found) return found.error();
+      if (*found) return std::optional{position + i};
+    }
+    position += starts;
+  }
+  return std::optional<std::uint64_t>{};
+}
 
 }  // namespace
 
@@ -60,22 +90,155 @@ Result<bool> Segment::holds_batch_after(std::uint64_t position, Offset expected)
   const std::uint64_t end = size();
   if (position >= end) return false;
   BatchSearch search{*file_, position, end, expected};
-  Bytes window(kWindowBytes);
-  while (position + kBatchHeaderBytes <= end) {
-    const std::size_t wanted = std::min<std::uint64_t>(window.size(), end - position);
-    const Result<std::size_t> read = file_->read_at(position, std::span{window}.first(wanted));
-    if (!read) return read.error().with_context(path_);
-    if (*read < kBatchHeaderBytes) return false;
-    const BytesView bytes = BytesView{window}.first(*read);
-    const std::size_t starts = bytes.size() - kBatchHeaderBytes + 1;
-    for (std::size_t i = 0; i < starts; ++i) {
-      const Result<bool> found = search.is_batch(position + i, bytes.subspan(i));
-      if (!found) return found.error().with_context(path_);
-      if (*found) return true;
+  const Result<std::optional<std::uint64_t>> found =
+      find_byte(*file_, position, end, [&](std::uint64_t at, BytesView head) { return search.is_batch(at, head); });
+  if (!found) return found.error().with_context(path_);
+  return found->has_value();
+}
+
+// ---- how far damage reaches ----
+
+// As header_at(), where a read that fails is no answer.
+Result<std::optional<BatchHeader>> Segment::header_if_any(std::uint64_t position) const {
+  std::array<std::byte, kBatchHeaderBytes> bytes{};
+  const Result<std::size_t> read = file_->read_at(position, bytes);
+  if (!read) return read.error().with_context(path_);
+  const Result<BatchHeader> header = parse_batch_header(BytesView{bytes}.first(*read));
+  return header ? std::optional{*header} : std::nullopt;
+}
+
+Result<bool> Segment::is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
+                                      LeaderEpoch epoch_before) const {
+  const Result<std::optional<BatchHeader>> here = header_if_any(position);
+  if (!here) return here.error();
+  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below_).empty()) return false;
+  // If what follows agrees with the one in front, it is this one.
+  const Result<std::optional<BatchHeader>> next = header_if_any(position + (*here)->size_bytes());
+  if (!next) return next.error();
+  return !*next || (*next)->base_offset != (*here)->end_offset() || (*next)->epoch < epoch;
+}
+
+Result<std::optional<DamagedRange>> Segment::odd_one_in_front(const DamageSite& site) const {
+  if (!site.previous || site.previous->end_position() != site.position) return std::optional<DamagedRange>{};
+  const Result<bool> is_odd = is_odd_in_front(site.position, site.expected, site.epoch, site.epoch_before);
+  if (!is_odd) return is_odd.error();
+  const BatchHeader& odd = site.previous->header;
+  if (!*is_odd) return std::optional<DamagedRange>{};
+  return std::optional{DamagedRange{odd.base_offset, odd.end_offset(), file_name(), site.previous->position, odd.size_bytes()}};
+}
+
+// Base offsets are outside of the CRC: that of a batch which does not continue the one in front has to be confirmed by what
+// lies in front or behind.
+Result<bool> Segment::is_confirmed(std::uint64_t position, const BatchHeader& header, const std::optional<BatchHeader>& before,
+                                   const SearchLimits& limits) const {
+  const Result<std::optional<BatchHeader>> next = header_if_any(position + header.size_bytes());
+  if (!next) return next.error();
+  if (*next) return continues((*next)->base_offset, header.end_offset(), limits.gaps_below);
+  return header.end_offset() == limits.base_max || (before && before->end_offset() == header.base_offset);
+}
+
+// The good batch that stands there behind records that are missing, or that the damaged one's length leads to, or those of
+// several damaged ones in a row. `reaches_end`: they lead to the end of the file.
+Result<std::optional<Segment::Behind>> Segment::batch_behind_lengths(const DamageSite& site, const SearchLimits& limits,
+                                                                     bool& reaches_end) const {
+  Bytes piece(kPieceBytes);
+  std::array<std::byte, batch_layout::kMagicAt> front{};
+  std::uint64_t position = site.position;
+  std::optional<BatchHeader> before;  // what seems to be the header of the batch in front
+  for (int batches = 0; batches < kLengthsFollowed; ++batches) {
+    const Result<std::optional<BatchHeader>> header = header_if_any(position);
+    if (!header) return header.error();
+    if (*header && (*header)->base_offset > site.expected && (*header)->base_offset <= limits.base_max &&
+        (*header)->epoch >= site.epoch && (*header)->size_bytes() <= size() - position) {
+      Result<bool> good = is_confirmed(position, **header, before, limits);
+      if (good && *good) good = has_its_crc(*file_, position, **header, piece);
+      if (!good) return good.error();
+      if (*good) return std::optional{Behind{position, (*header)->base_offset}};
     }
-    position += starts;
+    before = *header;
+    const Result<std::size_t> read = file_->read_at(position, front);
+    if (!read) return read.error().with_context(path_);
+    if (*read < front.size()) break;
+    const auto length = load_big_endian<std::int32_t>(front.data() + batch_layout::kLengthAt);
+    const std::uint64_t claimed = batch_layout::kEpochAt + static_cast<std::uint64_t>(std::max(length, 0));
+    if (claimed < kBatchHeaderBytes || claimed > size() - position) break;
+    position += claimed;
+    reaches_end = position == size();
+    if (reaches_end) break;
   }
-  return false;
+  return std::optional<Behind>{};
+}
+
+// The first place from which whole batches go on up to the end. One that leads nowhere may be a batch that somebody has put
+// into a record.
+Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageSite& site, const SearchLimits& limits) const {
+  BatchSearch search{*file_, site.position, size(), site.expected};
+  std::uint64_t not_before = site.position + 1;
+  Offset base;
+  const Result<std::optional<std::uint64_t>> found =
+      find_byte(*file_, site.position + 1, size(), [&](std::uint64_t at, BytesView head) -> Result<bool> {
+        if (at < not_before || search.is_spent()) return false;
+        const Result<bool> is_batch = search.is_batch(at, head);
+        if (!is_batch || !*is_batch || search.is_spent()) return is_batch ? Result<bool>{false} : is_batch;
+        base = parse_batch_header(head)->base_offset;
+        if (base > limits.base_max) return false;
+        BatchScanner scan{*file_, path_, BatchScanner::Depth::checked, at, size(), base, site.epoch, limits.gaps_below};
+        Result<std::optional<ScannedBatch>> next = scan.next();
+        while (next && *next) next = scan.next();
+        if (!next && next.error() != Errc::corrupt) return next.error();
+        not_before = std::max(at + 1, scan.position());
+        return next.has_value();
+      });
+  if (!found) return found.error().with_context(path_);
+  return *found ? std::optional{Behind{**found, base}} : std::nullopt;
+}
+
+Result<std::optional<DamagedRange>> Segment::damage_up_to_batches(const DamageSite& site, const SearchLimits& limits) const {
+  if (Result<std::optional<DamagedRange>> odd = odd_one_in_front(site); !odd || *odd) return odd;
+  bool reaches_end = false;
+  Result<std::optional<Behind>> behind = batch_behind_lengths(site, limits, reaches_end);
+  if (behind && !*behind && !reaches_end) behind = batches_to_the_end(site, limits);
+  if (!behind) return behind.error();
+  if (!*behind) return std::optional<DamagedRange>{};
+  return std::optional{
+      DamagedRange{site.expected, (*behind)->base, file_name(), site.position, (*behind)->position - site.position}};
+}
+
+// What no batch follows. A segment that is written may have grown since: there the damaged one has to be the last by what its
+// header says.
+Result<std::optional<DamagedRange>> Segment::damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const {
+  const std::uint64_t end = size();
+  const DamagedRange range{site.expected, limits.base_max, file_name(), site.position, end - site.position};
+  if (limits.is_sealed) return std::optional{range};
+  const Result<std::optional<BatchHeader>> header = header_if_any(site.position);
+  if (!header) return header.error();
+  const bool is_last = *header && (*header)->base_offset == site.expected && (*header)->end_offset() == limits.base_max &&
+                       (*header)->size_bytes() == range.bytes;
+  return is_last ? std::optional{range} : std::nullopt;
+}
+
+Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset end, const SearchLimits& limits,
+                                                         const EpochHistory* epochs, Offset start) const {
+  BatchScanner scan = scanner(BatchScanner::Depth::checked, place_by_index(begin));
+  DamageSite site{};
+  while (scan.expected() < end) {
+    site.epoch = scan.epoch();
+    const Result<std::optional<ScannedBatch>> next = scan.next();
+    site.position = scan.position();
+    site.expected = scan.expected();
+    if (!next && next.error() == Errc::corrupt) {
+      Result<std::optional<DamagedRange>> range = damage_up_to_batches(site, limits);
+      return range && !*range ? damage_up_to_end(site, limits) : range;
+    }
+    if (!next) return next.error();
+    if (!*next) break;
+    const BatchHeader& header = (*next)->header;
+    if (epochs == nullptr || header.end_offset() <= begin) continue;
+    if (header.epoch == epochs->epoch_at(std::max(header.base_offset, start))) continue;
+    return std::optional{
+        DamagedRange{header.base_offset, header.end_offset(), file_name(), (*next)->position, header.size_bytes()}};
+  }
+  return std::optional<DamagedRange>{};
 }
 
 }  // namespace lungo

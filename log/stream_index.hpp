@@ -7,6 +7,10 @@
 // at opening, later what a crash, a damaged run or a truncation left. Whoever needs it has it read from the log; so does the
 // housekeeper.
 //
+// Where the log itself is damaged (damage.hpp) nothing is read, and the hole there stays: no run says of records that are lost
+// that there are none, so nothing has to be taken back once they are mended. Runs from before the damage know of them. No
+// look-up goes there: RecordLookup stops in front.
+//
 // Promise: a hit is a record whose key may have the hash, and every such record is a hit. Nothing is answered from a run that
 // fails a check or is of another history. Memory: the open table and kTablesMax that rest, and of runs fence and filter.
 // Threads: the owner serialises add(), truncate() and save(); look-ups and step() run beside it, on any thread. add() waits for
@@ -129,6 +133,7 @@ class StreamIndex {
   [[nodiscard]] Result<std::shared_ptr<const StreamRunReader>> open_run(const StreamRunName& name, Offset end) const;
   [[nodiscard]] Result<bool> belongs(const StreamRunOrigin& origin) const;
   Result<void> fill_part(const Piece& hole, Offset wanted);
+  [[nodiscard]] std::optional<DamagedRange> lost_at(Offset offset) const;
   Result<void> read_log(const Segment& segment, Offset begin, Offset end, const std::function<Result<void>(Table)>& take) const;
   Result<std::shared_ptr<const StreamRunReader>> write(const Table& table) const;
   Result<void> drop_deleted();
@@ -149,7 +154,7 @@ class StreamIndex {
   bool loaded_ = false;  // under working_, as what follows
   bool stopped_ = false;
   bool merge_failed_ = false;       // until there is a new run
-  std::vector<Offset> unreadable_;  // ends of holes that steps leave alone
+  std::vector<Offset> unreadable_;  // ends of holes that steps leave alone, such as those that stay
   std::unique_ptr<StreamRunMerge> merge_;
   StreamRunMerge::Runs merging_;  // its inputs, oldest first
   std::string merged_path_;

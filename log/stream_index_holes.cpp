@@ -114,7 +114,7 @@ Result<void> StreamIndex::fill(Offset wanted) {
   return fill_part(*std::prev(above), wanted);
 }
 
-// As far as the hole shares a segment with `wanted`: who looks may need no more.
+// As far as the hole shares a segment with `wanted`, and no damage lies between: who looks may need no more.
 Result<void> StreamIndex::fill_part(const Piece& hole, Offset wanted) {
   const Offset begin = std::max(hole.begin, start());
   const std::shared_ptr<const Segments> segments = log_.segments.snapshot();
@@ -125,8 +125,14 @@ Result<void> StreamIndex::fill_part(const Piece& hole, Offset wanted) {
     return {};
   }
   const Segment& segment = *(*segments)[*index];
-  const Offset from = std::max(begin, segment.base());
-  const Offset end = *index + 1 < segments->size() ? std::min(hole.end, (*segments)[*index + 1]->base()) : hole.end;
+  Offset from = std::max(begin, segment.base());
+  Offset end = *index + 1 < segments->size() ? std::min(hole.end, (*segments)[*index + 1]->base()) : hole.end;
+  if (const std::shared_ptr<const DamageList> damage = segment.damage()) {
+    const Offset at = std::max(wanted, begin);
+    if (const DamagedRange* const lost = damage->first_in(at, at.next())) return damaged(log_.directory, *lost);
+    if (const DamagedRange* const below = damage->last_in(from, at)) from = below->end;
+    if (const DamagedRange* const above = damage->first_in(at, end)) end = above->from;
+  }
   Pieces made;
   if (begin < from) made.push_back({.begin = begin, .end = from});
   const Result<void> read = read_log(segment, from, end, [&](Table table) -> Result<void> {
@@ -146,6 +152,14 @@ Result<void> StreamIndex::fill_part(const Piece& hole, Offset wanted) {
   if (end < hole.end) made.push_back({.begin = end, .end = hole.end});
   replace(hole.begin, hole.end, made);
   return {};
+}
+
+std::optional<DamagedRange> StreamIndex::lost_at(Offset offset) const {
+  const std::shared_ptr<const Segments> segments = log_.segments.snapshot();
+  const std::optional<std::size_t> index = segment_index(*segments, offset);
+  const std::shared_ptr<const DamageList> damage = index ? (*segments)[*index]->damage() : nullptr;
+  const DamagedRange* const lost = damage == nullptr ? nullptr : damage->first_in(offset, offset.next());
+  return lost == nullptr ? std::nullopt : std::optional{*lost};
 }
 
 // Hands over the records of [begin, end), which lie in one segment, in tables that end between two batches.

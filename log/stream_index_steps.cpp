@@ -79,7 +79,20 @@ Result<bool> StreamIndex::fill_a_hole() {
     return piece.is_hole() && std::ranges::find(unreadable_, piece.end) == unreadable_.end();
   });
   if (hole == list->end()) return false;
-  Result<void> filled = fill_part(*hole, hole->end.plus(-1));
+  const Offset last = hole->end.plus(-1);
+  if (!segment_index(*log_.segments.snapshot(), last)) {  // in front of all files
+    unreadable_.push_back(hole->end);
+    return true;
+  }
+  if (const std::optional<DamagedRange> lost = lost_at(last)) {  // that stays, apart from what can be read
+    const Offset begin = std::max(hole->begin, lost->from);
+    Pieces apart{{.begin = begin, .end = hole->end}};
+    if (hole->begin < begin) apart.insert(apart.begin(), {.begin = hole->begin, .end = begin});
+    replace(hole->begin, hole->end, apart);
+    unreadable_.push_back(hole->end);
+    return true;
+  }
+  Result<void> filled = fill_part(*hole, last);
   if (filled) return true;
   if (filled.error() == Errc::corrupt) unreadable_.push_back(hole->end);
   return filled.error();

@@ -105,6 +105,12 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
   options.start = std::max(start, dir_->log_start(partition));
   Result<std::unique_ptr<PartitionLog>> log = PartitionLog::open(ports(), dir_->partition_path(partition), options,
                                                                  dir_->clean_end(partition), dir_->recovery_point(partition));
+  if (!log && log.error() == Errc::corrupt) {
+    const Error cause = log.error().with_context(to_string(partition));
+    logger()->error("{}; the partition can't be read", cause.text());
+    return std::shared_ptr<PartitionLog>(
+        PartitionLog::unreadable(ports(), dir_->partition_path(partition), options, cause, known_end(partition)));
+  }
   if (!log) return log.error().with_context(to_string(partition));
   return std::shared_ptr<PartitionLog>(std::move(*log));
 }
@@ -175,26 +181,35 @@ Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenT
   return {};
 }
 
+/// Of all partitions: one that can't be followed hides none behind it. Errors: the first one's.
 Result<bool> TailingEventLog::show(const TailState& tail) {
   bool moved = false;
+  std::optional<Error> error;
   std::size_t next_in_order = 0;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
-      const std::shared_ptr<OpenPartition>& partition = topic->partitions[i];
       const std::size_t place = tail.in_order ? next_in_order++ : topic->tail_places[i];
       const TailPlace published = place < tail.places.size() ? tail.places[place] : TailPlace{};
-      const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition->name()));
-      if (start > partition->log()->start()) {
-        if (Result<void> moved_up = follow_start(*partition, *topic, start); !moved_up) return moved_up.error();
-      }
-      const Offset end = std::max(published.end.value_or(Offset{0}), known_end(partition->name()));
-      if (end <= partition->committed()) continue;
-      const std::shared_ptr<PartitionLog> log = partition->log();
-      if (Result<void> refreshed = log->refresh(end); !refreshed) return refreshed.error();
-      moved = partition->commit(std::min(end, log->written_end())) || moved;
+      const Result<bool> shown = show(*topic->partitions[i], *topic, published);
+      if (!shown && !error) error = shown.error();
+      moved = moved || (shown && *shown);
     }
   }
-  return moved;
+  if (error && moved) ports().executor.notify();
+  return error ? Result<bool>{*error} : Result<bool>{moved};
+}
+
+Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published) {
+  if (partition.log()->unreadable_since_opening()) return false;
+  const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition.name()));
+  if (start > partition.log()->start()) {
+    if (Result<void> moved_up = follow_start(partition, topic, start); !moved_up) return moved_up.error();
+  }
+  const Offset end = std::max(published.end.value_or(Offset{0}), known_end(partition.name()));
+  if (end <= partition.committed()) return false;
+  const std::shared_ptr<PartitionLog> log = partition.log();
+  if (Result<void> refreshed = log->refresh(end); !refreshed) return refreshed.error();
+  return partition.commit(std::min(end, log->written_end()));
 }
 
 }  // namespace lungo

@@ -39,6 +39,7 @@ class TailingEventLog : public LogReads, private Activity {
                                                  Offset start = Offset{0});
   Result<void> follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start);
   Result<bool> show(const TailState& tail);
+  Result<bool> show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 
   const std::unique_ptr<LogDir> dir_;  // the activity's own, after open()

@@ -69,7 +69,7 @@ class Consumer {
       if (!first) return first.error();
       // --last looks at what there is now, whatever comes meanwhile.
       const bool is_open = options_.follow && !options_.last;
-      feeds_.emplace_back(log_, partition, *first, is_open ? kNoEnd : ends->committed, fetch_bytes_, note);
+      feeds_.emplace_back(log_, partition, *first, is_open ? kNoEnd : ends->committed, feed_settings());
     }
     return {};
   }
@@ -93,6 +93,10 @@ class Consumer {
   }
 
  private:
+  [[nodiscard]] ReadOptions read_options() const { return {.skip_damaged = options_.skip_damaged}; }
+  [[nodiscard]] PartitionFeed::Settings feed_settings() const {
+    return {.bytes_max = fetch_bytes_, .read = read_options(), .note = note};
+  }
   Result<Offset> begin_of(const TopicPartition& partition, const Ends& ends, const ReadFrom& from) {
     if (from.kind == ReadFrom::Kind::earliest) return ends.start;
     if (from.kind == ReadFrom::Kind::latest) return ends.committed;
@@ -111,7 +115,7 @@ class Consumer {
     Offset first = ends.committed;
     std::uint64_t count = 0;
     while (count < *options_.last && first > ends.start) {
-      const Result<Fetched> fetched = log_.read_back(partition, first, fetch_bytes_);
+      const Result<Fetched> fetched = read_back_with(log_, partition, first, fetch_bytes_, read_options());
       if (!fetched) return fetched.error();
       if (fetched->empty()) break;
       RecordCursor cursor = fetched->records();
@@ -199,7 +203,7 @@ class Consumer {
     if (!now || now->id != topic_.id) return Error{Errc::not_found, "topic " + topic_.spec.name + " was deleted"};
     for (; options_.partitions.empty() && topic_.spec.partitions < now->spec.partitions; ++topic_.spec.partitions)
       feeds_.emplace_back(log_, TopicPartition{topic_.spec.name, PartitionId{topic_.spec.partitions}}, Offset{0}, kNoEnd,
-                          fetch_bytes_, note);
+                          feed_settings());
     return {};
   }
 
@@ -252,6 +256,7 @@ void describe_consume(CLI::App& app, ConsumeOptions& options) {
   consume->add_option("--last", options.last, "Begin with the N newest records that are there")->type_name("N")->excludes(from);
   consume->add_option("--max", options.max, "At most so many records, then end")->type_name("N");
   consume->add_flag("--follow", options.follow, "Go on with what comes, until Ctrl-C");
+  consume->add_flag("--skip-damaged", options.skip_damaged, "Go on behind records that are damaged, and say on stderr which");
   consume
       ->add_option("--print", options.columns,
                    "In front of the value, with tabs between: partition, offset, time, key, headers")

@@ -22,6 +22,7 @@ struct ConsumeOptions {
   std::optional<std::uint64_t> last;
   std::optional<std::uint64_t> max;
   bool follow = false;
+  bool skip_damaged = false;
   std::vector<std::string> columns;
 };
 

@@ -43,6 +43,22 @@ Result<std::vector<Ends>> ends_of(EventLog& log, const TopicSpec& spec) {
   return all;
 }
 
+/// Of each partition: what is known to be damaged, as text or for JSON; empty where nothing is.
+std::vector<std::string> damage_of(EventLog& log, const TopicSpec& spec, bool json) {
+  std::vector<std::string> all;
+  for (std::int32_t number = 0; number < spec.partitions; ++number) {
+    std::string text;
+    for (const DamagedRange& range : log.damage({spec.name, PartitionId{number}})) {
+      const std::string from = std::to_string(range.from.value());
+      const std::string end = std::to_string(range.end.value());
+      if (!text.empty()) text += json ? "," : ", ";
+      text += json ? R"({"from":)" + from + R"(,"end":)" + end + "}" : from + " to " + end;
+    }
+    all.push_back(std::move(text));
+  }
+  return all;
+}
+
 /// Says what has become of the topic.
 void print_topic(const TopicInfo& topic, std::string_view done, bool json, Output& out) {
   PrintedLine line;
@@ -95,7 +111,8 @@ Result<void> list(const ToolOptions& tool, Output& out) {
   return {};
 }
 
-void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, bool json, Output& out) {
+void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, const std::vector<std::string>& damage, bool json,
+                       Output& out) {
   if (!json) {
     out.line("topic " + topic.spec.name);
     const std::vector<Setting> more{
@@ -109,9 +126,12 @@ void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, bo
     const std::string end = std::to_string(ends[number].committed.value());
     if (json) {
       partitions += (partitions.empty() ? "" : ",");
-      partitions += "{\"partition\":" + std::to_string(number) + ",\"start\":" + start + ",\"end\":" + end + "}";
+      partitions += "{\"partition\":" + std::to_string(number) + ",\"start\":" + start + ",\"end\":" + end;
+      if (!damage[number].empty()) partitions += R"(,"damaged":[)" + damage[number] + "]";
+      partitions += "}";
     } else {
-      out.line("  partition " + std::to_string(number) + ": offsets " + start + " to " + end);
+      const std::string damaged = damage[number].empty() ? "" : "; damaged: " + damage[number];
+      out.line("  partition " + std::to_string(number) + ": offsets " + start + " to " + end + damaged);
     }
   }
   if (!json) return;
@@ -141,7 +161,7 @@ Result<void> describe(const ToolOptions& tool, const TopicsOptions& options, Out
   for (const TopicInfo& topic : topics) {
     Result<std::vector<Ends>> ends = ends_of(**log, topic.spec);
     if (!ends) return ends.error();
-    print_description(topic, *ends, tool.json, out);
+    print_description(topic, *ends, damage_of(**log, topic.spec, tool.json), tool.json, out);
   }
   return {};
 }
@@ -220,8 +240,11 @@ void describe_topics(CLI::App& app, TopicsOptions& options) {
   describe->add_option("NAME", options.names, "Which; all when none is named");
   describe->footer(
       "Example: lungo log topics describe orders --dir data\n"
-      "A partition's offsets begin at start and end before end, the next one to be written.\n"
-      "--json: {\"topic\", \"id\", \"kind\", \"settings\", \"partitions\": [{\"partition\", \"start\", \"end\"}]}");
+      "A partition's offsets begin at start and end before end, the next one to be written. Of records that are known to be\n"
+      "damaged the ranges are told likewise, which `consume --skip-damaged` leaves out.\n"
+      "--json: {\"topic\", \"id\", \"kind\", \"settings\", \"partitions\": [{\"partition\", \"start\", \"end\", and where "
+      "something is\n"
+      "damaged \"damaged\": [{\"from\", \"end\"}]}]}");
 
   CLI::App* alter = topics->add_subcommand("alter", "Change settings, or add partitions");
   alter->add_option("NAME", options.name, "The topic")->required();

@@ -20,17 +20,21 @@ Result<const RecordView*> PartitionFeed::peek() {
 }
 
 Result<bool> PartitionFeed::fetch() {
-  Result<Fetched> fetched = log_->read(partition_, next_, bytes_max_);
+  const auto note_missing = [this](Offset end, const char* why) {
+    settings_.note(to_string(partition_) + ": offsets " + std::to_string(next_.value()) + " to " +
+                   std::to_string(end.value() - 1) + " " + why);
+    next_ = end;
+  };
+  Result<Fetched> fetched = read_with(*log_, partition_, next_, settings_.bytes_max, settings_.read);
   if (!fetched && fetched.error() == Errc::offset_out_of_range) {
     const Result<Ends> ends = log_->ends(partition_);
     if (!ends) return ends.error();
     if (ends->start <= next_) return fetched.error();
-    note_(to_string(partition_) + ": offsets " + std::to_string(next_.value()) + " to " +
-          std::to_string(ends->start.value() - 1) + " were deleted meanwhile");
-    next_ = ends->start;
+    note_missing(ends->start, "were deleted meanwhile");
     return true;
   }
   if (!fetched) return fetched.error();
+  if (fetched->first() > next_) note_missing(fetched->first(), "are damaged");
   if (fetched->empty()) return false;
   next_ = fetched->next().offset;
   buffer_ = fetched->buffer();

@@ -11,10 +11,15 @@ namespace lungo {
 
 class PartitionFeed {
  public:
-  /// Records in [next, end). `note` is told in a sentence what the reader of the output should know.
-  PartitionFeed(EventLog& log, TopicPartition partition, Offset next, Offset end, std::size_t bytes_max,
-                std::function<void(const std::string&)> note)
-      : log_(&log), partition_(std::move(partition)), next_(next), end_(end), bytes_max_(bytes_max), note_(std::move(note)) {}
+  /// What all feeds of a reader share; `note` is told in a sentence what the reader of the output should know.
+  struct Settings {
+    std::size_t bytes_max;  // of a read
+    ReadOptions read;
+    std::function<void(const std::string&)> note;
+  };
+  /// Records in [next, end).
+  PartitionFeed(EventLog& log, TopicPartition partition, Offset next, Offset end, Settings settings)
+      : log_(&log), partition_(std::move(partition)), next_(next), end_(end), settings_(std::move(settings)) {}
 
   /// The next record, the same until pop(); null while there is none. Errors: as EventLog::read().
   Result<const RecordView*> peek();
@@ -32,8 +37,7 @@ class PartitionFeed {
   TopicPartition partition_;
   Offset next_;
   Offset end_;
-  std::size_t bytes_max_;
-  std::function<void(const std::string&)> note_;
+  Settings settings_;
   std::shared_ptr<const Bytes> buffer_;  // what the cursor reads
   std::optional<RecordCursor> cursor_;
   const RecordView* record_ = nullptr;

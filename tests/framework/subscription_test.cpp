@@ -276,6 +276,35 @@ class FailingReads : public test::MemoryEventLog {
   Errc code = Errc::timed_out;
 };
 
+// What is lost comes again with each read: nothing is skipped, and nobody asks again and again.
+TEST(SubscriptionReads, DamageInTheLogStopsItWithTheReason) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<FailingReads>(simulation.ports());
+  EventStore store{log};
+  ASSERT_TRUE(store.stream_topic("events", 1));
+  int handled = 0;
+  Subscription mails{store, "mails"};
+  mails.on<SignedUp>([&](const Envelope&, const SignedUp&) { ++handled; });
+  ASSERT_TRUE(store.append("events", StreamId("User", "1"), SignedUp{1}));
+  log->topic = "events";
+  log->code = Errc::corrupt;
+  log->failures = 1000;
+  ASSERT_TRUE(mails.start());
+  const Result<void> caught_up = mails.catch_up(60s);
+  ASSERT_FALSE(caught_up);
+  EXPECT_EQ(caught_up.error(), Errc::corrupt);
+  EXPECT_FALSE(mails.status().running);
+  ASSERT_TRUE(mails.status().error);
+  EXPECT_NE(mails.status().error->text().find("the disk is away"), std::string_view::npos);
+  EXPECT_EQ(log->failures, 999) << "one read";
+  EXPECT_EQ(mails.status().parked, 0);
+  log->failures = 0;
+  ASSERT_TRUE(mails.stop());
+  ASSERT_TRUE(mails.start());
+  ASSERT_TRUE(mails.catch_up(60s));
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(SubscriptionReads, ShapesThatCantBeReadForAMomentParkNothing) {
   for (const Errc code : {Errc::timed_out, Errc::io}) {
     test::Simulation simulation{1};

@@ -123,6 +123,14 @@ void partition(const Corpus& corpus, const std::string& name, int flags, Compres
   const auto base = static_cast<int>(second_base.value());
   corpus.add("partition", name, letters({flags | kMend, 0, 0, base}), as_bytes(sections));
   corpus.add("partition", name + "_clean", letters({flags | kClean, base, 2, base}), as_bytes(sections));
+  const Bytes first_log = file_of(machine.disk, std::string(kPartitionDirectory) + "/" + partition_file_name(0, second_base));
+  const BatchHeader first = parse_batch_header(first_log).value();
+  const BatchHeader second = parse_batch_header(BytesView{first_log}.subspan(first.size_bytes())).value();
+  const std::string damage = "lungo-damage 1\nrange=" + std::to_string(second.base_offset.value()) + " " +
+                             std::to_string(second.end_offset().value()) + " " + partition_file_name(0, second_base) + " " +
+                             std::to_string(first.size_bytes()) + " " + std::to_string(second.size_bytes()) + "\n";
+  corpus.add("partition", name + "_damaged", letters({flags | kMend, base + 1, 0, base}),
+             as_bytes(sections + section(10, as_bytes(damage))));
   corpus.add("partition", name + "_start_above_the_end", letters({flags | kClean, base, 200, base}), as_bytes(sections));
   if (runs > 0) corpus.add("partition", name + "_without_runs", letters({flags, 0, 0, base}), as_bytes(sections.substr(runs)));
   corpus.add("partition", name + "_torn", letters({flags | kMend, 0, 0, base}), as_bytes(sections.substr(runs, 700)));

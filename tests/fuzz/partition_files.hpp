@@ -5,6 +5,7 @@
 
 #include <lungo/log/partition_log.hpp>
 
+#include "damage.hpp"
 #include "segment.hpp"
 #include "segment_directory.hpp"
 #include "stream_run_files.hpp"
@@ -16,7 +17,7 @@ namespace lungo::test {
 inline constexpr const char* kPartitionDirectory = "topic-0";
 
 enum PartitionFlag : std::uint8_t {
-  kMend = 1,  // the CRCs of batches
+  kMend = 1,  // the CRCs of batches, and of `damage`
   kStreams = 2,
   kGaps = 4,
   kReadOnly = 8,
@@ -24,7 +25,7 @@ enum PartitionFlag : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 4> kSegmentSuffixes{".log", ".index", ".timeindex", ".streams"};
-inline constexpr std::array<std::string_view, 2> kPartitionFiles{"synced-end", "leader-epoch-checkpoint"};
+inline constexpr std::array<std::string_view, 3> kPartitionFiles{"synced-end", "leader-epoch-checkpoint", "damage"};
 
 /// Of a section: those of the segment at 0, of the second one, then the partition's.
 inline std::string partition_file_name(std::uint8_t kind, Offset second_base) {
@@ -91,6 +92,7 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
       files.has_streams = true;
     }
     files.bytes += section.bytes.size();
+    if ((flags & kMend) != 0 && name == DamageList::kFileName) mend_property_file(section.bytes);
     put_file(storage, std::string(kPartitionDirectory) + "/" + name, section.bytes);
   }
   if ((flags & kClean) != 0) files.clean = clean;

@@ -31,14 +31,27 @@ struct Contents {
   }
 };
 
-/// Nothing where a read failed.
+/// What is known to be lost at `offset`.
+std::optional<DamagedRange> lost_at(PartitionLog& log, Offset offset) {
+  for (const DamagedRange& range : log.damage()) {
+    if (range.from <= offset && offset < range.end) return range;
+  }
+  return std::nullopt;
+}
+
+/// Up to each damaged range and behind it. Nothing where a read failed elsewhere.
 std::optional<Contents> read_forward(PartitionLog& log) {
   Contents contents;
   contents.start = log.start();
   contents.end = log.written_end();
   for (Offset from = contents.start; from < contents.end;) {
     const Result<Fetched> fetched = log.read(from, contents.end, 1000, {}, {});
-    if (!fetched) return std::nullopt;
+    if (!fetched) {
+      const std::optional<DamagedRange> lost = lost_at(log, from);
+      if (fetched.error() != Errc::corrupt || !lost) return std::nullopt;
+      from = std::min(lost->end, contents.end);
+      continue;
+    }
     RecordCursor cursor = fetched->records();
     while (const RecordView* record = cursor.next()) {
       require(record->offset >= from && record->offset < contents.end, "a record lies where it was asked for");
@@ -59,7 +72,15 @@ std::optional<std::size_t> count_backward(PartitionLog& log) {
   std::size_t records = 0;
   for (Offset end = log.written_end(); end > log.start();) {
     const Result<Fetched> fetched = log.read_back(end, log.written_end(), 1000, {}, {});
-    if (!fetched) return std::nullopt;
+    if (!fetched) {
+      std::optional<DamagedRange> below;
+      for (const DamagedRange& range : log.damage()) {
+        if (range.from < end) below = range;
+      }
+      if (fetched.error() != Errc::corrupt || !below) return std::nullopt;
+      end = below->from;
+      continue;
+    }
     if (fetched->empty()) break;
     RecordCursor cursor = fetched->records();
     while (cursor.next() != nullptr) ++records;
@@ -90,6 +111,7 @@ class Opened {
     if (!contents) return;
     read_otherwise(**log, *contents);
     if (files_.options.read_only) return;
+    if ((*log)->refused_since_opening()) return look_at_lost_end(**log, *contents);
     append(**log);
     const std::optional<Contents> written = read_forward(**log);
     require(written.has_value(), "and is read after an append");
@@ -101,6 +123,16 @@ class Opened {
   }
 
  private:
+  /// It can be read, and no more.
+  void look_at_lost_end(PartitionLog& log, const Contents& contents) {
+    require(!log.damage().empty() && !log.close(), "writes are refused for damage only");
+    const Result<std::unique_ptr<PartitionLog>> again = open(std::nullopt);
+    require(again.has_value(), "what was opened opens");
+    require((*again)->refused_since_opening().has_value() || files_.clean, "and refuses writes again");
+    const std::optional<Contents> found = read_forward(**again);
+    require(found && (*found == contents || files_.clean), "and holds the same");
+  }
+
   void look_at_refusal(const Error& error) {
     require(error.code() != Errc::io && error.code() != Errc::no_space, "the disk has not failed");
     const std::size_t hash = machine_.disk.contents_hash();
@@ -119,7 +151,7 @@ class Opened {
     if (!contents.is_well_formed) return;
     const std::optional<std::size_t> backward = count_backward(log);
     require(!backward || *backward >= contents.records, "reading backwards finds all");
-    if (!files_.options.streams || files_.has_streams) return;
+    if (!files_.options.streams || files_.has_streams || !log.damage().empty()) return;
     int looks = 0;
     for (const auto& [key, offsets] : contents.by_key) {
       if (++looks > 8) return;

@@ -50,6 +50,17 @@ inline Result<Appended> append(PartitionLog& log, const std::vector<KeyedRecord>
   return *item.outcome;
 }
 
+inline std::string padded(std::int64_t number) { return std::to_string(number) + std::string(30, '.'); }
+
+/// Appends two records a batch, of seven keys in turn, and syncs.
+inline void append_many(PartitionLog& log, int batches, std::int64_t first = 0) {
+  for (std::int64_t i = first; i < first + batches; ++i) {
+    ASSERT_TRUE(append(log, std::vector<KeyedRecord>{{"k" + std::to_string(i % 7), padded(i), 1000 + 10 * i},
+                                                     {"k" + std::to_string((i * 3) % 7), padded(-i), 1005 + 10 * i}}));
+  }
+  ASSERT_TRUE(log.sync());
+}
+
 /// In [from, end), read in pieces.
 inline KeyedRecords keyed_records(PartitionLog& log, std::optional<Offset> from = {}, std::size_t bytes_max = 1) {
   KeyedRecords records;

@@ -14,17 +14,6 @@
 namespace lungo::test {
 namespace {
 
-std::string padded(std::int64_t number) { return std::to_string(number) + std::string(30, '.'); }
-
-/// Appends two records a batch, of seven keys in turn, and syncs.
-void append_many(PartitionLog& log, int batches, std::int64_t first = 0) {
-  for (std::int64_t i = first; i < first + batches; ++i) {
-    ASSERT_TRUE(append(log, std::vector<KeyedRecord>{{"k" + std::to_string(i % 7), padded(i), 1000 + 10 * i},
-                                                     {"k" + std::to_string((i * 3) % 7), padded(-i), 1005 + 10 * i}}));
-  }
-  ASSERT_TRUE(log.sync());
-}
-
 TEST(Compaction, OfEachKeyTheLastRecordStaysAtItsOffset) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
@@ -443,6 +432,27 @@ TEST(Compaction, ASegmentWithKafkasIndexOfAbortedTransactionsIsLeftAlone) {
   EXPECT_LT(after.size(), before.size() / 2);
 }
 
+// What it deleted may be there, and would come back.
+TEST(Compaction, ATombstoneStaysAboveASegmentThatIsLeftAlone) {
+  CompactedPartition fixture;
+  const auto log = fixture.opened();
+  const auto append_segment = [&](const KeyedRecord& record) {
+    ASSERT_TRUE(append(*log, {record}));
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(log->sync());
+  };
+  append_segment({"a", padded(1)});
+  ASSERT_TRUE(write_file_atomically(fixture.simulation->disk, fixture.path(segment_file_name(Offset{0}, kTxnIndexSuffix)), {}));
+  append_segment({"a", std::nullopt});
+  Offset reached = fixture.compact(*log).value();
+  for (int i = 0; i < 3; ++i) {
+    append_segment({"b", padded(i)});
+    fixture.now += 2000;
+    reached = fixture.compact(*log, reached).value();
+  }
+  EXPECT_EQ(values_of(keyed_records(*log)), (KeyValues{{"b", padded(2)}}));
+}
+
 TEST(Compaction, WhatIsNotSyncedOrMayHaveNoGapsIsRefused) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
@@ -468,6 +478,9 @@ TEST(Compaction, DamageGivesTheRoundUpAndChangesNothing) {
   EXPECT_EQ(fixture.compact(*log).error(), Errc::corrupt);
   EXPECT_EQ(fixture.names(), names);
   EXPECT_TRUE(append(*log, {KeyedRecord{"a", padded(1)}})) << "the partition goes on";
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(log->damage().size(), 1u) << "and knows of it";
+  EXPECT_EQ(fixture.compact(*log).value(), log->segments().back().base) << "the next round leaves it alone";
 }
 
 }  // namespace

@@ -224,7 +224,7 @@ TEST(Gaps, ZerosAtTheEndOfAnIndexAreNoEntries) {
 
 // ---- what stays damage ----
 
-TEST(Gaps, AStrictPartitionRefusesEachKind) {
+TEST(Gaps, AStrictPartitionHasAHoleForEachKind) {
   const std::pair<const char*, std::vector<ForeignBatch>> table[] = {
       {"first batch above the segment's name", {{.base = Offset{3}, .records = {{0, {"a", "3"}}}}}},
       {"between batches",
@@ -235,13 +235,17 @@ TEST(Gaps, AStrictPartitionRefusesEachKind) {
     GappyLog gappy;
     gappy.options.gaps = false;
     gappy.put(0, batches);
-    const auto refused = gappy.open();
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error(), Errc::corrupt);
+    const auto log = gappy.opened();
+    ASSERT_NE(log, nullptr);
+    const Offset from = batches.front().base == Offset{0} ? Offset{1} : Offset{0};
+    ASSERT_FALSE(log->damage().empty());
+    EXPECT_EQ(log->damage().front().from, from);
+    EXPECT_EQ(log->damage().front().end, Offset{20}) << "a base offset that nothing confirms is not believed";
+    EXPECT_EQ(log->read(from, log->written_end(), 1, {}, {}).error(), Errc::corrupt);
   }
 }
 
-TEST(Gaps, AStrictPartitionRefusesAMissingSegment) {
+TEST(Gaps, AStrictPartitionHasAHoleForAMissingSegment) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 300;
   {
@@ -252,9 +256,11 @@ TEST(Gaps, AStrictPartitionRefusesAMissingSegment) {
   const std::vector<Offset> bases = list_segments(fixture.simulation->disk, fixture.directory, false).value();
   ASSERT_GT(bases.size(), 3u);
   ASSERT_TRUE(remove_segment(fixture.simulation->disk, fixture.directory, bases[1]));
-  const auto refused = fixture.open({}, Offset{9});
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), Errc::corrupt);
+  const auto log = fixture.opened({}, Offset{9});
+  ASSERT_NE(log, nullptr);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->damage().front().from, bases[1]);
+  EXPECT_EQ(log->damage().front().end, bases[2]);
 }
 
 TEST(Gaps, OverlapsAreDamageEverywhere) {

@@ -55,6 +55,18 @@ class PartitionProducersTest : public testing::Test {
     return parse_producer_snapshot(snapshot_at(base), Offset{base}, bytes).value();
   }
 
+  /// Flips a bit in a record of the batch at `offset`, which lies in the first segment.
+  void damage_batch_at(Offset offset) {
+    const Bytes bytes = read_file(fixture.simulation->disk, fixture.path(kFirstLog), 1 << 20).value();
+    std::uint64_t position = 0;
+    for (;;) {
+      const BatchHeader header = parse_batch_header(BytesView{bytes}.subspan(position)).value();
+      if (header.base_offset == offset) break;
+      position += header.size_bytes();
+    }
+    fixture.flip(kFirstLog, position + kBatchHeaderBytes + 8);
+  }
+
   PartitionFixture fixture;
   std::unique_ptr<PartitionLog> log;
 };
@@ -259,6 +271,57 @@ TEST_F(PartitionProducersTest, ASnapshotBelowTheLogsBeginningGoesAtTheNextOpenin
   reopen();
   EXPECT_EQ(snapshots(), (std::vector{snapshot_at(4)}));
   expect_known(1, 1, 2, Offset{2});
+}
+
+// ---- damage ----
+
+TEST_F(PartitionProducersTest, WhatMayBeDamagedIsNotWrittenAgain) {
+  const SilentLog silent;
+  produce_batches(4, 1);
+  produce_batches(1, 3);
+  produce_batches(2, 1);
+  ASSERT_TRUE(log->sync());
+  damage_batch_at(Offset{6});
+  reopen();
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(produce(1, 4, 2).error(), Errc::out_of_sequence) << "it is there, and damaged";
+  EXPECT_EQ(produce(1, 6, 2).error(), Errc::out_of_sequence);
+  expect_known(1, 0, 2, Offset{2});
+  expect_known(2, 0, 1, Offset{8});
+  EXPECT_EQ(produce(2, 2, 2)->first, Offset{10}) << "nothing of it is missing that came later";
+  EXPECT_EQ(produce(3, 5).error(), Errc::out_of_sequence);
+  EXPECT_EQ(produce(3, 0)->first, Offset{12});
+  EXPECT_EQ(produce(3, 1)->first, Offset{13});
+  EXPECT_EQ(produce(1, 0, 1, 1)->first, Offset{14}) << "a new epoch is the way out";
+  EXPECT_EQ(produce(1, 1, 1, 1)->first, Offset{15});
+  stop_and_reopen();
+  EXPECT_EQ(produce(4, 2, 2).error(), Errc::out_of_sequence) << "the stop's snapshot was made behind the damage";
+  EXPECT_EQ(produce(1, 2, 1, 1)->first, Offset{16});
+}
+
+TEST_F(PartitionProducersTest, WhatACleanStopKnewOfADamagedBatchIsKnown) {
+  const SilentLog silent;
+  produce_batches(1, 3);
+  produce_batches(2, 1);
+  ASSERT_TRUE(log->close());
+  damage_batch_at(Offset{4});
+  reopen();
+  ASSERT_EQ(log->damage().size(), 1u);
+  expect_known(1, 2, 3, Offset{4});
+  EXPECT_EQ(produce(1, 6, 2)->first, Offset{8});
+}
+
+TEST_F(PartitionProducersTest, DamageThatIsFoundLaterTakesNothingFromWhatIsKnown) {
+  const SilentLog silent;
+  produce_batches(1, 3);
+  produce_batches(2, 1);
+  stop_and_reopen();
+  produce_batches(2, 1, 1);
+  damage_batch_at(Offset{6});
+  EXPECT_EQ(log->read(Offset{6}, log->written_end(), 1, {}, {}).error(), Errc::corrupt);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(produce(1, 6, 2)->first, Offset{10});
+  expect_known(2, 0, 2, Offset{6});
 }
 
 TEST_F(PartitionProducersTest, ProducersExpireAcrossARestart) {

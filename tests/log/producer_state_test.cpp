@@ -52,6 +52,25 @@ TEST_F(Producers, AnUnknownOneBeginsWithAnySequence) {
   EXPECT_EQ(append(batch(2, 5, 4712)).value(), 102);
 }
 
+// Records from 102 on are damaged.
+TEST_F(Producers, WithNothingKnownBehindDamageOneIsInDoubt) {
+  ASSERT_EQ(append(batch(1, 0, 0)).value(), 100);
+  ASSERT_EQ(append(batch(1, 0, 1)).value(), 101);
+  end = Offset{105};
+  ASSERT_EQ(append(batch(2, 0, 0)).value(), 105);
+  const auto check = [this](const BatchHeader& header) { return state.check(header, now, Offset{102}); };
+  EXPECT_EQ(check(batch(1, 0, 2)).error(), Errc::out_of_sequence);
+  EXPECT_EQ(check(batch(1, 0, 3)).error(), Errc::out_of_sequence);
+  EXPECT_EQ(check(batch(1, 0, 1)).value()->last, Offset{101}) << "a batch that is known";
+  EXPECT_EQ(check(batch(1, 1, 0)).value(), std::nullopt) << "a new epoch";
+  EXPECT_EQ(check(batch(1, 1, 1)).error(), Errc::out_of_sequence);
+  EXPECT_EQ(check(batch(2, 0, 1)).value(), std::nullopt);
+  EXPECT_EQ(check(batch(3, 0, 0)).value(), std::nullopt) << "a new producer";
+  EXPECT_EQ(check(batch(3, 0, 1)).error(), Errc::out_of_sequence);
+  now += kDay;
+  EXPECT_EQ(check(batch(2, 0, 1)).error(), Errc::out_of_sequence) << "one that has expired is not known";
+}
+
 TEST_F(Producers, SequencesFollowEachOther) {
   EXPECT_EQ(append(batch(1, 0, 0, 3)).value(), 100);
   expect(Errc::out_of_sequence, batch(1, 0, 4));

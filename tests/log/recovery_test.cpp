@@ -1,54 +1,17 @@
-// Goal: opening after a crash keeps every promised record, cuts torn tails, and refuses what is rot, touching nothing.
+// Goal: opening after a crash keeps every promised record, cuts torn tails, and keeps what is rot as a hole, touching no byte.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/byte_order.hpp"
-#include "tests/log/partition_fixture.hpp"
+#include "damage.hpp"
+#include "tests/log/crashed_log.hpp"
 
 namespace lungo {
 namespace {
 
 using namespace test;
-
-std::vector<TestRecord> numbered(int begin, int end) {
-  std::vector<TestRecord> records;
-  for (int i = begin; i < end; ++i) records.push_back({.key = "k" + std::to_string(i % 5), .value = std::to_string(i)});
-  return records;
-}
-
-// A log of ten batches of three records, of which the first `synced` batches were synced; crashed, not closed.
-struct CrashedLog : PartitionFixture {
-  explicit CrashedLog(int synced, std::uint64_t segment_bytes = 64u << 20) {
-    options.segment_bytes = segment_bytes;
-    const auto log = opened();
-    for (int batch = 0; batch < 10; ++batch) {
-      borders.push_back(file_size(kFirstLog));
-      EXPECT_TRUE(append(*log, numbered(3 * batch, 3 * batch + 3)));
-      if (batch + 1 == synced) {
-        EXPECT_TRUE(log->sync());
-      }
-    }
-    borders.push_back(file_size(kFirstLog));
-  }
-  std::map<std::string, Bytes> files() {
-    std::map<std::string, Bytes> found;
-    for (const std::string& name : names()) {
-      if (name.ends_with(".log")) found[name] = *read_file(simulation->disk, path(name), 1 << 20);
-    }
-    return found;
-  }
-  void remove_mark() { EXPECT_TRUE(simulation->disk.remove(path("synced-end"))); }
-
-  std::vector<std::uint64_t> borders;  // where each batch begins, and the end
-};
-
-/// Bytes of a file's first batch.
-std::uint64_t batch_size(PartitionFixture& fixture, const std::string& name) {
-  return parse_batch_header(*read_file(fixture.simulation->disk, fixture.path(name), 1 << 20))->size_bytes();
-}
 
 using Tear = std::function<void(CrashedLog&)>;
 
@@ -95,46 +58,61 @@ TEST(SegmentRecovery, AHoleInTheUnsyncedTailIsCutWithWhatFollows) {
   EXPECT_EQ(contents(*log), numbered(0, 18));
 }
 
-TEST(SegmentRecovery, DamageBelowWhatWasSyncedIsRefusedAndKept) {
-  for (std::uint64_t at = 0; at < 4; ++at) {
+TEST(SegmentRecovery, DamageBelowWhatWasSyncedIsKeptAsAHole) {
+  for (std::size_t at = 0; at < 4; ++at) {
+    SCOPED_TRACE(at);
     CrashedLog crashed{4};
     crashed.flip(kFirstLog, crashed.borders[at] + 70);
     const auto before = crashed.files();
-    const auto log = crashed.open();
-    ASSERT_FALSE(log);
-    EXPECT_EQ(log.error(), Errc::corrupt);
-    EXPECT_NE(log.error().text().find(std::string(kFirstLog) + ", byte " + std::to_string(crashed.borders[at])),
-              std::string_view::npos)
-        << log.error();
+    const auto log = crashed.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->damage(), std::vector{crashed.batches(at, at + 1)});
+    EXPECT_EQ(log->recovery().damaged_ranges, 1u);
+    EXPECT_EQ(log->recovery().bytes_cut, 0u);
     EXPECT_EQ(crashed.files(), before);
+    expect_all_but_holes(*log, 30);
   }
 }
 
-TEST(SegmentRecovery, ALostSyncedTailIsRefused) {
+TEST(SegmentRecovery, ALostSyncedTailIsAHoleUpToWhatWasPromised) {
   CrashedLog crashed{4};
   crashed.truncate(kFirstLog, crashed.borders[2]);
-  EXPECT_EQ(crashed.open().error(), Errc::corrupt);
+  const auto log = crashed.opened();
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(log->damage(), (std::vector{DamagedRange{Offset{6}, Offset{12}, kFirstLog, crashed.borders[2], 0}}));
+  expect_all_but_holes(*log, 12);
+  expect_writes_are_refused(*log);
 }
 
 TEST(SegmentRecovery, TheRecoveryPointOfTheCallerProvesAsWell) {
   CrashedLog crashed{4};
   crashed.flip(kFirstLog, crashed.borders[6] + 70);
-  EXPECT_EQ(crashed.open({}, Offset{21}).error(), Errc::corrupt);
-  EXPECT_TRUE(crashed.open({}, Offset{18}));
+  EXPECT_EQ(crashed.opened({}, Offset{21})->damage(), std::vector{crashed.batches(6, 7)});
+  // From then on it is known to have been promised.
+  EXPECT_EQ(crashed.opened({}, Offset{18})->damage(), std::vector{crashed.batches(6, 7)});
+
+  CrashedLog torn{4};
+  torn.flip(kFirstLog, torn.borders[6] + 70);
+  EXPECT_EQ(torn.opened({}, Offset{18})->written_end(), Offset{18});
 }
 
-TEST(SegmentRecovery, WithoutAMarkDamageBeforeWholeBatchesIsRefused) {
-  CrashedLog crashed{0};
-  crashed.remove_mark();
-  crashed.flip(kFirstLog, crashed.borders[3] + 70);
-  const auto before = crashed.files();
-  EXPECT_EQ(crashed.open().error(), Errc::corrupt);
-  EXPECT_EQ(crashed.files(), before);
-
-  CrashedLog bad_length{0};
-  bad_length.remove_mark();
-  bad_length.write(kFirstLog, bad_length.borders[3] + 8, Bytes(4, std::byte{0x7f}));
-  EXPECT_EQ(bad_length.open().error(), Errc::corrupt);
+TEST(SegmentRecovery, WithoutAMarkDamageBeforeWholeBatchesIsAHole) {
+  const std::pair<const char*, Tear> table[] = {
+      {"payload", [](CrashedLog& log) { log.flip(kFirstLog, log.borders[3] + 70); }},
+      {"length", [](CrashedLog& log) { log.write(kFirstLog, log.borders[3] + 8, Bytes(4, std::byte{0x7f})); }},
+  };
+  for (const auto& [what, tear] : table) {
+    SCOPED_TRACE(what);
+    CrashedLog crashed{0};
+    crashed.remove_mark();
+    tear(crashed);
+    const auto before = crashed.files();
+    const auto log = crashed.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->damage(), std::vector{crashed.batches(3, 4)});
+    EXPECT_EQ(crashed.files(), before);
+    expect_all_but_holes(*log, 30);
+  }
 }
 
 // Bytes that look like the header of a long batch wherever one looks: each look costs a checksum over all that follows.
@@ -150,9 +128,12 @@ TEST(SegmentRecovery, SearchForWholeBatchesEndsWithHostileBytes) {
   for (std::size_t at = 0; at < hostile.size(); at += kBatchHeaderBytes)
     store_big_endian(hostile.data() + at + 8, static_cast<std::int32_t>(std::max<std::size_t>(hostile.size() - at, 100) / 2));
   crashed.write(kFirstLog, begin, hostile);
-  const auto log = crashed.open();
-  EXPECT_EQ(log.error(), Errc::corrupt) << "what can't be searched is kept";
-  EXPECT_NE(log.error().text().find("may be whole batches behind it"), std::string_view::npos) << log.error().text();
+  const std::uint64_t size = crashed.file_size(kFirstLog);
+  const auto log = crashed.opened();
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(crashed.file_size(kFirstLog), size) << "what can't be searched is kept";
+  EXPECT_EQ(log->damage(), (std::vector{DamagedRange{Offset{9}, Offset{10}, kFirstLog, begin, size - begin}}));
+  expect_writes_are_refused(*log);
 }
 
 // One in some hundred thousand places of compressed or encrypted values could be a header by its lengths alone.
@@ -170,9 +151,6 @@ TEST(SegmentRecovery, WithoutAMarkATornTailOfRandomBytesIsCut) {
 TEST(SegmentRecovery, UnsyncedSegmentsBehindATornOneAreRemoved) {
   CrashedLog crashed{1, 200};
   ASSERT_GT(crashed.files().size(), 4u);
-  crashed.flip(crashed.files().begin()->first, 0);  // synced: refused
-  EXPECT_EQ(crashed.open().error(), Errc::corrupt);
-  crashed.flip(crashed.files().begin()->first, 0);
   const std::string third = std::next(crashed.files().begin(), 2)->first;
   crashed.truncate(third, 10);
   const auto log = crashed.opened();
@@ -182,11 +160,19 @@ TEST(SegmentRecovery, UnsyncedSegmentsBehindATornOneAreRemoved) {
   EXPECT_EQ(contents(*log), numbered(0, static_cast<int>(log->written_end().value())));
 }
 
-TEST(SegmentRecovery, AMissingSegmentInTheMiddleIsRefused) {
-  CrashedLog crashed{10, 300};
-  ASSERT_TRUE(crashed.simulation->disk.remove(crashed.path(std::next(crashed.files().begin())->first)));
-  EXPECT_EQ(crashed.open().error(), Errc::corrupt);
-  EXPECT_EQ(crashed.open({}, Offset{29}).error(), Errc::corrupt);
+TEST(SegmentRecovery, AMissingSegmentInTheMiddleIsAHole) {
+  for (const Offset recovery_point : {Offset{0}, Offset{29}}) {
+    CrashedLog crashed{10, 300};
+    const auto files = crashed.files();
+    const std::string first = files.begin()->first;
+    const Offset from{std::stoll(std::next(files.begin())->first.substr(0, 20))};
+    const Offset end{std::stoll(std::next(files.begin(), 2)->first.substr(0, 20))};
+    ASSERT_TRUE(crashed.simulation->disk.remove(crashed.path(std::next(files.begin())->first)));
+    const auto log = crashed.opened({}, recovery_point);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->damage(), (std::vector{DamagedRange{from, end, first, crashed.file_size(first), 0}}));
+    expect_all_but_holes(*log, 30);
+  }
 }
 
 TEST(SegmentRecovery, LeftoversOfACrashAreCleanedUp) {
@@ -235,7 +221,7 @@ TEST(SegmentRecovery, LostOrLyingIndexesAndEpochsDoNoHarm) {
   }
 }
 
-// Every byte of a synced log, flipped: opening refuses it, or nothing that is read differs.
+// Every byte of a synced log, flipped: one batch is lost at the most, and nothing that is read differs.
 TEST(SegmentRecovery, NoFlippedByteIsServed) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 500;
@@ -255,23 +241,22 @@ TEST(SegmentRecovery, NoFlippedByteIsServed) {
         read_only.read_only = true;  // so that the next round finds the files as they were
         const auto log = PartitionLog::open(fixture.simulation->ports(), fixture.directory, read_only,
                                             is_clean ? std::optional{clean} : std::nullopt, Offset{0});
-        if (!log) {
-          ASSERT_EQ(log.error(), Errc::corrupt) << name << " byte " << at;
-        } else if (const Result<std::vector<TestRecord>> records = read_all(**log, Offset{0}, Offset{24}); !records) {
-          ASSERT_EQ(records.error(), Errc::corrupt) << name << " byte " << at;
-          ASSERT_NE(records.error().text().find(name), std::string_view::npos) << records.error();
-        } else {
-          ASSERT_EQ(*records, numbered(0, 24)) << name << " byte " << at;
+        ASSERT_TRUE(log) << name << " byte " << at << ": " << log.error();
+        for (const DamagedRange& range : (*log)->damage()) {
+          ASSERT_EQ(range.file, name) << at;
+          ASSERT_LE(range.end - range.from, 3) << name << " byte " << at << ": " << to_string(range);
         }
+        ASSERT_NO_FATAL_FAILURE(expect_all_but_holes(**log, 24)) << name << " byte " << at;
+        ASSERT_LE((*log)->damage().size(), 1u);
         fixture.flip(name, at, std::byte{0x04});
       }
     }
   }
 }
 
-// The history is learnt from the batches when its file is lost. Where they are damaged it can't be, and reading on as if they
-// had no epochs would refuse the good ones.
-TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsNamed) {
+// The history is learnt from the batches when its file is lost, also from those that are trusted otherwise; damage that is in
+// the way is found then, and the good ones are learnt from.
+TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsAHole) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 600;
   fixture.options.index_interval_bytes = 50;  // tails are found without a look at what lies before
@@ -288,14 +273,18 @@ TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsNamed) {
   fixture.flip(kFirstLog, second_batch + 16);  // its magic
   ASSERT_TRUE(fixture.opened({}, Offset{60})) << "damage behind the recovery point shows when it is read";
   ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path("leader-epoch-checkpoint")));
-  const auto refused = fixture.open({}, Offset{60});
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), Errc::corrupt);
-  EXPECT_NE(refused.error().text().find(std::string(kFirstLog) + ", byte " + std::to_string(second_batch)),
-            std::string_view::npos)
-      << refused.error();
+  {
+    const auto log = fixture.opened({}, Offset{60});
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->last_epoch(), LeaderEpoch{2});
+    EXPECT_EQ(log->damage().size(), 1u);
+    EXPECT_EQ(log->damage().front().from, Offset{1});
+    EXPECT_EQ(log->damage().front().end, Offset{2});
+    EXPECT_EQ(log->read(Offset{1}, Offset{60}, 1, {}, {}).error(), Errc::corrupt);
+  }
 
   fixture.flip(kFirstLog, second_batch + 16);
+  ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path(DamageList::kFileName)));
   const std::string last_log = std::ranges::max(
       fixture.names(), {}, [](const std::string& name) { return name.ends_with(".log") ? name : std::string{}; });
   ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path("synced-end")));

@@ -109,9 +109,9 @@ TEST(SegmentRead, WhatLiesBeforeDamageIsServed) {
     }
     clean = log->close().value();
   }
-  const auto log = fixture.opened(clean);  // what it appended by itself is not checked again
   for (const std::uint64_t byte : {third + 16, third + 20, third + kBatchHeaderBytes + 3}) {  // magic, CRC, record
     SCOPED_TRACE(byte);
+    const auto log = fixture.opened(clean);  // what it appended by itself is not checked again
     fixture.flip(kFirstLog, byte);
     const Result<Fetched> before = log->read(Offset{0}, Offset{4}, 1 << 20, {}, {});
     ASSERT_TRUE(before) << before.error();
@@ -121,7 +121,7 @@ TEST(SegmentRead, WhatLiesBeforeDamageIsServed) {
     EXPECT_NE(damaged.error().text().find("byte " + std::to_string(third)), std::string_view::npos) << damaged.error();
     fixture.flip(kFirstLog, byte);
   }
-  EXPECT_EQ(read_all(*log, Offset{0}, Offset{4})->size(), 4u);
+  EXPECT_EQ(contents(*fixture.opened(clean)).size(), 4u);
 }
 
 // Room is reserved behind the end while a segment is written: a sealed one must not keep it.

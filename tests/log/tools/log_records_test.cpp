@@ -188,6 +188,33 @@ TEST_F(LogConsume, WrongOptionsAreExplained) {
   EXPECT_EQ(log({"consume", "oders"}).err, "lungo log: not_found: no topic oders; did you mean orders? There are orders\n");
 }
 
+TEST_F(LogConsume, GoesOnBehindDamageWhereItIsTold) {
+  make_orders(0);
+  for (const char* values : {"v0\nv1\n", "v2\nv3\n", "v4\n"}) ASSERT_EQ(log({"produce", "orders"}, values).status, 0);
+  const std::string path = data + "/orders-0/00000000000000000000.log";
+  std::string bytes = text_of(path);
+  bytes.at(bytes.find("v2")) ^= 1;
+  std::ofstream(path, std::ios::binary) << bytes;
+  const Finished stopped = log({"consume", "orders"});
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_EQ(stopped.out, "v0\nv1\n");
+  EXPECT_NE(stopped.err.find("offsets [2, 4) are damaged"), std::string::npos) << stopped.err;
+  const Finished skipped = log({"consume", "orders", "--skip-damaged"});
+  EXPECT_EQ(skipped.status, 0);
+  EXPECT_EQ(skipped.out, "v0\nv1\nv4\n");
+  EXPECT_NE(skipped.err.find("lungo log: orders-0: offsets 2 to 3 are damaged\n"), std::string::npos) << skipped.err;
+  EXPECT_EQ(log({"consume", "orders", "--skip-damaged", "--last", "2"}).out, "v1\nv4\n");
+
+  // A writer that has to look, and notes it.
+  for (const char* name : {"lungo.clean-stop", "recovery-point-offset-checkpoint"}) std::filesystem::remove(data + "/" + name);
+  ASSERT_EQ(log({"produce", "orders"}, "v5\n").status, 0);
+  EXPECT_NE(log({"topics", "describe", "orders"}).out.find("  partition 0: offsets 0 to 6; damaged: 2 to 4\n"),
+            std::string::npos);
+  EXPECT_NE(log({"topics", "describe", "orders", "--json"})
+                .out.find(R"([{"partition":0,"start":0,"end":6,"damaged":[{"from":2,"end":4}]}])"),
+            std::string::npos);
+}
+
 TEST_F(LogConsume, FollowsALiveWriterUntilASignal) {
   make_orders(3);
   const std::shared_ptr<EventLog> writer = open_local(data).value();

@@ -165,6 +165,21 @@ struct KeyRecords {
   bool done = false;  // nothing more below the end that was asked for
 };
 
+/// Records that were promised and are lost: the offsets [from, end), and the bytes of a segment's log file that held them. They
+/// are kept as they are, for whoever can mend them; none where they are missing.
+struct DamagedRange {
+  Offset from;
+  Offset end;
+  std::string file;  // its name in the partition's directory
+  std::uint64_t position = 0;
+  std::uint64_t bytes = 0;
+  friend bool operator==(const DamagedRange&, const DamagedRange&) = default;
+};
+
+struct ReadOptions {
+  bool skip_damaged = false;  // go on behind a damaged range instead of answering `corrupt`
+};
+
 class Appender;
 
 class EventLog {
@@ -203,8 +218,9 @@ class EventLog {
   virtual Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition);
 
   /// Committed batches from `from` on, about `bytes_max` at least one batch; empty where none follows below that end. Never
-  /// blocks for data. Errors: offset_out_of_range (below start or above the committed end), corrupt (file and position),
-  /// not_found, io.
+  /// blocks for data. What lies in front of a damaged range is read; a read that would enter one answers `corrupt`, as does any
+  /// look-up that would have to pass it. Errors: offset_out_of_range (below start or above the committed end), corrupt (file,
+  /// position and range), not_found, io.
   virtual Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) = 0;
 
   /// For "the last N": the last committed batches that end at or below `end`, ascending, about `bytes_max` but at least one
@@ -215,6 +231,9 @@ class EventLog {
   /// history_trimmed when begin lies below the start; corrupt, not_found, io.
   virtual Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
                                       std::size_t records_max) = 0;
+
+  /// What is known to be lost of the partition, ascending. That is what opening found, and what reads have run into since.
+  virtual std::vector<DamagedRange> damage(const TopicPartition& partition);
 
   /// As of now; of a log opened read-only `synced` and `written` are what it has followed its writer to. Errors: not_found.
   virtual Result<Ends> ends(const TopicPartition& partition) = 0;
@@ -243,6 +262,13 @@ class EventLog {
 /// for a completion that comes from elsewhere, not the writing and syncing that the embedded log does on this thread: a disk
 /// that hangs holds the caller.
 Result<Appended> append_wait(EventLog& log, AppendRequest request, Duration timeout = std::chrono::seconds{30});
+
+/// EventLog::read() and read_back() for those who may go on where records are lost: what was skipped shows by Fetched::first()
+/// or, reading backwards, next().
+Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,
+                          const ReadOptions& options);
+Result<Fetched> read_back_with(EventLog& log, const TopicPartition& partition, Offset end, std::size_t bytes_max,
+                               const ReadOptions& options);
 
 /// Kafka's default partitioner: murmur2 of the key, sign bit cleared, modulo the count.
 PartitionId partition_of_key(std::string_view key, std::int32_t partitions);

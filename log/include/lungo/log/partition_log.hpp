@@ -55,6 +55,7 @@ struct GroupItem {
 struct RecoveryReport {
   std::uint64_t bytes_scanned = 0;
   std::uint64_t bytes_cut = 0;  // torn tail
+  std::size_t damaged_ranges = 0;
 };
 
 /// What retention has to know of a segment.
@@ -79,11 +80,15 @@ class PartitionLog {
  public:
   /// Opens `directory`, made when absent. With a `clean` that fits nothing is scanned. Otherwise every segment that reaches
   /// above `recovery_point` (a lower bound of what was synced) is read in full; a torn tail is cut, damage to what was synced
-  /// is kept and reported; docs/internals/recovery.md. What is there afterwards counts as synced. Segments
+  /// is kept and becomes a hole, see damage(); docs/internals/recovery.md. What is there afterwards counts as synced. Segments
   /// wholly below options.start go now if they have not gone before.
   /// Errors: corrupt, naming file and byte; newer_format; invalid_argument; no_space; io.
   static Result<std::unique_ptr<PartitionLog>> open(Ports ports, std::string directory, PartitionOptions options,
                                                     std::optional<CleanEnd> clean, Offset recovery_point);
+  /// In the place of a log that open() found to be corrupt, so that those beside it can be served: each call answers `cause`.
+  /// `end` is the least that it is known to have reached.
+  static std::unique_ptr<PartitionLog> unreadable(Ports ports, std::string directory, const PartitionOptions& options,
+                                                  const Error& cause, Offset end);
   ~PartitionLog();
   PartitionLog(const PartitionLog&) = delete;
   PartitionLog& operator=(const PartitionLog&) = delete;
@@ -153,7 +158,7 @@ class PartitionLog {
   [[nodiscard]] std::uint64_t unsynced_bytes() const;
   /// First batch that holds or follows `from`, and as many more as fit `bytes_max`, all below `end` (a batch border).
   /// `topic` and `partition` only fill the position that is returned. Errors: offset_out_of_range (below the start, above
-  /// `end`); corrupt (file and byte); io.
+  /// `end`); corrupt (file, byte and damaged range); io.
   Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
   /// The last batches that end at or below `end`, ascending: as many as fit `bytes_max`, at least one; empty when none does.
   /// `committed` is what the result tells as committed end. Errors: as read().
@@ -172,9 +177,16 @@ class PartitionLog {
   /// Read-only logs: what the writer has made the start, at most the written end.
   void follow_start(Offset start);
   [[nodiscard]] RecoveryReport recovery() const;
+  /// What is known to be lost at or above the start, ascending.
+  [[nodiscard]] std::vector<DamagedRange> damage() const;
+  /// Why nothing can be read, if nothing can.
+  [[nodiscard]] const std::optional<Error>& unreadable_since_opening() const;
+  /// Why nothing has been written since the opening, nor will be: damage reaches up to the end, or nothing can be read.
+  [[nodiscard]] const std::optional<Error>& refused_since_opening() const;
 
  private:
   struct Parts;
+  Result<std::optional<Offset>> find_time(Timestamp time, Offset end);
   explicit PartitionLog(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };

@@ -1,0 +1,115 @@
+// Goal: where records are damaged compaction takes nothing away: neither the bytes that may be mended, nor what stands above
+// them for good reason.
+#include <gtest/gtest.h>
+
+#include "segment.hpp"
+#include "tests/log/compacted_partition.hpp"
+#include "tests/support/quiet_log.hpp"
+
+namespace lungo::test {
+namespace {
+
+/// All that is not lost.
+KeyedRecords readable_records(PartitionLog& log) {
+  KeyedRecords records;
+  Offset from = log.start();
+  const auto read_up_to = [&](Offset end) {
+    while (from < end) {
+      const Result<Fetched> fetched = log.read(from, end, 1, {}, {});
+      ASSERT_TRUE(fetched) << fetched.error();
+      RecordCursor cursor = fetched->records();
+      while (const RecordView* record = cursor.next()) {
+        KeyedRecord found{
+            .key = std::string(as_text(record->key)), .value = {}, .time = record->timestamp.time_since_epoch().count()};
+        if (record->has_value) found.value = std::string(as_text(record->value));
+        records.emplace(record->offset.value(), found);
+      }
+      ASSERT_GT(fetched->next().offset, from);
+      from = fetched->next().offset;
+    }
+  };
+  for (const DamagedRange& range : log.damage()) {
+    read_up_to(range.from);
+    from = range.end;
+  }
+  read_up_to(log.written_end());
+  return records;
+}
+
+TEST(Compaction, ASegmentWithDamageIsLeftAlone) {
+  const SilentLog silent;
+  CompactedPartition fixture;
+  KeyedRecords before;
+  SegmentFacts damaged;
+  {
+    const auto log = fixture.opened();
+    append_many(*log, 40);
+    before = keyed_records(*log);
+    damaged = log->segments()[3];
+    ASSERT_TRUE(log->close());
+  }
+  const std::string name = segment_file_name(damaged.base, kLogSuffix);
+  fixture.flip(name, 80);
+  const Bytes bytes = *read_file(fixture.simulation->disk, fixture.path(name), 1 << 20);
+  std::vector<DamagedRange> damage;
+  KeyedRecords after;
+  {
+    const auto log = fixture.opened();
+    damage = log->damage();
+    ASSERT_EQ(damage.size(), 1u);
+    ASSERT_EQ(damage[0].file, name);
+    ASSERT_EQ(fixture.compact(*log).value(), log->segments().back().base);
+    EXPECT_EQ(log->damage(), damage);
+    after = readable_records(*log);
+    EXPECT_LT(after.size(), before.size() / 2);
+    for (Offset offset = damage[0].end; offset < damaged.end; offset = offset.next()) {
+      EXPECT_EQ(after.at(offset.value()), before.at(offset.value()));
+    }
+    EXPECT_EQ(values_of(after), values_of(before));
+    while (*log->remove_trimmed()) {
+    }
+  }
+  EXPECT_EQ(*read_file(fixture.simulation->disk, fixture.path(name), 1 << 20), bytes);
+  const auto log = fixture.opened();
+  EXPECT_EQ(log->damage(), damage);
+  EXPECT_EQ(readable_records(*log), after);
+}
+
+TEST(Compaction, ATombstoneStaysAboveWhatIsLeftAloneForDamage) {
+  const SilentLog silent;
+  CompactedPartition fixture;
+  {
+    const auto log = fixture.opened();
+    ASSERT_TRUE(append(*log, {KeyedRecord{"z", padded(0)}}));
+    ASSERT_TRUE(append(*log, {KeyedRecord{"a", padded(1)}, KeyedRecord{"b", padded(2)}}));
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(append(*log, {KeyedRecord{"a", std::nullopt, 1007}}));
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(log->sync());
+    ASSERT_TRUE(log->close());
+  }
+  fixture.flip(kFirstLog, 70);
+  const auto log = fixture.opened();
+  ASSERT_EQ(log->damage().size(), 1u);
+  const auto next_round = [&](Offset begin) {
+    EXPECT_TRUE(append(*log, {KeyedRecord{"c" + std::to_string(begin.value()), padded(3)}}));
+    EXPECT_TRUE(log->roll());
+    EXPECT_TRUE(log->sync());
+    fixture.now += 2000;
+    return fixture.compact(*log, begin).value();
+  };
+  Offset reached = fixture.compact(*log).value();
+  for (int round = 0; round < 3; ++round) reached = next_round(reached);
+  KeyedRecords found = readable_records(*log);
+  EXPECT_EQ(found.at(1).key, "a");
+  ASSERT_TRUE(found.contains(3));
+  EXPECT_EQ(found.at(3), (KeyedRecord{"a", std::nullopt, 1007}));
+  EXPECT_FALSE(values_of(found).contains("a"));
+
+  ASSERT_TRUE(log->set_start(Offset{3}));
+  next_round(reached);
+  EXPECT_FALSE(readable_records(*log).contains(3)) << "nothing is left that it deleted";
+}
+
+}  // namespace
+}  // namespace lungo::test
