@@ -242,7 +242,8 @@ Result<void> Compaction::write(BytesView batch) {
     return Error{Errc::too_large, target_->path() + " would get larger than a segment can be"};
   }
   unsynced_bytes_ += batch.size();
-  Result<void> written = target_->append(batch, header.end_offset().plus(-1), header.max_timestamp);
+  const std::optional<Timestamp> time = header.records_count > 0 ? std::optional{header.max_timestamp} : std::nullopt;
+  Result<void> written = target_->append(batch, header.end_offset().plus(-1), time);
   last_batch_.clear();  // it was not the last
   return written;
 }

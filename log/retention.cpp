@@ -14,6 +14,7 @@ Offset retention_target(std::span<const SegmentFacts> segments, const TopicSpec&
   for (std::size_t i = 0; i + 1 < segments.size() && segments[i].end <= limit; ++i) {
     bytes -= segments[i].bytes;
     const bool too_much = spec.retention_bytes && bytes >= *spec.retention_bytes;
+    if (!too_much && !segments[i].newest) continue;  // it has no records: it goes with those behind it
     if (!too_much && !is_past(segments[i].newest, spec.retention_age, now)) break;
     start = segments[i].end;
   }

@@ -93,7 +93,7 @@ Result<SegmentScan> Segment::load_tail() {
     }
     // What lies before the time entry is not larger than it.
     if (time && last < time->relative_offset) continue;
-    if (!largest_time_ || batch_time > largest_time_->timestamp) largest_time_ = TimeEntry{batch_time, last};
+    if (batch.header.records_count > 0) note_time({batch_time, last});
   }
   if (!time_found || !offset_found) return corrupt_at(path_, 0, "an index does not fit");
   last_indexed_time_ = time ? std::optional{time->timestamp} : std::nullopt;
@@ -145,10 +145,11 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     site.previous = batch;
     const std::int32_t last = relative(batch.header.end_offset()) - 1;
     const std::int64_t time = batch.header.max_timestamp.time_since_epoch().count();
-    if (!largest_time_ || time > largest_time_->timestamp) largest_time_ = TimeEntry{time, last};
+    if (batch.header.records_count > 0) note_time({time, last});
     if (bytes_since_index_ > index_interval_bytes_) {
       offsets.push_back({last, static_cast<std::int32_t>(batch.position)});
-      if (times.empty() || largest_time_->timestamp > times.back().timestamp) times.push_back(*largest_time_);
+      if (largest_time_ && (times.empty() || largest_time_->timestamp > times.back().timestamp))
+        times.push_back(*largest_time_);
       bytes_since_index_ = 0;
     }
     bytes_since_index_ += batch.header.size_bytes();
@@ -223,7 +224,7 @@ void Segment::reserve_room(std::size_t batch_bytes) {
   reserved_ = size() + piece;
 }
 
-Result<void> Segment::append(BytesView batch, Offset last_offset, Timestamp max_timestamp) {
+Result<void> Segment::append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp) {
   const std::uint64_t position = size();
   reserve_room(batch.size());
   if (Result<void> written = file_->write_at(position, batch); !written) {
@@ -241,10 +242,14 @@ Result<void> Segment::append(BytesView batch, Offset last_offset, Timestamp max_
   return {};
 }
 
+void Segment::note_time(TimeEntry entry) {
+  if (!largest_time_ || entry.timestamp > largest_time_->timestamp) largest_time_ = entry;
+}
+
 // A failed index write is let pass: entries are hints, and the next one comes soon.
-void Segment::index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position) {
-  const std::int64_t time = max_timestamp.time_since_epoch().count();
-  if (!largest_time_ || time > largest_time_->timestamp) largest_time_ = TimeEntry{time, relative(last_offset)};
+void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp,
+                          std::uint64_t position) {
+  if (max_timestamp) note_time({max_timestamp->time_since_epoch().count(), relative(last_offset)});
   if (bytes_since_index_ > index_interval_bytes_) {
     static_cast<void>(offsets_->append({relative(last_offset), static_cast<std::int32_t>(position)}).has_value());
     finish_indexes();

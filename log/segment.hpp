@@ -128,9 +128,9 @@ class Segment {
 
   // The owner's side.
 
-  /// Appends one finished batch. On failure the file is cut back to where it was. Errors: no_space, io; partition_failed when
-  /// cutting back failed too: then nothing may be written any more.
-  Result<void> append(BytesView batch, Offset last_offset, Timestamp max_timestamp);
+  /// Appends one finished batch; one without records has no time. On failure the file is cut back to where it was. Errors:
+  /// no_space, io; partition_failed when cutting back failed too: then nothing may be written any more.
+  Result<void> append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp);
   /// True when the batch belongs into the next segment.
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
   /// For a segment that rolls or closes: closes the indexes as Kafka does (the time index ends with the largest time), and
@@ -220,7 +220,8 @@ class Segment {
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();
-  void index_batch(std::size_t bytes, Offset last_offset, Timestamp max_timestamp, std::uint64_t position);
+  void note_time(TimeEntry entry);
+  void index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp, std::uint64_t position);
   [[nodiscard]] std::int32_t relative(Offset offset) const { return static_cast<std::int32_t>(offset - base_); }
 
   const Offset base_;

@@ -50,6 +50,10 @@ TEST(RetentionTarget, TakesTheOldestSegmentsThatALimitAsksFor) {
   EXPECT_EQ(target({1, 2, 3, 4}, limits({}, 201), kAll, 5), 10) << "so much has to stay";
   EXPECT_EQ(target({1, 2, 3, 4}, limits({}, 0), kAll, 5), 30);
   EXPECT_EQ(target({10, 20, 30, 40}, limits(25, 300), kAll, 50), 20) << "either limit";
+  std::vector<SegmentFacts> without_records = segments_of({10, 20, 30, 40});
+  without_records[0].newest.reset();
+  EXPECT_EQ(retention_target(without_records, limits(100, {}), Offset{kAll}, at(121)), Offset{20}) << "it goes with the next";
+  EXPECT_EQ(retention_target(without_records, limits(100, {}), Offset{kAll}, at(50)), Offset{0});
   EXPECT_EQ(retention_target({}, limits(0, 0), Offset{0}, at(1)), Offset{0});
 }
 
