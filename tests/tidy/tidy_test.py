@@ -7,7 +7,7 @@ import os
 import tempfile
 import unittest
 
-import check_skips
+import check_results
 from source import Tree
 from tidy import RULES
 
@@ -103,28 +103,37 @@ class GoldenFiles(unittest.TestCase):
             file.write(content)
 
 
-class SkippedTests(unittest.TestCase):
+class ResultsOfTests(unittest.TestCase):
     RESULTS = """<testsuite>
-      <testcase name="Ran" status="run"/> <testcase name="Failed" status="fail"/> <testcase name="Off" status="disabled"/>
+      <testcase name="Ran" status="run"/> <testcase name="Off" status="disabled"/>
       <testcase name="Skipped" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/></testcase>
     </testsuite>"""
+    FAILED = """<testsuite>
+      <testcase name="Lost" status="fail" time="2.5"><failure/><system-out>why it failed\n</system-out></testcase>
+    </testsuite>"""
 
-    def status_with_allowed(self, *allowed):
+    def told(self, results, *allowed):
+        """(Exit status, what it says) for one file with these results."""
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in (("allowed.txt", "# why\n" + "\n".join(allowed)), ("results.xml", self.RESULTS)):
+            for name, text in (("allowed.txt", "# why\n" + "\n".join(allowed)), ("results.xml", results)):
                 with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                     file.write(text)
-            with contextlib.redirect_stderr(io.StringIO()):
-                return check_skips.main(os.path.join(folder, "allowed.txt"), [os.path.join(folder, "results.xml")])
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                status = check_results.main(os.path.join(folder, "allowed.txt"), [os.path.join(folder, "results.xml")])
+        return status, said.getvalue()
 
-    def test_only_listed_ones_pass(self):
-        self.assertEqual(self.status_with_allowed("Skipped", "Off"), 0)
-        self.assertEqual(self.status_with_allowed("Skipped"), 1)
-        self.assertEqual(self.status_with_allowed("Off", "Ran"), 1)
+    def test_only_listed_ones_may_be_skipped(self):
+        self.assertEqual(self.told(self.RESULTS, "Skipped", "Off"), (0, ""))
+        self.assertEqual(self.told(self.RESULTS, "Skipped"), (1, "skipped, but not allowed to be: Off\n"))
+        self.assertEqual(self.told(self.RESULTS, "Off", "Ran")[0], 1)
+
+    def test_failures_are_told_with_what_they_said(self):
+        self.assertEqual(self.told(self.FAILED), (1, "failed after 2.5 s: Lost\n    why it failed\n"))
 
     def test_no_results_at_all_are_a_failure(self):
-        with contextlib.redirect_stderr(io.StringIO()):
-            self.assertEqual(check_skips.main(os.devnull, []), 1)
+        for files in ([], ["not-there.xml"]):
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(check_results.main(os.devnull, files), 1)
 
 
 if __name__ == "__main__":

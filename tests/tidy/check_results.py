@@ -1,0 +1,49 @@
+"""Tells of ctest's result files which tests failed, with the ends of what they said, and which were skipped without leave.
+
+usage: check_results.py ALLOWED_SKIPS RESULTS.xml...
+
+Ends with 1 when there is something to tell, or no results at all.
+"""
+
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+LINES_OF_A_FAILURE = 40
+
+
+def allowed_names(path):
+    with open(path, encoding="utf-8") as lines:
+        stripped = (line.strip() for line in lines)
+        return {line for line in stripped if line and not line.startswith("#")}
+
+
+def is_skipped(case):
+    """Skipped or disabled, or one that ctest could not start."""
+    return case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None
+
+
+def faults(path, allowed):
+    """A text for each test of one result file that failed, or was skipped without being allowed to."""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = case.get("name")
+        if is_skipped(case):
+            if name not in allowed:
+                yield f"skipped, but not allowed to be: {name}"
+        elif case.get("status") == "fail":
+            said = (case.findtext("system-out") or "").rstrip().split("\n")
+            yield "\n".join([f"failed after {case.get('time')} s: {name}", *(f"    {line}" for line in said[-LINES_OF_A_FAILURE:])])
+
+
+def main(allowed_file, result_files):
+    allowed = allowed_names(allowed_file)
+    told = [] if result_files else ["no test results to look at"]
+    for path in result_files:
+        told += faults(path, allowed) if os.path.exists(path) else [f"no test results, so it was not built: {path}"]
+    for text in told:
+        print(text, file=sys.stderr)
+    return 1 if told else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
