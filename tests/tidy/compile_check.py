@@ -4,7 +4,7 @@ usage: compile_check.py BUILD_FOLDER sources FOLDER COMPILER    each source file
        compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it, included by an otherwise empty file
        compile_check.py BUILD_FOLDER lint FOLDER CLANG_TIDY     each source file, by clang-tidy and the rules of .clang-tidy
 
-The flags come from BUILD_FOLDER/compile_commands.json. clang warns of a discarded co_await of a [[nodiscard]] result, g++ 12
+The flags come from BUILD_FOLDER/compile_commands.json; what was found well before is not looked at again (checked.py). clang warns of a discarded co_await of a [[nodiscard]] result, g++ 12
 does not; and a header that compiles alone can be included first, anywhere.
 """
 
@@ -16,10 +16,12 @@ import subprocess
 import sys
 from functools import partial
 
+import checked
 from source import Tree
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 CORES = os.cpu_count() or 1
+CLANG = "clang++-16"  # preprocesses what clang-tidy 16 reads
 
 
 def load_flags(build_folder):
@@ -54,16 +56,30 @@ def flags_for_header(flags, header):
 def compile_text(compiler, entry, arguments, text=None):
     """Runs the compiler for its messages; returns them, empty when all is well."""
     directory, words = entry
-    words = [*words, *(["-Wno-unknown-warning-option"] if "clang" in compiler else []), "-fsyntax-only", *arguments]
-    done = subprocess.run([compiler, *words], cwd=directory, input=text, capture_output=True, text=True, check=False)
-    return done.stderr if done.returncode or done.stderr else ""
+    words = [*words, *(["-Wno-unknown-warning-option"] if "clang" in compiler else []), *arguments]
+
+    def check():
+        command = [compiler, "-fsyntax-only", *words]
+        done = subprocess.run(command, cwd=directory, input=text, capture_output=True, text=True, check=False)
+        return done.stderr if done.returncode or done.stderr else ""
+
+    identity = [compiler, checked.version_of(compiler), *words]
+    return checked.messages(checked.mark_of(ROOT, identity, [compiler, *words], text), check)
 
 
-def lint(clang_tidy, build_folder, path):
+def lint(clang_tidy, build_folder, path, entry):
     """What clang-tidy says of one source; empty when all is well."""
-    command = [clang_tidy, "-p", build_folder, "--quiet", "--extra-arg=-Wno-unknown-warning-option", os.path.join(ROOT, path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout or (done.stderr if done.returncode else "")
+    extra = "-Wno-unknown-warning-option"
+    source = os.path.join(ROOT, path)
+
+    def check():
+        command = [clang_tidy, "-p", build_folder, "--quiet", f"--extra-arg={extra}", source]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout or (done.stderr if done.returncode else "")
+
+    with open(os.path.join(ROOT, ".clang-tidy"), encoding="utf-8") as rules:
+        identity = [clang_tidy, checked.version_of(clang_tidy), rules.read(), *entry[1]]
+    return checked.messages(checked.mark_of(ROOT, identity, [CLANG, *entry[1], extra, source]), check)
 
 
 def main(build_folder, what, folder, compiler):
@@ -80,7 +96,7 @@ def main(build_folder, what, folder, compiler):
         if what == "sources":
             jobs.append((path, partial(compile_text, compiler, entry, [os.path.join(ROOT, path)])))
         elif what == "lint":
-            jobs.append((path, partial(lint, compiler, build_folder, path)))
+            jobs.append((path, partial(lint, compiler, build_folder, path, entry)))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
         for (path, _), messages in zip(jobs, pool.map(lambda job: job[1](), jobs)):
