@@ -3,7 +3,8 @@
 // steps. In each of them,
 //   * the log opens, every partition holds a prefix of what was submitted, in order and once, and what was acknowledged as
 //   synced, from a start on that was asked for; a deleted topic is there as it was or not at all, and its name is free;
-//   * its indexes are those that its records make; the next append has an epoch that nobody used before;
+//   * its indexes are those that its records make, and look-ups by key find them; the next append has an epoch that nobody used
+//   before;
 //   * opening again changes nothing, and what is appended next survives the next power cut;
 //   * after a kill a reader that opens before any recovery sees all that was acknowledged.
 #include <gtest/gtest.h>
@@ -36,6 +37,7 @@ struct Known {
   std::size_t start = 0;               // what it begins with at least,
   std::size_t start_asked = 0;         // and at most, unless it has retention
   std::vector<std::string> submitted;  // in order; every value is another one
+  std::vector<std::string> keys;       // of them
   std::size_t acknowledged = 0;        // of them
   std::size_t synced = 0;              // of them
   bool is_synced = false;              // acknowledged means synced
@@ -67,6 +69,21 @@ void expect_prefix(const Found& found, const Known& known, std::size_t least) {
   ASSERT_LE(found.end(), known.submitted.size());
   ASSERT_TRUE(std::equal(found.values.begin(), found.values.end(), known.submitted.begin() + static_cast<long>(found.start)))
       << "not a prefix of what was submitted";
+}
+
+/// Looked up by key, a partition with streams has what it has when it is read.
+void expect_streams(EventLog& log, const TopicPartition& partition, const Found& found, const Known& known) {
+  std::map<std::string, std::vector<std::size_t>> expected{{"never written", {}}};
+  for (std::size_t at = found.start; at < found.end(); ++at) expected[known.keys[at]].push_back(at);
+  for (const auto& [key, offsets] : expected) {
+    const Offset start{static_cast<std::int64_t>(found.start)};
+    const Offset end{static_cast<std::int64_t>(found.end())};
+    const Result<KeyRecords> records = log.read_key(partition, key, start, end, 1 << 20);
+    ASSERT_TRUE(records) << records.error();
+    std::vector<std::size_t> there;
+    for (const RecordView& record : records->records) there.push_back(static_cast<std::size_t>(record.offset.value()));
+    ASSERT_EQ(there, offsets) << key;
+  }
 }
 
 /// True when the topic of the partition is allowed to be gone, and is.
@@ -176,6 +193,7 @@ class Script {
       ASSERT_GE(count, known.synced);
       note_start(partition, known);
       known.submitted.resize(count);
+      known.keys.resize(count);
       known.acknowledged = known.synced = count;
     }
     ++version_;
@@ -254,8 +272,9 @@ class Script {
     const std::size_t index = known.submitted.size();
     const std::string filling(random_.below(random_.one_in(3) ? 2500 : 60), 'v');
     known.submitted.push_back(std::to_string(seed_) + "/" + std::to_string(++values_) + filling);
+    known.keys.push_back("k" + std::to_string(random_.below(4)));
     ++version_;
-    AppendRequest request = append_of(partition, "k" + std::to_string(random_.below(4)), known.submitted.back());
+    AppendRequest request = append_of(partition, known.keys.back(), known.submitted.back());
     request.caller_waits = waits;
     log_->append(std::move(request), [this, &known, index, life = life_](Result<Appended> result) {
       if (life != life_ || !result) return;  // closed before it was written
@@ -289,6 +308,8 @@ class Script {
       if (is_gone(**log, partition, known)) continue;
       Found& partition_found = there[partition] = found_in(**log, partition);
       expect_prefix(partition_found, known, known.synced);
+      if (testing::Test::HasFatalFailure()) return;
+      if (partition.topic == "topic0") expect_streams(**log, partition, partition_found, known);
       PartitionOptions options;
       options.segment_bytes = kSegmentBytes;
       expect_indexes_as_rebuilt(found.disk, kDirectory + "/" + to_string(partition), options);

@@ -16,12 +16,18 @@ constexpr std::size_t kShortWriteBytes = 256;  // cut at every byte
 constexpr std::size_t kEndBytes = 48;          // of a long one
 constexpr std::size_t kStride = 97;
 
+std::size_t from_environment(const char* name, std::size_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
 /// How many bytes of a write are done when it is cut.
 std::set<std::size_t> cuts_of(std::size_t bytes) {
+  static const std::size_t stride = from_environment("LUNGO_CRASH_STRIDE", kStride);
   std::set<std::size_t> cuts;
   for (std::size_t at = 1; at < bytes; ++at) {
     const bool near_sector = at % 512 <= 1 || at % 512 == 511;
-    if (bytes <= kShortWriteBytes || at <= kEndBytes || at + kEndBytes >= bytes || at % kStride == 0 || near_sector) {
+    if (bytes <= kShortWriteBytes || at <= kEndBytes || at + kEndBytes >= bytes || at % stride == 0 || near_sector) {
       cuts.insert(at);
     }
   }
@@ -55,6 +61,10 @@ void CrashStates::watch_recovery(SimDisk& disk, std::uint64_t promise, const Loo
     if (step.bytes > 1) bytes_done = {1 + random_.below(step.bytes - 1), step.bytes - 1};
     look_around(disk, kSurvivorsInRecovery, bytes_done, promise, shallow);
   });
+  disk.after_step([this, &disk, promise, shallow](const DiskStep& step) {
+    SCOPED_TRACE("and again after step " + text_of(step) + " of the recovery");
+    look_around(disk, kSurvivorsInRecovery, {}, promise, shallow);
+  });
 }
 
 void CrashStates::unwatch(SimDisk& disk) {
@@ -87,9 +97,9 @@ void CrashStates::look_at(std::unique_ptr<SimDisk> found, std::uint64_t promise,
 void see_crash_states(std::uint64_t shard, const CrashStates::Options& options,
                       const std::function<void(std::uint64_t seed, CrashStates& states)>& run_script) {
   const SilentLog silent;
-  const char* const text = std::getenv("LUNGO_CRASH_STATES");
-  const std::size_t wanted = (text == nullptr ? kStates : std::strtoull(text, nullptr, 10)) / (2 * kCrashShards);
-  std::uint64_t seed = test_seed(shard * 1'000'000);
+  const std::size_t wanted = from_environment("LUNGO_CRASH_STATES", kStates) / (2 * kCrashShards);
+  std::uint64_t seed =
+      test_seed(shard * 1'000'001);  // so that the shards' first ones, often the only ones, differ in all that seeds decide
   CrashStates states{seed, wanted, options};
   for (; !states.enough(); ++seed) {
     SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));

@@ -64,7 +64,8 @@ class CrashStates {
 };
 
 /// Runs scripts of the seeds that belong to `shard`, as long as it takes to see its part of the distinct states: of
-/// LUNGO_CRASH_STATES in the environment, otherwise of 120,000. Long run: LUNGO_CRASH_STATES=2000000.
+/// LUNGO_CRASH_STATES in the environment, otherwise of 120,000. Long run: LUNGO_CRASH_STATES=2000000 LUNGO_CRASH_STRIDE=1,
+/// which cuts long writes at every byte too.
 void see_crash_states(std::uint64_t shard, const CrashStates::Options& options,
                       const std::function<void(std::uint64_t seed, CrashStates& states)>& run_script);
 
