@@ -92,10 +92,8 @@ Result<BytesView> BatchScanner::verified(const BatchHeader& header) {
 
 void BatchScanner::pass_damage_below(Offset target) {
   while (damage_ != nullptr) {
-    const DamagedRange* const range = damage_->at(position_);
-    // Behind a range without bytes the position is the same.
-    const bool is_ahead = range != nullptr && (range->bytes > 0 || range->end > expected_);
-    if (!is_ahead || (target <= range->from && target < range->end)) return;
+    const DamagedRange* const range = damage_->at(position_, expected_);
+    if (range == nullptr || (target <= range->from && target < range->end)) return;
     position_ += std::min(range->bytes, end_ - position_);
     expected_ = std::max(expected_, range->end);
   }

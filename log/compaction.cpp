@@ -160,7 +160,8 @@ Result<Compaction::Turn> Compaction::clean_some(Offset start) {
   }
   const Segment& source = *sources_[source_];
   next_ = std::max({next_, source.base(), start});
-  const Result<BatchRun> run = source.read(next_, end_of(source_), round_.step_bytes, log_.buffers, log_.epochs, start);
+  const Result<BatchRun> run =
+      source.read(next_, end_of(source_), round_.step_bytes, log_.buffers, log_.epochs, start, Segment::Trust::nothing);
   if (!run) return run.error();
   if (run->batches.empty()) {
     ++source_;

@@ -97,8 +97,10 @@ const DamagedRange* DamageList::last_in(Offset begin, Offset end) const {
   return found == ranges_.rend() ? nullptr : &*found;
 }
 
-const DamagedRange* DamageList::at(std::uint64_t position) const {
-  const auto found = std::ranges::find(ranges_, position, &DamagedRange::position);
+const DamagedRange* DamageList::at(std::uint64_t position, Offset expected) const {
+  const auto found = std::ranges::find_if(ranges_, [&](const DamagedRange& range) {
+    return range.position == position && (range.bytes > 0 || range.end > expected);
+  });
   return found == ranges_.end() ? nullptr : &*found;
 }
 

@@ -48,8 +48,9 @@ class DamageList {
 
   // For a list of one file's ranges.
 
-  /// What begins at this byte.
-  [[nodiscard]] const DamagedRange* at(std::uint64_t position) const;
+  /// What begins at this byte and is ahead of a scan that expects this offset there: records that are missing, and the batch
+  /// behind them, begin at the same one.
+  [[nodiscard]] const DamagedRange* at(std::uint64_t position, Offset expected) const;
   [[nodiscard]] bool holds_byte(std::uint64_t position) const;
   /// The last one that lies in [begin, end) of the file.
   [[nodiscard]] const DamagedRange* last_between(std::uint64_t begin, std::uint64_t end) const;

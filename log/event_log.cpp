@@ -59,8 +59,10 @@ Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset
     if (fetched || fetched.error() != Errc::corrupt || !options.skip_damaged) return fetched;
     // A read that has found damage has noted it before it answers.
     const std::vector<DamagedRange> damage = log.damage(partition);
-    const auto in_the_way =
-        std::ranges::find_if(damage, [from](const auto& range) { return range.from <= from && from < range.end; });
+    // Between `from` and it there may be a gap.
+    const std::optional<Offset> named = fetched.error().offset();
+    const auto in_the_way = std::ranges::find_if(
+        damage, [from, named](const auto& range) { return from < range.end && (range.from <= from || range.from == named); });
     if (in_the_way == damage.end()) return fetched;
     // It may reach further than what is committed.
     if (const Result<Ends> ends = log.ends(partition); !ends || in_the_way->end > ends->committed) return fetched;

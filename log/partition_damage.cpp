@@ -30,6 +30,12 @@ std::vector<DamagedRange> PartitionLog::damage() const {
   return list == nullptr ? std::vector<DamagedRange>{} : list->from(start()).ranges();
 }
 
+/// As note_damage(); also when somebody else has found some since `known` was taken.
+bool PartitionLog::Parts::is_new_damage(const Segments& list, std::size_t index, Offset begin, Offset end,
+                                        const std::shared_ptr<const DamageList>& known) {
+  return note_damage(list, index, begin, end) || damage.get() != known;
+}
+
 /// A read of [begin, end) has met damage in the segment at `index`: true when that was not known before, so that the read is
 /// worth another try.
 bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, Offset begin, Offset end) {

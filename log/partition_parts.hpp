@@ -128,6 +128,12 @@ struct PartitionLog::Parts {
   void refuse_from_now_on(const Error& cause);
   Result<void> keep_damage();
   bool note_damage(const Segments& list, std::size_t index, Offset begin, Offset end);
+  bool is_new_damage(const Segments& list, std::size_t index, Offset begin, Offset end,
+                     const std::shared_ptr<const DamageList>& known);
+  Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
+                       bool& is_news);
+  Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
+                            bool& is_news);
   void note_damage(const Compaction::Reading& reading);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
   [[nodiscard]] std::optional<Error> refusal() const;

@@ -125,7 +125,7 @@ Result<void> PartitionProducers::load(const Segments& segments, Offset end, Time
   for (const std::shared_ptr<Segment>& segment : segments) {
     const std::shared_ptr<const DamageList> damage = segment->damage();
     const DamagedRange* const lost = damage == nullptr ? nullptr : damage->last_in(segment->base(), end);
-    if (lost != nullptr) note_lost(lost->from);
+    if (lost != nullptr) note_lost(lost->end.plus(-1));
   }
   if (has_any_) {
     std::size_t from = 0;

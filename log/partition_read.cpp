@@ -26,73 +26,91 @@ std::optional<Offset> PartitionLog::end_of_epoch(LeaderEpoch epoch) const {
 Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
                                    PartitionId partition) {
   if (parts_->unreadable) return *parts_->unreadable;
+  for (;;) {  // once more for each damage that it meets first: up to it, or the answer that names it
+    bool is_news = false;
+    Result<Fetched> fetched = parts_->read(from, end, bytes_max, topic, partition, is_news);
+    if (!is_news) return fetched;
+  }
+}
+
+Result<Fetched> PartitionLog::Parts::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
+                                          PartitionId partition, bool& is_news) {
   const auto out_of_range = [&](Offset offset) {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(offset.value()) + " is not in [" +
-                                                std::to_string(start().value()) + ", " +
-                                                std::to_string(std::min(end, written_end()).value()) + ")"};
+                                                std::to_string(start.load()) + ", " +
+                                                std::to_string(std::min(end, Offset{written_end}).value()) + ")"};
   };
-  if (from < start() || from > end || end > written_end()) return out_of_range(from);
+  if (from < Offset{start} || from > end || end > Offset{written_end}) return out_of_range(from);
   Position next{.topic = topic, .partition = partition, .offset = from, .epoch = kNoEpoch};
   if (from == end) {
-    next.epoch = parts_->epochs.epoch_at(from.plus(-1));
+    next.epoch = epochs.epoch_at(from.plus(-1));
     return Fetched{nullptr, {}, from, next, end};
   }
 
-  const std::shared_ptr<const DamageList> lost = parts_->damage.get();
+  const std::shared_ptr<const DamageList> lost = damage.get();
   const DamagedRange* const hole = lost == nullptr ? nullptr : lost->first_in(from, end);
-  if (hole != nullptr && hole->from <= from) return damaged(parts_->directory, *hole);
+  if (hole != nullptr && hole->from <= from) return damaged(directory, *hole);
   const Offset readable_end = hole == nullptr ? end : hole->from;
 
-  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  const std::shared_ptr<const Segments> list = segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
   // The history begins at the start, which may lie inside a batch.
-  const Offset first = start();
+  const Offset first{start};
   for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < readable_end; ++i) {
-    Result<BatchRun> run = (*list)[i]->read(from, readable_end, bytes_max, parts_->buffers, parts_->epochs, first);
-    if (!run && from < start()) return out_of_range(from);  // the log may have been trimmed meanwhile
-    if (!run && run.error() == Errc::corrupt && parts_->note_damage(*list, i, from, from.next())) {
-      return read(from, end, bytes_max, topic, partition);  // up to it, or the answer that names it
+    Result<BatchRun> run = (*list)[i]->read(from, readable_end, bytes_max, buffers, epochs, first);
+    if (!run && from < Offset{start}) return out_of_range(from);  // the log may have been trimmed meanwhile
+    if (!run) {
+      is_news = run.error() == Errc::corrupt && is_new_damage(*list, i, from, from.next(), lost);
+      return run.error();
     }
-    if (!run) return run.error();
     if (!run->batches.empty()) {
       next.offset = run->end;
       next.epoch = run->epoch;
       return Fetched{std::move(run->buffer), run->batches, from, next, end};
     }
-    if (!parts_->options.gaps) {
+    if (!options.gaps) {
       return Error{Errc::corrupt, (*list)[i]->path() + " ends at offset " + std::to_string(run->end.value()) +
                                       ", but the log has records up to " + std::to_string(end.value())};
     }
   }
-  if (hole != nullptr) return damaged(parts_->directory, *hole);
+  if (hole != nullptr) return damaged(directory, *hole);
   next.offset = end;
-  next.epoch = parts_->epochs.epoch_at(end.plus(-1));
+  next.epoch = epochs.epoch_at(end.plus(-1));
   return Fetched{nullptr, {}, from, next, end};
 }
 
 Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,
                                         PartitionId partition) {
   if (parts_->unreadable) return *parts_->unreadable;
-  const Offset begin = start();
+  for (;;) {
+    bool is_news = false;
+    Result<Fetched> fetched = parts_->read_back(end, committed, bytes_max, topic, partition, is_news);
+    if (!is_news) return fetched;
+  }
+}
+
+Result<Fetched> PartitionLog::Parts::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,
+                                               PartitionId partition, bool& is_news) {
+  const Offset begin{start};
   const auto out_of_range = [&] {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(end.value()) + " is not in [" +
-                                                std::to_string(start().value()) + ", " + std::to_string(written_end().value()) +
-                                                "]"};
+                                                std::to_string(start.load()) + ", " + std::to_string(written_end.load()) + "]"};
   };
-  if (end < begin || end > written_end()) return out_of_range();
-  const std::shared_ptr<const DamageList> lost = parts_->damage.get();
+  if (end < begin || end > Offset{written_end}) return out_of_range();
+  const std::shared_ptr<const DamageList> lost = damage.get();
   const DamagedRange* const hole = lost == nullptr ? nullptr : lost->last_in(begin, end);
-  if (hole != nullptr && hole->end >= end) return damaged(parts_->directory, *hole);
-  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  if (hole != nullptr && hole->end >= end) return damaged(directory, *hole);
+  const std::shared_ptr<const Segments> list = segments.snapshot();
   const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
   for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
-    Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, parts_->buffers, parts_->epochs, begin);
-    if (!run && end < start()) return out_of_range();  // the log may have been trimmed meanwhile
-    if (!run && run.error() == Errc::corrupt && parts_->note_damage(*list, index, (*list)[index]->base(), end)) {
-      return read_back(end, committed, bytes_max, topic, partition);
+    Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, buffers, epochs, begin);
+    if (!run && end < Offset{start}) return out_of_range();  // the log may have been trimmed meanwhile
+    if (!run) {
+      const Offset lowest = std::max((*list)[index]->base(), begin);
+      is_news = run.error() == Errc::corrupt && is_new_damage(*list, index, lowest, end, lost);
+      return run.error();
     }
-    if (!run) return run.error();
     if (run->batches.empty()) continue;  // `end` lies in the first batch here
     if (run->end <= begin || (hole != nullptr && run->end <= hole->from)) break;
     const Result<BatchHeader> first = parse_batch_header(run->batches);
@@ -100,8 +118,8 @@ Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_
     const Position next{.topic = topic, .partition = partition, .offset = run->end, .epoch = run->epoch};
     return Fetched{std::move(run->buffer), run->batches, std::max(first->base_offset, begin), next, committed};
   }
-  if (hole != nullptr) return damaged(parts_->directory, *hole);
-  const Position next{.topic = topic, .partition = partition, .offset = end, .epoch = parts_->epochs.epoch_at(end.plus(-1))};
+  if (hole != nullptr) return damaged(directory, *hole);
+  const Position next{.topic = topic, .partition = partition, .offset = end, .epoch = epochs.epoch_at(end.plus(-1))};
   return Fetched{nullptr, {}, end, next, committed};
 }
 

@@ -293,6 +293,7 @@ class Recovery {
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
     const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit, .gaps_below = gaps_below_};
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
+    if (range && !*range) range = known_before(segment, site);
     if (!range) return range;
     if (!*range && limit < site.expected) {
       return corrupt_at(segment.path(), site.position,
@@ -304,6 +305,16 @@ class Recovery {
     }
     epochs_.trim_to((*range)->from);
     return range;
+  }
+
+  // A torn tail may hide where damage ends: what was known of it before tells, if the batch behind it is still there.
+  Result<std::optional<DamagedRange>> known_before(const Segment& segment, const DamageSite& site) const {
+    const DamageList known = known_.of_file(segment.file_name());
+    const DamagedRange* const range = known.at(site.position, site.expected);
+    if (range == nullptr || range->from != site.expected) return std::optional<DamagedRange>{};
+    const Result<bool> goes_on = segment.is_batch_at(range->position + range->bytes, range->end);
+    if (!goes_on) return goes_on.error();
+    return *goes_on ? std::optional{*range} : std::nullopt;
   }
 
   Result<bool> is_promised(std::size_t index, std::uint64_t position, Offset expected) {

@@ -125,10 +125,9 @@ std::optional<Timestamp> Segment::largest_time() const {
 }
 
 Result<std::optional<Timestamp>> Segment::first_time() const {
-  if (size() == 0) return std::optional<Timestamp>{};
-  const std::optional<BatchHeader> first = header_at(0);
-  if (!first) return corrupt_at(path_, 0, "no batch");
-  return std::optional{first->max_timestamp};
+  const Result<std::optional<ScannedBatch>> first = scanner(BatchScanner::Depth::headers, {0, base_}).next();
+  if (!first) return first.error();
+  return *first ? std::optional{(*first)->header.max_timestamp} : std::nullopt;
 }
 
 }  // namespace lungo

@@ -56,7 +56,11 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   kept.push_back(*segment);
   active = segment->get();
   noted_epoch = kNoEpoch;
-  segments.assign(std::move(kept));
+  {
+    const std::lock_guard lock(trimmed_mutex);
+    segments.assign(std::move(kept));
+    damage.keep(Offset{start}, end);  // a reader may have met the end that was being cut
+  }
   epochs.trim_to(end);
   recent_ids.reset();
   names_changed = true;

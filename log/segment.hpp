@@ -70,6 +70,9 @@ struct SearchLimits {
 
 class Segment {
  public:
+  /// Which CRCs a read does not check: those below verified_up_to(), or none. What is about to get a new CRC is checked anew.
+  enum class Trust { checked_before, nothing };
+
   /// Opens the segment's files, made when absent; with options.read_only nothing is ever made or written. `name_suffix` stands
   /// behind their names as long as they have not taken their place (segment_swap.hpp).
   /// Call load_tail() or rebuild() before the first append to what has records. Errors: not_found, no_space, io.
@@ -112,10 +115,12 @@ class Segment {
   [[nodiscard]] Result<bool> is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
                                              LeaderEpoch epoch_before) const;
   /// The damage that begins at the site, up to the batches that follow. They follow where the length of the damaged batch says
-  /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is stored in
-  /// a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.
+  /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is
+  /// stored in a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_batches(const DamageSite& site,
                                                                          const SearchLimits& limits) const;
+  /// Whether a whole batch with this base offset stands there. Errors: io.
+  [[nodiscard]] Result<bool> is_batch_at(std::uint64_t position, Offset base) const;
   /// The first damage that is not known in or in front of the batches of [begin, end), from the index entry below `begin` on;
   /// `epochs`, if given, is what they have to agree with, from `start` on. Nothing when there is none, or nothing good behind
   /// it. Errors: io.
@@ -138,7 +143,7 @@ class Segment {
   void seal();
   /// The largest timestamp so far; nothing in an empty segment.
   [[nodiscard]] std::optional<Timestamp> largest_time() const;
-  /// Largest timestamp of the first batch; nothing in an empty segment. Errors: corrupt.
+  /// Largest timestamp of the first batch that is not lost; nothing when there is none. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<Timestamp>> first_time() const;
   /// Cuts the log file; the indexes are made anew by rebuild(). Errors: io.
   Result<void> cut(std::uint64_t position);
@@ -152,7 +157,7 @@ class Segment {
   /// when none follows here. `epochs` is the log's history, which they have to agree with; it may begin at `start` only.
   /// Errors: corrupt, io.
   Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
-                        Offset start = Offset{0}) const;
+                        Offset start = Offset{0}, Trust trust = Trust::checked_before) const;
   /// The last whole batches that end at or below `end`: at most `bytes_max`, but at least one; none when there is none.
   /// Errors: as read().
   Result<BatchRun> read_back(Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
@@ -216,7 +221,7 @@ class Segment {
   Result<Place> border_before(Place end, std::size_t bytes_max) const;
   [[nodiscard]] Place behind_damage(Place place, Place end) const;
   Result<BatchRun> read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
-                           Offset start) const;
+                           Offset start, Trust trust = Trust::checked_before) const;
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();

@@ -68,19 +68,19 @@ Result<Segment::Place> Segment::find(Offset target) const {
 
 // Goes on where a read before ended, if it can; otherwise by the index.
 Result<BatchRun> Segment::read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
-                               Offset start) const {
+                               Offset start, Trust trust) const {
   const std::optional<std::uint64_t> hint = from == base_ ? std::optional<std::uint64_t>{0} : hints_.find(from);
   if (hint) {
-    Result<BatchRun> run = read_at({*hint, from}, end, bytes_max, buffers, epochs, start);
+    Result<BatchRun> run = read_at({*hint, from}, end, bytes_max, buffers, epochs, start, trust);
     if (run && !run->batches.empty()) return run;
   }
   const Result<Place> place = find(from);
   if (!place) return place.error();
-  return read_at(*place, end, bytes_max, buffers, epochs, start);
+  return read_at(*place, end, bytes_max, buffers, epochs, start, trust);
 }
 
 Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max, BufferPool& buffers,
-                                  const EpochHistory& epochs, Offset start) const {
+                                  const EpochHistory& epochs, Offset start, Trust trust) const {
   BatchRun run{.buffer = nullptr, .batches = {}, .end = place.expected, .epoch = kNoEpoch};
   const std::uint64_t file_end = size();
   if (place.position >= file_end || place.expected >= end) return run;
@@ -105,7 +105,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   if (!filled) return filled.error();
 
   // What is good before damage is served; the next read begins with the damaged batch, and names it.
-  const std::uint64_t mark = verified_up_to();
+  const std::uint64_t mark = trust == Trust::checked_before ? verified_up_to() : 0;
   EpochSpan span;
   std::string fault;
   while (run.end < end) {

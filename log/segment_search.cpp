@@ -169,8 +169,8 @@ Result<std::optional<Segment::Behind>> Segment::batch_behind_lengths(const Damag
   return std::optional<Behind>{};
 }
 
-// The first place from which whole batches go on up to the end. One that leads nowhere may be a batch that somebody has put
-// into a record.
+// The first place from which whole batches go on up to the end. One that leads nowhere may
+// be a batch that somebody has put into a record.
 Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageSite& site, const SearchLimits& limits) const {
   BatchSearch search{*file_, site.position, size(), site.expected};
   std::uint64_t not_before = site.position + 1;
@@ -191,6 +191,14 @@ Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageS
       });
   if (!found) return found.error().with_context(path_);
   return *found ? std::optional{Behind{**found, base}} : std::nullopt;
+}
+
+Result<bool> Segment::is_batch_at(std::uint64_t position, Offset base) const {
+  const Result<std::optional<BatchHeader>> header = header_if_any(position);
+  if (!header) return header.error();
+  if (!*header || (*header)->base_offset != base || (*header)->size_bytes() > size() - position) return false;
+  Bytes piece(kPieceBytes);
+  return has_its_crc(*file_, position, **header, piece);
 }
 
 Result<std::optional<DamagedRange>> Segment::damage_up_to_batches(const DamageSite& site, const SearchLimits& limits) const {
@@ -233,7 +241,7 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
     if (!next) return next.error();
     if (!*next) break;
     const BatchHeader& header = (*next)->header;
-    if (epochs == nullptr || header.end_offset() <= begin) continue;
+    if (epochs == nullptr || header.end_offset() <= std::max(begin, start)) continue;
     if (header.epoch == epochs->epoch_at(std::max(header.base_offset, start))) continue;
     return std::optional{
         DamagedRange{header.base_offset, header.end_offset(), file_name(), (*next)->position, header.size_bytes()}};

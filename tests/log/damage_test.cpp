@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/property_file.hpp"
+#include "batch_scanner.hpp"
 #include "damage.hpp"
 #include "tests/log/crashed_log.hpp"
 #include "tests/support/quiet_log.hpp"
@@ -198,6 +199,77 @@ TEST(Damage, ThatIsWholeAgainIsForgotten) {
   EXPECT_TRUE(log->damage().empty());
   EXPECT_FALSE(has_file(crashed, kDamageFile));
   EXPECT_EQ(contents(*log), numbered(0, 30));
+}
+
+// Whole batches no longer lead to the end of the file: what is known of the hole does.
+TEST(Damage, ATornTailBehindItIsCutAndNothingBetweenThemIsLost) {
+  const SilentLog silent;
+  CrashedLog crashed{10};
+  crashed.write(kFirstLog, crashed.borders[3] + 20, Bytes(crashed.borders[5] - crashed.borders[3]));
+  ASSERT_EQ(crashed.opened()->damage(), std::vector{crashed.batches(3, 6)});
+  const Bytes whole = crashed.files().at(kFirstLog);
+  crashed.write(kFirstLog, crashed.borders[10], BytesView{whole}.first(70));
+  const auto log = crashed.opened();
+  ASSERT_NE(log, nullptr);
+  ASSERT_EQ(log->damage(), std::vector{crashed.batches(3, 6)});
+  ASSERT_EQ(log->recovery().bytes_cut, 70u);
+  ASSERT_NO_FATAL_FAILURE(expect_all_but_holes(*log, 30));
+  ASSERT_TRUE(append(*log, numbered(30, 33)));
+}
+
+TEST(Damage, AtTheFrontOfASegmentLeavesItsAgeKnown) {
+  const SilentLog silent;
+  CrashedLog crashed{10};
+  crashed.write(kFirstLog, 8, Bytes(4, std::byte{0x7f}));
+  const auto log = crashed.opened();
+  ASSERT_EQ(log->damage(), std::vector{crashed.batches(0, 1)});
+  const Result<std::optional<Timestamp>> since = log->active_since();
+  ASSERT_TRUE(since) << since.error();
+  EXPECT_TRUE(*since);
+}
+
+// Deleted batches may be of epochs that the history no longer has.
+TEST(Damage, ReadingBackMistakesNothingForItBelowTheStart) {
+  const SilentLog silent;
+  PartitionFixture fixture;
+  fixture.options.index_interval_bytes = 120;
+  std::uint64_t damaged = 0;
+  CleanEnd clean;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 40; ++i) {
+      if (i == 36) damaged = fixture.file_size(kFirstLog);
+      ASSERT_TRUE(append(*log, numbered(i, i + 1), LeaderEpoch{i < 30 ? 1 : 2}));
+    }
+    clean = log->close().value();
+  }
+  const auto log = fixture.opened(clean, clean.end);
+  ASSERT_TRUE(log->set_start(Offset{35}));
+  fixture.flip(kFirstLog, damaged + 70);
+  const Result<Fetched> above = log->read_back(Offset{40}, Offset{40}, 1 << 20, {}, {});
+  ASSERT_TRUE(above) << above.error();
+  EXPECT_EQ(above->first(), Offset{37});
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->damage()[0].from, Offset{36});
+  const Result<Fetched> below = log->read_back(Offset{36}, Offset{40}, 1 << 20, {}, {});
+  ASSERT_TRUE(below) << below.error();
+  EXPECT_EQ(below->first(), Offset{35});
+}
+
+// Records that are missing in front of a batch, and that batch: both begin at its first byte.
+TEST(Damage, OfTwoThatBeginAtOneByteBothAreSteppedOver) {
+  PartitionFixture fixture;
+  const auto log = fixture.opened();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, numbered(i, i + 1)));
+  const std::uint64_t size = batch_size(fixture, kFirstLog);
+  const auto file = fixture.simulation->disk.open(fixture.path(kFirstLog), OpenMode::read).value();
+  BatchScanner scan{*file, "file", BatchScanner::Depth::checked, size, 3 * size, Offset{0}};
+  scan.pass_over(std::make_shared<const DamageList>(
+      std::vector<DamagedRange>{{Offset{0}, Offset{1}, kFirstLog, size, 0}, {Offset{1}, Offset{2}, kFirstLog, size, size}}));
+  const Result<std::optional<ScannedBatch>> batch = scan.next();
+  ASSERT_TRUE(batch) << batch.error();
+  ASSERT_TRUE(*batch);
+  EXPECT_EQ((*batch)->header.base_offset, Offset{2});
 }
 
 // What is stored in a record may look like the log itself, and must not be taken for it where a length is lost.

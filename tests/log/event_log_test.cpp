@@ -170,5 +170,29 @@ TEST_P(ReadingBack, GoesOnToTheStartAndMissesNothing) {
 INSTANTIATE_TEST_SUITE_P(Homes, ReadingBack, testing::Values("memory", "embedded"),
                          [](const auto& home) { return std::string(home.param); });
 
+// What comes behind a gap and is damaged is in the way of a read that begins in the gap.
+TEST(ReadWith, PassesDamageThatBeginsBehindAGap) {
+  class WithAHole : public test::MemoryEventLog {
+   public:
+    using MemoryEventLog::MemoryEventLog;
+    Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override {
+      if (from < hole.end) return Error{Errc::corrupt, "damaged", hole.from};
+      return MemoryEventLog::read(partition, from, bytes_max);
+    }
+    std::vector<DamagedRange> damage(const TopicPartition&) override { return {hole}; }
+    const DamagedRange hole{Offset{3}, Offset{5}, "file", 0, 10};
+  };
+  test::Simulation simulation{1};
+  WithAHole log{simulation.ports()};
+  ASSERT_TRUE(log.create_topic({.name = "t", .partitions = 1}));
+  const TopicPartition partition{"t", PartitionId{0}};
+  for (int i = 0; i < 7; ++i) ASSERT_TRUE(append_wait(log, test::append_of(partition, "k", std::to_string(i))));
+  for (const std::int64_t from : {1, 3, 4}) {
+    const Result<Fetched> fetched = read_with(log, partition, Offset{from}, 1 << 20, {.skip_damaged = true});
+    ASSERT_TRUE(fetched) << fetched.error();
+    EXPECT_EQ(fetched->first(), Offset{5});
+  }
+}
+
 }  // namespace
 }  // namespace lungo

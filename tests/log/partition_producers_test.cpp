@@ -311,6 +311,22 @@ TEST_F(PartitionProducersTest, WhatACleanStopKnewOfADamagedBatchIsKnown) {
   EXPECT_EQ(produce(1, 6, 2)->first, Offset{8});
 }
 
+// The stop knew batches in the front of the hole, not those of the run that was killed.
+TEST_F(PartitionProducersTest, WhatAStopKnewOfAHoleIsNotAllThatWasInIt) {
+  const SilentLog silent;
+  produce_batches(1, 4);
+  stop_and_reopen();
+  produce_batches(1, 2, 4);
+  produce_batches(2, 1);
+  ASSERT_TRUE(log->sync());
+  for (const std::int64_t offset : {6, 8, 10}) damage_batch_at(Offset{offset});
+  reopen();
+  ASSERT_EQ(log->damage().size(), 1u);
+  ASSERT_EQ(log->damage()[0].end, Offset{12});
+  EXPECT_EQ(produce(1, 8, 2).error(), Errc::out_of_sequence) << "it is there, and damaged";
+  EXPECT_EQ(produce(1, 0, 1, 1)->first, Offset{14});
+}
+
 TEST_F(PartitionProducersTest, DamageThatIsFoundLaterTakesNothingFromWhatIsKnown) {
   const SilentLog silent;
   produce_batches(1, 3);
