@@ -185,7 +185,7 @@ class KafkaDumpLog(unittest.TestCase):
                 self.assertEqual((dump.end, dump.invalid_bytes), (end, 0))
                 self.assertLess(dump.records_below(end), end / 2)
                 dump_log.check_indexes(partition)
-                output, _ = dump_log.run_tool("--files", dump_log.segment_files(partition, ".log")[0])
+                output, _ = dump_log.run_tool("--files", ",".join(dump_log.segment_files(partition, ".log")))
                 self.assertRegex(output, r"deleteHorizonMs: OptionalLong\[\d+\]")
 
 
