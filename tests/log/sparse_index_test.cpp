@@ -78,7 +78,7 @@ TEST(SparseIndex, AFileThatWasCutMeanwhileIsNoHint) {
 // Each byte of an index is anybody's: a look-up gives some entry or none, and ends.
 TEST(SparseIndex, ALookUpAmongEntriesOutOfOrderEnds) {
   Simulation simulation{1};
-  const auto index = std::move(*OffsetIndex::open(simulation.disk, "index", OpenMode::create));
+  const auto index = OffsetIndex::open(simulation.disk, "index", OpenMode::create).value();
   std::vector<OffsetEntry> entries;
   for (int i = 0; i < 3000; ++i) entries.push_back({.relative_offset = (i * 7919) % 3001 - 1500, .position = i});
   ASSERT_TRUE(index->replace(entries));
