@@ -266,32 +266,23 @@ Result<void> LogDir::read_recovery_points() {
 }
 
 Result<void> LogDir::read_log_starts() {
-  log_starts_.clear();
-  const std::string path = file(kLogStartFile);
-  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
-  if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
-  Result<OffsetsByPartition> starts = parse_checkpoint(path, *bytes);
-  if (!starts && starts.error() == Errc::newer_format) return starts.error();
-  if (starts) {
-    log_starts_ = std::move(*starts);
-  } else {
-    logger()->warn("{}; records that were deleted may come back", starts.error().text());
-  }
-  return {};
+  return read_offsets(kLogStartFile, log_starts_, "records that were deleted may come back");
 }
 
 Result<void> LogDir::read_cleaned_ends() {
-  cleaned_ends_.clear();
-  const std::string path = file(kCleanedEndFile);
+  return read_offsets(kCleanedEndFile, cleaned_ends_, "compaction begins at the oldest records again");
+}
+
+// Of a file that is damaged nothing counts; the warning tells the `consequence`.
+Result<void> LogDir::read_offsets(std::string_view name, OffsetsByPartition& offsets, std::string_view consequence) {
+  offsets.clear();
+  const std::string path = file(name);
   const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
   if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
-  Result<OffsetsByPartition> ends = parse_checkpoint(path, *bytes);
-  if (!ends && ends.error() == Errc::newer_format) return ends.error();
-  if (ends) {
-    cleaned_ends_ = std::move(*ends);
-  } else {
-    logger()->warn("{}; compaction begins at the oldest records again", ends.error().text());
-  }
+  Result<OffsetsByPartition> read = parse_checkpoint(path, *bytes);
+  if (!read && read.error() == Errc::newer_format) return read.error();
+  if (!read) logger()->warn("{}; {}", read.error().text(), consequence);
+  if (read) offsets = std::move(*read);
   return {};
 }
 

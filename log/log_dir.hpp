@@ -111,6 +111,7 @@ class LogDir {
   Result<void> read_recovery_points();
   Result<void> read_log_starts();
   Result<void> read_cleaned_ends();
+  Result<void> read_offsets(std::string_view name, OffsetsByPartition& offsets, std::string_view consequence);
   Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
