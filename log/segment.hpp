@@ -205,6 +205,7 @@ class Segment {
     Offset base;
   };
 
+  [[nodiscard]] bool is_lost(Offset offset) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
   [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
