@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <lungo/log/partition_log.hpp>
 
@@ -220,6 +221,11 @@ class Segment {
     Offset base;
   };
 
+  struct IndexEntries {
+    std::vector<OffsetEntry> offsets;
+    std::vector<TimeEntry> times;
+  };
+
   [[nodiscard]] bool is_lost(Offset offset) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
@@ -243,6 +249,7 @@ class Segment {
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();
+  void collect(const ScannedBatch& batch, IndexEntries& entries);
   void note_time(TimeEntry entry);
   void index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp, std::uint64_t position);
   [[nodiscard]] std::int32_t relative(Offset offset) const { return static_cast<std::int32_t>(offset - base_); }

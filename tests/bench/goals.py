@@ -60,6 +60,8 @@ LOG = {
     "scan.checked": ((None, at_least(3_000)), ("raw", None)),
     "scan.cold": (("raw", ratio_at_least(0.8)),),
     "recovery.scan": ((None, at_least(1_500)),),
+    "recovery.scan_singles": ((None, at_least(1_500)),),
+    "recovery.unsynced": ((None, None),),
     "partitions.open_1000": ((None, at_most(1_000)),),
     "partitions.idle_memory": ((None, at_most(4_096)),),
     "partitions.touched_memory": ((None, at_most(65_536)),),
