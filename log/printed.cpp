@@ -172,10 +172,10 @@ void Output::flush() {
 
 bool Output::close(std::string_view program) {
   flush();
-  if (!ok() && failure_ != EPIPE)  // otherwise whoever reads has seen enough, as `| head`
-    std::fprintf(stderr, "%.*s: standard output: %s\n", static_cast<int>(program.size()), program.data(),
-                 std::generic_category().message(failure_).c_str());
-  return ok();
+  if (ok() || failure_ == EPIPE) return true;
+  std::fprintf(stderr, "%.*s: standard output: %s\n", static_cast<int>(program.size()), program.data(),
+               std::generic_category().message(failure_).c_str());
+  return false;
 }
 
 std::string time_text(Timestamp time) {

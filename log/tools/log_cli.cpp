@@ -40,8 +40,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump "
       "and\n"
       "stat only read, beside a program that writes; the others need the directory for themselves.\n"
-      "Exit status: 0 done; 1 not there, damaged or failed, the reason is on stderr; 2 wrong arguments; 75 the disk is full;\n"
-      "128 + N ended in good order by signal N before all was done.");
+      "Exit status: 0 done, or who reads the output has seen enough; 1 not there, damaged or failed, the reason is on stderr;\n"
+      "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done.");
   describe_topics(app, arguments.topics);
   describe_produce(app, arguments.produce);
   describe_consume(app, arguments.consume);
@@ -123,6 +123,7 @@ int status_of(const Error& error) {
 }  // namespace
 
 int run_log_tool(int argc, const char* const* argv) {
+  hold_back_broken_pipes();
   log_to_stderr(Severity::warn);
   CLI::App app{"Topics and records of a Lungo data directory.", kProgram};
   Arguments arguments;

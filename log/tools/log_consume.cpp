@@ -79,7 +79,7 @@ class Consumer {
     while (more && *more && options_.follow) {
       if (write_failed()) break;
       const StopSignals::Ready ready = wait();
-      if (ready == StopSignals::Ready::gone) return 1;
+      if (ready == StopSignals::Ready::gone) return 0;
       if (ready == StopSignals::Ready::stopped) break;
       if (Result<void> followed = follow_topic(); !followed) return followed.error();
       more = print_all();
@@ -87,7 +87,7 @@ class Consumer {
     // What was read before an error is printed before it is told.
     const bool failed = write_failed();
     if (!more) return more.error();
-    if (failed) return 1;
+    if (failed) return told_ ? 1 : 0;
     // Who follows ends it so; otherwise something is missing.
     return signals_.received() == 0 || options_.follow ? 0 : 128 + signals_.received();
   }

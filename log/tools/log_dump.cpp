@@ -15,12 +15,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void add_files(const fs::path& directory, std::vector<std::string>& files) {
+/// In the order of their names. Errors: not_found; io.
+Result<std::vector<fs::directory_entry>> entries_of(const fs::path& directory) {
+  std::vector<fs::directory_entry> entries;
   std::error_code problem;
-  const std::size_t before = files.size();
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, problem))
-    if (entry.path().extension() == ".log" && !entry.is_directory(problem)) files.push_back(entry.path());
-  std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
+  fs::directory_iterator next{directory, problem};
+  for (; !problem && next != fs::directory_iterator{}; next.increment(problem)) entries.push_back(*next);
+  const bool is_gone = problem == std::errc::no_such_file_or_directory;
+  if (problem) return Error{is_gone ? Errc::not_found : Errc::io, "list " + directory.string() + ": " + problem.message()};
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+/// A pipe of such a name is no segment, and would be waited for.
+void add_segments(const std::vector<fs::directory_entry>& entries, std::vector<std::string>& files) {
+  std::error_code problem;
+  for (const fs::directory_entry& entry : entries)
+    if (entry.path().extension() == ".log" && entry.is_regular_file(problem)) files.push_back(entry.path());
 }
 
 std::string optional_json(std::string_view name, BytesView bytes, bool is_there) {
@@ -154,19 +165,22 @@ Result<std::vector<std::string>> segment_files(const std::string& path) {
     return Error{Errc::not_found, "there is no file or directory " + path +
                                       "; name a .log file, a partition's directory "
                                       "(DIR/TOPIC-0) or a data directory"};
+  if (!fs::status_known(status)) return Error{Errc::io, path + ": " + problem.message()};
+  if (fs::is_regular_file(status)) return std::vector{path};
+  if (!fs::is_directory(status))
+    return Error{Errc::invalid_argument, path + " is neither a file nor a directory: a segment is read at any place"};
+  const Result<std::vector<fs::directory_entry>> entries = entries_of(path);
+  if (!entries) return entries.error();
   std::vector<std::string> files;
-  if (!fs::is_directory(status)) {
-    files.push_back(path);
-    return files;
-  }
-  add_files(path, files);
+  add_segments(*entries, files);
   if (!files.empty()) return files;
-  std::vector<fs::path> partitions;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, problem))
-    if (entry.is_directory(problem) && !entry.path().filename().string().ends_with("-delete"))
-      partitions.push_back(entry.path());
-  std::sort(partitions.begin(), partitions.end());
-  for (const fs::path& partition : partitions) add_files(partition, files);
+  for (const fs::directory_entry& entry : *entries) {
+    if (!entry.is_directory(problem) || entry.path().filename().string().ends_with("-delete")) continue;
+    const Result<std::vector<fs::directory_entry>> partition = entries_of(entry.path());
+    if (!partition && partition.error() == Errc::not_found) continue;  // deleted meanwhile
+    if (!partition) return partition.error();
+    add_segments(*partition, files);
+  }
   if (files.empty()) return Error{Errc::not_found, path + " holds no segments: no .log file lies there or one directory below"};
   return files;
 }
@@ -216,7 +230,7 @@ Result<int> run_dump(const ToolOptions& tool, const DumpOptions& options, Output
     sum.batches += counts->batches;
     sum.records += counts->records;
     sum.damaged += counts->damaged;
-    if (!out.ok()) return 1;
+    if (!out.ok()) break;
   }
   print_sum(files.size(), sum, tool.json, out);
   return sum.damaged == 0 ? 0 : 1;

@@ -24,7 +24,8 @@ void describe_dump(CLI::App& app, DumpOptions& options);
 Result<int> run_dump(const ToolOptions& tool, const DumpOptions& options, Output& out);
 
 /// The segment files that a path stands for, in the order of their names: itself, those of a partition's directory, or those of
-/// all partitions of a data directory. Errors: not_found, saying what there is instead.
+/// all partitions of a data directory. Errors: not_found, saying what there is instead; invalid_argument for a pipe or a
+/// device; io.
 Result<std::vector<std::string>> segment_files(const std::string& path);
 
 }  // namespace lungo

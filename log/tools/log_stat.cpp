@@ -40,6 +40,17 @@ Result<Stat> stat_of(EventLog& log, const TopicPartition& partition) {
   return stat;
 }
 
+/// Of each partition. Errors: not_found, when the topic is gone.
+Result<std::vector<Stat>> stats_of(EventLog& log, const TopicSpec& topic) {
+  std::vector<Stat> stats;
+  for (std::int32_t number = 0; number < topic.partitions; ++number) {
+    const Result<Stat> stat = stat_of(log, {topic.name, PartitionId{number}});
+    if (!stat) return stat.error();
+    stats.push_back(*stat);
+  }
+  return stats;
+}
+
 void add(Stat& sum, const Stat& one) {
   sum.sizes.segments += one.sizes.segments;
   sum.sizes.log_bytes += one.sizes.log_bytes;
@@ -123,32 +134,25 @@ void describe_stat(CLI::App& app, StatOptions& options) {
 Result<void> run_stat(const ToolOptions& tool, const StatOptions& options, Output& out) {
   Result<std::shared_ptr<EventLog>> log = open_to_read(tool.directory);
   if (!log) return log.error();
-  std::vector<TopicInfo> topics;
-  for (const std::string& name : options.topics) {
-    Result<TopicInfo> topic = find_topic(**log, name);
-    if (!topic) return topic.error();
-    topics.push_back(*topic);
-  }
-  if (options.topics.empty()) {
-    Result<std::vector<TopicInfo>> all = (*log)->topics();
-    if (!all) return all.error();
-    topics = *all;
-  }
+  return print_stat(**log, tool, options, out);
+}
+
+Result<void> print_stat(EventLog& log, const ToolOptions& tool, const StatOptions& options, Output& out) {
+  Result<std::vector<TopicInfo>> topics = find_topics(log, options.topics);
+  if (!topics) return topics.error();
   bool first = true;
-  for (const TopicInfo& topic : topics) {
+  for (const TopicInfo& topic : *topics) {
+    const Result<std::vector<Stat>> stats = stats_of(log, topic.spec);
+    if (!stats && stats.error() == Errc::not_found && options.topics.empty()) continue;  // deleted meanwhile
+    if (!stats) return stats.error();
     Stat sum;
-    std::vector<Stat> stats;
-    for (std::int32_t number = 0; number < topic.spec.partitions; ++number) {
-      Result<Stat> stat = stat_of(**log, {topic.spec.name, PartitionId{number}});
-      if (!stat) return stat.error();
-      add(sum, *stat);
-      stats.push_back(*stat);
-    }
+    for (const Stat& stat : *stats) add(sum, stat);
     const PrintedLine whole = line_of(topic.spec, std::nullopt, sum);
     if (std::exchange(first, false) && !tool.json) whole.print_names(out);
     whole.print(out, tool.json);
-    for (std::size_t number = 0; number < stats.size(); ++number)
-      line_of(topic.spec, static_cast<std::int32_t>(number), stats[number]).print(out, tool.json);
+    for (std::size_t number = 0; number < stats->size(); ++number)
+      line_of(topic.spec, static_cast<std::int32_t>(number), (*stats)[number]).print(out, tool.json);
+    if (!out.ok()) break;
   }
   if (first && !tool.json) out.line("no topics; `lungo log topics create NAME` makes one");
   return {};

@@ -21,6 +21,10 @@ struct StatOptions {
 void describe_stat(CLI::App& app, StatOptions& options);
 Result<void> run_stat(const ToolOptions& tool, const StatOptions& options, Output& out);
 
+/// What it prints of an open log. One of all topics that is deleted meanwhile is left out. Errors: not_found, of a topic that
+/// was named; io.
+Result<void> print_stat(EventLog& log, const ToolOptions& tool, const StatOptions& options, Output& out);
+
 /// What the files of a partition, or of several, take.
 struct FileSizes {
   std::uint64_t segments = 0;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../topics_file.hpp"
 #include "topic_settings.hpp"
 
 namespace lungo {
@@ -147,19 +148,11 @@ void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, co
 Result<void> describe(const ToolOptions& tool, const TopicsOptions& options, Output& out) {
   Result<std::shared_ptr<EventLog>> log = open_to_read(tool.directory);
   if (!log) return log.error();
-  std::vector<TopicInfo> topics;
-  for (const std::string& name : options.names) {
-    Result<TopicInfo> topic = find_topic(**log, name);
-    if (!topic) return topic.error();
-    topics.push_back(*topic);
-  }
-  if (options.names.empty()) {
-    Result<std::vector<TopicInfo>> all = (*log)->topics();
-    if (!all) return all.error();
-    topics = *all;
-  }
-  for (const TopicInfo& topic : topics) {
+  const Result<std::vector<TopicInfo>> topics = find_topics(**log, options.names);
+  if (!topics) return topics.error();
+  for (const TopicInfo& topic : *topics) {
     Result<std::vector<Ends>> ends = ends_of(**log, topic.spec);
+    if (!ends && ends.error() == Errc::not_found && options.names.empty()) continue;  // deleted meanwhile
     if (!ends) return ends.error();
     print_description(topic, *ends, damage_of(**log, topic.spec, tool.json), tool.json, out);
   }
@@ -176,8 +169,11 @@ Result<void> alter(const ToolOptions& tool, const TopicsOptions& options, Output
   Result<std::shared_ptr<EventLog>> log = open_to_write(tool.directory);
   if (!log) return log.error();
   Result<TopicInfo> topic = find_topic(**log, options.name);
+  if (!topic) return topic.error();
+  // All or nothing, as far as what was asked for is what is wrong.
+  if (const Result<TopicSpec> wanted = changed(topic->spec, change); !wanted) return wanted.error();
+  if (options.partitions) topic = (*log)->add_partitions(options.name, *options.partitions);
   if (topic && !options.settings.empty()) topic = (*log)->alter_topic(options.name, change);
-  if (topic && options.partitions) topic = (*log)->add_partitions(options.name, *options.partitions);
   if (!topic) return topic.error();
   print_topic(*topic, "changed", tool.json, out);
   return {};

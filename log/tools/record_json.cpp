@@ -88,7 +88,9 @@ Result<std::vector<NewRecord::Header>> headers_in(const json::value& value) {
 
 Result<std::optional<Timestamp>> time_in(const json::object& object) {
   if (const json::value* millis = object.if_contains("timestamp"); millis != nullptr && !millis->is_null()) {
-    if (!millis->is_int64() || millis->get_int64() < 0) return wrong("\"timestamp\" is a number of milliseconds since 1970");
+    // -1 is how Kafka says that there is none; other negative ones its producers refuse too.
+    if (!millis->is_int64() || millis->get_int64() < -1)
+      return wrong("\"timestamp\" is a number of milliseconds since 1970, or -1 for none");
     return std::optional{Timestamp{std::chrono::milliseconds{millis->get_int64()}}};
   }
   const json::value* text = object.if_contains("time");

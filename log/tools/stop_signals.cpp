@@ -18,13 +18,18 @@ constexpr std::size_t kPieceBytes = 4096;  // what a pipe takes without blocking
 
 }  // namespace
 
+void hold_back_broken_pipes() {
+  sigset_t broken_pipes;
+  sigemptyset(&broken_pipes);
+  sigaddset(&broken_pipes, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipes, nullptr);
+}
+
 StopSignals::StopSignals() {
   sigset_t ours;
   sigemptyset(&ours);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ours, number);
-  sigset_t held_back = ours;
-  sigaddset(&held_back, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &held_back, nullptr);
+  pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   signals_ = ::signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
 }

@@ -9,9 +9,12 @@
 
 namespace lungo {
 
+/// From then on a reader that is gone is a failed write, for this thread and those that it starts.
+void hold_back_broken_pipes();
+
 class StopSignals {
  public:
-  /// Holds the signals back from this thread and those that it starts, SIGPIPE too: a reader that is gone is a failed write.
+  /// Holds the signals back from this thread and those that it starts.
   StopSignals();
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;

@@ -75,6 +75,17 @@ Result<TopicInfo> find_topic(EventLog& log, const std::string& name) {
   return Error{Errc::not_found, "no topic " + name + near_names(name, known)};
 }
 
+Result<std::vector<TopicInfo>> find_topics(EventLog& log, const std::vector<std::string>& names) {
+  if (names.empty()) return log.topics();
+  std::vector<TopicInfo> topics;
+  for (const std::string& name : names) {
+    Result<TopicInfo> topic = find_topic(log, name);
+    if (!topic) return topic.error();
+    topics.push_back(*topic);
+  }
+  return topics;
+}
+
 Result<std::vector<TopicPartition>> partitions_of(const TopicSpec& topic, const std::vector<std::int32_t>& wanted) {
   std::vector<TopicPartition> partitions;
   for (const std::int32_t number : wanted) {

@@ -24,6 +24,8 @@ Result<std::shared_ptr<EventLog>> open_to_read(const std::string& directory);
 
 /// Errors: not_found, naming what is there.
 Result<TopicInfo> find_topic(EventLog& log, const std::string& name);
+/// Those of these names, or all where none is named. Errors: as find_topic().
+Result<std::vector<TopicInfo>> find_topics(EventLog& log, const std::vector<std::string>& names);
 /// "; did you mean X? There are X, Y"
 std::string near_names(const std::string& name, const std::vector<std::string>& known);
 

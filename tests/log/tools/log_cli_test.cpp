@@ -1,5 +1,8 @@
 // What all commands of `lungo log` have in common: help, refusals, places without a data directory, reading without a trace;
 // and `dump`.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include "log/tools/log_dump.hpp"
 #include "tests/log/tools/log_program.hpp"
 
@@ -107,6 +110,24 @@ TEST_F(LogCli, FrontProgramRunsIt) {
   EXPECT_EQ(list.out, "topic\tpartitions\tkind\toffsets\norders\t1\tplain\t1\n");
 }
 
+TEST_F(LogCli, ReaderThatHasSeenEnoughIsNoFailure) {
+  ASSERT_EQ(log({"topics", "create", std::string(240, 'x'), "--partitions", "300"}).status, 0);  // stat fills a pipe with it
+  const std::string pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string command : {"topics list", "topics describe", "stat", "dump", "topics create late"}) {
+    // Who reads the pipe is gone before the first write.
+    const Finished unread = shell("exec 4<>" + pipe + " 3>" + pipe + " 4<&-; log " + command + " >&3");
+    EXPECT_EQ(unread.status, 0) << command;
+    EXPECT_EQ(unread.err, "") << command;
+    const Finished head = shell("{ log " + command + "; echo \"status $?\" >&2; } | head -n 1");
+    EXPECT_EQ(head.err, "status 0\n") << command;
+    EXPECT_EQ(lines_of(head.out), 1) << command;
+    const Finished full = shell("log " + command + " >/dev/full");
+    EXPECT_EQ(full.status, 1) << command;
+    EXPECT_NE(full.err.find("standard output: No space left on device"), std::string::npos) << full.err;
+  }
+}
+
 class DumpedOrders : public LogProgram {
  protected:
   DumpedOrders() {
@@ -186,6 +207,33 @@ TEST_F(LogDump, CodecsAreReadAndPlacesWithoutSegmentsAreTold) {
   const Finished none = log({"dump", directory / "empty"});
   EXPECT_EQ(none.status, 1);
   EXPECT_NE(none.err.find("holds no segments"), std::string::npos) << none.err;
+}
+
+TEST_F(LogDump, APipeIsNotWaitedFor) {
+  make_orders(2);
+  ASSERT_EQ(::mkfifo((data + "/orders-0/00000000000000000005.log").c_str(), 0600), 0);
+  const Finished dumped = log({"dump"});
+  EXPECT_EQ(dumped.status, 0) << dumped.err;
+  EXPECT_TRUE(dumped.out.ends_with("1 file, 1 batch, 2 records, nothing damaged\n")) << dumped.out;
+  const Finished refused = log({"dump", data + "/orders-0/00000000000000000005.log"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("is neither a file nor a directory"), std::string::npos) << refused.err;
+}
+
+// What makes it fail here is the limit of open files, as a superuser may list everything.
+TEST_F(LogDump, ADirectoryThatCanNotBeListedIsTold) {
+  make_orders(2);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Result<std::vector<std::string>> files = segment_files(data);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(files);
+  EXPECT_EQ(files.error(), Errc::io);
+  EXPECT_EQ(files.error().text(), "list " + data + ": Too many open files");
+  EXPECT_EQ(segment_files(data)->size(), 1u);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include "log/tools/log_stat.hpp"
 #include "log/tools/log_topics.hpp"
 #include "tests/log/tools/log_program.hpp"
+#include "tests/support/memory_event_log.hpp"
+#include "tests/support/simulation.hpp"
 
 namespace lungo::test {
 namespace {
@@ -84,6 +86,15 @@ TEST_F(LogTopics, WhatCanNotBeIsRefused) {
   const Finished grown = log({"topics", "alter", "views", "--partitions", "9"});
   EXPECT_EQ(grown.status, 1);
   EXPECT_NE(grown.err.find("unsupported"), std::string::npos) << grown.err;
+TEST_F(LogTopics, OfARefusedChangeNothingIsDone) {
+  ASSERT_EQ(log({"topics", "create", "orders", "--partitions", "2"}).status, 0);
+  const std::string before = log({"topics", "describe", "orders"}).out;
+  EXPECT_EQ(log({"topics", "alter", "orders", "--set", "retention.ms=5", "--partitions", "0"}).status, 2);
+  EXPECT_EQ(log({"topics", "describe", "orders"}).out, before);
+  EXPECT_EQ(log({"topics", "alter", "orders", "--set", "segment.bytes=1", "--partitions", "3"}).status, 2);
+  EXPECT_EQ(log({"topics", "describe", "orders"}).out, before);
+}
+
   const Finished nothing = log({"topics", "alter", "views"});
   EXPECT_EQ(nothing.status, 2);
   EXPECT_NE(nothing.err.find("give --set NAME=VALUE or --partitions N"), std::string::npos) << nothing.err;
@@ -172,6 +183,37 @@ TEST(FileSizes, CountByKind) {
   EXPECT_EQ(sizes.segments, 2u);
   EXPECT_EQ(sizes.log_bytes, 17u);
   EXPECT_EQ(sizes.index_bytes, 7u);
+/// Shows a topic that is gone when it is asked for.
+class ForgetfulLog : public MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  Result<std::vector<TopicInfo>> topics() override {
+    std::vector<TopicInfo> all = MemoryEventLog::topics().value();
+    all.insert(all.begin(), TopicInfo{.spec = {.name = "gone"}, .id = {}});
+    return all;
+  }
+  std::optional<std::string> directory() const override { return "/nowhere"; }
+};
+
+TEST(LogStatOfAll, GoesOnWhereATopicGoesMeanwhile) {
+  Simulation machine{1};
+  ForgetfulLog log{machine.ports()};
+  log.create_topic({.name = "stays", .partitions = 1}).value();
+  const TempDirectory directory;
+  const auto lines = [&](const StatOptions& options, Result<void>& done) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen((directory / "out").c_str(), "w"), &std::fclose};
+    Output out{file.get()};
+    done = print_stat(log, {}, options, out);
+    out.flush();
+    return lines_of(text_of(directory / "out"));
+  };
+  Result<void> done;
+  EXPECT_EQ(lines({}, done), 3) << "names, the topic and its partition";
+  EXPECT_TRUE(done);
+  EXPECT_EQ(lines({.topics = {"gone"}}, done), 0);
+  EXPECT_EQ(done.error(), Errc::not_found) << "it was asked for";
+}
+
   EXPECT_EQ(sizes.stream_bytes, 5u);
   EXPECT_EQ(sizes.other_bytes, 6u);
   EXPECT_EQ(sizes_in(directory / "nowhere").segments, 0u);

@@ -78,8 +78,9 @@ TEST(RecordJson, WhatIsNoRecordIsRefusedInWords) {
   EXPECT_EQ(refusal(R"({"value":"a","valueBase64":""})"), "\"value\" and \"valueBase64\" are both there");
   for (const char* bad : {R"({"keyBase64":"?"})", R"({"keyBase64":"YQ"})", R"({"keyBase64":1})"})
     EXPECT_EQ(refusal(bad), "\"keyBase64\" is no standard base64") << bad;
-  for (const char* bad : {R"({"timestamp":-1})", R"({"timestamp":1.5})", R"({"timestamp":"1"})"})
-    EXPECT_EQ(refusal(bad), "\"timestamp\" is a number of milliseconds since 1970") << bad;
+  for (const char* bad : {R"({"timestamp":-2})", R"({"timestamp":1.5})", R"({"timestamp":"1"})"})
+    EXPECT_EQ(refusal(bad), "\"timestamp\" is a number of milliseconds since 1970, or -1 for none") << bad;
+  EXPECT_EQ(record_of_json(R"({"timestamp":-1})")->timestamp, Timestamp{std::chrono::milliseconds{-1}});
   for (const char* bad : {R"({"partition":-1})", R"({"partition":2147483648})", R"({"partition":"0"})"})
     EXPECT_EQ(refusal(bad), "\"partition\" is no number of a partition") << bad;
   EXPECT_EQ(refusal(R"({"time":"yesterday"})"), "\"time\" is a text like 2024-05-01T12:00:00Z");

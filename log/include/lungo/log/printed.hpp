@@ -57,7 +57,8 @@ class Output {
   [[nodiscard]] bool ok() const { return failure_ == 0; }
   [[nodiscard]] int failure() const { return failure_; }
   void flush();
-  /// For the end of a program: says on standard error why not all arrived, unless the reader has seen enough. False then, too.
+  /// For the end of a program: false when not all arrived, and says on standard error why. A reader that is gone has seen
+  /// enough: then it is true.
   [[nodiscard]] bool close(std::string_view program);
 
  private:
