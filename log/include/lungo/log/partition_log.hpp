@@ -135,6 +135,12 @@ class PartitionLog {
   /// Goes one bounded step towards a stream index that is whole, on disk, and in few files. True: there is more to do. Errors:
   /// corrupt (the log), no_space, io: what was to be done is found again by a later step.
   Result<bool> keep_streams();
+  /// Whether keep_digests() is worth a call.
+  [[nodiscard]] bool digests_due() const;
+  /// Goes one bounded step towards a digest of each sealed segment that is synced and whole (segment_digest.hpp). How many
+  /// bytes of batches it has read; nothing when there is nothing to do by now. One caller at a time. Errors: no_space, io: that
+  /// segment's is made after the next opening.
+  Result<std::optional<std::uint64_t>> keep_digests();
   /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
   /// a reader. Before the first append.
   void when_streams_are_due(std::function<void()> wake);
