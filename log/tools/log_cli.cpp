@@ -10,6 +10,7 @@
 #include "log_produce.hpp"
 #include "log_stat.hpp"
 #include "log_topics.hpp"
+#include "log_verify.hpp"
 #include "stop_signals.hpp"
 
 namespace lungo {
@@ -25,6 +26,7 @@ struct Arguments {
   ConsumeOptions consume;
   DumpOptions dump;
   StatOptions stat;
+  VerifyToolOptions verify;
 };
 
 void describe(CLI::App& app, Arguments& arguments) {
@@ -37,16 +39,17 @@ void describe(CLI::App& app, Arguments& arguments) {
       "  lungo log topics create greetings --dir data\n"
       "  echo 'hello' | lungo log produce greetings --dir data\n"
       "  lungo log consume greetings --dir data\n"
-      "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump "
-      "and\n"
-      "stat only read, beside a program that writes; the others need the directory for themselves.\n"
+      "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump, "
+      "stat\n"
+      "and verify only read, beside a program that writes; the others need the directory for themselves.\n"
       "Exit status: 0 done; 1 not there, damaged or failed, the reason is on stderr; 2 wrong arguments; 75 the disk is full;\n"
-      "128 + N ended in good order by signal N before all was done.");
+      "128 + N ended in good order by signal N before all was done. verify: 1 something is wrong; 2 it could not be checked.");
   describe_topics(app, arguments.topics);
   describe_produce(app, arguments.produce);
   describe_consume(app, arguments.consume);
   describe_dump(app, arguments.dump);
   describe_stat(app, arguments.stat);
+  describe_verify(app, arguments.verify);
 }
 
 /// The command that was reached, and those above it.
@@ -108,6 +111,7 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
     return run_consume(arguments.tool, arguments.consume, signals);
   }
   if (name == "dump") return run_dump(arguments.tool, arguments.dump, out);
+  if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
   const Result<void> done =
       name == "stat" ? run_stat(arguments.tool, arguments.stat, out)
                      : run_topics(command->get_subcommands().front()->get_name(), arguments.tool, arguments.topics, out);
@@ -115,7 +119,8 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   return 0;
 }
 
-int status_of(const Error& error) {
+int status_of(const Error& error, const CLI::App& app) {
+  if (app.get_subcommands().front()->get_name() == "verify") return 2;
   if (error == Errc::invalid_argument) return 2;
   return error == Errc::no_space ? kExitDiskFull : 1;
 }
@@ -136,7 +141,7 @@ int run_log_tool(int argc, const char* const* argv) {
   const Result<int> done = run(app, arguments, out);
   if (!done) std::fprintf(stderr, "%s: %s\n", kProgram, printable(done.error()).c_str());
   if (!out.close(kProgram)) return 1;
-  return done ? *done : status_of(done.error());
+  return done ? *done : status_of(done.error(), app);
 }
 
 }  // namespace lungo
