@@ -5,6 +5,7 @@
 
 #include <lungo/log/log_text.hpp>
 
+#include "log_backup.hpp"
 #include "log_consume.hpp"
 #include "log_dump.hpp"
 #include "log_produce.hpp"
@@ -27,6 +28,8 @@ struct Arguments {
   DumpOptions dump;
   StatOptions stat;
   VerifyToolOptions verify;
+  BackupToolOptions backup;
+  RestoreToolOptions restore;
 };
 
 void describe(CLI::App& app, Arguments& arguments) {
@@ -40,8 +43,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       "  echo 'hello' | lungo log produce greetings --dir data\n"
       "  lungo log consume greetings --dir data\n"
       "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump, "
-      "stat\n"
-      "and verify only read, beside a program that writes; the others need the directory for themselves.\n"
+      "stat,\n"
+      "verify and backup only read, beside a program that writes; the others need the directory for themselves.\n"
       "Exit status: 0 done; 1 not there, damaged or failed, the reason is on stderr; 2 wrong arguments; 75 the disk is full;\n"
       "128 + N ended in good order by signal N before all was done. verify: 1 something is wrong; 2 it could not be checked.");
   describe_topics(app, arguments.topics);
@@ -50,6 +53,8 @@ void describe(CLI::App& app, Arguments& arguments) {
   describe_dump(app, arguments.dump);
   describe_stat(app, arguments.stat);
   describe_verify(app, arguments.verify);
+  describe_backup(app, arguments.backup);
+  describe_restore(app, arguments.restore);
 }
 
 /// The command that was reached, and those above it.
@@ -112,6 +117,8 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   }
   if (name == "dump") return run_dump(arguments.tool, arguments.dump, out);
   if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
+  if (name == "backup") return run_backup(arguments.tool, arguments.backup, out);
+  if (name == "restore") return run_restore(arguments.tool, arguments.restore, out);
   const Result<void> done =
       name == "stat" ? run_stat(arguments.tool, arguments.stat, out)
                      : run_topics(command->get_subcommands().front()->get_name(), arguments.tool, arguments.topics, out);

@@ -1,4 +1,4 @@
-// `lungo log verify` as a user runs it.
+// `lungo log verify`, `backup` and `restore` as a user runs them.
 #include "tests/log/tools/log_program.hpp"
 
 namespace lungo::test {
@@ -49,6 +49,38 @@ TEST_F(LogVerify, WhatCannotBeCheckedIsStatusTwo) {
   const Finished unknown = log({"verify", "order"});
   EXPECT_EQ(unknown.status, 2);
   EXPECT_NE(unknown.err.find("no topic order"), std::string::npos) << unknown.err;
+}
+
+TEST_F(LogVerify, ABackupComesBack) {
+  make_orders(20);
+  const std::string copy = directory / "copy";
+  const std::string restored = directory / "restored";
+  const auto before = files();
+  const Finished backed_up = test::run({log_program(), "backup", data, copy});
+  ASSERT_EQ(backed_up.status, 0) << backed_up.err;
+  EXPECT_NE(backed_up.out.find("1 partition, 20 records"), std::string::npos) << backed_up.out;
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(log({"backup", copy}).status, 1) << "something is there";
+  EXPECT_EQ(log({"backup", "--snapshot", directory / "second"}).status, 0);
+  const Finished brought_back = test::run({log_program(), "restore", copy, restored, "--json"});
+  ASSERT_EQ(brought_back.status, 0) << brought_back.err;
+  EXPECT_NE(brought_back.out.find("\"records\":20"), std::string::npos) << brought_back.out;
+  EXPECT_EQ(test::run({log_program(), "consume", "orders", "--dir", restored}).out, log({"consume", "orders"}).out);
+  EXPECT_EQ(test::run({log_program(), "restore", copy, restored}).status, 1) << "something is there";
+}
+
+TEST_F(LogVerify, ABackupThatHasChangedOrWasCutOffIsRefused) {
+  make_orders(20);
+  const std::string copy = directory / "copy";
+  ASSERT_EQ(log({"backup", copy}).status, 0);
+  flip(copy + "/orders-0/00000000000000000000.log", 100);
+  const Finished refused = test::run({log_program(), "restore", copy, directory / "restored"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("has changed since it was made"), std::string::npos) << refused.err;
+  std::filesystem::remove(copy + "/lungo.backup");
+  const Finished cut_off = test::run({log_program(), "restore", copy, directory / "restored"});
+  EXPECT_EQ(cut_off.status, 1);
+  EXPECT_NE(cut_off.err.find("not finished"), std::string::npos) << cut_off.err;
 }
 
 }  // namespace
