@@ -50,6 +50,8 @@ Result<Offset> EventLog::delete_records(const TopicPartition& partition, Offset)
   return not_here(partition.topic, "delete records");
 }
 
+std::vector<Metric> EventLog::metrics() { return {}; }
+
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 
 Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,

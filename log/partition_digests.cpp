@@ -38,7 +38,7 @@ Result<std::optional<std::uint64_t>> PartitionLog::keep_digests() {
   if (stepped && !*stepped) return std::optional{read};
   Result<void> done;
   if (!stepped && stepped.error() == Errc::corrupt) {
-    parts.note_damage({under_way.segment(), under_way.at(), under_way.at().next()});
+    static_cast<void>(parts.note_damage({under_way.segment(), under_way.at(), under_way.at().next()}));
   } else if (!stepped) {
     done = stepped.error();
   } else if (under_way.segment()->damage() == nullptr) {

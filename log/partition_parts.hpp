@@ -1,6 +1,6 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
 // partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp,
-// partition_read.cpp, partition_damage.cpp, partition_digests.cpp and partition_streams.cpp.
+// partition_read.cpp, partition_damage.cpp, partition_digests.cpp, partition_scrub.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -122,6 +122,10 @@ struct PartitionLog::Parts {
   std::unique_ptr<Compaction> compaction;  // under removing: the round under way
   MissingDigests digests;                  // under removing
 
+  // The scrub's.
+  std::unique_ptr<SegmentPass> scrubbed;  // the segment that it is at
+  Offset scrub_next;                      // base of the first that it has not seen in this round
+
   // Whoever has the turn to sync.
   SyncTurn sync_turn;
   std::unique_ptr<SyncedMark> mark;  // null: read-only
@@ -137,7 +141,7 @@ struct PartitionLog::Parts {
                        bool& is_news);
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                             bool& is_news);
-  void note_damage(const Compaction::Reading& reading);
+  bool note_damage(const Compaction::Reading& reading);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
   [[nodiscard]] std::optional<Error> refusal() const;
 
