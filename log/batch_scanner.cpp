@@ -131,7 +131,8 @@ Result<std::optional<ScannedBatch>> BatchScanner::next() {
   }
   if (const std::string fault = neighbour_fault(*header, expected_, epoch_, gaps_below_); !fault.empty()) return corrupt(fault);
 
-  ScannedBatch batch{.header = *header, .position = position_, .bytes = {}};
+  std::ranges::copy(*head, head_.begin());  // the window may move on
+  ScannedBatch batch{.header = *header, .position = position_, .bytes = {}, .head = head_};
   if (depth_ != Depth::headers) {
     const Result<BytesView> bytes = verified(*header);
     if (!bytes) return bytes.error();

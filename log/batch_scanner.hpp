@@ -6,6 +6,7 @@
 // others may append to the file meanwhile, behind `end`.
 #pragma once
 
+#include <array>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -31,6 +32,7 @@ struct ScannedBatch {
   BatchHeader header;
   std::uint64_t position = 0;
   BytesView bytes;  // whole batch with Depth::whole, not to be used otherwise; holds until the next call
+  BytesView head;   // the bytes of its header; holds until the next call
 
   [[nodiscard]] std::uint64_t end_position() const { return position + header.size_bytes(); }
 };
@@ -79,6 +81,7 @@ class BatchScanner {
   LeaderEpoch epoch_;
   Offset gaps_below_;
   std::shared_ptr<const DamageList> damage_;
+  std::array<std::byte, kBatchHeaderBytes> head_{};  // of the batch that was returned last
   Bytes buffer_;
   std::uint64_t buffered_from_ = 0;
   std::size_t buffered_size_ = 0;

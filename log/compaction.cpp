@@ -205,6 +205,7 @@ Result<bool> Compaction::begin_group() {
       Segment::open(log_.storage, log_.directory, group_.front()->base(), log_.options, kCleanedSuffix);
   if (!target) return target.error();
   target_ = std::move(*target);
+  digest_.emplace(target_->base());
   unsynced_bytes_ = 0;
   changed_ = false;
   next_ = group_.front()->base();
@@ -245,6 +246,7 @@ Result<void> Compaction::write(BytesView batch) {
   unsynced_bytes_ += batch.size();
   const std::optional<Timestamp> time = header.records_count > 0 ? std::optional{header.max_timestamp} : std::nullopt;
   Result<void> written = target_->append(batch, header.end_offset().plus(-1), time);
+  if (written) digest_->add(header, batch.first(kBatchHeaderBytes));
   last_batch_.clear();  // it was not the last
   return written;
 }
@@ -261,7 +263,24 @@ Result<Compaction::Turn> Compaction::finish_group() {
   }
   target_->seal();
   if (Result<void> synced = target_->sync(true); !synced) return synced.error();
+  if (Result<void> written = write_digest_of_target(); !written) return written.error();
   return Turn::exchange;
+}
+
+/// Under the name that ends with .cleaned, as its other files.
+Result<void> Compaction::write_digest_of_target() {
+  std::uint32_t generation = 0;
+  for (const std::shared_ptr<Segment>& segment : group_) {
+    const Result<std::optional<SegmentDigest>> before = read_digest(log_.storage, log_.directory, segment->base());
+    if (!before && before.error() == Errc::io) return before.error();
+    if (before && *before) generation = std::max(generation, (*before)->generation);
+  }
+  const std::string path =
+      log_.directory + "/" + segment_file_name(target_->base(), kDigestSuffix) + std::string(kCleanedSuffix);
+  const Result<std::unique_ptr<File>> file = log_.storage.open(path, OpenMode::create);
+  if (!file) return file.error();
+  if (Result<void> written = (*file)->write_at(0, format_digest(digest_->finish(generation + 1))); !written) return written;
+  return (*file)->sync();
 }
 
 void Compaction::exchanged() { target_.reset(); }

@@ -23,6 +23,7 @@
 #include <lungo/log/partition_log.hpp>
 
 #include "compaction_filter.hpp"
+#include "segment_digest.hpp"
 #include "segment_list.hpp"
 
 namespace lungo {
@@ -73,6 +74,7 @@ class Compaction {
   Result<bool> is_left_alone(const Segment& segment);
   Result<void> clean(BytesView batches);
   Result<Turn> finish_group();
+  Result<void> write_digest_of_target();
   Result<void> write(BytesView batch);
   [[nodiscard]] Result<bool> next_joins();
   [[nodiscard]] bool is_last_of_producer(const BatchHeader& header) const;
@@ -92,9 +94,10 @@ class Compaction {
   std::unordered_map<std::int64_t, Offset> last_batches_;  // of each producer: where it begins
   bool too_many_producers_ = false;                        // all their batches stay then
 
-  Segments group_;                   // the sources that are written as one
-  std::shared_ptr<Segment> target_;  // null between groups
-  Bytes last_batch_;                 // of the group as far as it was read: header alone, where nothing else is left of it
+  Segments group_;                      // the sources that are written as one
+  std::shared_ptr<Segment> target_;     // null between groups
+  Bytes last_batch_;                    // of the group as far as it was read: header alone, where nothing else is left of it
+  std::optional<HeaderDigest> digest_;  // of the target
   std::uint64_t unsynced_bytes_ = 0;
   bool changed_ = false;  // a batch of the group
 };

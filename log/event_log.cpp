@@ -54,6 +54,8 @@ Result<FileRange> EventLog::read_range(const TopicPartition& partition, Offset, 
   return not_here(partition.topic, "tell where its records lie in a file");
 }
 
+std::vector<Metric> EventLog::metrics() { return {}; }
+
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 
 Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,

@@ -18,7 +18,7 @@ bool has_limits(const TopicSpec& spec) { return spec.segment_age || spec.retenti
 }  // namespace
 
 Housekeeper::Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks)
-    : ports_(ports), topics_(topics), hooks_(std::move(hooks)) {}
+    : ports_(ports), topics_(topics), hooks_(std::move(hooks)), digests_(topics) {}
 
 void Housekeeper::start() {
   const std::lock_guard lock(mutex_);
@@ -60,6 +60,7 @@ Instant Housekeeper::step(Instant now) {
     return now;
   }
   keep_streams();
+  const Instant next_digest = keep_digests(now);
   if (topics_to_see_.empty() && now >= next_round_) {
     topics_to_see_ = topics_.all();
     std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
@@ -67,7 +68,7 @@ Instant Housekeeper::step(Instant now) {
     failure_logged_ = false;
   }
   look_at_partitions();
-  return topics_to_see_.empty() && streams_.empty() ? next_round_ : now;
+  return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
 }
 
 void Housekeeper::take_what_came() {
@@ -123,6 +124,13 @@ void Housekeeper::keep_streams() {
   const Result<bool> more = partition->log()->keep_streams();
   if (!more) return note(more.error(), "the stream index is made at the next need");
   if (*more) streams_.push_back(std::move(partition));
+}
+
+Instant Housekeeper::keep_digests(Instant now) {
+  std::optional<Error> error;
+  const Instant next = digests_.step(now, error);
+  if (error) note(*error, "the digest of a segment is made after the next start");
+  return next;
 }
 
 void Housekeeper::look_at_partitions() {

@@ -1,5 +1,5 @@
 // The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, the files
-// of deleted segments and topics go, and stream indexes are written and merged.
+// of deleted segments and topics go, stream indexes are written and merged, and digests of sealed segments are made.
 //
 // Each step is a bounded piece of work of each kind. Threads: trimmed(), streams_due() and remove_directories() from any;
 // step() as an Activity.
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "digest_keeper.hpp"
 #include "open_topics.hpp"
 
 namespace lungo {
@@ -54,6 +55,7 @@ class Housekeeper : public Activity {
   void remove_from_directory();
   void remove_segments();
   void keep_streams();
+  Instant keep_digests(Instant now);
   void look_at_partitions();
   void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
   void note(const Result<void>& outcome, std::string_view what);
@@ -69,6 +71,7 @@ class Housekeeper : public Activity {
   std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
+  DigestKeeper digests_;
   bool failure_logged_ = false;  // in this round
 
   std::mutex mutex_;

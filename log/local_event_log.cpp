@@ -29,7 +29,10 @@ std::int64_t milliseconds_between(Instant begin, Instant end) {
 // ---- opening ----
 
 LocalEventLog::LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options)
-    : LogReads(dir->path(), ports), dir_(std::move(dir)), queued_bytes_max_(options.queued_bytes_max) {}
+    : LogReads(dir->path(), ports),
+      dir_(std::move(dir)),
+      queued_bytes_max_(options.queued_bytes_max),
+      scrub_bytes_per_second_(options.scrub_bytes_per_second) {}
 
 Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::string& directory, const LocalOptions& options) {
   const Instant begin = ports.clock.monotonic();
@@ -159,6 +162,10 @@ Result<void> LocalEventLog::start() {
   housekeeper_->remove_directories(dir_->take_deleted_directories());
   housekeeper_->start();
   start_compactor();
+  if (scrub_bytes_per_second_ > 0) {
+    scrubber_ = std::make_unique<Scrubber>(ports(), open_topics_, scrub_bytes_per_second_);
+    scrubber_->start();
+  }
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
   recovery_points_running_ = ports().executor.start(*recovery_points_);
   return {};
@@ -290,6 +297,7 @@ LocalEventLog::~LocalEventLog() {
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
   recovery_points_running_.reset();
+  if (scrubber_) scrubber_->stop();
   compactor_->stop();
   housekeeper_->stop();
   for (const std::unique_ptr<Flusher>& flusher : flushers_) flusher->stop();

@@ -16,6 +16,7 @@
 #include "log_dir.hpp"
 #include "log_reads.hpp"
 #include "recovery_points.hpp"
+#include "scrubber.hpp"
 #include "tail_page.hpp"
 
 namespace lungo {
@@ -34,6 +35,7 @@ class LocalEventLog : public LogReads {
   void append(AppendRequest request, Completion completion) override;
   Result<Appended> append_wait(AppendRequest request, Duration timeout) override;
   Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition) override;
+  std::vector<Metric> metrics() override;
   bool read_only() const override { return false; }
 
  private:
@@ -65,6 +67,7 @@ class LocalEventLog : public LogReads {
 
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
+  const std::uint64_t scrub_bytes_per_second_;
   std::mutex dir_mutex_;            // what changes topics, starts and recovery points, one at a time
   std::int64_t topic_changes_ = 0;  // under dir_mutex_
   std::unique_ptr<TailWriter> tail_;
@@ -82,6 +85,7 @@ class LocalEventLog : public LogReads {
 
   std::unique_ptr<Housekeeper> housekeeper_;
   std::unique_ptr<Compactor> compactor_;
+  std::unique_ptr<Scrubber> scrubber_;  // null: not asked for
   std::unique_ptr<RecoveryPoints> recovery_points_;
   std::unique_ptr<RunningActivity> recovery_points_running_;
 };

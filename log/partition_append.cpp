@@ -185,6 +185,7 @@ Result<void> PartitionLog::Parts::add_segment(Offset base) {
   active = segment->get();
   segments.add(std::move(*segment));
   names_changed.store(true, std::memory_order_release);
+  digests_due.store(true, std::memory_order_release);
   return {};
 }
 

@@ -44,7 +44,8 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
   Compaction& compaction = *parts.compaction;
   const Result<Compaction::Turn> turn = compaction.step(start());
   if (!turn) {
-    if (turn.error() == Errc::corrupt) parts.note_damage(compaction.reading());  // the next round leaves it alone
+    if (turn.error() == Errc::corrupt)
+      static_cast<void>(parts.note_damage(compaction.reading()));  // the next round leaves it alone
     return give_up(turn.error());
   }
   if (*turn == Compaction::Turn::exchange) {

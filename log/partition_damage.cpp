@@ -50,11 +50,11 @@ bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, O
   return note_damage(*list[index], range);
 }
 
-void PartitionLog::Parts::note_damage(const Compaction::Reading& reading) {
+bool PartitionLog::Parts::note_damage(const Compaction::Reading& reading) {
   const std::shared_ptr<const Segments> list = segments.snapshot();
   const auto found = std::ranges::find(*list, reading.segment);
-  if (found == list->end()) return;
-  static_cast<void>(note_damage(*list, static_cast<std::size_t>(found - list->begin()), reading.begin, reading.end));
+  if (found == list->end()) return false;
+  return note_damage(*list, static_cast<std::size_t>(found - list->begin()), reading.begin, reading.end);
 }
 
 bool PartitionLog::Parts::note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range) {

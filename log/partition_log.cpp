@@ -35,6 +35,7 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   parts->start = std::max(options.start, log->begin).value();
   parts->written_end = parts->synced_end = log->end.value();
   if (!log->segments.empty()) parts->active = log->segments.back().get();
+  parts->digests_due = !options.read_only && log->segments.size() > 1;
   parts->segments.assign(std::move(log->segments));
   parts->damage_on_disk = log->damage;
   parts->damage.assign(std::move(log->damage));

@@ -1,6 +1,6 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
 // partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp,
-// partition_read.cpp, partition_damage.cpp and partition_streams.cpp.
+// partition_read.cpp, partition_damage.cpp, partition_digests.cpp, partition_scrub.cpp and partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include "compaction.hpp"
 #include "damage.hpp"
 #include "epoch_history.hpp"
+#include "missing_digests.hpp"
 #include "partition_producers.hpp"
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
@@ -97,6 +98,7 @@ struct PartitionLog::Parts {
   std::atomic<std::uint64_t> written_bytes{0};  // since opening
   std::atomic<std::uint64_t> synced_bytes{0};   // of those
   std::atomic<bool> names_changed{false};       // the directory is to be synced
+  std::atomic<bool> digests_due{false};         // a segment may be sealed that has none
 
   PartitionProducers producers;  // the owner's, but for its sync()
 
@@ -118,6 +120,11 @@ struct PartitionLog::Parts {
   std::mutex removing;                     // before sync_turn; held while files go, and for a step of compaction
   std::vector<std::string> set_aside;      // under removing: files that go next
   std::unique_ptr<Compaction> compaction;  // under removing: the round under way
+  MissingDigests digests;                  // under removing
+
+  // The scrub's.
+  std::unique_ptr<SegmentPass> scrubbed;  // the segment that it is at
+  Offset scrub_next;                      // base of the first that it has not seen in this round
 
   // Whoever has the turn to sync.
   SyncTurn sync_turn;
@@ -138,7 +145,7 @@ struct PartitionLog::Parts {
                                bool& is_news);
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                             bool& is_news);
-  void note_damage(const Compaction::Reading& reading);
+  bool note_damage(const Compaction::Reading& reading);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
   [[nodiscard]] std::optional<Error> refusal() const;
 
@@ -160,6 +167,7 @@ struct PartitionLog::Parts {
   Result<void> make_durable(Offset target);
   Result<void> follow(Offset end);
   void find_last_batch_crc();
+  [[nodiscard]] Offset synced_names() const;
   void trim(Offset new_start);
   Result<void> exchange(Compaction& round);
   void put_in_list(const Compaction& round);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/logger.hpp"
+#include "segment_digest.hpp"
 #include "segment_directory.hpp"
 #include "segment_swap.hpp"
 #include "synced_mark.hpp"
@@ -380,6 +381,7 @@ class Recovery {
       for (std::size_t i = log_.segments.size(); i-- > index + 1;) {
         if (Result<void> removed = remove_segment(storage_, directory_, log_.segments[i]->base()); !removed) return removed;
       }
+      if (Result<void> removed = remove_digest(storage_, directory_, segment.base()); !removed) return removed;
       if (Result<void> cut = segment.cut(scanned.position); !cut) return cut;
     }
     log_.segments.resize(index + 1);

@@ -1,6 +1,7 @@
 // PartitionLog: cutting the log back to an earlier end.
 
 #include "partition_parts.hpp"
+#include "segment_digest.hpp"
 #include "segment_directory.hpp"
 
 namespace lungo {
@@ -9,6 +10,7 @@ Result<void> PartitionLog::truncate_to(Offset end) {
   if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
   const std::lock_guard no_exchange(parts_->removing);  // what would be put in place may be what is cut
   parts_->compaction.reset();
+  parts_->digests.forget_from(end);
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   if (end < start() || end > written_end()) {
     return Error{Errc::invalid_argument, "can't cut " + parts_->directory + " at offset " + std::to_string(end.value())};
@@ -39,6 +41,7 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   }
   if (Result<void> removed = producers.cut(end); !removed) return removed;
   const Offset base = list[index]->base();
+  if (Result<void> removed = remove_digest(ports.storage, directory, base); !removed) return removed;
   if (Result<void> cut_off = list[index]->cut(position); !cut_off) return cut_off;
   // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
   const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);

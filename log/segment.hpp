@@ -115,6 +115,8 @@ class Segment {
                               const PassDamage& pass = {});
   /// The same from the start, header by header and without a trace.
   Result<SegmentScan> walk_headers(const std::function<void(const BatchHeader&)>& note) const;
+  /// Scans all of it as it is now, for who holds it meanwhile.
+  [[nodiscard]] BatchScanner scan_all(BatchScanner::Depth depth) const { return scanner(depth, {0, base_}); }
   /// Writes everything behind the batch border at `from` (all, if it is none) once more, as it is: after a failed sync the
   /// cache may hold pages that count as clean and are not on disk. Errors: corrupt, no_space, io.
   Result<void> write_again(Offset from);

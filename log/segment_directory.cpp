@@ -4,12 +4,13 @@
 #include <array>
 
 #include "segment.hpp"
+#include "segment_digest.hpp"
 #include "stream_run_files.hpp"
 
 namespace lungo {
 namespace {
 
-constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kTxnIndexSuffix};
+constexpr std::array kSidecarSuffixes{kIndexSuffix, kTimeIndexSuffix, kTxnIndexSuffix, kDigestSuffix};
 
 bool is_left_over(const std::string& name, const std::vector<Offset>& bases) {
   if (name.ends_with(kTemporarySuffix) || name.ends_with(kDeletedSuffix)) return true;
@@ -40,6 +41,10 @@ Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& d
   for (const DirEntry& entry : *entries) {
     if (entry.is_directory || !is_left_over(entry.name, bases)) continue;
     if (Result<void> removed = remove_if_present(storage, directory + "/" + entry.name); !removed) return removed.error();
+  }
+  // The last one is appended to.
+  if (!bases.empty()) {
+    if (Result<void> removed = remove_digest(storage, directory, bases.back()); !removed) return removed.error();
   }
   return bases;
 }

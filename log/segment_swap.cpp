@@ -9,6 +9,7 @@
 #include "base/logger.hpp"
 #include "batch_scanner.hpp"
 #include "segment.hpp"
+#include "segment_digest.hpp"
 #include "segment_directory.hpp"
 
 namespace lungo {
@@ -204,7 +205,7 @@ Result<void> rename_end(Storage& storage, const std::string& path, std::string_v
 }  // namespace
 
 Result<void> prepare_swap(Storage& storage, const std::string& directory, Offset base) {
-  for (const std::string_view suffix : {kIndexSuffix, kTimeIndexSuffix}) {
+  for (const std::string_view suffix : {kIndexSuffix, kTimeIndexSuffix, kDigestSuffix}) {
     const std::string path = directory + "/" + segment_file_name(base, suffix);
     if (Result<void> renamed = rename_end(storage, path, kCleanedSuffix, kSwapSuffix); !renamed) return renamed;
   }
@@ -225,7 +226,7 @@ Result<void> put_in_place(Storage& storage, const std::string& directory, std::s
   }
   // As in put_in_place() above: nothing comes back beside what has its place, and behind the log nothing is removed any more.
   if (Result<void> durable = storage.sync_directory(directory); !durable) return durable;
-  for (const std::string_view suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix}) {
+  for (const std::string_view suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kDigestSuffix}) {
     const std::string path = directory + "/" + segment_file_name(replaced.front(), suffix);
     if (Result<void> renamed = rename_end(storage, path, kSwapSuffix, ""); !renamed) return renamed;
     if (suffix != kLogSuffix) continue;

@@ -1,5 +1,6 @@
 #include <lungo/log/storage.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace lungo {
@@ -18,6 +19,32 @@ Result<void> write_new_file(Storage& storage, const std::string& path, BytesView
 }
 
 }  // namespace
+
+Result<bool> Storage::is_locked(const std::string& path) {
+  return Error{Errc::unsupported, "who holds " + path + " can't be told"};
+}
+
+Result<void> Storage::copy(const std::string& from, const std::string& to, std::uint64_t bytes) {
+  const Result<std::unique_ptr<File>> source = open(from, OpenMode::read);
+  if (!source) return source.error();
+  const Result<std::unique_ptr<File>> target = open(to, OpenMode::create_new);
+  if (!target) return target.error();
+  constexpr std::uint64_t kPieceBytes = 1u << 20;
+  Bytes piece(std::min(kPieceBytes, bytes));
+  for (std::uint64_t done = 0; done < bytes;) {
+    const std::size_t wanted = std::min<std::uint64_t>(piece.size(), bytes - done);
+    const Result<std::size_t> read = (*source)->read_at(done, std::span{piece}.first(wanted));
+    if (!read) return read.error();
+    if (*read == 0) break;
+    if (Result<void> written = (*target)->write_at(done, BytesView{piece}.first(*read)); !written) return written;
+    done += *read;
+  }
+  return {};
+}
+
+Result<void> Storage::link(const std::string& from, const std::string& to) {
+  return Error{Errc::unsupported, from + " can't have the name " + to + " as well"};
+}
 
 std::string parent_directory(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();

@@ -25,6 +25,7 @@ namespace {
 constexpr mode_t kDirectoryMode = 0700;  // a log may hold personal data
 constexpr mode_t kFileMode = 0600;
 constexpr std::size_t kHolderBytesMax = 512;
+constexpr std::size_t kCopiedBytesMax = 64u << 20;  // in one call
 
 /// The system's refusal as an Error: what was tried, on which path, and the system's words.
 Error os_error(int code, std::string_view action, const std::string& path) {
@@ -268,6 +269,45 @@ class PosixStorage : public Storage {
     if (Result<void> emptied = file.truncate(0); !emptied) return emptied.error();
     if (Result<void> written = file.write_at(0, as_bytes(holder)); !written) return written.error();
     return std::make_unique<PosixLock>(std::move(*fd));
+  }
+
+  Result<bool> is_locked(const std::string& path) override {
+    const Result<Descriptor> fd = open_descriptor(path, O_RDONLY);
+    if (!fd) return fd.error() == Errc::not_found ? Result<bool>{false} : fd.error();
+    struct flock whole {};
+    whole.l_type = F_RDLCK;
+    whole.l_whence = SEEK_SET;
+    if (retry_interrupted([&] { return ::fcntl(fd->get(), F_OFD_GETLK, &whole); }) < 0) return os_error(errno, "look at", path);
+    return whole.l_type != F_UNLCK;
+  }
+
+  Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes) override {
+    {
+      const Result<Descriptor> source = open_descriptor(from, O_RDONLY);
+      if (!source) return source.error();
+      const Result<Descriptor> target = open_descriptor(to, O_WRONLY | O_CREAT | O_EXCL);
+      if (!target) return target.error();
+      std::uint64_t done = 0;
+      ssize_t n = 1;
+      while (done < bytes && n > 0) {
+        const std::size_t wanted = std::min<std::uint64_t>(bytes - done, kCopiedBytesMax);
+        n = retry_interrupted([&] { return ::copy_file_range(source->get(), nullptr, target->get(), nullptr, wanted, 0); });
+        if (n > 0) done += static_cast<std::uint64_t>(n);
+      }
+      if (n >= 0) return {};
+      const bool can_not = errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS;
+      if (!can_not || done > 0) return os_error(errno, "copy to " + to + " from", from);
+    }
+    if (Result<void> removed = remove(to); !removed) return removed;
+    return Storage::copy(from, to, bytes);
+  }
+
+  Result<void> link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    if (errno == EXDEV || errno == EPERM || errno == EMLINK) {
+      return Error{Errc::unsupported, std::string(os_error(errno, "link " + to + " to", from).text())};
+    }
+    return os_error(errno, "link " + to + " to", from);
   }
 
   [[nodiscard]] std::size_t open_files_max() const override {

@@ -5,11 +5,13 @@
 
 #include <lungo/log/log_text.hpp>
 
+#include "log_backup.hpp"
 #include "log_consume.hpp"
 #include "log_dump.hpp"
 #include "log_produce.hpp"
 #include "log_stat.hpp"
 #include "log_topics.hpp"
+#include "log_verify.hpp"
 #include "stop_signals.hpp"
 
 namespace lungo {
@@ -25,6 +27,9 @@ struct Arguments {
   ConsumeOptions consume;
   DumpOptions dump;
   StatOptions stat;
+  VerifyToolOptions verify;
+  BackupToolOptions backup;
+  RestoreToolOptions restore;
 };
 
 void describe(CLI::App& app, Arguments& arguments) {
@@ -37,16 +42,21 @@ void describe(CLI::App& app, Arguments& arguments) {
       "  lungo log topics create greetings --dir data\n"
       "  echo 'hello' | lungo log produce greetings --dir data\n"
       "  lungo log consume greetings --dir data\n"
-      "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump "
-      "and\n"
-      "stat only read, beside a program that writes; the others need the directory for themselves.\n"
+      "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump, "
+      "stat,\n"
+      "verify and backup only read, beside a program that writes; the others need the directory for themselves.\n"
       "Exit status: 0 done, or who reads the output has seen enough; 1 not there, damaged or failed, the reason is on stderr;\n"
-      "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done.");
+      "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done. verify: 1 something "
+      "is wrong;\n"
+      "2 it could not be checked.");
   describe_topics(app, arguments.topics);
   describe_produce(app, arguments.produce);
   describe_consume(app, arguments.consume);
   describe_dump(app, arguments.dump);
   describe_stat(app, arguments.stat);
+  describe_verify(app, arguments.verify);
+  describe_backup(app, arguments.backup);
+  describe_restore(app, arguments.restore);
 }
 
 /// The command that was reached, and those above it.
@@ -108,6 +118,9 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
     return run_consume(arguments.tool, arguments.consume, signals);
   }
   if (name == "dump") return run_dump(arguments.tool, arguments.dump, out);
+  if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
+  if (name == "backup") return run_backup(arguments.tool, arguments.backup, out);
+  if (name == "restore") return run_restore(arguments.tool, arguments.restore, out);
   const Result<void> done =
       name == "stat" ? run_stat(arguments.tool, arguments.stat, out)
                      : run_topics(command->get_subcommands().front()->get_name(), arguments.tool, arguments.topics, out);
@@ -115,7 +128,8 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   return 0;
 }
 
-int status_of(const Error& error) {
+int status_of(const Error& error, const CLI::App& app) {
+  if (app.get_subcommands().front()->get_name() == "verify") return 2;
   if (error == Errc::invalid_argument) return 2;
   return error == Errc::no_space ? kExitDiskFull : 1;
 }
@@ -137,7 +151,7 @@ int run_log_tool(int argc, const char* const* argv) {
   const Result<int> done = run(app, arguments, out);
   if (!done) std::fprintf(stderr, "%s: %s\n", kProgram, printable(done.error()).c_str());
   if (!out.close(kProgram)) return 1;
-  return done ? *done : status_of(done.error());
+  return done ? *done : status_of(done.error(), app);
 }
 
 }  // namespace lungo

@@ -6,9 +6,9 @@
 
 #include <lungo/log/compression.hpp>
 
+#include "../segment_walk.hpp"
 #include "../storage_posix.hpp"
 #include "record_text.hpp"
-#include "segment_walk.hpp"
 
 namespace lungo {
 namespace {

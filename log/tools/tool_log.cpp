@@ -18,7 +18,7 @@ Result<std::shared_ptr<EventLog>> open_writer(const std::string& directory) {
   if (log || log.error() != Errc::locked) return log;
   return Error{Errc::locked, std::string(log.error().text()) +
                                  "; one process at a time writes a data directory: stop that one, or let it do this. "
-                                 "topics list, topics describe, consume, dump and stat work beside it"};
+                                 "topics list, topics describe, consume, dump, stat, verify and backup work beside it"};
 }
 
 /// Whether something lies there that a data directory would get mixed with.

@@ -6,6 +6,7 @@
 
 #include "base/byte_order.hpp"
 #include "segment.hpp"
+#include "segment_digest.hpp"
 #include "segment_directory.hpp"
 #include "tests/log/partition_fixture.hpp"
 
@@ -35,11 +36,41 @@ std::vector<std::pair<std::int64_t, std::int64_t>> pairs_of(SimDisk& disk, const
   return pairs;
 }
 
+/// Each digest is that of its segment, which another one follows. Returns how many there are.
+inline int expect_digests_of_segments(SimDisk& disk, const std::string& directory, const PartitionOptions& options) {
+  int found = 0;
+  const std::vector<Offset> bases = list_segments(disk, directory, false).value();
+  for (const DirEntry& entry : disk.list(directory).value()) {
+    if (!entry.name.ends_with(kDigestSuffix)) continue;
+    const std::optional<Offset> base = segment_base(entry.name, kDigestSuffix);
+    EXPECT_TRUE(base && std::ranges::binary_search(bases, *base) && *base != bases.back()) << entry.name;
+    if (!base || !std::ranges::binary_search(bases, *base)) continue;
+    const Result<std::optional<SegmentDigest>> noted = read_digest(disk, directory, *base);
+    EXPECT_TRUE(noted && *noted) << entry.name;
+    if (!noted || !*noted) continue;
+    PartitionOptions reading = options;
+    reading.read_only = true;
+    const std::shared_ptr<Segment> segment = Segment::open(disk, directory, *base, reading).value();
+    HeaderDigest digest{*base};
+    BatchScanner scan = segment->scan_all(BatchScanner::Depth::checked);
+    for (;;) {
+      const Result<std::optional<ScannedBatch>> batch = scan.next();
+      EXPECT_TRUE(batch) << batch.error();
+      if (!batch || !*batch) break;
+      digest.add((*batch)->header, (*batch)->head);
+    }
+    EXPECT_EQ(difference(noted->value(), digest.finish()), "") << entry.name;
+    ++found;
+  }
+  return found;
+}
+
 /// The indexes are those that reading the log makes. The time index may have more: a segment that is sealed or closed ends it
 /// with its largest time.
 inline void expect_indexes_as_rebuilt(const SimDisk& disk, const std::string& directory, const PartitionOptions& options) {
   const std::unique_ptr<SimDisk> found = disk.after_kill();
   const std::unique_ptr<SimDisk> rebuilt = disk.after_kill();
+  expect_digests_of_segments(*found, directory, options);
   for (const Offset base : list_segments(*rebuilt, directory, false).value()) {
     const std::shared_ptr<Segment> segment = Segment::open(*rebuilt, directory, base, options).value();
     std::vector<std::pair<std::int64_t, std::int64_t>> largest_times;  // each new largest time and its batch's last offset

@@ -17,7 +17,8 @@ namespace lungo::test {
 namespace {
 
 constexpr std::string_view kScript =
-    "aaamaaamaammmaskaammmsadgmatmgasmaamcmmaaasmmmaxammdskgmaaaspmmmaatmdaasmmmmxmacaodgsmkaatmmaadcmmspagasmodgagamdpos";
+    "aaamaaamaammmaskeeaammmsadgmatmgasmeaamcmmaaasemmmaxammdskegmaaaspmmmaatmdaasmmmemxmacaeodgsmkaatmmaadcmmespagasmod"
+    "gagamdpos";
 
 /// What is known of the partition.
 struct Truth {
@@ -78,6 +79,9 @@ class Script {
         break;
       case 'm':
         ASSERT_TRUE(log_->keep_streams());
+        break;
+      case 'e':
+        for (int steps = 0; steps < 3; ++steps) ASSERT_TRUE(log_->keep_digests());
         break;
       case 'o':
         ASSERT_TRUE(log_->roll());

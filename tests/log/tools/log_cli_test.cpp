@@ -20,7 +20,10 @@ const std::vector<std::vector<std::string>> kCommands{{"topics", "create"},
                                                       {"produce"},
                                                       {"consume"},
                                                       {"dump"},
-                                                      {"stat"}};
+                                                      {"stat"},
+                                                      {"verify"},
+                                                      {"backup"},
+                                                      {"restore"}};
 
 TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
   for (std::vector<std::string> command : kCommands) {
@@ -33,7 +36,8 @@ TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
   }
   const Finished help = log({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "--dir", "--json", "Exit status", "Begin with:"})
+  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "verify", "backup", "restore", "--dir", "--json",
+                           "Exit status", "Begin with:"})
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
 }
 
@@ -42,7 +46,8 @@ TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
       {{"consume", "orders", "--folow"}, "no option --folow; did you mean --follow?\n`lungo log consume --help` says"},
       {{"produce", "orders", "--key-seperator=:"}, "no option --key-seperator; did you mean --key-separator?\n"},
       {{"topics", "create", "orders", "--jsn"}, "no option --jsn; did you mean --json?\n`lungo log topics create --help` says"},
-      {{"cosnume", "orders"}, "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat\n"},
+      {{"cosnume", "orders"},
+       "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat, verify, backup, restore\n"},
       {{"topics", "lst"}, "no command lst; did you mean list? There are create, list, describe, alter, delete\n"},
       {{"topics"}, "A subcommand is required"},
       {{"consume"}, "TOPIC is required"},

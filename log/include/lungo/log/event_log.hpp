@@ -16,6 +16,7 @@
 
 #include <lungo/log/compression.hpp>
 #include <lungo/log/file_range.hpp>
+#include <lungo/log/metrics.hpp>
 #include <lungo/log/ports.hpp>
 #include <lungo/log/record_batch.hpp>
 #include <lungo/log/result.hpp>
@@ -239,6 +240,9 @@ class EventLog {
 
   /// What is known to be lost of the partition, ascending. That is what opening found, and what reads have run into since.
   virtual std::vector<DamagedRange> damage(const TopicPartition& partition);
+
+  /// What it can tell of itself in numbers; empty where it counts nothing.
+  virtual std::vector<Metric> metrics();
 
   /// As of now; of a log opened read-only `synced` and `written` are what it has followed its writer to. Errors: not_found.
   virtual Result<Ends> ends(const TopicPartition& partition) = 0;

@@ -24,6 +24,9 @@ struct LocalOptions {
   /// Files that are kept open at once, however many segments there are; at most half of what the process may open counts. More
   /// cost no more memory than a descriptor each, fewer cost opening them again. Not with `read_only`, where each stays open.
   std::size_t open_files_max = 4096;
+  /// In the background everything is read again and again, at most so many bytes a second, so that rot is found before somebody
+  /// needs what it hit: EventLog::damage() and metrics() tell. 0: never. Not with `read_only`.
+  std::uint64_t scrub_bytes_per_second = 0;
 };
 
 /// Opens or creates the data directory, recovering what a crash left behind.

@@ -76,6 +76,14 @@ struct CompactionRound {
   std::size_t step_bytes = 1u << 20;           // about so much is read or written in a step
 };
 
+/// What a step of a scrub has found.
+struct Scrubbed {
+  std::uint64_t bytes = 0;      // that were read
+  bool is_done = false;         // all that was there has been read; the next call begins at the start again
+  bool found_damage = false;    // that nobody knew of
+  bool digest_differs = false;  // a segment is whole, and not as its digest says
+};
+
 class PartitionLog {
  public:
   /// Opens `directory`, made when absent. With a `clean` that fits nothing is scanned. Otherwise every segment that reaches
@@ -135,6 +143,15 @@ class PartitionLog {
   /// Goes one bounded step towards a stream index that is whole, on disk, and in few files. True: there is more to do. Errors:
   /// corrupt (the log), no_space, io: what was to be done is found again by a later step.
   Result<bool> keep_streams();
+  /// Whether keep_digests() is worth a call.
+  [[nodiscard]] bool digests_due() const;
+  /// Goes one bounded step towards a digest of each sealed segment that is synced and whole (segment_digest.hpp). How many
+  /// bytes of batches it has read; nothing when there is nothing to do by now. One caller at a time. Errors: no_space, io: that
+  /// segment's is made after the next opening.
+  Result<std::optional<std::uint64_t>> keep_digests();
+  /// Reads about so many bytes more of all there is, without trust in what was read before, and compares whole segments with
+  /// their digests. Damage becomes a hole, as when a reader meets it. One caller at a time. Errors: io.
+  Result<Scrubbed> scrub(std::uint64_t bytes);
   /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
   /// a reader. Before the first append.
   void when_streams_are_due(std::function<void()> wake);

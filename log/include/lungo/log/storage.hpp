@@ -77,6 +77,13 @@ class Storage {
   /// Takes the lock file `path` (made when absent) and writes `holder` into it. Errors: locked, whose text has the holder's
   /// line; io.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) = 0;
+  /// Whether somebody holds that lock, without a trace. Errors: unsupported where that can't be told; io.
+  virtual Result<bool> is_locked(const std::string& path);
+  /// Makes `to`, which is not there yet, of the first `bytes` of `from`, or of as many as it has; file systems that can share
+  /// the blocks. Not durable. Errors: not_found, already_exists, no_space, io.
+  virtual Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes);
+  /// Gives the file `from` the second name `to`. Errors: unsupported where that can't be; not_found, already_exists, io.
+  virtual Result<void> link(const std::string& from, const std::string& to);
   /// How many files this process may have open at once, as far as it is known.
   [[nodiscard]] virtual std::size_t open_files_max() const { return std::numeric_limits<std::size_t>::max(); }
 };

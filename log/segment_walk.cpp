@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "../batch_layout.hpp"
-#include "../batch_scanner.hpp"
+#include "batch_layout.hpp"
+#include "batch_scanner.hpp"
 
 namespace lungo {
 namespace {
@@ -21,17 +21,52 @@ class Walk {
       : file_(file), size_(size), visitor_(visitor), looks_left_(kWindowBytes + kLooksPerByte * size), scratch_(kWindowBytes) {}
 
   Result<WalkCounts> run() {
+    std::uint64_t damaged_up_to = 0;
     for (bool more = true; more && position_ < size_;) {
+      // Not between damage and damage: there a window would be read for a batch or two.
+      if (damaged_up_to == 0 || position_ - damaged_up_to >= kWindowBytes) {
+        const Result<bool> went = take_whole_ones();
+        if (!went) return went.error();
+        more = *went;
+        if (!more || position_ >= size_) break;
+      }
+      const std::uint64_t damaged_before = counts_.damaged;
       const Result<std::optional<BatchHeader>> header = header_at(position_);
       if (!header) return header.error();
       const Result<bool> went = *header && (*header)->size_bytes() <= size_ - position_ ? take(**header) : skip_from(*header);
       if (!went) return went.error();
       more = *went;
+      if (counts_.damaged != damaged_before) damaged_up_to = std::max<std::uint64_t>(position_, 1);
     }
     return counts_;
   }
 
  private:
+  /// As far as all is well, in one read of a window each.
+  Result<bool> take_whole_ones() {
+    BatchScanner scan{file_, {}, BatchScanner::Depth::whole, position_, size_, expected_, epoch_, kGapsAnywhere};
+    for (bool more = true; more;) {
+      const Result<std::optional<ScannedBatch>> next = scan.next();
+      if (!next && next.error() != Errc::corrupt) return next.error();
+      if (!next || !*next) break;
+      const BatchHeader& header = (*next)->header;
+      count(header);
+      position_ = scan.position();
+      more = visitor_.batch(
+          {.header = header, .position = (*next)->position, .crc_holds = true, .fault = {}, .bytes = (*next)->bytes});
+      if (!more) return false;
+    }
+    return true;
+  }
+
+  /// A batch whose CRC holds.
+  void count(const BatchHeader& header) {
+    ++counts_.batches;
+    expected_ = std::max(expected_, header.end_offset());
+    epoch_ = std::max(epoch_, header.epoch);
+    counts_.records += header.is_control() ? 0 : static_cast<std::uint64_t>(header.records_count);
+  }
+
   /// Nothing where no header can be.
   Result<std::optional<BatchHeader>> header_at(std::uint64_t position) {
     if (size_ - position < kBatchHeaderBytes) return std::optional<BatchHeader>{};
@@ -67,11 +102,10 @@ class Walk {
       const Result<std::size_t> read = file_.read_at(position_, bytes);
       if (!read) return read.error();
       batch.bytes = bytes;
-      expected_ = std::max(expected_, header.end_offset());
-      epoch_ = std::max(epoch_, header.epoch);
-      counts_.records += header.is_control() ? 0 : static_cast<std::uint64_t>(header.records_count);
+      count(header);
+    } else {
+      ++counts_.batches;
     }
-    ++counts_.batches;
     if (!*holds || !batch.fault.empty()) ++counts_.damaged;
     position_ += header.size_bytes();
     return visitor_.batch(batch);

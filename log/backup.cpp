@@ -1,0 +1,279 @@
+#include <lungo/log/backup.hpp>
+
+#include <algorithm>
+#include <map>
+
+#include "backup_manifest.hpp"
+#include "backup_partition.hpp"
+#include "log_dir.hpp"
+#include "partition_directories.hpp"
+#include "storage_posix.hpp"
+#include "tail_page.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr std::string_view kMetaFile = "lungo.meta";
+constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
+constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
+constexpr std::uint64_t kOtherFileBytesMax = 16u << 20;
+
+/// Real ports, or the caller's storage.
+struct Machine {
+  explicit Machine(const BackupOptions& options)
+      : own(options.ports == nullptr ? make_posix_storage() : nullptr),
+        storage(options.ports == nullptr ? *own : options.ports->storage),
+        now(options.ports == nullptr ? std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())
+                                     : options.ports->clock.now()) {}
+  const std::unique_ptr<Storage> own;
+  Storage& storage;
+  const Timestamp now;
+};
+
+/// Makes it, or finds it empty. Errors: already_exists; no_space, io.
+Result<void> make_empty(Storage& storage, const std::string& directory) {
+  const Result<std::vector<DirEntry>> entries = storage.list(directory);
+  if (entries && !entries->empty()) {
+    return Error{Errc::already_exists,
+                 directory + " is not empty: " + entries->front().name + " is there; name a new directory"};
+  }
+  if (!entries && entries.error() != Errc::not_found) return entries.error();
+  return make_directories_durably(storage, directory);
+}
+
+/// What belongs to a program beside the log, and can't be made again: its secrets, say. Not what belongs to a store, which can.
+bool is_of_a_program(const DirEntry& entry) {
+  if (entry.is_directory || entry.name.starts_with('.') || entry.name.starts_with("lungo.")) return false;
+  for (const std::string_view name : {"tail", "stores", "meta.properties"}) {
+    if (entry.name == name) return false;
+  }
+  for (const std::string_view end : {".db", ".db-wal", ".db-shm", ".db-journal", ".db.lock", ".tmp", "-checkpoint"}) {
+    if (entry.name.ends_with(end)) return false;
+  }
+  return true;
+}
+
+class Backup {
+ public:
+  Backup(Machine& machine, const std::string& directory, const std::string& to, const BackupOptions& options)
+      : storage_(machine.storage), directory_(directory), to_(to), options_(options) {
+    manifest_.taken_ms = machine.now.time_since_epoch().count();
+  }
+
+  Result<BackupReport> run() {
+    if (Result<void> looked = look(); !looked) return looked.error();
+    if (Result<void> made = make_empty(storage_, to_); !made) return made.error();
+    if (Result<void> copied = copy_partitions(); !copied) return copied.error();
+    if (Result<void> written = write_checkpoints(); !written) return written.error();
+    if (Result<void> copied = copy_others(); !copied) return copied.error();
+    if (Result<void> written = write_tail(); !written) return written.error();
+    // These two make it a data directory, and the manifest a backup.
+    if (Result<void> written = write(kTopicsFile, format_topics(topics_)); !written) return written.error();
+    if (Result<void> written = write(kMetaFile, meta_); !written) return written.error();
+    const std::string manifest = format_manifest(manifest_);
+    if (Result<void> done = write_file_atomically(storage_, to_ + "/" + std::string(kBackupFile), as_bytes(manifest)); !done) {
+      return done.error();
+    }
+    report_.files = manifest_.files.size();
+    for (const BackedUpFile& file : manifest_.files) report_.bytes += file.size;
+    return report_;
+  }
+
+ private:
+  /// Takes down where it is going to end, before anything is copied: in all partitions at nearly one moment.
+  Result<void> look() {
+    const Result<bool> is_locked = storage_.is_locked(directory_ + "/.lock");
+    const bool may_be_written = !is_locked || *is_locked;
+    const Result<TailState> tail = read_tail(storage_, directory_ + "/tail");
+    Result<std::unique_ptr<LogDir>> dir = LogDir::open_reader(storage_, directory_);
+    if (!dir) return dir.error();
+    dir_ = std::move(*dir);
+    topics_ = dir_->topics();
+    manifest_.directory_id = dir_->id();
+    manifest_.epoch = dir_->epoch().value();
+    // Nobody writes: the page may be from before a power cut, and all that is whole counts.
+    if (may_be_written && tail && tail->incarnation == dir_->epoch() && !tail->in_order) tail_ = tail->places;
+    const Result<Bytes> meta = read_file(storage_, directory_ + "/" + std::string(kMetaFile), kFileBytesMax);
+    if (!meta) return meta.error();
+    meta_ = std::string(as_text(*meta));
+    if (Result<void> noted = note_reach(); !noted) return noted;
+    const Result<OffsetsByPartition> cleaned = read_checkpoint(kCleanedEndFile);
+    if (cleaned) cleaned_ = *cleaned;  // before: it must not promise more than the copy has
+    return {};
+  }
+
+  Result<void> note_reach() {
+    for (const TopicEntry& topic : topics_) {
+      if (topic.info.spec.ack_level != AckLevel::isr) continue;
+      for (std::int32_t number = 0; number < topic.info.spec.partitions; ++number) {
+        const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
+        const Result<std::optional<LogReach>> reach = reach_of(storage_, directory_ + "/" + to_string(partition));
+        if (!reach && reach.error() == Errc::io) return reach.error();
+        if (reach && *reach) reach_.emplace(partition, **reach);
+      }
+    }
+    return {};
+  }
+
+  Result<OffsetsByPartition> read_checkpoint(std::string_view name) {
+    const std::string path = directory_ + "/" + std::string(name);
+    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+    if (!bytes && bytes.error() == Errc::not_found) return OffsetsByPartition{};
+    return bytes ? parse_checkpoint(path, *bytes) : Result<OffsetsByPartition>{bytes.error()};
+  }
+
+  Result<void> copy_partitions() {
+    for (std::size_t i = 0; i < topics_.size();) {
+      const Result<bool> copied = copy_topic(topics_[i]);
+      if (!copied) return copied.error();
+      if (*copied) {
+        ++i;
+      } else {
+        topics_.erase(topics_.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    return {};
+  }
+
+  /// False: it was deleted meanwhile.
+  Result<bool> copy_topic(const TopicEntry& topic) {
+    const std::size_t files_before = manifest_.files.size();
+    const std::size_t partitions_before = manifest_.partitions.size();
+    const std::vector<std::size_t> places = tail_place_numbers(topic);
+    for (std::int32_t number = 0; number < topic.info.spec.partitions; ++number) {
+      const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
+      const std::size_t place = places[static_cast<std::size_t>(number)];
+      const Result<void> copied = copy_partition(topic, partition, place);
+      if (copied) continue;
+      const Result<bool> is_gone = is_deleted(topic);
+      if (!is_gone) return is_gone.error();
+      if (!*is_gone) return copied.error();
+      for (std::int32_t made = 0; made <= number; ++made) {
+        const std::string path = to_ + "/" + to_string(TopicPartition{topic.info.spec.name, PartitionId{made}});
+        if (Result<void> removed = storage_.remove_all(path); !removed) return removed.error();
+      }
+      manifest_.files.resize(files_before);
+      manifest_.partitions.resize(partitions_before);
+      return false;
+    }
+    return true;
+  }
+
+  Result<bool> is_deleted(const TopicEntry& topic) {
+    const Result<std::unique_ptr<LogDir>> now = LogDir::open_reader(storage_, directory_);
+    if (!now) return now.error();
+    return std::ranges::none_of((*now)->topics(), [&](const TopicEntry& entry) { return entry.info.id == topic.info.id; });
+  }
+
+  Result<void> copy_partition(const TopicEntry& topic, const TopicPartition& partition, std::size_t place) {
+    PartitionCopy copy{.storage = storage_,
+                       .from = directory_ + "/" + to_string(partition),
+                       .to = to_ + "/" + to_string(partition),
+                       .name = to_string(partition),
+                       .gaps = topic.gaps || topic.info.spec.compact,
+                       .hard_links = options_.kind == BackupKind::hard_links,
+                       .read_some = options_.read_some};
+    // A record of a topic of `isr` may be acknowledged before the page tells of it.
+    if (const auto reach = reach_.find(partition); reach != reach_.end()) {
+      copy.reach = reach->second;
+    } else if (place < tail_.size()) {
+      copy.end = tail_[place].end;
+    }
+    copy.synced =
+        std::max(dir_->recovery_point(partition), dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0});
+    copy.start = [this, &partition] {
+      const Result<OffsetsByPartition> starts = read_checkpoint(kLogStartFile);
+      const auto found = starts ? starts->find(partition) : OffsetsByPartition::const_iterator{};
+      return starts && found != starts->end() ? found->second : Offset{0};
+    };
+    const Result<CopiedPartition> copied = copy_partition_files(copy);
+    if (!copied) return copied.error();
+    for (const BackedUpFile& file : copied->files)
+      manifest_.files.push_back({copy.name + "/" + file.path, file.size, file.hash});
+    manifest_.partitions.push_back({copy.name, copied->start, copied->end, copied->last_batch_crc});
+    for (const Finding& lost : copied->damage) {
+      const Offset from = lost.from.value_or(copied->start);
+      manifest_.damage.push_back({copy.name, from, std::max(from, lost.end.value_or(copied->end))});
+      report_.damage.push_back(text_of(lost));
+    }
+    places_.resize(std::max(places_.size(), place + 1));
+    places_[place] = {.start = copied->start, .end = copied->end};
+    if (copied->start > Offset{0}) starts_[partition] = copied->start;
+    if (const auto cleaned = cleaned_.find(partition); cleaned != cleaned_.end()) {
+      cleaned_of_copy_[partition] = std::min(cleaned->second, copied->end);
+    }
+    report_.partitions += 1;
+    report_.records += copied->records;
+    return {};
+  }
+
+  /// So that it can be read before a writer has opened it.
+  Result<void> write_tail() {
+    const std::string path = to_ + "/tail";
+    const Result<std::unique_ptr<TailWriter>> tail = TailWriter::open(storage_, path, dir_->epoch(), places_);
+    if (!tail) return tail.error();
+    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
+    if (!file) return file.error();
+    if (Result<void> synced = (*file)->sync(); !synced) return synced;
+    return note_file("tail");
+  }
+
+  Result<void> write_checkpoints() {
+    if (!starts_.empty()) {
+      if (Result<void> written = write(kLogStartFile, format_checkpoint(starts_)); !written) return written;
+    }
+    return cleaned_of_copy_.empty() ? Result<void>{} : write(kCleanedEndFile, format_checkpoint(cleaned_of_copy_));
+  }
+
+  Result<void> copy_others() {
+    const Result<std::vector<DirEntry>> entries = storage_.list(directory_);
+    if (!entries) return entries.error();
+    for (const DirEntry& entry : *entries) {
+      if (!is_of_a_program(entry)) continue;
+      const Result<Bytes> bytes = read_file(storage_, directory_ + "/" + entry.name, kOtherFileBytesMax);
+      if (!bytes && (bytes.error() == Errc::not_found || bytes.error() == Errc::too_large)) continue;
+      if (!bytes) return bytes.error();
+      if (Result<void> written = write(entry.name, as_text(*bytes)); !written) return written;
+    }
+    return {};
+  }
+
+  Result<void> write(std::string_view name, std::string_view text) {
+    const std::string path = to_ + "/" + std::string(name);
+    if (Result<void> written = write_file_atomically(storage_, path, as_bytes(text)); !written) return written;
+    return note_file(name);
+  }
+
+  Result<void> note_file(std::string_view name) {
+    Result<BackedUpFile> file = hash_of_file(storage_, to_ + "/" + std::string(name), options_.read_some);
+    if (!file) return file.error();
+    file->path = name;
+    manifest_.files.push_back(std::move(*file));
+    return {};
+  }
+
+  Storage& storage_;
+  const std::string& directory_;
+  const std::string& to_;
+  const BackupOptions& options_;
+  std::unique_ptr<LogDir> dir_;
+  std::vector<TopicEntry> topics_;
+  std::vector<TailPlace> tail_;  // empty: what is whole counts
+  std::map<TopicPartition, LogReach> reach_;
+  std::vector<TailPlace> places_;  // of the copy's page
+  std::string meta_;
+  OffsetsByPartition cleaned_;
+  OffsetsByPartition cleaned_of_copy_;
+  OffsetsByPartition starts_;
+  BackupManifest manifest_;
+  BackupReport report_;
+};
+
+}  // namespace
+
+Result<BackupReport> back_up(const std::string& directory, const std::string& to, const BackupOptions& options) {
+  Machine machine{options};
+  return Backup{machine, directory, to, options}.run();
+}
+
+}  // namespace lungo

@@ -1,0 +1,273 @@
+#include "backup_partition.hpp"
+
+#include <algorithm>
+
+#include "damage.hpp"
+#include "epoch_history.hpp"
+#include "partition_directories.hpp"
+#include "segment.hpp"
+#include "segment_digest.hpp"
+#include "segment_directory.hpp"
+#include "segment_swap.hpp"
+#include "segment_walk.hpp"
+#include "synced_mark.hpp"
+
+namespace lungo {
+namespace {
+
+constexpr int kAttempts = 20;
+constexpr std::uint64_t kSidecarBytesMax = 256u << 20;
+
+class PartitionCopier {
+ public:
+  explicit PartitionCopier(const PartitionCopy& copy) : copy_(copy), storage_(copy.storage) {}
+
+  Result<CopiedPartition> run() {
+    for (int attempt = 1;; ++attempt) {
+      const Result<bool> copied = try_to_copy();
+      if (copied && *copied) break;
+      if (!copied && copied.error() != Errc::not_found) return copied.error();
+      const Result<bool> is_there = storage_.exists(copy_.from);
+      if (!is_there) return is_there.error();
+      if (!*is_there) return Error{Errc::not_found, copy_.from + " is gone"};
+      if (attempt == kAttempts) return Error{Errc::busy, copy_.from + " changes faster than it can be copied"};
+    }
+    if (Result<void> looked = look_at_copy(); !looked) return looked.error();
+    return std::move(result_);
+  }
+
+ private:
+  struct Source {
+    ReadableSegment segment;
+    std::uint64_t identity = 0;
+    std::uint64_t size = 0;
+    friend bool operator==(const Source& a, const Source& b) { return a.segment == b.segment && a.identity == b.identity; }
+  };
+
+  [[nodiscard]] std::string source_path(const Source& source) const {
+    const std::string_view suffix = source.segment.waits ? kSwapSuffix : std::string_view{};
+    return copy_.from + "/" + segment_file_name(source.segment.base, kLogSuffix) + std::string(suffix);
+  }
+  [[nodiscard]] std::string target_path(std::string_view name) const { return copy_.to + "/" + std::string(name); }
+
+  /// False: it changed meanwhile.
+  Result<bool> try_to_copy() {
+    result_ = {};
+    bases_.clear();
+    was_linked_ = false;
+    if (Result<void> removed = storage_.remove_all(copy_.to); !removed) return removed.error();
+    if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
+    if (Result<void> marked = find_promised(); !marked) return marked.error();
+    const Result<std::vector<Source>> sources = look();
+    if (!sources) return sources.error();
+    start_ = copy_.start();
+    for (std::size_t i = 0; i < sources->size(); ++i) {
+      const bool is_sealed = i + 1 < sources->size();
+      if (is_sealed && (*sources)[i + 1].segment.base <= start_) continue;  // deleted
+      if (is_behind((*sources)[i].segment.base) && !bases_.empty()) break;
+      if (Result<void> copied = copy_segment((*sources)[i], is_sealed); !copied) return copied.error();
+    }
+    if (!bases_.empty()) {
+      if (Result<void> cut = cut_last(); !cut) return cut.error();
+    }
+    if (Result<void> copied = copy_rest(); !copied) return copied.error();
+    const Result<std::vector<Source>> again = look();
+    if (!again) return again.error();
+    // New segments may have come behind.
+    return again->size() >= sources->size() && std::equal(sources->begin(), sources->end(), again->begin());
+  }
+
+  Result<void> find_promised() {
+    const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, copy_.from);
+    if (!mark) return mark.error();
+    promised_ = std::max(copy_.synced, copy_.reach ? copy_.reach->synced : mark->value_or(Offset{0}));
+    if (copy_.end) promised_ = std::min(promised_, *copy_.end);
+    return {};
+  }
+
+  Result<std::vector<Source>> look() {
+    const Result<std::vector<ReadableSegment>> segments = readable_segments(storage_, copy_.from);
+    if (!segments) return segments.error();
+    std::vector<Source> sources;
+    for (const ReadableSegment& segment : *segments) {
+      Source source{.segment = segment};
+      const Result<std::unique_ptr<File>> file = storage_.open(source_path(source), OpenMode::read);
+      if (!file) return file.error();
+      const Result<std::uint64_t> identity = (*file)->identity();
+      const Result<std::uint64_t> size = (*file)->size();
+      if (!identity || !size) return identity ? size.error() : identity.error();
+      source.identity = *identity;
+      source.size = *size;
+      sources.push_back(source);
+    }
+    return sources;
+  }
+
+  [[nodiscard]] bool is_behind(Offset base) const {
+    return (copy_.end && base > *copy_.end) || (copy_.reach && base > copy_.reach->base);
+  }
+
+  Result<void> copy_segment(const Source& source, bool is_sealed) {
+    const std::string name = segment_file_name(source.segment.base, kLogSuffix);
+    const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
+    const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
+    was_linked_ = copy_.hard_links && is_sealed && size == source.size;
+    bases_.push_back(source.segment.base);
+    return was_linked_ ? storage_.link(source_path(source), target_path(name))
+                       : storage_.copy(source_path(source), target_path(name), size);
+  }
+
+  /// Where the copy ends: behind the last whole batch, or at the end that is asked for. What was promised stays, damaged or
+  /// not.
+  Result<void> cut_last() {
+    const std::string path = target_path(segment_file_name(bases_.back(), kLogSuffix));
+    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
+    if (!file) return file.error();
+    const Result<std::uint64_t> size = (*file)->size();
+    if (!size) return size.error();
+    std::uint64_t position = 0;
+    Offset end = bases_.back();
+    const WalkVisitor visitor{[&](const WalkedBatch& batch) {
+                                if (copy_.end && batch.header.base_offset >= *copy_.end) return false;
+                                if (!batch.crc_holds) return true;
+                                position = batch.position + batch.header.size_bytes();
+                                end = batch.header.end_offset();
+                                return true;
+                              },
+                              [](const WalkedDamage&) { return true; }};
+    const Result<WalkCounts> walked = walk_segment(**file, *size, visitor);
+    if (!walked) return walked.error();
+    if (position == *size || end < promised_) return {};
+    if (!was_linked_) return truncate(path, position);
+    // Never the file that the source has, too.
+    const std::string whole = path + ".tmp";
+    if (Result<void> renamed = storage_.rename(path, whole); !renamed) return renamed;
+    if (Result<void> copied = storage_.copy(whole, path, position); !copied) return copied;
+    return storage_.remove(whole);
+  }
+
+  Result<void> truncate(const std::string& path, std::uint64_t size) {
+    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read_write);
+    return file ? (*file)->truncate(size) : Result<void>{file.error()};
+  }
+
+  Result<void> copy_rest() {
+    if (Result<void> copied = copy_file(kPartitionMetadataFile); !copied) return copied;
+    const std::size_t sealed = bases_.empty() ? 0 : bases_.size() - 1;
+    for (std::size_t i = 0; i < bases_.size(); ++i) {
+      for (const std::string_view suffix : {kDigestSuffix, kTxnIndexSuffix}) {
+        if (suffix == kDigestSuffix && i >= sealed) continue;
+        if (Result<void> copied = copy_file(segment_file_name(bases_[i], suffix)); !copied) return copied;
+      }
+    }
+    return {};
+  }
+
+  /// If it is there.
+  Result<void> copy_file(std::string_view name) {
+    const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(name), target_path(name), kSidecarBytesMax);
+    return !copied && copied.error() == Errc::not_found ? Result<void>{} : copied;
+  }
+
+  /// Goes over what was copied, and writes what speaks of it.
+  Result<void> look_at_copy() {
+    PartitionFacts facts;
+    facts.name = copy_.name;
+    facts.gaps = copy_.gaps;
+    facts.proven = promised_;
+    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
+    facts.start = [first] { return first; };
+    VerifyReport report;
+    VerifyOptions options;
+    options.read_some = copy_.read_some;
+    const Result<VerifiedPartition> seen =
+        verify_partition(storage_, copy_.to, facts, options, report, [this](const Finding& finding) {
+          if (finding.severity == Severity::error) result_.damage.push_back(finding);
+        });
+    if (!seen) return seen.error();
+    result_.end = std::max(seen->end, first);
+    result_.start = std::min(std::max(start_, first), result_.end);
+    result_.last_batch_crc = seen->last_batch_crc;
+    result_.records = report.records;
+    if (Result<void> written = write_epochs(); !written) return written;
+    if (Result<void> written = write_damage(); !written) return written;
+    if (Result<void> copied = copy_snapshots(); !copied) return copied;
+    return make_durable();
+  }
+
+  Result<void> write_epochs() {
+    const std::string name = EpochHistory::kFileName;
+    const Result<Bytes> text = read_file(storage_, copy_.from + "/" + name, kSidecarBytesMax);
+    if (!text) return text.error() == Errc::not_found ? Result<void>{} : Result<void>{text.error()};
+    Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(*text));
+    if (!entries) return {};  // it is made anew from the batches
+    EpochHistory history;
+    history.assign(std::move(*entries));
+    history.trim_to(result_.end);
+    return write_file_atomically(storage_, target_path(name), as_bytes(EpochHistory::to_text(history.entries())));
+  }
+
+  Result<void> write_damage() {
+    const Result<DamageList> known = DamageList::read(storage_, copy_.from);
+    if (!known) return known.error() == Errc::io ? Result<void>{known.error()} : Result<void>{};
+    const DamageList here = known->from(result_.start).below(result_.end);
+    return here.empty() ? Result<void>{} : here.write(storage_, copy_.to);
+  }
+
+  Result<void> copy_snapshots() {
+    const Result<std::vector<DirEntry>> entries = storage_.list(copy_.from);
+    if (!entries) return entries.error();
+    for (const DirEntry& entry : *entries) {
+      const std::optional<Offset> base = segment_base(entry.name, kSnapshotSuffix);
+      if (!base || *base > result_.end) continue;
+      if (Result<void> copied = copy_file(entry.name); !copied) return copied;
+    }
+    return {};
+  }
+
+  /// And takes down what each file is.
+  Result<void> make_durable() {
+    const Result<std::vector<DirEntry>> entries = storage_.list(copy_.to);
+    if (!entries) return entries.error();
+    for (const DirEntry& entry : *entries) {
+      Result<BackedUpFile> file = hash_of_file(storage_, target_path(entry.name), copy_.read_some);
+      if (!file) return file.error();
+      file->path = entry.name;
+      result_.files.push_back(std::move(*file));
+      const Result<std::unique_ptr<File>> open = storage_.open(target_path(entry.name), OpenMode::read);
+      if (!open) return open.error();
+      if (Result<void> synced = (*open)->sync(); !synced) return synced;
+    }
+    return storage_.sync_directory(copy_.to);
+  }
+
+  const PartitionCopy& copy_;
+  Storage& storage_;
+  Offset promised_;
+  Offset start_;
+  std::vector<Offset> bases_;  // that were copied
+  bool was_linked_ = false;    // the last of them
+  CopiedPartition result_;
+};
+
+}  // namespace
+
+Result<std::optional<LogReach>> reach_of(Storage& storage, const std::string& directory) {
+  const Result<std::optional<Offset>> mark = SyncedMark::read(storage, directory);  // before what it speaks of
+  if (!mark) return mark.error();
+  const Result<std::vector<ReadableSegment>> segments = readable_segments(storage, directory);
+  if (!segments) return segments.error();
+  if (segments->empty()) return std::optional<LogReach>{};
+  const Offset base = segments->back().base;
+  const std::string_view suffix = segments->back().waits ? kSwapSuffix : std::string_view{};
+  const Result<std::unique_ptr<File>> file =
+      storage.open(directory + "/" + segment_file_name(base, kLogSuffix) + std::string(suffix), OpenMode::read);
+  if (!file) return file.error();
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size) return size.error();
+  return std::optional{LogReach{base, *size, mark->value_or(Offset{0})}};
+}
+
+Result<CopiedPartition> copy_partition_files(const PartitionCopy& copy) { return PartitionCopier{copy}.run(); }
+
+}  // namespace lungo

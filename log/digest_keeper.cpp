@@ -1,0 +1,36 @@
+#include "digest_keeper.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kRound = std::chrono::seconds{10};
+constexpr std::uint64_t kBytesPerSecond = 8u << 20;
+
+Duration time_for(std::uint64_t bytes) { return std::chrono::microseconds{bytes * 1'000'000 / kBytesPerSecond}; }
+
+}  // namespace
+
+Instant DigestKeeper::step(Instant now, std::optional<Error>& error) {
+  if (due_.empty() && now >= next_round_) {
+    look();
+    next_round_ = now + kRound;
+  }
+  if (due_.empty()) return next_round_;
+  if (now < next_step_) return next_step_;
+  const Result<std::optional<std::uint64_t>> read = due_.front()->log()->keep_digests();
+  if (!read) error = read.error();
+  if (!read || !*read) due_.pop_front();
+  if (read && *read) next_step_ = now + time_for(**read);
+  return due_.empty() ? next_round_ : next_step_;
+}
+
+void DigestKeeper::look() {
+  for (const std::shared_ptr<const OpenTopic>& topic : topics_.all()) {
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+      if (partition->log()->digests_due()) due_.push_back(partition);
+    }
+  }
+}
+
+}  // namespace lungo

@@ -1,0 +1,81 @@
+// What lies beside a partition's segments, against what went by in them: leader epochs, snapshots of producers, stream runs.
+//
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "epoch_history.hpp"
+#include "stream_run_files.hpp"
+#include "verify.hpp"
+
+namespace lungo {
+
+/// Says what is wrong, of a file; or nothing more than that something is so.
+using TakeFault = std::function<void(Severity severity, const std::string& file, const std::string& what)>;
+
+class EpochCheck {
+ public:
+  void add(const BatchHeader& batch);
+  /// Of what was synced, that is below `proven`. Errors: io.
+  Result<void> finish(Storage& storage, const std::string& directory, Offset proven, const TakeFault& take) const;
+
+ private:
+  struct Seen {
+    LeaderEpoch epoch;
+    Offset first;
+    Offset end;  // of its batches
+  };
+  std::vector<Seen> seen_;
+};
+
+/// The last batch of each producer in each snapshot has to be met.
+class SnapshotCheck {
+ public:
+  /// Reads the snapshots. Errors: io.
+  Result<void> begin(Storage& storage, const std::string& directory, const TakeFault& take);
+  void add(const BatchHeader& batch);
+  /// `begin`, `end`: what was gone over; `is_whole`: nothing of it is damaged.
+  void finish(Offset begin, Offset end, bool is_whole, const TakeFault& take) const;
+
+ private:
+  struct Named {
+    std::int64_t producer = 0;
+    std::int16_t epoch = 0;
+    std::int32_t last_sequence = 0;
+    std::string file;
+  };
+  std::vector<std::pair<std::string, Offset>> files_;
+  std::multimap<Offset, Named> unmet_;  // by the last offset of the batch that is named
+};
+
+/// The records in each run are those of its range that have a key: compared by a sum over both.
+class StreamRunCheck {
+ public:
+  /// Finds the runs. Records below `from` are not compared: a merge may have left them out. Errors: io.
+  Result<void> begin(Storage& storage, const std::string& directory, Offset from);
+  [[nodiscard]] bool empty() const { return runs_.empty(); }
+  void add(const RecordView& record);
+  /// Reads the runs. `end` is where the records have ended, of which none was damaged when `is_whole`. Errors: io.
+  Result<void> finish(Storage& storage, const std::string& directory, Offset end, bool is_whole, const TakeFault& take) const;
+
+ private:
+  struct Sum {
+    std::uint64_t records = 0;
+    std::uint64_t hash = 0;
+    void add(std::uint64_t key_hash, Offset offset);
+    friend bool operator==(const Sum&, const Sum&) = default;
+  };
+  struct Run {
+    StreamRunName name;
+    Sum sum;
+  };
+  static Result<Sum> sum_of(Storage& storage, const std::string& path, Offset from);
+  Offset from_;
+  std::vector<Run> runs_;
+};
+
+}  // namespace lungo

@@ -1,0 +1,290 @@
+// Goal: a backup is a prefix of each partition with all that was acknowledged before it began; one that was cut off, or that
+// has changed since, is never restored; and what is restored is what was there.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include <lungo/log/backup.hpp>
+
+#include "segment_digest.hpp"
+#include "tests/log/stored_directory.hpp"
+#include "tests/support/quiet_log.hpp"
+#include "tests/support/temp_directory.hpp"
+#include "verify.hpp"
+
+namespace lungo::test {
+namespace {
+
+const TopicPartition kEvents{"events", PartitionId{0}};
+const TopicPartition kOrders{"orders", PartitionId{0}};
+const TopicPartition kLatest{"latest", PartitionId{0}};
+
+struct BackedUp : StoredDirectory {
+  Result<BackupReport> back_up(const std::string& to = "/backup") {
+    const Ports ports = machine->ports();
+    return lungo::back_up("/data", to, {.ports = &ports});
+  }
+  Result<BackupReport> restore(const std::string& from = "/backup", const std::string& to = "/restored") {
+    const Ports ports = machine->ports();
+    return lungo::restore(from, to, {.ports = &ports});
+  }
+  std::shared_ptr<EventLog> opened_at(const std::string& directory) {
+    const Ports ports = machine->ports();
+    Result<std::shared_ptr<EventLog>> log = open_local(directory, {.ports = &ports});
+    EXPECT_TRUE(log) << log.error();
+    return log ? *log : nullptr;
+  }
+};
+
+/// Also where offsets are missing.
+std::vector<std::string> records_of(EventLog& log, const TopicPartition& partition) {
+  std::vector<std::string> records;
+  const Ends ends = log.ends(partition).value();
+  for (Offset at = ends.start; at < ends.committed;) {
+    const Fetched fetched = log.read(partition, at, 1u << 16).value();
+    RecordCursor cursor = fetched.records();
+    while (const RecordView* record = cursor.next()) {
+      records.push_back(std::to_string(record->offset.value()) + " " + std::string(as_text(record->value)));
+    }
+    at = fetched.next().offset;
+  }
+  return records;
+}
+
+void expect_fine(Storage& storage, const std::string& directory) {
+  const Result<VerifyReport> report = verify_directory(storage, directory, {}, [](const Finding& finding) {
+    if (finding.severity != Severity::note) ADD_FAILURE() << text_of(finding);
+  });
+  ASSERT_TRUE(report) << report.error();
+}
+
+TEST(Backup, OfAStoppedDirectoryHasEverything) {
+  BackedUp directory;
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(report->partitions, 4u);
+  EXPECT_TRUE(report->damage.empty());
+  expect_fine(directory.machine->disk, "/backup");
+  std::vector<std::vector<std::string>> expected;
+  {
+    const auto log = directory.opened();
+    for (const TopicPartition& partition : {kEvents, kOrders, kLatest}) expected.push_back(records_of(*log, partition));
+    EXPECT_EQ(expected[1].size(), 40u);
+  }
+  const auto copy = directory.opened_at("/backup");
+  std::vector<std::vector<std::string>> found;
+  for (const TopicPartition& partition : {kEvents, kOrders, kLatest}) found.push_back(records_of(*copy, partition));
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(copy->read_key(kEvents, "key3", Offset{0}, Offset{40}, 100)->records.size(), 6u);
+  StoredDirectory::fill(*copy, 40, 50);
+  EXPECT_EQ(records_of(*copy, kOrders).size(), 50u);
+}
+
+TEST(Backup, BesideAWriterHasWhatWasAcknowledged) {
+  BackedUp directory;
+  const auto log = directory.opened();
+  for (int i = 40; i < 60; i += 3) {
+    StoredDirectory::fill(*log, i, i + 3);
+    const std::string to = "/backup" + std::to_string(i);
+    const Result<BackupReport> report = directory.back_up(to);
+    ASSERT_TRUE(report) << report.error();
+    expect_fine(directory.machine->disk, to);
+    EXPECT_EQ(records_of(*directory.opened_at(to), kOrders), records_of(*log, kOrders));
+  }
+}
+
+TEST(Backup, OfACrashedDirectoryHasAllThatIsWhole) {
+  const SilentLog quiet;
+  BackedUp directory;
+  auto log = directory.opened();
+  StoredDirectory::fill(*log, 40, 45);
+  std::unique_ptr<SimDisk> killed = directory.machine->disk.after_kill();
+  log.reset();
+  directory.machine = std::make_unique<Simulation>(1, std::move(killed));
+  const std::string last = directory.files_with("/data/orders-0", ".log").back();
+  Bytes torn = directory.bytes_of(last);
+  torn.resize(torn.size() + 30, std::byte{1});
+  directory.write(last, torn);
+  ASSERT_TRUE(directory.back_up());
+  expect_fine(directory.machine->disk, "/backup");
+  EXPECT_EQ(directory.bytes_of("/backup" + last.substr(5)).size(), torn.size() - 30);
+  EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
+}
+
+TEST(Backup, DeletedRecordsDoNotComeBack) {
+  BackedUp directory;
+  const auto log = directory.opened();
+  ASSERT_TRUE(log->delete_records(kOrders, Offset{25}));
+  ASSERT_TRUE(directory.back_up());
+  ASSERT_TRUE(directory.restore());
+  const auto restored = directory.opened_at("/restored");
+  EXPECT_EQ(restored->ends(kOrders)->start, Offset{25});
+  EXPECT_EQ(restored->ends(kOrders)->committed, Offset{40});
+}
+
+TEST(Backup, FilesOfTheProgramComeAlongAndStoresDoNot) {
+  BackedUp directory;
+  directory.write("/data/tracker-secret", as_bytes("secret"));
+  directory.write("/data/rows.db", as_bytes("rows"));
+  ASSERT_TRUE(directory.back_up());
+  ASSERT_TRUE(directory.restore());
+  EXPECT_EQ(as_text(directory.bytes_of("/restored/tracker-secret")), "secret");
+  EXPECT_FALSE(*directory.machine->disk.exists("/restored/rows.db"));
+}
+
+TEST(Backup, DamageIsCopiedAndTold) {
+  const SilentLog quiet;
+  BackedUp directory;
+  directory.flip(directory.files_with("/data/orders-0", ".log").at(1), 100);
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  ASSERT_EQ(report->damage.size(), 1u);
+  EXPECT_NE(report->damage.front().find("orders-0/"), std::string::npos);
+  const Result<BackupReport> restored = directory.restore();
+  ASSERT_TRUE(restored) << restored.error();
+  EXPECT_EQ(restored->damage.size(), 1u);
+  const auto log = directory.opened_at("/restored");
+  EXPECT_EQ(log->damage(kOrders).size(), 1u);
+  EXPECT_EQ(log->ends(kOrders)->committed, Offset{40});
+}
+
+TEST(Backup, GoesNowhereWhereSomethingIs) {
+  BackedUp directory;
+  ASSERT_TRUE(directory.machine->disk.make_directories("/backup"));
+  directory.write("/backup/file", as_bytes("mine"));
+  EXPECT_EQ(directory.back_up().error(), Errc::already_exists);
+  EXPECT_EQ(directory.files("/backup").size(), 1u);
+  const Ports ports = directory.machine->ports();
+  EXPECT_EQ(lungo::back_up("/nowhere", "/other", {.ports = &ports}).error(), Errc::not_found);
+  EXPECT_FALSE(*directory.machine->disk.exists("/other"));
+}
+
+// Killed, or with the power cut, at each of its steps: what is left is whole, or no backup.
+TEST(Backup, CutOffAtAnyMomentIsNoBackup) {
+  const SilentLog quiet;
+  BackedUp directory;
+  int incomplete = 0;
+  int complete = 0;
+  bool inside = false;
+  const auto look = [&](std::unique_ptr<SimDisk> found) {
+    BackedUp after;
+    after.machine = std::make_unique<Simulation>(1, std::move(found));
+    const Result<BackupReport> restored = after.restore();
+    if (restored) {
+      ++complete;
+      EXPECT_EQ(records_of(*after.opened_at("/restored"), kOrders).size(), 40u);
+    } else {
+      ++incomplete;
+      EXPECT_EQ(restored.error(), Errc::not_found) << restored.error();
+      const Ports ports = after.machine->ports();
+      const Result<std::shared_ptr<EventLog>> opened = open_local("/backup", {.ports = &ports});
+      EXPECT_TRUE(!opened || (*opened)->topics()->empty() || after.files_with("/backup", "lungo.topics").size() == 1);
+    }
+  };
+  std::uint64_t steps = 0;
+  directory.machine->disk.on_step([&](const DiskStep&) {
+    if (inside || ++steps % 7 != 0) return;
+    inside = true;
+    look(directory.machine->disk.after_kill());
+    look(directory.machine->disk.after_power_cut(steps));
+    inside = false;
+  });
+  ASSERT_TRUE(directory.back_up());
+  directory.machine->disk.on_step({});
+  look(directory.machine->disk.durable());
+  EXPECT_GT(incomplete, 20);
+  EXPECT_GT(complete, 0);
+}
+
+TEST(Backup, AFailedDiskIsAnError) {
+  const SilentLog quiet;
+  BackedUp directory;
+  const std::uint64_t before = directory.machine->disk.steps();
+  ASSERT_TRUE(directory.back_up("/first"));
+  const std::uint64_t steps = directory.machine->disk.steps() - before;
+  for (std::uint64_t step = 1; step <= steps; step += 5) {
+    const std::string to = "/backup" + std::to_string(step);
+    directory.machine->disk.fail_step(directory.machine->disk.steps() + step, Errc::no_space, true);
+    const Result<BackupReport> failed = directory.back_up(to);
+    directory.machine->disk.clear_faults();
+    ASSERT_FALSE(failed) << step;
+    const Result<BackupReport> restored = directory.restore(to, "/restored" + std::to_string(step));
+    if (restored) {
+      EXPECT_EQ(restored->partitions, 4u) << "all that failed was the sync of its last file's name";
+    } else {
+      EXPECT_EQ(restored.error(), Errc::not_found) << restored.error();
+    }
+  }
+}
+
+TEST(Restore, IsWhatWasCopied) {
+  BackedUp directory;
+  ASSERT_TRUE(directory.back_up());
+  const Result<BackupReport> report = directory.restore();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(report->partitions, 4u);
+  expect_fine(directory.machine->disk, "/restored");
+  EXPECT_EQ(records_of(*directory.opened_at("/restored"), kOrders), records_of(*directory.opened(), kOrders));
+  EXPECT_TRUE(directory.restore("/backup", "/again")) << "the backup is as it was";
+  EXPECT_EQ(directory.restore().error(), Errc::already_exists);
+}
+
+TEST(Restore, RefusesWhatHasChanged) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.back_up());
+  SimDisk& disk = directory.machine->disk;
+  int changes = 0;
+  const auto expect_refused = [&](const std::string& what) {
+    const Result<BackupReport> restored = directory.restore();
+    ASSERT_FALSE(restored) << what;
+    EXPECT_EQ(restored.error(), Errc::corrupt) << what << " " << restored.error();
+    const Result<std::vector<DirEntry>> left = disk.list("/restored");
+    EXPECT_TRUE(!left || left->empty()) << what;
+    ++changes;
+  };
+  for (const std::string& path : directory.files("/backup")) {
+    const std::uint64_t size = directory.bytes_of(path).size();
+    if (size == 0) continue;
+    directory.flip(path, size / 2);
+    expect_refused("flipped " + path);
+    directory.flip(path, size / 2);
+    if (path.ends_with("lungo.backup")) continue;
+    const Bytes bytes = directory.bytes_of(path);
+    directory.write(path, BytesView{bytes}.first(bytes.size() - 1));
+    expect_refused("shortened " + path);
+    ASSERT_TRUE(disk.remove(path));
+    expect_refused("removed " + path);
+    directory.write(path, bytes);
+  }
+  directory.write("/backup/orders-0/more", as_bytes("x"));
+  expect_refused("a file more");
+  ASSERT_TRUE(disk.remove("/backup/orders-0/more"));
+  EXPECT_TRUE(directory.restore());
+  EXPECT_GT(changes, 30);
+}
+
+TEST(BackupOnDisk, FullSegmentsGetASecondNameAndTheLastDoesNot) {
+  const TempDirectory directory;
+  const auto log = open_local(directory / "data").value();
+  ASSERT_TRUE(log->create_topic({.name = "orders", .partitions = 1, .segment_bytes = 2'000}));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", std::string(900, 'v'))));
+  const Result<BackupReport> report = back_up(directory / "data", directory / "copy", {.kind = BackupKind::hard_links});
+  ASSERT_TRUE(report) << report.error();
+  std::vector<std::string> linked;
+  std::vector<std::string> copied;
+  for (const auto& entry : std::filesystem::directory_iterator(directory / "copy/orders-0")) {
+    if (entry.path().extension() != ".log") continue;
+    (entry.hard_link_count() == 2 ? linked : copied).push_back(entry.path().filename());
+  }
+  EXPECT_GT(linked.size(), 2u);
+  ASSERT_EQ(copied.size(), 1u);
+  EXPECT_GT(copied.front(), *std::ranges::max_element(linked));
+  ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", "later")));
+  const auto restored = restore(directory / "copy", directory / "restored");
+  ASSERT_TRUE(restored) << restored.error();
+  EXPECT_EQ(values_of(*open_local(directory / "restored").value(), kOrders).size(), 10u);
+}
+
+}  // namespace
+}  // namespace lungo::test
