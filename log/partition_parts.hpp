@@ -74,7 +74,8 @@ struct PartitionLog::Parts {
         directory(std::move(directory_given)),
         options(options_given),
         segment_bytes(options_given.segment_bytes),
-        producers(ports.storage, directory, options.producer_expiry) {}
+        producers(ports.storage, directory, options.producer_expiry),
+        timestamps(options_given.timestamps) {}
 
   const Ports ports;
   const std::string directory;
@@ -101,6 +102,7 @@ struct PartitionLog::Parts {
   PartitionProducers producers;  // the owner's, but for its sync()
 
   // The owner's.
+  TimestampKind timestamps;            // options.timestamps, until it is changed
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
   std::optional<Offset> half_made;     // a segment that could not be added, of which a file may be there
   LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it

@@ -83,6 +83,9 @@ struct TopicChange {
   std::optional<std::chrono::milliseconds> tombstone_age;
   std::optional<std::chrono::milliseconds> compaction_lag;
   std::optional<double> dirty_ratio_min;
+  std::optional<TimestampKind> timestamps;
+  std::optional<std::uint32_t> batch_bytes_max;
+  std::optional<std::chrono::milliseconds> producer_expiry;
 };
 
 struct TopicInfo {

@@ -119,6 +119,8 @@ class PartitionLog {
   [[nodiscard]] std::vector<SegmentFacts> segments() const;
   /// Time of the first batch of the segment that is being written; nothing when it is empty. Errors: corrupt.
   [[nodiscard]] Result<std::optional<Timestamp>> active_since() const;
+  /// Takes the place of what the options said, for what comes from now on.
+  void change(std::uint64_t segment_bytes, TimestampKind timestamps, std::chrono::milliseconds producer_expiry);
   /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs. Errors:
   /// closed (before, or read-only); partition_failed; no_space, io.
   Result<CleanEnd> close();
@@ -148,8 +150,6 @@ class PartitionLog {
   /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
   /// another's.
   void refuse(const Error& cause);
-  /// How large the segments get from now on.
-  void set_segment_bytes(std::uint64_t bytes);
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Offset written_end() const;
   [[nodiscard]] Offset synced_end() const;
