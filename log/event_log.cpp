@@ -52,6 +52,10 @@ Result<Offset> EventLog::delete_records(const TopicPartition& partition, Offset)
 
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 
+Result<std::optional<Offset>> EventLog::offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) {
+  return offset_at(partition, time);
+}
+
 Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,
                           const ReadOptions& options) {
   for (;;) {

@@ -244,6 +244,9 @@ class EventLog {
   /// First committed offset whose record has a timestamp >= `time`; nothing when there is none. Errors: corrupt, unsupported
   /// codec, not_found, io.
   virtual Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) = 0;
+  /// The same of what is left where records are damaged: one that is lost may have been the first. Errors: as offset_at(), but
+  /// `corrupt` for nothing that damage() knows.
+  virtual Result<std::optional<Offset>> offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time);
 
   /// Ok when the position still lies in this log's history. Errors: position_diverged (another topic id, or the epoch ended
   /// below the offset), history_trimmed, not_found.

@@ -169,6 +169,8 @@ class PartitionLog {
   /// First record below `end` whose timestamp is at least `time`; nothing when there is none. Errors: corrupt, unsupported
   /// codec, io.
   Result<std::optional<Offset>> offset_at(Timestamp time, Offset end);
+  /// The same of what is left where records are damaged.
+  Result<std::optional<Offset>> offset_at_of_what_is_left(Timestamp time, Offset end);
   /// End offset of `epoch` in this log: the start of the next one, or the written end. Nothing when the epoch is unknown.
   std::optional<Offset> end_of_epoch(LeaderEpoch epoch) const;
   /// Read-only logs: looks for what the writer added up to `end`, including new segments. Does nothing on a writer's log.
