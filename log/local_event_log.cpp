@@ -4,6 +4,7 @@
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
+#include "damage.hpp"
 #include "file_cache.hpp"
 #include "tailing_event_log.hpp"
 
@@ -81,6 +82,22 @@ std::unique_ptr<PartitionLog> LocalEventLog::stand_in(const TopicPartition& name
   return PartitionLog::unreadable(ports(), dir_->partition_path(name), options, cause, end);
 }
 
+namespace {
+
+/// What was damaged took part in no round of compaction that has passed it. It may be whole by now, and its tombstones must not
+/// go before what they hide: rounds begin there again. Before the opening, which forgets what is whole.
+Result<void> go_back_to_damage(Storage& storage, LogDir& dir, const TopicPartition& name) {
+  const Offset cleaned = dir.cleaned_end(name);
+  if (cleaned == Offset{0}) return {};
+  const Result<DamageList> known = DamageList::read(storage, dir.partition_path(name));
+  if (!known && known.error() != Errc::corrupt) return {};  // the opening will tell
+  if (known && known->empty()) return {};
+  const Offset first = known ? known->ranges().front().from : Offset{0};
+  return first < cleaned ? dir.write_cleaned_ends({{name, first}}) : Result<void>{};
+}
+
+}  // namespace
+
 Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number,
                                                                      Opened& opened) {
   const TopicPartition name{topic.info.spec.name, number};
@@ -92,6 +109,9 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   options.timestamps = topic.info.spec.timestamps;
   options.producer_expiry = topic.info.spec.producer_expiry;
   options.start = dir_->log_start(name);
+  if (topic.info.spec.compact) {
+    if (Result<void> went = go_back_to_damage(ports().storage, *dir_, name); !went) return went.error();
+  }
   Result<std::unique_ptr<PartitionLog>> log =
       PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
   if (!log && log.error() == Errc::corrupt) {
