@@ -119,6 +119,12 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   }
   if (!log) return log.error().with_context(to_string(name));
   check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
+  // A broker removes segments without a word on disk; here the start is on disk before any goes.
+  const bool came_from_kafka = topic.gaps && !topic.info.spec.compact;
+  if ((*log)->start() > options.start && !came_from_kafka) {
+    logger()->warn("{} has no records in [{}, {}), and nothing says that they were deleted: a file is missing", to_string(name),
+                   options.start.value(), (*log)->start().value());
+  }
   const Offset committed = (*log)->synced_end();
   opened.partitions += 1;
   opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
