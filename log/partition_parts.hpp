@@ -138,6 +138,9 @@ struct PartitionLog::Parts {
                             bool& is_news);
   void note_damage(const Compaction::Reading& reading);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
+  /// `odd` is a batch that only the history of epochs speaks against. True when that is what was wrong, and is made anew.
+  bool relearn_rotten_epochs(const Segments& list, const DamagedRange& odd);
+  [[nodiscard]] bool history_fits(const Segments& list, Offset offset) const;
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);
