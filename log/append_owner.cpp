@@ -13,14 +13,16 @@ Result<void> AppendQueue::as_owner(const std::function<Result<void>(PartitionLog
 }
 
 // What was queued before is written, and committed if it was to be at the write: it is told what it was promised.
-void AppendQueue::change(AckLevel ack_level, std::chrono::milliseconds flush_interval) {
+void AppendQueue::change(const TopicSpec& spec) {
   Offset committed;
   {
     const Lock lock(mutex_);
     write_queued(SIZE_MAX);
     if (ack_level_ == AckLevel::isr) committed = log_->written_end();
-    ack_level_ = ack_level;
-    flush_interval_ = flush_interval;
+    ack_level_ = spec.ack_level;
+    flush_interval_ = spec.flush_interval;
+    batch_bytes_max_ = spec.batch_bytes_max;
+    log_->change(spec.segment_bytes, spec.timestamps, spec.producer_expiry);
     tail_is_scheduled_ = false;  // it may be due sooner
   }
   wake_released();

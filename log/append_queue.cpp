@@ -37,6 +37,7 @@ AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, Options optio
       options_(options),
       ack_level_(options.ack_level),
       flush_interval_(options.flush_interval),
+      batch_bytes_max_(options.batches.bytes_max),
       hooks_(std::move(hooks)),
       ports_(ports) {}
 
@@ -198,7 +199,9 @@ Result<Appended> AppendQueue::append_batch(BytesView batch, const AppendOptions&
   if (options.condition != nullptr || options.since) {
     return refused(Errc::unsupported, "a producer's batch takes neither a condition nor `since`");
   }
-  Result<ProducerBatch> valid = ProducerBatch::validate(batch, options_.batches);
+  BatchRules rules = options_.batches;
+  rules.bytes_max = batch_bytes_max_;
+  Result<ProducerBatch> valid = ProducerBatch::validate(batch, rules);
   if (!valid) return valid.error().with_context(to_string(partition_->name()));
   return write_or_queue({.outcome = {}, .batch = &*valid}, batch.size(), options.durability);
 }

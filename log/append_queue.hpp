@@ -83,8 +83,8 @@ class AppendQueue {
   /// Runs `job` while nobody else writes to the log. Short, as appends wait meanwhile. Errors: the job's; what appends are
   /// refused with, once they are for good.
   Result<void> as_owner(const std::function<Result<void>(PartitionLog&)>& job);
-  /// For what comes from now on; what is committed stays so.
-  void change(AckLevel ack_level, std::chrono::milliseconds flush_interval);
+  /// Takes over what may change of a topic's settings, for what comes from now on; what is committed stays so.
+  void change(const TopicSpec& spec);
   /// The topic is gone: nothing is written any more, and appends are refused with `cause`. After flush() has been called for
   /// the last time.
   void abandon(const Error& cause);
@@ -136,9 +136,10 @@ class AppendQueue {
 
   const std::shared_ptr<OpenPartition> partition_;
   const std::shared_ptr<PartitionLog> log_;
-  const Options options_;  // but for the two that may change
+  const Options options_;  // but for the three that may change
   std::atomic<AckLevel> ack_level_;
   std::atomic<std::chrono::milliseconds> flush_interval_;
+  std::atomic<std::uint32_t> batch_bytes_max_;
   const Hooks hooks_;
   const Ports ports_;
 

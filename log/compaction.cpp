@@ -225,15 +225,15 @@ Result<bool> Compaction::next_joins() {
 
 Result<void> Compaction::clean(BytesView batches) {
   return for_each_batch(batches, [this](const BatchHeader& before, BytesView batch) -> Result<void> {
-    const Result<BytesView> left = filter_.clean(batch, is_last_of_producer(before) ? Emptied::stays : Emptied::goes);
+    Result<BytesView> left = filter_.clean(batch, is_last_of_producer(before) ? Emptied::stays : Emptied::goes);
+    if (!left) return left.error();
+    // The last one of a segment stays as a header, unless others join behind it.
+    const bool is_last = left->empty() && before.end_offset() == records_end_[source_];
+    if (is_last) left = filter_.clean(batch, Emptied::stays);
     if (!left) return left.error();
     changed_ = changed_ || left->data() != batch.data();
-    if (!left->empty()) return write(*left);
-    if (before.end_offset() != records_end_[source_]) return {};
-    const Result<BytesView> header = filter_.clean(batch, Emptied::stays);
-    if (!header) return header.error();
-    last_batch_.assign(header->begin(), header->end());
-    return {};
+    if (is_last) last_batch_.assign(left->begin(), left->end());
+    return is_last || left->empty() ? Result<void>{} : write(*left);
   });
 }
 

@@ -48,6 +48,8 @@ Result<BytesView> CompactionFilter::clean(BytesView batch, Emptied emptied) {
   const Result<BatchHeader> header = parse_batch_header(batch);
   if (!header) return header.error();
   if (header->size_bytes() != batch.size()) return Error{Errc::corrupt, "the bytes are not one whole batch"};
+  // A value that stays here would be the newest of its key once a tombstone above it is gone.
+  if (header->is_transactional() && !header->is_control()) keep_tombstones();
   if (!takes_part(*header) || header->base_offset >= keys_.end()) return batch;
   BytesView records = batch.subspan(kBatchHeaderBytes);
   if (header->compression() != kNoCompression && header->records_count > 0) {

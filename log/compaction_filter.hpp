@@ -6,8 +6,8 @@
 //
 //   * when no record goes;
 //   * when it is a control batch, or of a transaction: which ones were aborted is not known here, and a record of an aborted
-//   one
-//     must not take the place of another. Its keys take part in nothing;
+//     one must not take the place of another. Its keys take part in nothing, and above a transaction's records no tombstone
+//     goes;
 //   * where its records lie at or above the range that the keys were taken from.
 //
 // A record without a key stays. A record without a value, a tombstone, is the last one of its key and stays for

@@ -63,6 +63,16 @@ void EpochHistory::assign(std::vector<EpochStart> entries) {
   entries_ = std::move(entries);
 }
 
+void EpochHistory::replace_below(Offset end, std::vector<EpochStart> entries) {
+  const std::lock_guard lock(mutex_);
+  const auto is_later = [&](const EpochStart& entry) {
+    return entry.start >= end && (entries.empty() || entry.epoch > entries.back().epoch);
+  };
+  std::ranges::copy_if(entries_, std::back_inserter(entries), is_later);
+  entries_ = std::move(entries);
+  changed_ = true;
+}
+
 void EpochHistory::note(LeaderEpoch epoch, Offset offset) {
   const std::lock_guard lock(mutex_);
   if (epoch == kNoEpoch || (!entries_.empty() && epoch <= entries_.back().epoch)) return;

@@ -41,6 +41,8 @@ class EpochHistory {
   static std::string to_text(const std::vector<EpochStart>& entries);
 
   void assign(std::vector<EpochStart> entries);
+  /// In the place of what begins below `end`; what begins there or later was noted meanwhile, and stays.
+  void replace_below(Offset end, std::vector<EpochStart> entries);
   /// Takes note of a batch: a later epoch than the last begins at `offset`.
   void note(LeaderEpoch epoch, Offset offset);
   /// Forgets what begins at or above `end`.

@@ -58,6 +58,10 @@ std::vector<Metric> EventLog::metrics() { return {}; }
 
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 
+Result<std::optional<Offset>> EventLog::offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) {
+  return offset_at(partition, time);
+}
+
 Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,
                           const ReadOptions& options) {
   for (;;) {

@@ -5,6 +5,7 @@
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
+#include "damage.hpp"
 #include "file_cache.hpp"
 #include "parallel.hpp"
 #include "tailing_event_log.hpp"
@@ -71,6 +72,22 @@ std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, cons
   return topic;
 }
 
+namespace {
+
+/// What was damaged took part in no round of compaction that has passed it. It may be whole by now, and its tombstones must not
+/// go before what they hide: rounds begin there again. Before the opening, which forgets what is whole.
+Result<void> go_back_to_damage(Storage& storage, LogDir& dir, const TopicPartition& name) {
+  const Offset cleaned = dir.cleaned_end(name);
+  if (cleaned == Offset{0}) return {};
+  const Result<DamageList> known = DamageList::read(storage, dir.partition_path(name));
+  if (!known && known.error() != Errc::corrupt) return {};  // the opening will tell
+  if (known && known->empty()) return {};
+  const Offset first = known ? known->ranges().front().from : Offset{0};
+  return first < cleaned ? dir.write_cleaned_ends({{name, first}}) : Result<void>{};
+}
+
+}  // namespace
+
 /// Opens the partitions of the topics that are not, `width` at a time: more than one only while nobody holds a lock that an
 /// activity may want. Errors: of the first that can't be opened.
 Result<LocalEventLog::Opened> LocalEventLog::open_missing(const std::vector<std::shared_ptr<OpenTopic>>& topics,
@@ -79,6 +96,11 @@ Result<LocalEventLog::Opened> LocalEventLog::open_missing(const std::vector<std:
   for (const std::shared_ptr<OpenTopic>& topic : topics) {
     for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) missing.emplace_back(topic.get(), i);
     topic->partitions.resize(topic->tail_places.size());
+  }
+  for (const auto& [topic, index] : missing) {
+    if (!topic->info.spec.compact) continue;
+    const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(index)}};
+    if (Result<void> went = go_back_to_damage(ports().storage, *dir_, name); !went) return went.error();
   }
   std::mutex mutex;
   Opened opened;                                             // under mutex
@@ -128,6 +150,12 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   }
   if (!log) return log.error().with_context(to_string(name));
   check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
+  // A broker removes segments without a word on disk; here the start is on disk before any goes.
+  const bool came_from_kafka = topic.gaps && !topic.info.spec.compact;
+  if ((*log)->start() > options.start && !came_from_kafka) {
+    logger()->warn("{} has no records in [{}, {}), and nothing says that they were deleted: a file is missing", to_string(name),
+                   options.start.value(), (*log)->start().value());
+  }
   const Offset committed = (*log)->synced_end();
   return std::make_shared<OpenPartition>(name, topic.info.id, std::move(*log), committed);
 }

@@ -125,9 +125,7 @@ Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicC
   topic->info.spec = info->spec;
   topic->info.spec.partitions = (*before)->info.spec.partitions;  // as many as are open
   for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-    partition->log()->set_segment_bytes(info->spec.segment_bytes);
-    const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition);
-    if (queue) queue->change(info->spec.ack_level, info->spec.flush_interval);
+    if (const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition)) queue->change(info->spec);
   }
   open_topics_.replace(std::move(topic));
   logger()->info("topic {} altered", name);

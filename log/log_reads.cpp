@@ -93,6 +93,12 @@ Result<std::optional<Offset>> LogReads::offset_at(const TopicPartition& partitio
   return (*found)->log()->offset_at(time, (*found)->committed());
 }
 
+Result<std::optional<Offset>> LogReads::offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  if (!found) return found.error();
+  return (*found)->log()->offset_at_of_what_is_left(time, (*found)->committed());
+}
+
 Result<void> LogReads::validate(std::string_view topic, const Position& position) {
   const TopicPartition name{std::string(topic), position.partition};
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(name);

@@ -21,6 +21,7 @@ class LogReads : public EventLog {
   std::vector<DamagedRange> damage(const TopicPartition& partition) override;
   Result<Ends> ends(const TopicPartition& partition) override;
   Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) override;
+  Result<std::optional<Offset>> offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) override;
   Result<void> validate(std::string_view topic, const Position& position) override;
   NotifyToken notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) override;
   Ports ports() override { return ports_; }

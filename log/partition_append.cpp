@@ -135,7 +135,7 @@ Error PartitionLog::Parts::fail(const Error& cause) {
 
 // Where the topic's times are the log's: once for a batch.
 std::optional<Timestamp> PartitionLog::Parts::log_append_time() const {
-  if (options.timestamps == TimestampKind::create) return std::nullopt;
+  if (timestamps == TimestampKind::create) return std::nullopt;
   return ports.clock.now();
 }
 

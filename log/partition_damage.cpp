@@ -43,7 +43,11 @@ bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, O
   const bool is_sealed = index + 1 < list.size();
   const Offset limit = is_sealed ? list[index + 1]->base() : written;
   const SearchLimits limits{.base_max = limit, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps, .is_sealed = is_sealed};
-  const Result<std::optional<DamagedRange>> range = list[index]->find_damage(begin, end, limits, &epochs, Offset{start});
+  Result<std::optional<DamagedRange>> range = list[index]->find_damage(begin, end, limits, nullptr, Offset{start});
+  if (range && !*range) {
+    range = list[index]->find_damage(begin, end, limits, &epochs, Offset{start});
+    if (range && *range && relearn_rotten_epochs(list, **range)) return true;
+  }
   const std::lock_guard lock(trimmed_mutex);  // compaction puts another in its place
   const std::shared_ptr<const Segments> now = segments.snapshot();
   if (std::ranges::find(*now, list[index]) == now->end()) return true;

@@ -75,7 +75,8 @@ struct PartitionLog::Parts {
         directory(std::move(directory_given)),
         options(options_given),
         segment_bytes(options_given.segment_bytes),
-        producers(ports.storage, directory, options.producer_expiry) {}
+        producers(ports.storage, directory, options.producer_expiry),
+        timestamps(options_given.timestamps) {}
 
   const Ports ports;
   const std::string directory;
@@ -103,6 +104,7 @@ struct PartitionLog::Parts {
   PartitionProducers producers;  // the owner's, but for its sync()
 
   // The owner's.
+  TimestampKind timestamps;            // options.timestamps, until it is changed
   Segment* active = nullptr;           // the last of `segments`; null: read-only and empty
   std::optional<Offset> half_made;     // a segment that could not be added, of which a file may be there
   LeaderEpoch noted_epoch = kNoEpoch;  // of the last batch, as `epochs` knows it
@@ -147,6 +149,9 @@ struct PartitionLog::Parts {
                             bool& is_news);
   bool note_damage(const Compaction::Reading& reading);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
+  /// `odd` is a batch that only the history of epochs speaks against. True when that is what was wrong, and is made anew.
+  bool relearn_rotten_epochs(const Segments& list, const DamagedRange& odd);
+  [[nodiscard]] bool history_fits(const Segments& list, Offset offset) const;
   [[nodiscard]] std::optional<Error> refusal() const;
 
   Result<void> add_segment(Offset base);

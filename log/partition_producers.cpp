@@ -107,6 +107,11 @@ Result<void> PartitionProducers::save(const Segments& segments, Offset end, Time
 
 // ---- the state ----
 
+void PartitionProducers::set_expiry(std::chrono::milliseconds expiry) {
+  expiry_ = expiry;
+  if (state_) state_->set_expiry(expiry);
+}
+
 Result<std::optional<ProducedBatch>> PartitionProducers::check(const Segments& segments, Offset end, const BatchHeader& batch,
                                                                Timestamp now) {
   if (Result<void> loaded = load(segments, end, now); !loaded) return loaded.error();

@@ -41,6 +41,9 @@ class PartitionProducers {
   /// `unsynced_from`, where it is given, may have been in the page cache only, and are synced. Errors: io.
   Result<void> open(Offset first, Offset end, bool batches_seen, std::optional<Offset> unsynced_from);
 
+  /// Who is silent for so long is forgotten, from now on.
+  void set_expiry(std::chrono::milliseconds expiry);
+
   /// Whether there may be producers.
   [[nodiscard]] bool has_any() const { return has_any_; }
   /// As ProducerState::check(). `segments` hold the log up to its end, `end`. Errors: io, too.
@@ -69,9 +72,9 @@ class PartitionProducers {
 
   Storage& storage_;
   const std::string directory_;
-  const std::chrono::milliseconds expiry_;
 
   // The owner's.
+  std::chrono::milliseconds expiry_;
   bool has_any_ = false;                  // producers, or snapshots that say so
   std::vector<Offset> snapshots_;         // ascending; some may have gone with their segment
   std::unique_ptr<ProducerState> state_;  // null until it is needed

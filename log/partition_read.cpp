@@ -168,6 +168,15 @@ Result<std::optional<Offset>> PartitionLog::offset_at(Timestamp time, Offset end
   return hole == nullptr ? std::move(found) : damaged(parts_->directory, *hole);
 }
 
+Result<std::optional<Offset>> PartitionLog::offset_at_of_what_is_left(Timestamp time, Offset end) {
+  if (parts_->unreadable) return *parts_->unreadable;
+  for (;;) {  // once more for each damage that it meets first
+    const std::shared_ptr<const DamageList> known = parts_->damage.get();
+    Result<std::optional<Offset>> found = find_time(time, end);
+    if (found || found.error() != Errc::corrupt || parts_->damage.get() == known) return found;
+  }
+}
+
 Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
   for (const std::shared_ptr<Segment>& segment : *list) {

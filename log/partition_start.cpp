@@ -93,7 +93,11 @@ Result<void> PartitionLog::roll() {
   return parts_->add_segment(written_end());
 }
 
-void PartitionLog::set_segment_bytes(std::uint64_t bytes) { parts_->segment_bytes = bytes; }
+void PartitionLog::change(std::uint64_t segment_bytes, TimestampKind timestamps, std::chrono::milliseconds producer_expiry) {
+  parts_->segment_bytes = segment_bytes;
+  parts_->timestamps = timestamps;
+  parts_->producers.set_expiry(producer_expiry);
+}
 
 std::vector<SegmentFacts> PartitionLog::segments() const {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();

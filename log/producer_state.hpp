@@ -71,6 +71,7 @@ class ProducerState {
   void note(const BatchHeader& batch, Timestamp now);
   /// Adds one that a snapshot knows, unless it is known already up to there, or expired.
   void add(Producer producer, Timestamp now);
+  void set_expiry(std::chrono::milliseconds expiry) { expiry_ = expiry; }
   /// Forgets who has expired.
   void expire(Timestamp now);
 
@@ -83,7 +84,7 @@ class ProducerState {
   Producer& find_or_add(ProducerId id, Timestamp now);
   void make_room(Timestamp now);
 
-  const std::chrono::milliseconds expiry_;
+  std::chrono::milliseconds expiry_;
   const std::size_t producers_max_;
   std::map<ProducerId, Producer> producers_;  // ids are the clients' to choose: no hash table
   std::optional<Timestamp> swept_;

@@ -83,20 +83,6 @@ std::string fault_in_places(const std::vector<TopicEntry>& topics) {
   return {};
 }
 
-std::string format_ratio(double ratio) {
-  std::array<char, 32> text{};
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
-  check(error == std::errc{}, "a ratio is a short number");
-  return {text.data(), end};
-}
-
-std::optional<double> parse_ratio(std::string_view text) {
-  double ratio = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return ratio;
-}
-
 Properties properties_of(const TopicEntry& topic) {
   const TopicSpec& spec = topic.info.spec;
   Properties properties{
@@ -125,7 +111,9 @@ Properties properties_of(const TopicEntry& topic) {
   if (spec.dirty_ratio_min != defaults.dirty_ratio_min) {
     properties.push_back({"min.cleanable.dirty.ratio", format_ratio(spec.dirty_ratio_min)});
   }
-  if (spec.timestamps != defaults.timestamps) properties.push_back({"message.timestamp.type", std::string(kLogAppendTime)});
+  if (spec.timestamps != defaults.timestamps) {
+    properties.push_back({"message.timestamp.type", std::string(to_string(spec.timestamps))});
+  }
   if (spec.batch_bytes_max != defaults.batch_bytes_max) {
     properties.push_back({"max.message.bytes", std::to_string(spec.batch_bytes_max)});
   }
@@ -187,9 +175,9 @@ Result<void> set_property(TopicEntry& topic, const Property& property, const std
     if (!ratio) return damaged(path, "min.cleanable.dirty.ratio=" + property.value);
     topic.info.spec.dirty_ratio_min = *ratio;
   } else if (property.key == "message.timestamp.type") {
-    if (property.value != kCreateTime && property.value != kLogAppendTime)
-      return damaged(path, "message.timestamp.type=" + property.value);
-    topic.info.spec.timestamps = property.value == kLogAppendTime ? TimestampKind::log_append : TimestampKind::create;
+    const std::optional<TimestampKind> kind = parse_timestamp_kind(property.value);
+    if (!kind) return damaged(path, "message.timestamp.type=" + property.value);
+    topic.info.spec.timestamps = *kind;
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
     if (!ranges) return damaged(path, "tail.places=" + property.value);
@@ -230,13 +218,16 @@ Result<void> validate(const TopicSpec& spec) {
   return {};
 }
 
-Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
+void apply(const TopicChange& change, TopicSpec& spec) {
   if (change.ack_level) spec.ack_level = *change.ack_level;
   if (change.flush_interval) spec.flush_interval = *change.flush_interval;
   if (change.segment_bytes) spec.segment_bytes = *change.segment_bytes;
   if (change.tombstone_age) spec.tombstone_age = *change.tombstone_age;
   if (change.compaction_lag) spec.compaction_lag = *change.compaction_lag;
   if (change.dirty_ratio_min) spec.dirty_ratio_min = *change.dirty_ratio_min;
+  if (change.timestamps) spec.timestamps = *change.timestamps;
+  if (change.batch_bytes_max) spec.batch_bytes_max = *change.batch_bytes_max;
+  if (change.producer_expiry) spec.producer_expiry = *change.producer_expiry;
   const auto limit = [](auto& setting, const auto& wanted, const auto& none) {
     if (wanted) setting = *wanted;
     if (wanted == none) setting.reset();
@@ -244,8 +235,34 @@ Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
   limit(spec.segment_age, change.segment_age, kNoAgeLimit);
   limit(spec.retention_age, change.retention_age, kNoAgeLimit);
   limit(spec.retention_bytes, change.retention_bytes, kNoSizeLimit);
+}
+
+Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
+  apply(change, spec);
   if (Result<void> valid = validate(spec); !valid) return valid.error();
   return spec;
+}
+
+std::string_view to_string(TimestampKind kind) { return kind == TimestampKind::log_append ? kLogAppendTime : kCreateTime; }
+
+std::optional<TimestampKind> parse_timestamp_kind(std::string_view text) {
+  if (text == kCreateTime) return TimestampKind::create;
+  if (text == kLogAppendTime) return TimestampKind::log_append;
+  return std::nullopt;
+}
+
+std::string format_ratio(double ratio) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
+  check(error == std::errc{}, "a ratio is a short number");
+  return {text.data(), end};
+}
+
+std::optional<double> parse_ratio(std::string_view text) {
+  double ratio = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return ratio;
 }
 
 std::string format_topics(const std::vector<TopicEntry>& topics) {

@@ -31,7 +31,9 @@
 // such a page, and keeps the line; the topics that it adds, without one, get their places by give_tail_places().
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lungo/log/event_log.hpp>
@@ -65,8 +67,17 @@ std::vector<std::size_t> tail_place_numbers(const TopicEntry& topic);
 
 /// Errors: invalid_argument, saying what is wrong with the name or the settings.
 Result<void> validate(const TopicSpec& spec);
+/// Without a look at whether the outcome is valid.
+void apply(const TopicChange& change, TopicSpec& spec);
 /// Errors: as validate().
 Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change);
+
+/// As the file, Kafka and users write them; nothing for other text.
+std::string_view to_string(TimestampKind kind);
+std::optional<TimestampKind> parse_timestamp_kind(std::string_view text);
+/// Reading gives the same number again.
+std::string format_ratio(double ratio);
+std::optional<double> parse_ratio(std::string_view text);
 
 std::string format_topics(const std::vector<TopicEntry>& topics);
 

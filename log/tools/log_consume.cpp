@@ -101,7 +101,11 @@ class Consumer {
     if (from.kind == ReadFrom::Kind::earliest) return ends.start;
     if (from.kind == ReadFrom::Kind::latest) return ends.committed;
     if (from.kind == ReadFrom::Kind::time) {
-      const Result<std::optional<Offset>> found = log_.offset_at(partition, from.time);
+      Result<std::optional<Offset>> found = log_.offset_at(partition, from.time);
+      if (!found && found.error() == Errc::corrupt && options_.skip_damaged) {
+        note(std::string(found.error().text()) + "; some of them may be as new as what --from asks for");
+        found = log_.offset_at_of_what_is_left(partition, from.time);
+      }
       if (!found) return found.error();
       return found->value_or(ends.committed);
     }

@@ -16,7 +16,7 @@ std::string settings_json(const TopicSpec& spec) {
     if (json.size() > 1) json += ',';
     append_json_string(setting.name, json);
     json += ':';
-    const bool is_number = setting.value.find_first_not_of("0123456789") == std::string::npos;
+    const bool is_number = parse_ratio(setting.value).has_value();  // as all numbers are, whole ones too
     // A limit that is not there. Compression "none" is a value of its own.
     if (setting.value == "none" && setting.name != "compression.type") {
       json += "null";

@@ -2,6 +2,7 @@
 
 #include <lungo/log/text.hpp>
 
+#include "../topics_file.hpp"
 #include "tool_log.hpp"
 
 namespace lungo {
@@ -19,7 +20,13 @@ constexpr Known kKnown[] = {
     {"ack.level", "isr+sync|isr", "when records count as committed: on disk, or handed to the operating system"},
     {"cleanup.policy", "delete|compact", "as --compact; only when the topic is made"},
     {"compression.type", "none|gzip|snappy|lz4|zstd", "of new batches; only when the topic is made"},
+    {"delete.retention.ms", "MS", "of --compact: a record without a value stays so long after it was first met"},
     {"flush.interval.ms", "MS|none", "what nobody waits for is on disk so much later; none: only when asked for"},
+    {"max.message.bytes", "BYTES", "of a producer's finished batch, 68 to 512 MiB"},
+    {"message.timestamp.type", "CreateTime|LogAppendTime", "a record's time: what who appends says, or when it is written"},
+    {"min.cleanable.dirty.ratio", "0..1", "of --compact: when so large a share of the bytes came since the last time"},
+    {"min.compaction.lag.ms", "MS", "of --compact: not before a segment's newest record is so old"},
+    {"producer.expiry.ms", "MS", "an idempotent producer that is silent for so long is forgotten"},
     {"retention.bytes", "BYTES|none", "per partition; the oldest segments go above it"},
     {"retention.ms", "MS|none", "segments go when their newest record is older"},
     {"segment.bytes", "BYTES", "a new file begins at this size, 512 to 1 GiB"},
@@ -76,6 +83,40 @@ Result<void> set_compression(TopicSpec& spec, const Assignment& assignment) {
   return {};
 }
 
+Result<void> set_ratio(TopicChange& change, const Assignment& assignment) {
+  const std::optional<double> ratio = parse_ratio(assignment.value);
+  if (!ratio || !(*ratio >= 0 && *ratio <= 1)) return wrong_value(*assignment.known, assignment.value);
+  change.dirty_ratio_min = ratio;
+  return {};
+}
+
+Result<void> set_timestamps(TopicChange& change, const Assignment& assignment) {
+  change.timestamps = parse_timestamp_kind(assignment.value);
+  if (!change.timestamps) return wrong_value(*assignment.known, assignment.value);
+  return {};
+}
+
+Result<void> set_number(TopicChange& change, const Assignment& assignment) {
+  const Result<std::optional<std::int64_t>> value = number(assignment);
+  if (!value) return value.error();
+  const std::string_view name = assignment.known->name;
+  const std::chrono::milliseconds age = *value ? std::chrono::milliseconds{**value} : kNoAgeLimit;
+  static_assert(kNoAgeLimit == kFlushNever);
+  if (name == "delete.retention.ms") change.tombstone_age = age;
+  if (name == "flush.interval.ms") change.flush_interval = age;
+  if (name == "min.compaction.lag.ms") change.compaction_lag = age;
+  if (name == "producer.expiry.ms") change.producer_expiry = age;
+  if (name == "segment.ms") change.segment_age = age;
+  if (name == "retention.ms") change.retention_age = age;
+  if (name == "retention.bytes") change.retention_bytes = *value ? static_cast<std::uint64_t>(**value) : kNoSizeLimit;
+  if (name == "segment.bytes") change.segment_bytes = static_cast<std::uint64_t>(**value);
+  if (name == "max.message.bytes") {
+    if (**value > UINT32_MAX) return wrong_value(*assignment.known, assignment.value);
+    change.batch_bytes_max = static_cast<std::uint32_t>(**value);
+  }
+  return {};
+}
+
 Result<void> set_in(TopicChange& change, const Assignment& assignment) {
   const std::string_view name = assignment.known->name;
   if (name == "cleanup.policy" || name == "compression.type")
@@ -87,16 +128,9 @@ Result<void> set_in(TopicChange& change, const Assignment& assignment) {
     change.ack_level = assignment.value == "isr" ? AckLevel::isr : AckLevel::isr_sync;
     return {};
   }
-  const Result<std::optional<std::int64_t>> value = number(assignment);
-  if (!value) return value.error();
-  const std::chrono::milliseconds age = *value ? std::chrono::milliseconds{**value} : kNoAgeLimit;
-  static_assert(kNoAgeLimit == kFlushNever);
-  if (name == "flush.interval.ms") change.flush_interval = age;
-  if (name == "segment.ms") change.segment_age = age;
-  if (name == "retention.ms") change.retention_age = age;
-  if (name == "retention.bytes") change.retention_bytes = *value ? static_cast<std::uint64_t>(**value) : kNoSizeLimit;
-  if (name == "segment.bytes") change.segment_bytes = static_cast<std::uint64_t>(**value);
-  return {};
+  if (name == "min.cleanable.dirty.ratio") return set_ratio(change, assignment);
+  if (name == "message.timestamp.type") return set_timestamps(change, assignment);
+  return set_number(change, assignment);
 }
 
 }  // namespace
@@ -107,7 +141,13 @@ std::vector<Setting> settings_of(const TopicSpec& spec) {
       {"ack.level", spec.ack_level == AckLevel::isr ? "isr" : "isr+sync"},
       {"cleanup.policy", spec.compact ? "compact" : "delete"},
       {"compression.type", std::string(to_string(spec.compression))},
+      {"delete.retention.ms", std::to_string(spec.tombstone_age.count())},
       {"flush.interval.ms", never ? std::string(kNone) : std::to_string(spec.flush_interval.count())},
+      {"max.message.bytes", std::to_string(spec.batch_bytes_max)},
+      {"message.timestamp.type", std::string(to_string(spec.timestamps))},
+      {"min.cleanable.dirty.ratio", format_ratio(spec.dirty_ratio_min)},
+      {"min.compaction.lag.ms", std::to_string(spec.compaction_lag.count())},
+      {"producer.expiry.ms", std::to_string(spec.producer_expiry.count())},
       {"retention.bytes", spec.retention_bytes ? std::to_string(*spec.retention_bytes) : std::string(kNone)},
       {"retention.ms", text_of(spec.retention_age)},
       {"segment.bytes", std::to_string(spec.segment_bytes)},
@@ -122,12 +162,7 @@ Result<void> set(TopicSpec& spec, std::string_view assignment) {
   if (parsed->known->name == "compression.type") return set_compression(spec, *parsed);
   TopicChange change;
   if (Result<void> set = set_in(change, *parsed); !set) return set;
-  if (change.ack_level) spec.ack_level = *change.ack_level;
-  if (change.flush_interval) spec.flush_interval = *change.flush_interval;
-  if (change.segment_bytes) spec.segment_bytes = *change.segment_bytes;
-  if (change.segment_age && change.segment_age != kNoAgeLimit) spec.segment_age = change.segment_age;
-  if (change.retention_age && change.retention_age != kNoAgeLimit) spec.retention_age = change.retention_age;
-  if (change.retention_bytes && change.retention_bytes != kNoSizeLimit) spec.retention_bytes = change.retention_bytes;
+  apply(change, spec);
   return {};
 }
 

@@ -167,6 +167,35 @@ TEST_F(AppendBatch, TheLogsTimeIsWhatReadersGet) {
   EXPECT_EQ(log->offset_at(kOrders, second).value(), Offset{1});
 }
 
+TEST_F(AppendBatch, SettingsThatAreAlteredCountFromThenOnAndAfterARestart) {
+  make(orders());
+  ASSERT_TRUE(produce(produced_by(1, 0, 20)));
+  TopicChange change;
+  change.timestamps = TimestampKind::log_append;
+  change.batch_bytes_max = 200;
+  change.producer_expiry = std::chrono::hours{1};
+  const TopicSpec altered = log->alter_topic(kOrders.topic, change)->spec;
+  EXPECT_EQ(produce(produced_by(1, 20, 20)).error(), Errc::too_large);
+  machine.clock.advance(std::chrono::minutes{59});
+  EXPECT_EQ(produce(produced_by(1, 77)).error(), Errc::out_of_sequence) << "it is known";
+  machine.clock.advance(std::chrono::minutes{1});
+  const Timestamp time = machine.clock.now();
+  EXPECT_TRUE(produce(produced_by(1, 77))) << "it has been silent for an hour";
+  EXPECT_EQ(log->offset_at(kOrders, time).value(), Offset{20}) << "the log's time";
+
+  open();
+  EXPECT_EQ(log->topic(kOrders.topic)->spec, altered);
+  appender = log->appender(kOrders).value();
+  EXPECT_EQ(produce(produced_by(1, 78, 20)).error(), Errc::too_large);
+  change = {};
+  change.timestamps = TimestampKind::create;
+  change.batch_bytes_max = 1;
+  EXPECT_EQ(log->alter_topic(kOrders.topic, change).error(), Errc::invalid_argument);
+  change.batch_bytes_max = orders().batch_bytes_max;
+  ASSERT_TRUE(log->alter_topic(kOrders.topic, change));
+  EXPECT_TRUE(produce(produced_by(1, 78, 20)));
+}
+
 TEST_F(AppendBatch, AHomeThatCannotSaysSo) {
   MemoryEventLog memory{ports};
   memory.create_topic(orders()).value();

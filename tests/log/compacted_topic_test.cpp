@@ -83,6 +83,43 @@ TEST_F(CompactedTopic, IsCompactedInTheBackgroundAndRemembersHowFar) {
   EXPECT_LT(machine.disk.steps() - steps, 10u) << "it does not begin again";
 }
 
+// What is damaged takes part in no round. Mended, it has to: its tombstones must not go before what they hide.
+TEST_F(CompactedTopic, BeginsAgainWhereSomethingWasDamaged) {
+  const test::SilentLog silent;
+  ASSERT_TRUE(log->create_topic(spec));
+  put_many(60);
+  std::vector<std::string> names;
+  for (const DirEntry& file : machine.disk.list("/data/state-0").value()) {
+    if (file.name.ends_with(".log")) names.push_back(file.name);
+  }
+  const auto flip = [&] {
+    const auto file = machine.disk.open("/data/state-0/" + names.at(2), OpenMode::read_write).value();
+    std::byte byte{};
+    ASSERT_EQ(*file->read_at(70, {&byte, 1}), 1u);
+    byte ^= std::byte{1};
+    ASSERT_TRUE(file->write_at(70, {&byte, 1}));
+  };
+  const auto cleaned = [&] { return std::stoll(checkpoint().substr(checkpoint().rfind(' '))); };
+  log.reset();
+  flip();
+  reopen();
+  machine.executor.run_for(std::chrono::seconds{45});
+  const std::vector<DamagedRange> damage = log->damage(partition);
+  ASSERT_EQ(damage.size(), 1u);
+  ASSERT_GT(cleaned(), damage[0].end.value());
+
+  log.reset();
+  flip();
+  for (const char* name : {"lungo.clean-stop", "recovery-point-offset-checkpoint"})
+    ASSERT_TRUE(machine.disk.remove(std::string("/data/") + name));
+  reopen();
+  EXPECT_TRUE(log->damage(partition).empty());
+  EXPECT_EQ(cleaned(), damage[0].from.value());
+  put_many(30);
+  machine.executor.run_for(std::chrono::seconds{25});
+  EXPECT_LT(records_in(*log), 10u) << "what was mended has given place to later ones";
+}
+
 TEST_F(CompactedTopic, WaitsUntilEnoughIsDirty) {
   spec.dirty_ratio_min = 1;
   ASSERT_TRUE(log->create_topic(spec));

@@ -199,6 +199,18 @@ TEST(CompactionFilter, ControlBatchesAndTransactionsStayAsTheyAre) {
   }
 }
 
+TEST(CompactionFilter, ATombstoneStaysAboveAValueOfATransaction) {
+  const Keys keys{{{"b", 100}}};
+  const Bytes tombstone = clean(keys, batch_of({{"b", std::nullopt}}), Emptied::goes, 5000, 300)->bytes;
+  const Bytes value = batch_of({{"b", "1"}});
+  CompactionFilter filter{keys, {.now = at(9000), .tombstone_age = milliseconds{300}}};
+  EXPECT_TRUE(filter.clean(tombstone, Emptied::goes)->empty());
+  EXPECT_FALSE(filter.clean(with_attributes(value, 0x30), Emptied::goes)->empty());
+  EXPECT_TRUE(filter.clean(tombstone, Emptied::goes)->empty()) << "a marker is no value";
+  EXPECT_FALSE(filter.clean(with_attributes(value, 0x10), Emptied::goes)->empty());
+  EXPECT_FALSE(filter.clean(tombstone, Emptied::goes)->empty());
+}
+
 TEST(CompactionFilter, ABatchWithoutRecordsLeftGoesOrStaysAsAHeader) {
   const Keys keys{{{"a", 900}, {"b", 900}}};
   Bytes batch = with_attributes(batch_of({{"a", "1", 1000}, {"b", "2", 1009}}), kDeleteHorizonBit);

@@ -46,19 +46,6 @@ TEST(Compaction, ASecondRoundTakesWhatCameSince) {
   EXPECT_EQ(keyed_records(*log), compacted(before, second.value()));
 }
 
-TEST(Compaction, WhereNothingGoesNothingIsWritten) {
-  CompactedPartition fixture;
-  fixture.options.segment_bytes = 150;  // no two fit one
-  const auto log = fixture.opened();
-  for (int i = 0; i < 12; ++i) ASSERT_TRUE(append(*log, {KeyedRecord{"key" + std::to_string(i), padded(i)}}));
-  ASSERT_TRUE(log->sync());
-  const std::vector<std::string> names = fixture.names();
-  const KeyedRecords before = keyed_records(*log);
-  ASSERT_TRUE(fixture.compact(*log));
-  EXPECT_EQ(fixture.names(), names);
-  EXPECT_EQ(keyed_records(*log), before);
-}
-
 TEST(Compaction, WithLittleMemoryARoundEndsEarlierAndTheNextGoesOn) {
   CompactedPartition fixture;
   fixture.memory_bytes = 0;  // 48 keys

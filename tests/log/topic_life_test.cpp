@@ -6,6 +6,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 
+#include "tests/support/log_lines.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -90,6 +91,41 @@ struct World {
 };
 
 // ---- records that go ----
+
+TEST_F(TopicLife, AMissingFirstFileIsTold) {
+  log->create_topic(events()).value();
+  append_many(20);
+  const test::LogLines lines;
+  const auto told = [&] { return lines.count("warning", "nothing says that they were deleted"); };
+  ASSERT_TRUE(log->delete_records(kEvents, Offset{9}));
+  run_for(milliseconds{100});
+  reopen();
+  EXPECT_EQ(told(), 0);
+  log.reset();
+  std::string first;
+  for (const DirEntry& entry : machine.disk.list("/data/events-0").value()) {
+    if (first.empty() && entry.name.ends_with(".log")) first = entry.name;
+  }
+  ASSERT_TRUE(machine.disk.remove("/data/events-0/" + first));
+  reopen();
+  EXPECT_EQ(told(), 1);
+  EXPECT_GT(start(*log), 9);
+}
+
+TEST_F(TopicLife, ALogWithoutRecordsLeftIsAsItWasStopped) {
+  log->create_topic(events()).value();
+  append_many(20);
+  ASSERT_TRUE(log->delete_records(kEvents, Offset{20}));
+  run_for(milliseconds{100});
+  const test::LogLines lines;
+  for (int opening = 0; opening < 3; ++opening) {
+    reopen();
+    EXPECT_EQ(lines.count("warning", ""), 0) << opening;
+    EXPECT_EQ(start(*log), 20);
+    EXPECT_EQ(end(*log), 20);
+  }
+  EXPECT_EQ(append("x").first, Offset{20});
+}
 
 TEST_F(TopicLife, DeletedRecordsAreGoneForReadersAndAfterARestart) {
   log->create_topic(events()).value();

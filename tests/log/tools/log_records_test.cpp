@@ -213,6 +213,16 @@ TEST_F(LogConsume, GoesOnBehindDamageWhereItIsTold) {
   EXPECT_NE(log({"topics", "describe", "orders", "--json"})
                 .out.find(R"([{"partition":0,"start":0,"end":6,"damaged":[{"from":2,"end":4}]}])"),
             std::string::npos);
+
+  // Below the answer to a time some are lost, too, of which nobody knows how old they were.
+  const std::string last = log({"consume", "orders", "--skip-damaged", "--last", "1", "--print", "time"}).out;
+  const std::string time = last.substr(0, last.find('\t'));
+  EXPECT_EQ(log({"consume", "orders", "--from", time}).status, 1);
+  const Finished from_time = log({"consume", "orders", "--from", time, "--skip-damaged"});
+  EXPECT_EQ(from_time.status, 0);
+  EXPECT_TRUE(from_time.out.ends_with("v5\n")) << from_time.out;
+  EXPECT_NE(from_time.err.find("offsets [2, 4) are damaged"), std::string::npos) << from_time.err;
+  EXPECT_NE(from_time.err.find("some of them may be as new"), std::string::npos) << from_time.err;
 }
 
 TEST_F(LogConsume, FollowsALiveWriterUntilASignal) {
@@ -267,16 +277,6 @@ TEST_F(LogConsume, ReaderThatHasSeenEnoughEndsItQuietly) {
   EXPECT_NE(full.err.find("standard output: No space left on device"), std::string::npos) << full.err;
 }
 
-TEST_F(LogConsume, SignalEndsItAlsoWhenNobodyReads) {
-  make_orders(0);
-  ASSERT_EQ(log({"produce", "orders"}, std::string(1'000'000, 'x') + "\n").status, 0);
-  const Pipe output{directory / "pipe"};
-  Program stuck{
-      {"/bin/sh", "-c", "exec \"$@\" >\"$0\"", directory / "pipe", log_program(), "consume", "orders", "--dir", data}};
-  ASSERT_TRUE(eventually([&] { return output.bytes() > 60'000; })) << stuck.err();
-  stuck.send(SIGTERM);
-  EXPECT_EQ(stuck.wait(), 128 + SIGTERM);
-}
 // Kafka's "no timestamp", which batches of old clients carry.
 TEST_F(LogConsume, RecordsWithoutATimeAreTakenInAgain) {
   make_orders(0);
@@ -288,6 +288,16 @@ TEST_F(LogConsume, RecordsWithoutATimeAreTakenInAgain) {
   EXPECT_EQ(log({"consume", "orders"}).out, "a\na\n");
 }
 
+TEST_F(LogConsume, SignalEndsItAlsoWhenNobodyReads) {
+  make_orders(0);
+  ASSERT_EQ(log({"produce", "orders"}, std::string(1'000'000, 'x') + "\n").status, 0);
+  const Pipe output{directory / "pipe"};
+  Program stuck{
+      {"/bin/sh", "-c", "exec \"$@\" >\"$0\"", directory / "pipe", log_program(), "consume", "orders", "--dir", data}};
+  ASSERT_TRUE(eventually([&] { return output.bytes() > 60'000; })) << stuck.err();
+  stuck.send(SIGTERM);
+  EXPECT_EQ(stuck.wait(), 128 + SIGTERM);
+}
 
 }  // namespace
 }  // namespace lungo::test

@@ -35,8 +35,9 @@ TEST_F(LogTopics, AreCreatedListedDescribedAlteredAndDeleted) {
             "{\"topic\":\"orders\",\"partitions\":2,\"kind\":\"plain\",\"offsets\":0}\n"
             "{\"topic\":\"views\",\"partitions\":1,\"kind\":\"streams\",\"offsets\":0}\n");
 
-  const Finished altered =
-      log({"topics", "alter", "orders", "--set", "segment.bytes=4096", "--set", "retention.ms=none", "--partitions", "3"});
+  const Finished altered = log({"topics", "alter", "orders", "--set", "segment.bytes=4096", "--set", "retention.ms=none",
+                                "--partitions", "3", "--set", "message.timestamp.type=LogAppendTime", "--set",
+                                "max.message.bytes=2000", "--set", "min.cleanable.dirty.ratio=0.25"});
   EXPECT_EQ(altered.status, 0) << altered.err;
   EXPECT_EQ(altered.out, "topic orders changed\n");
   EXPECT_EQ(masked(log({"topics", "describe", "orders"}).out),
@@ -47,7 +48,13 @@ TEST_F(LogTopics, AreCreatedListedDescribedAlteredAndDeleted) {
             "  ack.level=isr+sync\n"
             "  cleanup.policy=delete\n"
             "  compression.type=none\n"
+            "  delete.retention.ms=86400000\n"
             "  flush.interval.ms=5\n"
+            "  max.message.bytes=2000\n"
+            "  message.timestamp.type=LogAppendTime\n"
+            "  min.cleanable.dirty.ratio=0.25\n"
+            "  min.compaction.lag.ms=0\n"
+            "  producer.expiry.ms=86400000\n"
             "  retention.bytes=none\n"
             "  retention.ms=none\n"
             "  segment.bytes=4096\n"
@@ -58,7 +65,9 @@ TEST_F(LogTopics, AreCreatedListedDescribedAlteredAndDeleted) {
   EXPECT_EQ(
       masked(log({"topics", "describe", "views", "--json"}).out),
       "{\"topic\":\"views\",\"id\":\"ID\",\"kind\":\"streams\",\"settings\":{\"ack.level\":\"isr+sync\",\"cleanup.policy\":"
-      "\"delete\",\"compression.type\":\"none\",\"flush.interval.ms\":5,\"retention.bytes\":null,\"retention.ms\":null,"
+      "\"delete\",\"compression.type\":\"none\",\"delete.retention.ms\":86400000,\"flush.interval.ms\":5,"
+      "\"max.message.bytes\":1048588,\"message.timestamp.type\":\"CreateTime\",\"min.cleanable.dirty.ratio\":0.5,"
+      "\"min.compaction.lag.ms\":0,\"producer.expiry.ms\":86400000,\"retention.bytes\":null,\"retention.ms\":null,"
       "\"segment.bytes\":67108864,\"segment.ms\":null},\"partitions\":[{\"partition\":0,\"start\":0,\"end\":0}]}\n");
 
   const Finished deleted = log({"topics", "delete", "orders"});
@@ -77,15 +86,6 @@ TEST_F(LogTopics, TheSameOnceMoreIsLeftAndAnotherOneIsRefused) {
   EXPECT_NE(other.err.find("already_exists"), std::string::npos) << other.err;
 }
 
-TEST_F(LogTopics, WhatCanNotBeIsRefused) {
-  EXPECT_EQ(log({"topics", "create", "or/ders"}).status, 2);
-  EXPECT_EQ(log({"topics", "create", "orders", "--partitions", "0"}).status, 2);
-  EXPECT_EQ(log({"topics", "create", "orders", "--streams", "--compact"}).status, 2);
-  EXPECT_EQ(log({"topics", "create", "orders", "--set", "segment.bytes=1"}).status, 2);
-  ASSERT_EQ(log({"topics", "create", "views", "--streams"}).status, 0);
-  const Finished grown = log({"topics", "alter", "views", "--partitions", "9"});
-  EXPECT_EQ(grown.status, 1);
-  EXPECT_NE(grown.err.find("unsupported"), std::string::npos) << grown.err;
 TEST_F(LogTopics, OfARefusedChangeNothingIsDone) {
   ASSERT_EQ(log({"topics", "create", "orders", "--partitions", "2"}).status, 0);
   const std::string before = log({"topics", "describe", "orders"}).out;
@@ -95,6 +95,15 @@ TEST_F(LogTopics, OfARefusedChangeNothingIsDone) {
   EXPECT_EQ(log({"topics", "describe", "orders"}).out, before);
 }
 
+TEST_F(LogTopics, WhatCanNotBeIsRefused) {
+  EXPECT_EQ(log({"topics", "create", "or/ders"}).status, 2);
+  EXPECT_EQ(log({"topics", "create", "orders", "--partitions", "0"}).status, 2);
+  EXPECT_EQ(log({"topics", "create", "orders", "--streams", "--compact"}).status, 2);
+  EXPECT_EQ(log({"topics", "create", "orders", "--set", "segment.bytes=1"}).status, 2);
+  ASSERT_EQ(log({"topics", "create", "views", "--streams"}).status, 0);
+  const Finished grown = log({"topics", "alter", "views", "--partitions", "9"});
+  EXPECT_EQ(grown.status, 1);
+  EXPECT_NE(grown.err.find("unsupported"), std::string::npos) << grown.err;
   const Finished nothing = log({"topics", "alter", "views"});
   EXPECT_EQ(nothing.status, 2);
   EXPECT_NE(nothing.err.find("give --set NAME=VALUE or --partitions N"), std::string::npos) << nothing.err;
@@ -174,15 +183,6 @@ TEST_F(LogStat, TellsSizesAndOffsets) {
   EXPECT_EQ(log({"stat", "order"}).err, "lungo log: not_found: no topic order; did you mean orders? There are orders, views\n");
 }
 
-TEST(FileSizes, CountByKind) {
-  const TempDirectory directory;
-  for (const auto& [name, bytes] : std::map<std::string, std::size_t>{
-           {"0.log", 10}, {"5.log", 7}, {"0.index", 3}, {"0.timeindex", 4}, {"0.streams", 5}, {"partition.metadata", 6}})
-    std::ofstream(directory / name) << std::string(bytes, 'x');
-  const FileSizes sizes = sizes_in(directory.path());
-  EXPECT_EQ(sizes.segments, 2u);
-  EXPECT_EQ(sizes.log_bytes, 17u);
-  EXPECT_EQ(sizes.index_bytes, 7u);
 /// Shows a topic that is gone when it is asked for.
 class ForgetfulLog : public MemoryEventLog {
  public:
@@ -214,6 +214,15 @@ TEST(LogStatOfAll, GoesOnWhereATopicGoesMeanwhile) {
   EXPECT_EQ(done.error(), Errc::not_found) << "it was asked for";
 }
 
+TEST(FileSizes, CountByKind) {
+  const TempDirectory directory;
+  for (const auto& [name, bytes] : std::map<std::string, std::size_t>{
+           {"0.log", 10}, {"5.log", 7}, {"0.index", 3}, {"0.timeindex", 4}, {"0.streams", 5}, {"partition.metadata", 6}})
+    std::ofstream(directory / name) << std::string(bytes, 'x');
+  const FileSizes sizes = sizes_in(directory.path());
+  EXPECT_EQ(sizes.segments, 2u);
+  EXPECT_EQ(sizes.log_bytes, 17u);
+  EXPECT_EQ(sizes.index_bytes, 7u);
   EXPECT_EQ(sizes.stream_bytes, 5u);
   EXPECT_EQ(sizes.other_bytes, 6u);
   EXPECT_EQ(sizes_in(directory / "nowhere").segments, 0u);

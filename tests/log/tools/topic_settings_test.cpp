@@ -23,14 +23,28 @@ std::string refusal(std::string_view assignment) {
 
 TEST(TopicSettings, DefaultsAreShown) {
   EXPECT_EQ(shown({.name = "t"}),
-            "ack.level=isr+sync cleanup.policy=delete compression.type=none flush.interval.ms=5 retention.bytes=none "
-            "retention.ms=none segment.bytes=67108864 segment.ms=none ");
+            "ack.level=isr+sync cleanup.policy=delete compression.type=none delete.retention.ms=86400000 flush.interval.ms=5 "
+            "max.message.bytes=1048588 message.timestamp.type=CreateTime min.cleanable.dirty.ratio=0.5 "
+            "min.compaction.lag.ms=0 producer.expiry.ms=86400000 retention.bytes=none retention.ms=none "
+            "segment.bytes=67108864 segment.ms=none ");
 }
 
 TEST(TopicSettings, EachIsSetAndShownAgain) {
   TopicSpec spec{.name = "t"};
-  const std::string all[] = {"ack.level=isr",       "cleanup.policy=compact", "compression.type=zstd", "flush.interval.ms=none",
-                             "retention.bytes=100", "retention.ms=200",       "segment.bytes=1000",    "segment.ms=300"};
+  const std::string all[] = {"ack.level=isr",
+                             "cleanup.policy=compact",
+                             "compression.type=zstd",
+                             "delete.retention.ms=10",
+                             "flush.interval.ms=none",
+                             "max.message.bytes=20000",
+                             "message.timestamp.type=LogAppendTime",
+                             "min.cleanable.dirty.ratio=0.25",
+                             "min.compaction.lag.ms=30",
+                             "producer.expiry.ms=40",
+                             "retention.bytes=100",
+                             "retention.ms=200",
+                             "segment.bytes=1000",
+                             "segment.ms=300"};
   std::string expected;
   for (const std::string& one : all) {
     ASSERT_TRUE(set(spec, one)) << one;
@@ -39,6 +53,13 @@ TEST(TopicSettings, EachIsSetAndShownAgain) {
   EXPECT_EQ(shown(spec), expected);
   EXPECT_EQ(spec.flush_interval, kFlushNever);
   EXPECT_TRUE(spec.compact);
+}
+
+TEST(TopicSettings, TheLastOfSeveralCounts) {
+  TopicSpec spec{.name = "t"};
+  for (const char* one : {"retention.ms=200", "retention.ms=none", "producer.expiry.ms=1", "producer.expiry.ms=2"})
+    ASSERT_TRUE(set(spec, one)) << one;
+  EXPECT_EQ(spec, (TopicSpec{.name = "t", .producer_expiry = std::chrono::milliseconds{2}}));
 }
 
 TEST(TopicSettings, NoneAndMinusOneTakeALimitAway) {
@@ -63,6 +84,13 @@ TEST(TopicSettings, WhatIsWrongIsToldWithWhatIsRight) {
   EXPECT_EQ(refusal("segment.bytes=none"), "segment.bytes is BYTES, not 'none'");
   EXPECT_EQ(refusal("ack.level=all"), "ack.level is isr+sync|isr, not 'all'");
   EXPECT_EQ(refusal("compression.type=brotli"), "compression.type is none|gzip|snappy|lz4|zstd, not 'brotli'");
+  EXPECT_EQ(refusal("delete.retention.ms=none"), "delete.retention.ms is MS, not 'none'");
+  EXPECT_EQ(refusal("max.message.bytes=4294967296"), "max.message.bytes is BYTES, not '4294967296'");
+  EXPECT_EQ(refusal("message.timestamp.type=createtime"),
+            "message.timestamp.type is CreateTime|LogAppendTime, not 'createtime'");
+  for (const char* value : {"1.5", "-0.1", "nan", "half", ""})
+    EXPECT_EQ(refusal(std::string("min.cleanable.dirty.ratio=") + value),
+              "min.cleanable.dirty.ratio is 0..1, not '" + std::string(value) + "'");
   EXPECT_EQ(refusal("cleanup.policy=compact,delete"), "cleanup.policy is delete|compact, not 'compact,delete'");
   TopicChange change;
   for (const char* fixed : {"cleanup.policy=compact", "compression.type=gzip"}) {

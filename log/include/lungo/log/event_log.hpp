@@ -85,6 +85,9 @@ struct TopicChange {
   std::optional<std::chrono::milliseconds> tombstone_age;
   std::optional<std::chrono::milliseconds> compaction_lag;
   std::optional<double> dirty_ratio_min;
+  std::optional<TimestampKind> timestamps;
+  std::optional<std::uint32_t> batch_bytes_max;
+  std::optional<std::chrono::milliseconds> producer_expiry;
 };
 
 struct TopicInfo {
@@ -250,6 +253,9 @@ class EventLog {
   /// First committed offset whose record has a timestamp >= `time`; nothing when there is none. Errors: corrupt, unsupported
   /// codec, not_found, io.
   virtual Result<std::optional<Offset>> offset_at(const TopicPartition& partition, Timestamp time) = 0;
+  /// The same of what is left where records are damaged: one that is lost may have been the first. Errors: as offset_at(), but
+  /// `corrupt` for nothing that damage() knows.
+  virtual Result<std::optional<Offset>> offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time);
 
   /// Ok when the position still lies in this log's history. Errors: position_diverged (another topic id, or the epoch ended
   /// below the offset), history_trimmed, not_found.

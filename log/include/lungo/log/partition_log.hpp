@@ -127,6 +127,8 @@ class PartitionLog {
   [[nodiscard]] std::vector<SegmentFacts> segments() const;
   /// Time of the first batch of the segment that is being written; nothing when it is empty. Errors: corrupt.
   [[nodiscard]] Result<std::optional<Timestamp>> active_since() const;
+  /// Takes the place of what the options said, for what comes from now on.
+  void change(std::uint64_t segment_bytes, TimestampKind timestamps, std::chrono::milliseconds producer_expiry);
   /// Syncs everything, writes the stream index of the active segment, and tells what the clean-stop marker needs. Errors:
   /// closed (before, or read-only); partition_failed; no_space, io.
   Result<CleanEnd> close();
@@ -165,8 +167,6 @@ class PartitionLog {
   /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
   /// another's.
   void refuse(const Error& cause);
-  /// How large the segments get from now on.
-  void set_segment_bytes(std::uint64_t bytes);
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Offset written_end() const;
   [[nodiscard]] Offset synced_end() const;
@@ -188,6 +188,8 @@ class PartitionLog {
   /// First record below `end` whose timestamp is at least `time`; nothing when there is none. Errors: corrupt, unsupported
   /// codec, io.
   Result<std::optional<Offset>> offset_at(Timestamp time, Offset end);
+  /// The same of what is left where records are damaged.
+  Result<std::optional<Offset>> offset_at_of_what_is_left(Timestamp time, Offset end);
   /// End offset of `epoch` in this log: the start of the next one, or the written end. Nothing when the epoch is unknown.
   std::optional<Offset> end_of_epoch(LeaderEpoch epoch) const;
   /// Read-only logs: looks for what the writer added up to `end`, including new segments. Does nothing on a writer's log.

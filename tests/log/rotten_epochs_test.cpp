@@ -1,0 +1,90 @@
+// Goal: what rots in `leader-epoch-checkpoint`, which has no checksum, costs no good batch; what rots in a batch's epoch does.
+#include <gtest/gtest.h>
+
+#include "base/byte_order.hpp"
+#include "batch_layout.hpp"
+#include "epoch_history.hpp"
+#include "segment.hpp"
+#include "tests/log/partition_fixture.hpp"
+#include "tests/support/quiet_log.hpp"
+
+namespace lungo::test {
+namespace {
+
+/// Thirty batches of a record, ten of each epoch: 1, 4 and 7. Stopped cleanly.
+struct ThreeEpochs : PartitionFixture {
+  ThreeEpochs() {
+    options.segment_bytes = 600;
+    const auto log = opened();
+    for (int i = 0; i < 30; ++i) {
+      records.push_back({.key = "k", .value = std::to_string(i)});
+      EXPECT_TRUE(append(*log, {records.back()}, LeaderEpoch{1 + i / 10 * 3}));
+    }
+    clean = log->close().value();
+    EXPECT_EQ(history(), kHistory);
+  }
+  std::string history() { return std::string(as_text(*read_file(simulation->disk, path(EpochHistory::kFileName), 1000))); }
+  void set_history(std::string_view text) {
+    EXPECT_TRUE(write_file_atomically(simulation->disk, path(EpochHistory::kFileName), as_bytes(text)));
+  }
+
+  static constexpr std::string_view kHistory = "0\n3\n1 0\n4 10\n7 20\n";
+  std::vector<TestRecord> records;
+  CleanEnd clean;
+};
+
+TEST(RottenEpochs, ADigitOfTheHistoryCostsNoBatch) {
+  const SilentLog silent;
+  for (const char* rotten :
+       {"0\n3\n1 0\n4 18\n7 20\n", "0\n3\n1 0\n4 10\n7 25\n", "0\n3\n1 0\n4 10\n7 12\n", "0\n3\n0 0\n4 10\n7 20\n",
+        "0\n3\n1 0\n5 10\n7 20\n", "0\n3\n1 6\n4 10\n7 20\n", "0\n3\n1 0\n4 2\n7 20\n"}) {
+    SCOPED_TRACE(rotten);
+    ThreeEpochs fixture;
+    fixture.set_history(rotten);
+    const auto log = fixture.opened(fixture.clean);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(contents(*log), fixture.records);
+    EXPECT_EQ(log->read_back(Offset{20}, Offset{30}, 1, {}, {})->next().epoch, LeaderEpoch{4});
+    EXPECT_TRUE(log->damage().empty());
+    EXPECT_EQ(log->end_of_epoch(LeaderEpoch{1}), Offset{10});
+    EXPECT_EQ(log->end_of_epoch(LeaderEpoch{4}), Offset{20});
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "next"}}, LeaderEpoch{8}));
+    ASSERT_TRUE(log->close());
+    EXPECT_EQ(fixture.history(), "0\n4\n1 0\n4 10\n7 20\n8 30\n") << "it is made anew";
+  }
+}
+
+// In the middle of its epoch, and at its front and its end, where it could be the history's.
+TEST(RottenEpochs, ABatchWhoseEpochHasRottedIsDamaged) {
+  const SilentLog silent;
+  for (const std::int64_t offset : {0, 5, 9, 10, 15, 19, 20, 25}) {
+    for (const int epoch : {0, 2, 3, 5, 6}) {
+      SCOPED_TRACE(testing::Message() << "epoch " << epoch << " at " << offset);
+      ThreeEpochs fixture;
+      {
+        const auto log = fixture.opened(fixture.clean);
+        const std::vector<SegmentFacts> segments = log->segments();
+        const auto behind =
+            std::ranges::find_if(segments, [&](const SegmentFacts& facts) { return facts.end > Offset{offset}; });
+        std::uint64_t position = 0;
+        const std::string name = segment_file_name(behind->base, kLogSuffix);
+        const Bytes bytes = *read_file(fixture.simulation->disk, fixture.path(name), 1 << 20);
+        for (Offset at = behind->base; at < Offset{offset}; at = at.next())
+          position += parse_batch_header(BytesView{bytes}.subspan(position))->size_bytes();
+        std::array<std::byte, 4> field{};
+        store_big_endian(field.data(), std::int32_t{epoch});
+        fixture.write(name, position + batch_layout::kEpochAt, field);
+      }
+      const auto log = fixture.opened(fixture.clean);
+      ASSERT_NE(log, nullptr);
+      const Result<Fetched> fetched = log->read(Offset{offset}, Offset{30}, 1, {}, {});
+      EXPECT_FALSE(fetched) << "served with an epoch that it never had";
+      if (offset > 0) {
+        EXPECT_TRUE(log->read(Offset{0}, Offset{offset}, 1, {}, {}));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lungo::test
