@@ -46,7 +46,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       "stat,\n"
       "verify and backup only read, beside a program that writes; the others need the directory for themselves.\n"
       "Exit status: 0 done, or who reads the output has seen enough; 1 not there, damaged or failed, the reason is on stderr;\n"
-      "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done. verify: 1 something "
+      "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done. verify: 1 "
+      "something "
       "is wrong;\n"
       "2 it could not be checked.");
   describe_topics(app, arguments.topics);
