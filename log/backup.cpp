@@ -6,6 +6,7 @@
 #include "backup_manifest.hpp"
 #include "backup_partition.hpp"
 #include "log_dir.hpp"
+#include "log_starts.hpp"
 #include "partition_directories.hpp"
 #include "storage_posix.hpp"
 #include "tail_page.hpp"
@@ -14,7 +15,6 @@ namespace lungo {
 namespace {
 
 constexpr std::string_view kMetaFile = "lungo.meta";
-constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
 constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
 constexpr std::uint64_t kOtherFileBytesMax = 16u << 20;
 
@@ -97,7 +97,7 @@ class Backup {
     if (!meta) return meta.error();
     meta_ = std::string(as_text(*meta));
     if (Result<void> noted = note_reach(); !noted) return noted;
-    const Result<OffsetsByPartition> cleaned = read_checkpoint(kCleanedEndFile);
+    const Result<OffsetsByPartition> cleaned = read_checkpoint(storage_, directory_ + "/" + std::string(kCleanedEndFile));
     if (cleaned) cleaned_ = *cleaned;  // before: it must not promise more than the copy has
     return {};
   }
@@ -113,13 +113,6 @@ class Backup {
       }
     }
     return {};
-  }
-
-  Result<OffsetsByPartition> read_checkpoint(std::string_view name) {
-    const std::string path = directory_ + "/" + std::string(name);
-    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
-    if (!bytes && bytes.error() == Errc::not_found) return OffsetsByPartition{};
-    return bytes ? parse_checkpoint(path, *bytes) : Result<OffsetsByPartition>{bytes.error()};
   }
 
   Result<void> copy_partitions() {
@@ -182,7 +175,7 @@ class Backup {
     copy.synced =
         std::max(dir_->recovery_point(partition), dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0});
     copy.start = [this, &partition] {
-      const Result<OffsetsByPartition> starts = read_checkpoint(kLogStartFile);
+      const Result<OffsetsByPartition> starts = read_log_starts(storage_, directory_);
       const auto found = starts ? starts->find(partition) : OffsetsByPartition::const_iterator{};
       return starts && found != starts->end() ? found->second : Offset{0};
     };
@@ -220,7 +213,8 @@ class Backup {
 
   Result<void> write_checkpoints() {
     if (!starts_.empty()) {
-      if (Result<void> written = write(kLogStartFile, format_checkpoint(starts_)); !written) return written;
+      if (Result<void> written = write(kLogStartsFile, format_log_starts(starts_)); !written) return written;
+      if (Result<void> written = write(kKafkaLogStartsFile, format_checkpoint(starts_)); !written) return written;
     }
     return cleaned_of_copy_.empty() ? Result<void>{} : write(kCleanedEndFile, format_checkpoint(cleaned_of_copy_));
   }

@@ -114,6 +114,7 @@ const ScannedBatch* BatchScanner::advance() {
     if (crc32c(current_.bytes.subspan(batch_layout::kCrcCoversFrom)) != header.crc) return nullptr;
   }
   current_.position = position_;
+  current_.head = BytesView{at, kBatchHeaderBytes};
   step_over(header);
   return &current_;
 }

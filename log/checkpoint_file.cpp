@@ -4,6 +4,8 @@
 
 #include <lungo/log/text.hpp>
 
+#include "partition_directories.hpp"
+
 namespace lungo {
 
 namespace {
@@ -50,6 +52,12 @@ Result<OffsetsByPartition> parse_checkpoint(const std::string& path, BytesView b
   }
   if (offsets.size() != *count) return damaged;
   return offsets;
+}
+
+Result<OffsetsByPartition> read_checkpoint(Storage& storage, const std::string& path) {
+  const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
+  if (!bytes && bytes.error() == Errc::not_found) return OffsetsByPartition{};
+  return bytes ? parse_checkpoint(path, *bytes) : Result<OffsetsByPartition>{bytes.error()};
 }
 
 }  // namespace lungo

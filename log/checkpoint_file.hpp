@@ -8,6 +8,7 @@
 
 #include <lungo/log/bytes.hpp>
 #include <lungo/log/result.hpp>
+#include <lungo/log/storage.hpp>
 #include <lungo/log/types.hpp>
 
 namespace lungo {
@@ -18,5 +19,8 @@ std::string format_checkpoint(const OffsetsByPartition& offsets);
 
 /// Errors: corrupt; newer_format for a version above 0.
 Result<OffsetsByPartition> parse_checkpoint(const std::string& path, BytesView bytes);
+
+/// What the file says; nothing where there is none. Errors: corrupt; newer_format; io.
+Result<OffsetsByPartition> read_checkpoint(Storage& storage, const std::string& path);
 
 }  // namespace lungo

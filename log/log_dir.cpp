@@ -23,7 +23,6 @@ constexpr std::string_view kMetaFile = "lungo.meta";
 constexpr std::string_view kKafkaCleanStopFile = ".kafka_cleanshutdown";
 constexpr std::string_view kCleanStopFile = "lungo.clean-stop";
 constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
-constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
 constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
 
 constexpr std::string_view kMetaKind = "meta";
@@ -274,11 +273,11 @@ Result<void> LogDir::read_log_starts() {
   if (!bytes && bytes.error() != Errc::not_found) return bytes.error();
   Result<OffsetsByPartition> starts = bytes ? parse_log_starts(path, *bytes) : bytes.error();
   if (!starts && starts.error() == Errc::newer_format) return starts.error();
-  if (!starts && bytes) logger()->warn("{}; {} counts instead", starts.error().text(), file(kLogStartFile));
+  if (!starts && bytes) logger()->warn("{}; {} counts instead", starts.error().text(), file(kKafkaLogStartsFile));
 
   OffsetsByPartition kafkas;
   const std::string_view consequence = starts ? "it is written anew" : "records that were deleted may come back";
-  if (Result<void> read = read_offsets(kLogStartFile, kafkas, consequence); !read) return read;
+  if (Result<void> read = read_offsets(kKafkaLogStartsFile, kafkas, consequence); !read) return read;
   starts_agree_ = starts ? *starts == kafkas : kafkas.empty();
   log_starts_ = starts ? std::move(*starts) : std::move(kafkas);
   return {};
@@ -398,7 +397,7 @@ Result<void> LogDir::write_starts(OffsetsByPartition next) {
     log_starts_.merge(next);  // as in write_checkpoint()
     return written;
   }
-  return write_checkpoint(kLogStartFile, std::move(next), log_starts_);
+  return write_checkpoint(kKafkaLogStartsFile, std::move(next), log_starts_);
 }
 
 Result<void> LogDir::write_cleaned_ends(const OffsetsByPartition& cleaned) {

@@ -4,6 +4,7 @@
 
 #include <lungo/log/text.hpp>
 #include "base/property_file.hpp"
+#include "partition_directories.hpp"
 
 namespace lungo {
 
@@ -46,6 +47,17 @@ Result<OffsetsByPartition> parse_log_starts(const std::string& path, BytesView b
       return Error{Errc::corrupt, path + " names a partition twice: " + property.value};
   }
   return starts;
+}
+
+Result<OffsetsByPartition> read_log_starts(Storage& storage, const std::string& directory) {
+  const std::string path = directory + "/" + std::string(kLogStartsFile);
+  const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
+  if (!bytes && bytes.error() != Errc::not_found) return bytes.error();
+  if (bytes) {
+    Result<OffsetsByPartition> starts = parse_log_starts(path, *bytes);
+    if (starts || starts.error() != Errc::corrupt) return starts;
+  }
+  return read_checkpoint(storage, directory + "/" + std::string(kKafkaLogStartsFile));
 }
 
 }  // namespace lungo

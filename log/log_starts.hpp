@@ -12,15 +12,21 @@
 
 #include <string>
 
+#include <lungo/log/storage.hpp>
+
 #include "checkpoint_file.hpp"
 
 namespace lungo {
 
 inline constexpr std::string_view kLogStartsFile = "lungo.starts";
+inline constexpr std::string_view kKafkaLogStartsFile = "log-start-offset-checkpoint";
 
 std::string format_log_starts(const OffsetsByPartition& starts);
 
 /// Errors: corrupt, newer_format.
 Result<OffsetsByPartition> parse_log_starts(const std::string& path, BytesView bytes);
+
+/// What counts in the directory, by the rule above, for who only looks. Errors: corrupt; newer_format; io.
+Result<OffsetsByPartition> read_log_starts(Storage& storage, const std::string& directory);
 
 }  // namespace lungo

@@ -272,26 +272,28 @@ class PosixStorage : public Storage {
   }
 
   Result<bool> is_locked(const std::string& path) override {
-    const Result<Descriptor> fd = open_descriptor(path, O_RDONLY);
+    const Result<FileHandle> fd = open_descriptor(path, O_RDONLY);
     if (!fd) return fd.error() == Errc::not_found ? Result<bool>{false} : fd.error();
     struct flock whole {};
     whole.l_type = F_RDLCK;
     whole.l_whence = SEEK_SET;
-    if (retry_interrupted([&] { return ::fcntl(fd->get(), F_OFD_GETLK, &whole); }) < 0) return os_error(errno, "look at", path);
+    if (retry_interrupted([&] { return ::fcntl(fd->descriptor(), F_OFD_GETLK, &whole); }) < 0)
+      return os_error(errno, "look at", path);
     return whole.l_type != F_UNLCK;
   }
 
   Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes) override {
     {
-      const Result<Descriptor> source = open_descriptor(from, O_RDONLY);
+      const Result<FileHandle> source = open_descriptor(from, O_RDONLY);
       if (!source) return source.error();
-      const Result<Descriptor> target = open_descriptor(to, O_WRONLY | O_CREAT | O_EXCL);
+      const Result<FileHandle> target = open_descriptor(to, O_WRONLY | O_CREAT | O_EXCL);
       if (!target) return target.error();
       std::uint64_t done = 0;
       ssize_t n = 1;
       while (done < bytes && n > 0) {
         const std::size_t wanted = std::min<std::uint64_t>(bytes - done, kCopiedBytesMax);
-        n = retry_interrupted([&] { return ::copy_file_range(source->get(), nullptr, target->get(), nullptr, wanted, 0); });
+        n = retry_interrupted(
+            [&] { return ::copy_file_range(source->descriptor(), nullptr, target->descriptor(), nullptr, wanted, 0); });
         if (n > 0) done += static_cast<std::uint64_t>(n);
       }
       if (n >= 0) return {};

@@ -5,6 +5,7 @@
 #include <lungo/log/text.hpp>
 
 #include "log_dir.hpp"
+#include "log_starts.hpp"
 #include "partition_directories.hpp"
 #include "segment.hpp"
 #include "synced_mark.hpp"
@@ -14,15 +15,6 @@ namespace {
 
 constexpr std::string_view kCheckpoints[] = {"recovery-point-offset-checkpoint", "log-start-offset-checkpoint",
                                              "cleaner-offset-checkpoint"};
-constexpr std::string_view kLogStarts = kCheckpoints[1];
-
-/// What a checkpoint file says; nothing where there is none. Errors: corrupt; newer_format; io.
-Result<OffsetsByPartition> read_checkpoint(Storage& storage, const std::string& path) {
-  const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
-  if (!bytes && bytes.error() == Errc::not_found) return OffsetsByPartition{};
-  return bytes ? parse_checkpoint(path, *bytes) : Result<OffsetsByPartition>{bytes.error()};
-}
-
 Offset offset_of(const Result<OffsetsByPartition>& offsets, const TopicPartition& partition) {
   if (!offsets) return Offset{0};
   const auto found = offsets->find(partition);
@@ -106,9 +98,14 @@ class DirectoryVerifier {
       const Result<OffsetsByPartition> offsets = read_checkpoint(storage_, directory_ + "/" + std::string(name));
       if (offsets) continue;
       if (offsets.error() == Errc::io) return offsets.error();
-      // Deleted records come back without the one, all is read again without the others.
-      add(name == kLogStarts ? Severity::error : Severity::warning, std::string(name), std::string(offsets.error().text()));
+      add(Severity::warning, std::string(name), std::string(offsets.error().text()));
     }
+    const std::string path = directory_ + "/" + std::string(kLogStartsFile);
+    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+    if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
+    const Result<OffsetsByPartition> starts = parse_log_starts(path, *bytes);
+    // Kafka's file counts instead, and has no checksum.
+    if (!starts) add(Severity::error, std::string(kLogStartsFile), std::string(starts.error().text()));
     return {};
   }
 
@@ -123,7 +120,7 @@ class DirectoryVerifier {
     facts.gaps = topic.gaps || topic.info.spec.compact;
     facts.streams = topic.info.spec.streams;
     if (dir_) facts.clean = dir_->clean_end(partition);
-    facts.start = [&] { return offset_of(read_checkpoint(storage_, directory_ + "/" + std::string(kLogStarts)), partition); };
+    facts.start = [&] { return offset_of(read_log_starts(storage_, directory_), partition); };
     facts.proven = std::max(
         {mark->value_or(Offset{0}), offset_of(points, partition), facts.start(), facts.clean ? facts.clean->end : Offset{0}});
     const Result<VerifiedPartition> seen = verify_partition(storage_, path, facts, options_, report_, take_);

@@ -35,6 +35,10 @@ class Families {
   void gauge(const char* name, const char* help, Number value) {
     all_.push_back({name, help, MetricType::Gauge, {metric(MetricType::Gauge, static_cast<double>(value))}});
   }
+  void add(const lungo::Metric& one) {
+    const MetricType type = one.kind == lungo::MetricKind::counter ? MetricType::Counter : MetricType::Gauge;
+    all_.push_back({std::string(one.name), std::string(one.help), type, {metric(type, static_cast<double>(one.value))}});
+  }
   MetricFamily& family(const char* name, const char* help, MetricType type) {
     return all_.emplace_back(MetricFamily{name, help, type, {}});
   }
@@ -108,6 +112,7 @@ std::string Metrics::text(const Sources& sources) const {
   add_server(add, sources);
   add_intake(add, sources.intake);
   add_read_models(add, sources.tracker);
+  for (const lungo::Metric& one : sources.tracker.store().log().metrics()) add.add(one);
   return prometheus::TextSerializer{}.Serialize(all);
 }
 
