@@ -69,7 +69,8 @@ class Housekeeper : public Activity {
   std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
-  bool failure_logged_ = false;  // in this round
+  std::size_t touches_left_ = 0;  // in this round
+  bool failure_logged_ = false;   // in this round
 
   std::mutex mutex_;
   std::vector<std::string> directories_come_;                 // under mutex_
