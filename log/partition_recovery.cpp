@@ -181,8 +181,13 @@ class Recovery {
       if (is_last ? tail->end != next : !continues(next, tail->end, gaps_below_)) return false;
       if (tail->last) last = tail->last;
     }
-    if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) return false;
-    if (last) log_.last_batch_crc = last->crc;
+    if (known_.first_in(clean.end.plus(-1), clean.end) != nullptr) {  // the marker's batch itself is known to be lost
+      log_.last_batch_crc = clean.last_batch_crc;
+    } else if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) {
+      return false;
+    } else if (last) {
+      log_.last_batch_crc = last->crc;
+    }
     log_.end = clean.end;
     epochs_.trim_to(log_.end);
     if (!last || epochs_.last() == last->epoch) return true;

@@ -66,6 +66,11 @@ BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch
   return scan;
 }
 
+bool Segment::is_lost(Offset offset) const {
+  const std::shared_ptr<const DamageList> list = damage();
+  return list != nullptr && list->first_in(offset, offset.next()) != nullptr;
+}
+
 Result<SegmentScan> Segment::load_tail() {
   // From the batch of the last time entry on, as its time is the largest up to there. Both entries have to name a batch's end.
   const std::optional<TimeEntry> time = times_->last();
@@ -76,6 +81,15 @@ Result<SegmentScan> Segment::load_tail() {
   bool time_found = !time;
   bool offset_found = !indexed;
   largest_time_.reset();
+  // The batch of an entry may be known to be lost, which the scan steps over.
+  if (time && is_lost(base_.plus(time->relative_offset))) {
+    time_found = true;
+    note_time(*time);
+  }
+  if (indexed && is_lost(base_.plus(indexed->relative_offset))) {
+    offset_found = true;
+    indexed_up_to = static_cast<std::uint64_t>(indexed->position);
+  }
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
   BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
   for (;;) {
