@@ -31,9 +31,10 @@ bool have_keys(const EncodedRecords& records) {
 
 }  // namespace
 
-AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, Options options, Hooks hooks, Ports ports)
+AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, std::shared_ptr<PartitionLog> log, Options options,
+                         Hooks hooks, Ports ports)
     : partition_(std::move(partition)),
-      log_(partition_->log()),
+      log_(std::move(log)),
       options_(options),
       ack_level_(options.ack_level),
       flush_interval_(options.flush_interval),

@@ -56,7 +56,9 @@ class AppendQueue {
     bool is_active = false;
   };
 
-  AppendQueue(std::shared_ptr<OpenPartition> partition, Options options, Hooks hooks, Ports ports);
+  /// `log` is the partition's.
+  AppendQueue(std::shared_ptr<OpenPartition> partition, std::shared_ptr<PartitionLog> log, Options options, Hooks hooks,
+              Ports ports);
 
   /// As EventLog::append(), for this partition.
   void append(AppendRequest request, Completion completion);

@@ -48,6 +48,7 @@ bool Compactor::find_work() {
     return false;
   }
   const std::shared_ptr<OpenPartition> partition = (*topic)->partitions[next_partition_++];
+  if (partition->log() == nullptr) return false;  // at rest: nothing has come since it was left, and nobody reads it
   const std::optional<CompactionRound> round = round_for((*topic)->info.spec, *partition);
   if (!round) return false;
   partition_ = partition;

@@ -28,7 +28,8 @@ Instant DigestKeeper::step(Instant now, std::optional<Error>& error) {
 void DigestKeeper::look() {
   for (const std::shared_ptr<const OpenTopic>& topic : topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      if (partition->log()->digests_due()) due_.push_back(partition);
+      const std::shared_ptr<PartitionLog> log = partition->log();  // null: at rest, and as it was left
+      if (log != nullptr && log->digests_due()) due_.push_back(partition);
     }
   }
 }

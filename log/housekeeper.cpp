@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kRound = std::chrono::seconds{10};
 constexpr std::size_t kPartitionsPerStep = 64;
 constexpr std::size_t kFilesPerStep = 64;
+constexpr std::size_t kTouchesPerRound = 16;
 
 bool has_limits(const TopicSpec& spec) { return spec.segment_age || spec.retention_age || spec.retention_bytes; }
 
@@ -65,6 +66,7 @@ Instant Housekeeper::step(Instant now) {
     topics_to_see_ = topics_.all();
     std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
     next_round_ = now + kRound;
+    touches_left_ = kTouchesPerRound;
     failure_logged_ = false;
   }
   look_at_partitions();
@@ -150,6 +152,12 @@ void Housekeeper::look_at_partitions() {
 
 void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition,
                           std::vector<StartMove>& moves) {
+  // What lies at rest is too old some day, too, but a round must not open all there are.
+  if (partition->log() == nullptr) {
+    if (touches_left_ == 0) return;
+    --touches_left_;
+    if (!partition->touch()) return;  // whoever tried to open it has told why not
+  }
   const Timestamp now = ports_.clock.now();
   Offset target;
   const Result<void> looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {

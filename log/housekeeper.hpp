@@ -72,7 +72,8 @@ class Housekeeper : public Activity {
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
   DigestKeeper digests_;
-  bool failure_logged_ = false;  // in this round
+  std::size_t touches_left_ = 0;  // in this round
+  bool failure_logged_ = false;   // in this round
 
   std::mutex mutex_;
   std::vector<std::string> directories_come_;                 // under mutex_

@@ -2,12 +2,8 @@
 
 #include <algorithm>
 
-#include <lungo/log/check.hpp>
-
 #include "base/logger.hpp"
-#include "damage.hpp"
 #include "file_cache.hpp"
-#include "parallel.hpp"
 #include "tailing_event_log.hpp"
 
 namespace lungo {
@@ -18,8 +14,6 @@ constexpr std::string_view kTailFile = "tail";
 /// Syncs wait for the disk, which takes several at once: four threads that each sync a file of their own get a multiple of what
 /// one thread gets that syncs them in turn.
 constexpr std::size_t kFlushers = 4;
-/// For the same reason, and each takes a window of 512 KiB.
-constexpr std::size_t kOpenedAtATime = 4;
 
 std::int64_t milliseconds_between(Instant begin, Instant end) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(end - begin).count();
@@ -53,119 +47,13 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
   return std::shared_ptr<EventLog>(log);
 }
 
-Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
-  std::vector<std::shared_ptr<OpenTopic>> topics;
-  for (const TopicEntry& entry : dir_->topics()) topics.push_back(topic_of(entry, nullptr));
-  Result<Opened> opened = open_missing(topics, kOpenedAtATime);
-  if (!opened) return opened;
-  for (std::shared_ptr<OpenTopic>& topic : topics) open_topics_.add(std::move(topic));
-  return opened;
-}
-
-/// With the partitions that are open `before`, if it was.
-std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, const OpenTopic* before) {
-  auto topic = std::make_shared<OpenTopic>();
-  topic->info = entry.info;
-  topic->tail_places = tail_place_numbers(entry);
-  topic->gaps = entry.gaps || entry.info.spec.compact;
-  if (before != nullptr) topic->partitions = before->partitions;
-  return topic;
-}
-
-namespace {
-
-/// What was damaged took part in no round of compaction that has passed it. It may be whole by now, and its tombstones must not
-/// go before what they hide: rounds begin there again. Before the opening, which forgets what is whole.
-Result<void> go_back_to_damage(Storage& storage, LogDir& dir, const TopicPartition& name) {
-  const Offset cleaned = dir.cleaned_end(name);
-  if (cleaned == Offset{0}) return {};
-  const Result<DamageList> known = DamageList::read(storage, dir.partition_path(name));
-  if (!known && known.error() != Errc::corrupt) return {};  // the opening will tell
-  if (known && known->empty()) return {};
-  const Offset first = known ? known->ranges().front().from : Offset{0};
-  return first < cleaned ? dir.write_cleaned_ends({{name, first}}) : Result<void>{};
-}
-
-}  // namespace
-
-/// Opens the partitions of the topics that are not, `width` at a time: more than one only while nobody holds a lock that an
-/// activity may want. Errors: of the first that can't be opened.
-Result<LocalEventLog::Opened> LocalEventLog::open_missing(const std::vector<std::shared_ptr<OpenTopic>>& topics,
-                                                          std::size_t width) {
-  std::vector<std::pair<OpenTopic*, std::size_t>> missing;
-  for (const std::shared_ptr<OpenTopic>& topic : topics) {
-    for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) missing.emplace_back(topic.get(), i);
-    topic->partitions.resize(topic->tail_places.size());
-  }
-  for (const auto& [topic, index] : missing) {
-    if (!topic->info.spec.compact) continue;
-    const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(index)}};
-    if (Result<void> went = go_back_to_damage(ports().storage, *dir_, name); !went) return went.error();
-  }
-  std::mutex mutex;
-  Opened opened;                                             // under mutex
-  std::optional<std::pair<std::size_t, Error>> first_error;  // under mutex
-  run_in_parallel(ports().executor, width, missing.size(), [&](std::size_t job) {
-    const auto [topic, index] = missing[job];
-    const Result<std::shared_ptr<OpenPartition>> partition =
-        open_partition(*topic, PartitionId{static_cast<std::int32_t>(index)});
-    const std::lock_guard lock(mutex);
-    if (!partition) {
-      if (!first_error || job < first_error->first) first_error.emplace(job, partition.error());
-      return;
-    }
-    topic->partitions[index] = *partition;
-    const RecoveryReport report = (*partition)->log()->recovery();
-    opened.partitions += 1;
-    opened.recovery.bytes_scanned += report.bytes_scanned;
-    opened.recovery.bytes_cut += report.bytes_cut;
-    opened.recovery.damaged_ranges += report.damaged_ranges;
-  });
-  return first_error ? Result<Opened>{first_error->second} : Result<Opened>{opened};
-}
-
-/// One partition alone is no reason to keep the others closed.
-std::unique_ptr<PartitionLog> LocalEventLog::stand_in(const TopicPartition& name, const PartitionOptions& options,
-                                                      const Error& cause) {
-  logger()->error("{}; the partition can't be read or written", cause.text());
-  const std::optional<CleanEnd> clean = dir_->clean_end(name);
-  const Offset end = std::max(dir_->recovery_point(name), clean ? clean->end : Offset{0});
-  return PartitionLog::unreadable(ports(), dir_->partition_path(name), options, cause, end);
-}
-
-Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number) {
-  const TopicPartition name{topic.info.spec.name, number};
-  PartitionOptions options;
-  options.segment_bytes = topic.info.spec.segment_bytes;
-  options.streams = topic.info.spec.streams;
-  options.gaps = topic.gaps;
-  options.compression = topic.info.spec.compression;
-  options.timestamps = topic.info.spec.timestamps;
-  options.producer_expiry = topic.info.spec.producer_expiry;
-  options.start = dir_->log_start(name);
-  Result<std::unique_ptr<PartitionLog>> log =
-      PartitionLog::open(ports(), dir_->partition_path(name), options, dir_->clean_end(name), dir_->recovery_point(name));
-  if (!log && log.error() == Errc::corrupt) {
-    log = stand_in(name, options, log.error().with_context(to_string(name)));
-  }
-  if (!log) return log.error().with_context(to_string(name));
-  check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
-  // A broker removes segments without a word on disk; here the start is on disk before any goes.
-  const bool came_from_kafka = topic.gaps && !topic.info.spec.compact;
-  if ((*log)->start() > options.start && !came_from_kafka) {
-    logger()->warn("{} has no records in [{}, {}), and nothing says that they were deleted: a file is missing", to_string(name),
-                   options.start.value(), (*log)->start().value());
-  }
-  const Offset committed = (*log)->synced_end();
-  return std::make_shared<OpenPartition>(name, topic.info.id, std::move(*log), committed);
-}
-
 /// Makes the opened directory ours, and begins to work. Before the first append, after the last check.
 Result<void> LocalEventLog::start() {
   LeaderEpoch newest = kNoEpoch;  // batches of a broker may be of a later epoch than this directory has had
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      newest = std::max(newest, partition->log()->last_epoch());
+      const std::shared_ptr<PartitionLog> log = partition->log();
+      if (log) newest = std::max(newest, log->last_epoch());
     }
   }
   if (Result<void> begun = dir_->begin_writing(newest); !begun) return begun;
@@ -173,8 +61,12 @@ Result<void> LocalEventLog::start() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const OpenPartition& partition = *topic->partitions[i];
-      if (partition.log()->unreadable_since_opening()) continue;
-      places[topic->tail_places[i]] = {.start = partition.log()->start(), .end = partition.committed()};
+      TailPlace& place = places[topic->tail_places[i]];
+      if (const std::shared_ptr<PartitionLog> log = partition.log()) {
+        if (!log->unreadable_since_opening()) place = {.start = log->start(), .end = partition.committed()};
+      } else if (const std::optional<PartitionAtRest> rest = partition.rest(); rest->clean) {
+        place = {.start = rest->start, .end = partition.committed()};
+      }
     }
   }
   Result<std::unique_ptr<TailWriter>> tail =
@@ -186,7 +78,12 @@ Result<void> LocalEventLog::start() {
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
-  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) add_queues(*topic);
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    make_room_for_queues(*topic);
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+      if (const std::shared_ptr<PartitionLog> log = partition->log()) add_queue(*topic, partition, log);
+    }
+  }
   housekeeper_->remove_directories(dir_->take_deleted_directories());
   housekeeper_->start();
   start_compactor();
@@ -212,54 +109,9 @@ void LocalEventLog::start_compactor() {
   compactor_->start();
 }
 
-/// For the partitions of the topic that have none.
-void LocalEventLog::add_queues(const OpenTopic& topic) {
-  AppendQueue::Options options;
-  options.ack_level = topic.info.spec.ack_level;
-  options.flush_interval = topic.info.spec.flush_interval;
-  options.queued_bytes_max = queued_bytes_max_;
-  options.streams = topic.info.spec.streams;
-  options.compact = topic.info.spec.compact;
-  options.batches.bytes_max = topic.info.spec.batch_bytes_max;
-  options.batches.keys_needed = topic.info.spec.compact;
-  options.batches.key_hashes = topic.info.spec.streams;
-  options.epoch = dir_->epoch();
-  const std::unique_lock lock(queues_mutex_);
-  TopicQueues& queues = queues_[topic.info.spec.name];
-  for (std::size_t i = queues.size(); i < topic.partitions.size(); ++i) {
-    Flusher& flusher = *flushers_[i % flushers_.size()];
-    Flusher::Slot& slot = flusher.add_slot();
-    AppendQueue::Hooks hooks;
-    hooks.wake_flusher = [&slot] { slot.mark(); };
-    hooks.publish_committed = [this, place = topic.tail_places[i]](Offset end) { tail_->publish(place, end); };
-    queues.push_back({std::make_shared<AppendQueue>(topic.partitions[i], options, std::move(hooks), ports()), &flusher, &slot});
-    Flusher::set_queue(slot, *queues.back().appends);
-    topic.partitions[i]->log()->when_streams_are_due([this, partition = std::weak_ptr{topic.partitions[i]}] {
-      if (std::shared_ptr<OpenPartition> open = partition.lock()) housekeeper_->streams_due(std::move(open));
-    });
-  }
-}
-
 // ---- writing ----
 
-std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
-  const std::shared_lock lock(queues_mutex_);
-  const auto found = queues_.find(partition.topic);
-  if (found == queues_.end()) return nullptr;
-  const std::int32_t index = partition.partition.value();
-  if (index < 0 || static_cast<std::size_t>(index) >= found->second.size()) return nullptr;
-  return found->second[static_cast<std::size_t>(index)].appends;
-}
-
-/// Null when the partition is gone, also if another one has its name.
-std::shared_ptr<AppendQueue> LocalEventLog::find_queue_of(const OpenPartition& partition) {
-  std::shared_ptr<AppendQueue> queue = find_queue(partition.name());
-  return queue && &queue->partition() == &partition ? queue : nullptr;
-}
-
 namespace {
-
-Error no_partition(const TopicPartition& partition) { return Error{Errc::not_found, "no partition " + to_string(partition)}; }
 
 /// Holds its queue: after the log has gone it answers `closed`.
 class LocalAppender : public Appender {
@@ -298,22 +150,22 @@ class LocalAppender : public Appender {
 }  // namespace
 
 void LocalEventLog::append(AppendRequest request, Completion completion) {
-  const std::shared_ptr<AppendQueue> queue = find_queue(request.to);
-  if (queue == nullptr) return completion(no_partition(request.to));
-  queue->append(std::move(request), std::move(completion));
+  const Result<std::shared_ptr<AppendQueue>> queue = queue_of(request.to);
+  if (!queue) return completion(queue.error());
+  (*queue)->append(std::move(request), std::move(completion));
 }
 
 // Without the timeout: a caller leads, or is told by who leads, and both are bounded by the disk.
 Result<Appended> LocalEventLog::append_wait(AppendRequest request, Duration /*timeout*/) {
-  const std::shared_ptr<AppendQueue> queue = find_queue(request.to);
-  if (queue == nullptr) return no_partition(request.to);
-  return queue->append_wait(request.records, options_of(request));
+  const Result<std::shared_ptr<AppendQueue>> queue = queue_of(request.to);
+  if (!queue) return queue.error();
+  return (*queue)->append_wait(request.records, options_of(request));
 }
 
 Result<std::shared_ptr<Appender>> LocalEventLog::appender(const TopicPartition& partition) {
-  std::shared_ptr<AppendQueue> queue = find_queue(partition);
-  if (queue == nullptr) return no_partition(partition);
-  return std::shared_ptr<Appender>(std::make_shared<LocalAppender>(std::move(queue)));
+  Result<std::shared_ptr<AppendQueue>> queue = queue_of(partition);
+  if (!queue) return queue.error();
+  return std::shared_ptr<Appender>(std::make_shared<LocalAppender>(*std::move(queue)));
 }
 
 // ---- the clean stop ----
@@ -332,20 +184,10 @@ void LocalEventLog::stop() {
   LogDir::CleanEnds clean_ends;
   OffsetsByPartition synced;
   bool clean = true;
-  for (auto& [topic, queues] : queues_) {
-    for (const Queue& queue : queues) {
-      const TopicPartition& name = queue.appends->partition().name();
-      const Result<CleanEnd> end = queue.appends->close();
-      const std::shared_ptr<PartitionLog> log = queue.appends->partition().log();
-      if (log->refused_since_opening()) {  // as it was found; the marker does not speak of it, so that it is looked at again
-        synced.emplace(name, log->synced_end());
-      } else if (end) {
-        clean_ends.emplace(name, *end);
-        synced.emplace(name, end->end);
-      } else {
-        clean = false;
-        logger()->error("{} did not stop cleanly: {}", to_string(name), end.error().text());
-      }
+  for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
+    const TopicQueues& queues = queues_.find(topic->info.spec.name)->second;
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      clean = stop(clean_ends, synced, *topic->partitions[i], queues[i].appends.get()) && clean;
     }
   }
   // Of the partitions that failed nothing is known to be synced; without the marker all are walked from their recovery points.
@@ -354,6 +196,31 @@ void LocalEventLog::stop() {
   if (!noted) logger()->warn("{}; the next start recovers as after a crash", noted.error().text());
   logger()->info("{} closed epoch={} clean={} ms={}", dir_->path(), dir_->epoch().value(), clean && noted,
                  milliseconds_between(begin, ports().clock.monotonic()));
+}
+
+/// Notes how the partition is left; false when nobody knows.
+bool LocalEventLog::stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition,
+                         AppendQueue* queue) {
+  const TopicPartition& name = partition.name();
+  if (queue == nullptr) {  // at rest: as it was left before, if that is known
+    const std::optional<PartitionAtRest> rest = partition.rest();
+    if (rest->clean) clean_ends.emplace(name, *rest->clean);
+    synced.emplace(name, rest->synced);
+    partition.close();
+    return true;
+  }
+  const Result<CleanEnd> end = queue->close();
+  const std::shared_ptr<PartitionLog> log = partition.log();
+  if (log->refused_since_opening()) {  // as it was found; the marker does not speak of it, so that it is looked at again
+    synced.emplace(name, log->synced_end());
+  } else if (end) {
+    clean_ends.emplace(name, *end);
+    synced.emplace(name, end->end);
+  } else {
+    logger()->error("{} did not stop cleanly: {}", to_string(name), end.error().text());
+    return false;
+  }
+  return true;
 }
 
 // ---- the public entry ----

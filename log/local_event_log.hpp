@@ -1,8 +1,9 @@
 // The writing form of the embedded log: one process, the holder of the directory's lock.
 //
 // Composes the data directory, a PartitionLog and an AppendQueue per partition, the flusher, the tail page, the housekeeper,
-// the compactor and the recovery points; local_topics.cpp has how topics come, change and go. The destructor is the clean stop;
-// it must not run on a thread that is inside a completion or notification. Threads: any.
+// the compactor and the recovery points. local_topics.cpp has how topics come, change and go; local_partitions.cpp how
+// partitions are opened: all of them after a crash, and otherwise each when somebody first uses it. The destructor is the clean
+// stop; it must not run on a thread that is inside a completion or notification. Threads: any.
 #pragma once
 
 #include <map>
@@ -21,7 +22,7 @@
 
 namespace lungo {
 
-class LocalEventLog : public LogReads {
+class LocalEventLog : public LogReads, private PartitionOpener {
  public:
   /// Opens, recovers and begins to write. `ports` outlive the log. Errors: as open_local().
   static Result<std::shared_ptr<EventLog>> open(Ports ports, const std::string& directory, const LocalOptions& options);
@@ -39,31 +40,47 @@ class LocalEventLog : public LogReads {
   bool read_only() const override { return false; }
 
  private:
-  /// What opening all partitions came to.
+  /// What opening the partitions came to that were opened.
   struct Opened {
     std::size_t partitions = 0;
     RecoveryReport recovery;
   };
 
   LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
-  Result<Opened> open_partitions();
   Result<void> start();
   void start_compactor();
-  static std::shared_ptr<OpenTopic> topic_of(const TopicEntry& entry, const OpenTopic* before);
-  Result<Opened> open_missing(const std::vector<std::shared_ptr<OpenTopic>>& topics, std::size_t width);
-  Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number);
-  std::unique_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause);
-  [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
-  Result<TopicInfo> serve(const TopicEntry& entry);
-  void add_queues(const OpenTopic& topic);
+  void stop();
+  bool stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
+  Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
+
+  // local_partitions.cpp
+
+  Result<Opened> open_partitions();
+  std::shared_ptr<OpenTopic> topic_of(const TopicEntry& entry, const OpenTopic* before, bool is_new);
+  [[nodiscard]] PartitionAtRest rest_of(const TopicPartition& name, bool is_new) const;
+  Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
+                                                       PartitionAtRest& rest) override;
+  Result<std::shared_ptr<PartitionLog>> open_log(const OpenPartition& partition, const OpenTopic& topic,
+                                                 const PartitionAtRest& rest);
+  std::shared_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause,
+                                         Offset end);
+  void show_to_readers(const OpenTopic& topic, const OpenPartition& partition, const PartitionLog& log,
+                       const PartitionAtRest& rest);
+  void make_room_for_queues(const OpenTopic& topic);
+  void add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
+                 const std::shared_ptr<PartitionLog>& log);
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
+  Result<std::shared_ptr<AppendQueue>> queue_of(const TopicPartition& partition);
+
+  // local_topics.cpp
+
+  [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
+  Result<TopicInfo> serve(const TopicEntry& entry);
   void topics_changed();
   Result<void> keep_producers(const StartMove& move);
   Result<void> move_starts(const std::vector<StartMove>& moves);
-  Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
   Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);
-  void stop();
 
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
@@ -74,9 +91,9 @@ class LocalEventLog : public LogReads {
   std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 
   struct Queue {
-    std::shared_ptr<AppendQueue> appends;
-    Flusher* flusher;
-    Flusher::Slot* slot;
+    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
+    Flusher* flusher = nullptr;
+    Flusher::Slot* slot = nullptr;
   };
   /// Of one topic, by partition.
   using TopicQueues = std::vector<Queue>;

@@ -7,7 +7,9 @@ namespace lungo {
 std::vector<Metric> LocalEventLog::metrics() {
   std::uint64_t damaged = 0;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
-    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) damaged += partition->log()->damage().size();
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+      if (const std::shared_ptr<PartitionLog> log = partition->log()) damaged += log->damage().size();
+    }
   }
   const Scrubber::Counts scrub = scrubber_ ? scrubber_->counts() : Scrubber::Counts{};
   return {

@@ -85,23 +85,21 @@ Result<TopicInfo> LocalEventLog::add_partitions(std::string_view name, std::int3
   return serve(*find_entry(name));
 }
 
-/// Opens what is not open yet of a topic in the directory: all of it, some partitions, or what an earlier attempt has left (on
-/// a full disk, say).
+/// Takes up what was just made in the directory: a topic or some partitions.
 Result<TopicInfo> LocalEventLog::serve(const TopicEntry& entry) {
   const TopicInfo& info = entry.info;
   const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(info.spec.name);
   const std::size_t open_before = before ? (*before)->partitions.size() : 0;
   if (open_before == static_cast<std::size_t>(info.spec.partitions)) return info;
-  std::shared_ptr<OpenTopic> topic = topic_of(entry, before ? before->get() : nullptr);
-  if (const Result<Opened> opened = open_missing({topic}, 1); !opened) return opened.error();
+  std::shared_ptr<OpenTopic> topic = topic_of(entry, before ? before->get() : nullptr, true);
   // All that are given: a topic that is opened late may have a lower place than another.
   if (Result<void> extended = tail_->extend_to(tail_places_end(dir_->topics())); !extended) {
     logger()->warn("{}; readers in other processes do not see all of topic {} yet", extended.error().text(), info.spec.name);
   }
   for (std::size_t i = open_before; i < topic->partitions.size(); ++i) {
-    tail_->publish_start(topic->tail_places[i], topic->partitions[i]->log()->start());
+    tail_->publish_start(topic->tail_places[i], Offset{0});
   }
-  add_queues(*topic);
+  make_room_for_queues(*topic);
   if (before) {
     open_topics_.replace(std::move(topic));
   } else {
@@ -124,10 +122,11 @@ Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicC
   auto topic = std::make_shared<OpenTopic>(**before);
   topic->info.spec = info->spec;
   topic->info.spec.partitions = (*before)->info.spec.partitions;  // as many as are open
+  open_topics_.replace(topic);  // first: whoever opens one of its partitions from here on finds the new settings
   for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+    if (partition->log() == nullptr) continue;  // waits for who is opening it
     if (const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition)) queue->change(info->spec);
   }
-  open_topics_.replace(std::move(topic));
   logger()->info("topic {} altered", name);
   return info;
 }
@@ -142,14 +141,18 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
   const Result<void> deleted = dir_->delete_topic(name);
   if (find_entry(name) != nullptr) return deleted;
   topics_changed();
+  const Error gone{Errc::not_found, "topic " + std::string(name) + " was deleted"};
+  const Result<std::shared_ptr<const OpenTopic>> topic = open_topics_.find(name);
+  open_topics_.remove(info.id);
+  // Who is about to open one of its partitions has done so when this has been there.
+  if (topic) std::ranges::for_each((*topic)->partitions, [&](const auto& partition) { partition->keep_at_rest(gone); });
   TopicQueues queues;
   {
     const std::unique_lock queues_lock(queues_mutex_);
     if (auto found = queues_.extract(std::string(name))) queues = std::move(found.mapped());
   }
-  open_topics_.remove(info.id);
+  std::erase_if(queues, [](const Queue& queue) { return queue.appends == nullptr; });
   // Before its name is another's: nobody writes under it any more.
-  const Error gone{Errc::not_found, "topic " + std::string(name) + " was deleted"};
   for (const Queue& queue : queues) {
     queue.flusher->forget(*queue.slot);
     queue.appends->abandon(gone);
@@ -158,6 +161,7 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
   housekeeper_->remove_directories(dir_->take_deleted_directories());
   lock.unlock();  // completions and notifications may call the log
   for (const Queue& queue : queues) queue.appends->tell_abandoned(gone);
+  if (topic) std::ranges::for_each((*topic)->partitions, [](const auto& partition) { partition->close(); });
   logger()->info("topic {} deleted", name);
   return deleted;
 }
@@ -165,7 +169,9 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
 Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset below) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(name);
   if (!found) return found.error();
-  const std::shared_ptr<PartitionLog> log = (*found)->log();
+  const Result<std::shared_ptr<PartitionLog>> touched = (*found)->touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (below > (*found)->committed()) {
     return Error{Errc::offset_out_of_range, to_string(name) + ": offset " + std::to_string(below.value()) +
                                                 " lies above the committed end " +

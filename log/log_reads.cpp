@@ -30,8 +30,10 @@ Error outside(const TopicPartition& partition, Offset offset, Offset start, Offs
 Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  const OpenPartition& open = **found;
-  const std::shared_ptr<PartitionLog> log = open.log();
+  OpenPartition& open = **found;
+  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
@@ -44,8 +46,10 @@ Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std
 Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  const OpenPartition& open = **found;
-  const std::shared_ptr<PartitionLog> log = open.log();
+  OpenPartition& open = **found;
+  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
@@ -55,8 +59,10 @@ Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset f
 Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  const OpenPartition& open = **found;
-  const std::shared_ptr<PartitionLog> log = open.log();
+  OpenPartition& open = **found;
+  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (end < log->start() || end > committed) return outside(partition, end, log->start(), committed);
@@ -72,31 +78,40 @@ Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::stri
   }
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  return (*found)->log()->read_key(key, begin, std::min(end, (*found)->committed()), records_max);
+  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  if (!log) return log.error();
+  return (*log)->read_key(key, begin, std::min(end, (*found)->committed()), records_max);
 }
 
 std::vector<DamagedRange> LogReads::damage(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  return found ? (*found)->log()->damage() : std::vector<DamagedRange>{};
+  if (!found) return {};
+  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  return log ? (*log)->damage() : std::vector<DamagedRange>{};
 }
 
 Result<Ends> LogReads::ends(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  const std::shared_ptr<PartitionLog> log = (*found)->log();
-  return Ends{log->start(), (*found)->committed(), log->synced_end(), log->written_end()};
+  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  if (!log) return log.error();
+  return Ends{(*log)->start(), (*found)->committed(), (*log)->synced_end(), (*log)->written_end()};
 }
 
 Result<std::optional<Offset>> LogReads::offset_at(const TopicPartition& partition, Timestamp time) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  return (*found)->log()->offset_at(time, (*found)->committed());
+  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  if (!log) return log.error();
+  return (*log)->offset_at(time, (*found)->committed());
 }
 
 Result<std::optional<Offset>> LogReads::offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  return (*found)->log()->offset_at_of_what_is_left(time, (*found)->committed());
+  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  if (!log) return log.error();
+  return (*log)->offset_at_of_what_is_left(time, (*found)->committed());
 }
 
 Result<void> LogReads::validate(std::string_view topic, const Position& position) {
@@ -110,7 +125,9 @@ Result<void> LogReads::validate(std::string_view topic, const Position& position
     return refused(Errc::position_diverged, "the position is of topic id " + to_string(position.topic) + ", the log's is " +
                                                 to_string((*found)->topic()));
   }
-  const std::shared_ptr<PartitionLog> log = (*found)->log();
+  const Result<std::shared_ptr<PartitionLog>> touched = (*found)->touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   if (position.offset < log->start()) {
     return refused(Errc::history_trimmed, "the log starts at " + std::to_string(log->start().value()));

@@ -2,9 +2,48 @@
 
 namespace lungo {
 
+OpenPartition::OpenPartition(TopicPartition name, TopicId topic, PartitionAtRest rest, PartitionOpener& opener)
+    : name_(std::move(name)),
+      topic_(topic),
+      rest_(std::make_unique<PartitionAtRest>(std::move(rest))),
+      opener_(&opener),
+      committed_(rest_->synced.value()) {}
+
+Result<std::shared_ptr<PartitionLog>> OpenPartition::touch() {
+  std::shared_ptr<PartitionLog> opened;
+  {
+    const std::lock_guard lock(log_mutex_);
+    if (log_) return log_;
+    if (opener_ == nullptr) return *rest_->failure;
+    Result<std::shared_ptr<PartitionLog>> log = opener_->open_partition(shared_from_this(), *rest_);
+    if (!log) return log;
+    opened = log_ = std::move(*log);
+    rest_.reset();
+  }
+  commit(opened->synced_end());  // there may be more than was known; without the lock, as who waits for it may read at once
+  return opened;
+}
+
 std::shared_ptr<PartitionLog> OpenPartition::log() const {
   const std::lock_guard lock(log_mutex_);
   return log_;
+}
+
+std::optional<PartitionAtRest> OpenPartition::rest() const {
+  const std::lock_guard lock(log_mutex_);
+  return rest_ ? std::optional{*rest_} : std::nullopt;
+}
+
+Offset OpenPartition::synced_end() const {
+  const std::lock_guard lock(log_mutex_);
+  return log_ ? log_->synced_end() : rest_->synced;
+}
+
+void OpenPartition::keep_at_rest(const Error& cause) {
+  const std::lock_guard lock(log_mutex_);
+  if (log_) return;
+  rest_->failure = cause;
+  opener_ = nullptr;
 }
 
 void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {

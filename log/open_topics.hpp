@@ -1,5 +1,7 @@
 // The topics of an open data directory and, per partition, what readers need: its log, its committed end, who waits for it.
 //
+// A writer opens a partition's log when somebody first uses it: until then a partition is its name and its ends.
+//
 // Threads: any. Topics come, change and go: who has found one keeps what it was then, and of a deleted topic what is open. A
 // partition's log may be replaced (read-only logs, after the writer restarted).
 #pragma once
@@ -7,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -18,14 +21,46 @@
 
 namespace lungo {
 
-class OpenPartition {
+/// What is known of a partition whose log nobody has used yet.
+struct PartitionAtRest {
+  Offset start;
+  Offset synced;                  // everything below is on disk
+  std::optional<CleanEnd> clean;  // how it was left by who stopped cleanly; nobody has written since
+  std::optional<Error> failure;   // of the last attempt to open it,
+  Instant retry_at{};             // and when the next one is worth it
+};
+
+class OpenPartition;
+
+/// Opens partitions for who first uses them.
+class PartitionOpener {
+ public:
+  virtual ~PartitionOpener() = default;
+  /// One call at a time for a partition; nobody sees its log before it returns. Errors: why there is none now; a later call may
+  /// succeed.
+  virtual Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
+                                                               PartitionAtRest& rest) = 0;
+};
+
+class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
  public:
   OpenPartition(TopicPartition name, TopicId topic, std::shared_ptr<PartitionLog> log, Offset committed)
       : name_(std::move(name)), topic_(topic), log_(std::move(log)), committed_(committed.value()) {}
+  /// At rest. Its `opener` outlives all calls of touch().
+  OpenPartition(TopicPartition name, TopicId topic, PartitionAtRest rest, PartitionOpener& opener);
 
   [[nodiscard]] const TopicPartition& name() const { return name_; }
   [[nodiscard]] const TopicId& topic() const { return topic_; }
+  /// The log, opened now if nobody has used it before. Errors: why it can't be opened.
+  Result<std::shared_ptr<PartitionLog>> touch();
+  /// Null while the partition is at rest.
   [[nodiscard]] std::shared_ptr<PartitionLog> log() const;
+  /// Nothing once the log is open.
+  [[nodiscard]] std::optional<PartitionAtRest> rest() const;
+  /// What is on disk for certain.
+  [[nodiscard]] Offset synced_end() const;
+  /// Of a partition at rest: it stays so, and touch() answers `cause`.
+  void keep_at_rest(const Error& cause);
   void replace_log(std::shared_ptr<PartitionLog> log);
 
   [[nodiscard]] Offset committed() const { return Offset{committed_.load(std::memory_order_acquire)}; }
@@ -39,7 +74,9 @@ class OpenPartition {
   const TopicPartition name_;
   const TopicId topic_;
   mutable std::mutex log_mutex_;
-  std::shared_ptr<PartitionLog> log_;  // under log_mutex_
+  std::shared_ptr<PartitionLog> log_;      // under log_mutex_, which is held while it is opened
+  std::unique_ptr<PartitionAtRest> rest_;  // under log_mutex_; null once the log is open
+  PartitionOpener* opener_ = nullptr;      // under log_mutex_; null: it stays at rest
   std::atomic<std::int64_t> committed_;
   std::atomic<bool> closed_{false};
   CommitWaiters waiters_;

@@ -41,8 +41,9 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   parts->damage.assign(std::move(log->damage));
   if (log->refusal) parts->refuse_from_now_on(*log->refusal);
   if (!options.read_only && !log->refusal) {
+    const bool is_as_stopped = clean && log->report.bytes_scanned == 0;
     // The mark before the first segment: from then on a torn tail can be told from rot.
-    Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end);
+    Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end, is_as_stopped);
     if (!mark) return mark.error();
     parts->mark = std::move(*mark);
     // Behind damage in a file of its own: the offsets that are lost take no bytes, or any number of them.
@@ -51,7 +52,6 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
-    const bool is_as_stopped = clean && log->report.bytes_scanned == 0;
     const Offset first = parts->segments.snapshot()->front()->base();
     if (Result<void> looked = parts->producers.open(first, log->end, log->has_producers,
                                                     is_as_stopped ? std::nullopt : std::optional{recovery_point});

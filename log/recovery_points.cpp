@@ -8,28 +8,34 @@ namespace {
 
 constexpr Duration kPeriod = std::chrono::seconds{10};
 
+template <class Take>
+void for_each_partition(const OpenTopics& topics, Take take) {
+  for (const std::shared_ptr<const OpenTopic>& topic : topics.all()) {
+    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) take(*partition);
+  }
+}
+
 }  // namespace
 
-OffsetsByPartition synced_ends(const OpenTopics& topics) {
-  OffsetsByPartition ends;
-  for (const std::shared_ptr<const OpenTopic>& topic : topics.all()) {
-    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      ends.emplace(partition->name(), partition->log()->synced_end());
-    }
-  }
-  return ends;
+RecoveryPoints::Sum RecoveryPoints::sum() const {
+  Sum sum;
+  for_each_partition(topics_, [&](const OpenPartition& partition) {
+    sum.partitions += 1;
+    sum.ends += static_cast<std::uint64_t>(partition.synced_end().value());
+  });
+  return sum;
 }
 
 Instant RecoveryPoints::step(Instant now) {
   const std::lock_guard lock(dir_mutex_);  // no topic goes, and no other takes its name, before these are written
-  OffsetsByPartition ends = synced_ends(topics_);
-  if (ends != written_) {
-    const Result<void> noted = dir_.write_recovery_points(ends);
-    if (noted) {
-      written_ = std::move(ends);
-    } else {
-      logger()->warn("{}; a crash now would make the next start slower", noted.error().text());
-    }
+  const Sum before = sum();
+  if (before == noted_) return now + kPeriod;
+  OffsetsByPartition ends;
+  for_each_partition(topics_, [&](const OpenPartition& partition) { ends.emplace(partition.name(), partition.synced_end()); });
+  if (const Result<void> noted = dir_.write_recovery_points(ends)) {
+    noted_ = before;
+  } else {
+    logger()->warn("{}; a crash now would make the next start slower", noted.error().text());
   }
   return now + kPeriod;
 }

@@ -23,7 +23,8 @@ Instant Scrubber::step(Instant now) {
   const std::shared_ptr<OpenPartition> partition = next_partition();
   if (partition == nullptr) return now + kPauseOfRounds;
   const std::uint64_t wanted = std::clamp<std::uint64_t>(bytes_per_second_ / kStepsPerSecond, 1, kBytesPerStepMax);
-  const Result<Scrubbed> scrubbed = partition->log()->scrub(wanted);
+  const Result<std::shared_ptr<PartitionLog>> log = partition->touch();  // it reads all, also what nobody else has used
+  const Result<Scrubbed> scrubbed = log ? (*log)->scrub(wanted) : log.error();
   if (!scrubbed) {
     logger()->warn("{}; the scrub goes on behind it", scrubbed.error().text());
     to_see_.pop_back();

@@ -71,13 +71,17 @@ Result<std::optional<Offset>> SyncedMark::read(Storage& storage, const std::stri
   return *latest ? std::optional{(*latest)->end} : std::nullopt;
 }
 
-Result<std::unique_ptr<SyncedMark>> SyncedMark::open(Storage& storage, const std::string& directory, Offset end) {
+Result<std::unique_ptr<SyncedMark>> SyncedMark::open(Storage& storage, const std::string& directory, Offset end,
+                                                     bool is_as_stopped) {
   Result<std::unique_ptr<File>> file = storage.open(directory + "/" + kFileName, OpenMode::create);
   if (!file) return file.error();
   const Result<std::optional<SlotContents>> latest = read_latest(**file);
   if (!latest) return latest.error().with_context(directory);
   std::unique_ptr<SyncedMark> mark{new SyncedMark(std::move(*file))};
   if (*latest) mark->sequence_ = (*latest)->sequence;
+  // Its name is durable. Its last value may not be; what a power cut leaves then is a lower one, and the recovery point is
+  // `end`.
+  if (is_as_stopped && *latest && (*latest)->end == end) return mark;
   if (Result<void> written = mark->write_slot(end); !written) return written.error().with_context(directory);
   if (Result<void> synced = mark->file_->sync(); !synced) return synced.error().with_context(directory);
   if (Result<void> synced = storage.sync_directory(directory); !synced) return synced.error().with_context(directory);

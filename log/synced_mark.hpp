@@ -27,8 +27,10 @@ class SyncedMark {
   /// Errors: newer_format, io.
   static Result<std::optional<Offset>> read(Storage& storage, const std::string& directory);
 
-  /// Opens the file for writing, made when absent, sets it to `end` and makes it durable. Errors: no_space, io.
-  static Result<std::unique_ptr<SyncedMark>> open(Storage& storage, const std::string& directory, Offset end);
+  /// Opens the file for writing, made when absent, sets it to `end` and makes it durable. `is_as_stopped`: whoever wrote it
+  /// last stopped cleanly, so that nothing is to be done where it says `end`. Errors: no_space, io.
+  static Result<std::unique_ptr<SyncedMark>> open(Storage& storage, const std::string& directory, Offset end,
+                                                  bool is_as_stopped = false);
 
   /// Notes that everything below `end` is durable. A failed write is let pass: what the file says stays true.
   void note(Offset end);

@@ -129,7 +129,7 @@ TEST(Flusher, AStepTakesTimeInProportionToTheSlotsThatWait) {
   AppendQueue::Options options;
   options.ack_level = AckLevel::isr;
   options.flush_interval = std::chrono::hours{1};
-  AppendQueue queue{partition, options, {.wake_flusher = [] {}, .publish_committed = [](Offset) {}}, ports};
+  AppendQueue queue{partition, partition->log(), options, {.wake_flusher = [] {}, .publish_committed = [](Offset) {}}, ports};
   AppendRequest request = test::append_of(name, "k", "v");
   request.caller_waits = true;
   queue.append(std::move(request), [](const Result<Appended>& appended) { EXPECT_TRUE(appended); });
@@ -153,7 +153,8 @@ TEST(Flusher, AStreamOfAppendsWakesItOnce) {
   AppendQueue::Options options;
   options.ack_level = AckLevel::isr;
   options.flush_interval = kFlushNever;
-  AppendQueue queue{partition, options, {.wake_flusher = [&] { slot.mark(); }, .publish_committed = [](Offset) {}}, ports};
+  AppendQueue queue{
+      partition, partition->log(), options, {.wake_flusher = [&] { slot.mark(); }, .publish_committed = [](Offset) {}}, ports};
   Flusher::set_queue(slot, queue);
   int completed = 0;
   const auto append_some = [&] {

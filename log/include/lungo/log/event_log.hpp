@@ -219,7 +219,7 @@ class EventLog {
   virtual void append(AppendRequest request, Completion completion) = 0;
   /// The same for a caller that waits; what lungo::append_wait() calls.
   virtual Result<Appended> append_wait(AppendRequest request, Duration timeout);
-  /// A way into one partition for those who append often. It must not be used after the log has gone. Errors: not_found.
+  /// A way into one partition for those who append often. It must not be used after the log has gone. Errors: not_found; io.
   virtual Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition);
 
   /// Committed batches from `from` on, about `bytes_max` at least one batch; empty where none follows below that end. Never
@@ -247,7 +247,7 @@ class EventLog {
   /// What it can tell of itself in numbers; empty where it counts nothing.
   virtual std::vector<Metric> metrics();
 
-  /// As of now; of a log opened read-only `synced` and `written` are what it has followed its writer to. Errors: not_found.
+  /// As of now; opened read-only, `synced` and `written` are what it has followed its writer to. Errors: not_found; io.
   virtual Result<Ends> ends(const TopicPartition& partition) = 0;
 
   /// First committed offset whose record has a timestamp >= `time`; nothing when there is none. Errors: corrupt, unsupported

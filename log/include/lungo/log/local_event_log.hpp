@@ -29,8 +29,9 @@ struct LocalOptions {
   std::uint64_t scrub_bytes_per_second = 0;
 };
 
-/// Opens or creates the data directory, recovering what a crash left behind.
-/// Errors: locked, naming the holder; newer_format; corrupt (damage that is not a torn tail: file and position); no_space; io.
+/// Opens or creates the data directory, recovering what a crash left behind. After a clean stop each partition is opened when
+/// somebody first uses it. What is wrong with one partition alone is answered by the calls that use it.
+/// Errors: locked, naming the holder; newer_format; corrupt, in a file of the directory itself; no_space; io.
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options = {});
 
 /// Makes a data directory that Apache Kafka wrote (`log.dirs`, of a broker that was stopped or killed, or a copy of it) one

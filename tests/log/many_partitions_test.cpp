@@ -1,0 +1,352 @@
+// Goal: what nobody uses costs nothing. After a clean stop a partition is opened when somebody first uses it; until then
+// nothing of it is read or written, and the next clean stop says of it what the one before said. After a crash all are
+// recovered.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include <lungo/log/local_event_log.hpp>
+
+#include "tests/support/log_lines.hpp"
+#include "tests/support/quiet_log.hpp"
+#include "tests/support/records.hpp"
+#include "tests/support/simulation.hpp"
+
+namespace lungo::test {
+namespace {
+
+const std::string kMarker = "/data/lungo.clean-stop";
+
+TopicPartition many(std::int32_t number) { return {"many", PartitionId{number}}; }
+std::string first_log(std::int32_t number) { return "/data/" + to_string(many(number)) + "/00000000000000000000.log"; }
+
+/// The disk, and the partitions of which a segment was opened.
+class WatchedDisk : public Storage {
+ public:
+  WatchedDisk(SimDisk& disk, std::set<std::string>& touched) : disk_(disk), touched_(touched) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    constexpr std::string_view kAbove = "/data/";
+    if (path.ends_with(".log")) touched_.insert(path.substr(kAbove.size(), path.rfind('/') - kAbove.size()));
+    return disk_.open(path, mode);
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
+  Result<void> remove(const std::string& path) override { return disk_.remove(path); }
+  Result<void> remove_all(const std::string& path) override { return disk_.remove_all(path); }
+  Result<void> make_directories(const std::string& path) override { return disk_.make_directories(path); }
+  Result<std::vector<DirEntry>> list(const std::string& directory) override { return disk_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
+  Result<void> sync_directory(const std::string& directory) override { return disk_.sync_directory(directory); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
+    return disk_.lock(path, holder);
+  }
+
+ private:
+  SimDisk& disk_;
+  std::set<std::string>& touched_;
+};
+
+/// A directory with a topic of some partitions.
+class Directory {
+ public:
+  explicit Directory(std::unique_ptr<SimDisk> disk = std::make_unique<SimDisk>()) : machine(1, std::move(disk)) {}
+
+  std::shared_ptr<EventLog> opened() {
+    LocalOptions options;
+    options.ports = &ports;
+    Result<std::shared_ptr<EventLog>> log = open_local("/data", options);
+    EXPECT_TRUE(log) << log.error();
+    return log ? *log : nullptr;
+  }
+  /// One record in each; stopped.
+  void make(std::int32_t partitions, TopicSpec spec = {}) {
+    const auto log = opened();
+    spec.name = "many";
+    spec.partitions = partitions;
+    EXPECT_TRUE(log->create_topic(spec));
+    for (std::int32_t i = 0; i < partitions; ++i) EXPECT_TRUE(append(*log, i));
+  }
+  static Result<Appended> append(EventLog& log, std::int32_t number, std::string_view value = "first") {
+    return append_wait(log, append_of(many(number), "k", value));
+  }
+  std::string marker() { return std::string(as_text(*read_file(machine.disk, kMarker, 1 << 20))); }
+
+  Simulation machine;
+  std::set<std::string> touched;
+  WatchedDisk watched{machine.disk, touched};
+  const Ports ports{watched, machine.clock, machine.executor, machine.random};
+};
+
+/// The marker without what every writer's differs in.
+std::set<std::string> partition_lines(const std::string& marker) {
+  std::set<std::string> lines;
+  for (std::size_t at = 0; at < marker.size();) {
+    const std::size_t end = std::min(marker.find('\n', at), marker.size());
+    if (marker.compare(at, 10, "partition=") == 0) lines.insert(marker.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+TEST(ManyPartitions, OnlyWhatIsUsedIsOpened) {
+  constexpr std::int32_t kPartitions = 10'000;
+  const QuietLog quiet;
+  Directory directory;
+  {
+    const auto log = directory.opened();
+    TopicSpec spec;
+    spec.name = "many";
+    spec.partitions = kPartitions;
+    ASSERT_TRUE(log->create_topic(spec));
+    ASSERT_TRUE(Directory::append(*log, 7));
+    ASSERT_TRUE(Directory::append(*log, 9'999));
+    EXPECT_EQ(directory.touched, (std::set<std::string>{"many-7", "many-9999"}));
+  }
+  directory.touched.clear();
+  const auto log = directory.opened();
+  directory.machine.executor.run_for(std::chrono::minutes{1});
+  EXPECT_EQ(log->topics()->size(), 1u);
+  EXPECT_TRUE(directory.touched.empty()) << *directory.touched.begin();
+  EXPECT_EQ(values_of(*log, many(7)), std::vector<std::string>{"first"});
+  EXPECT_EQ(log->ends(many(3)).value().written, Offset{0});
+  EXPECT_EQ(directory.touched, (std::set<std::string>{"many-3", "many-7"}));
+}
+
+TEST(ManyPartitions, TheNextCleanStopRepeatsWhatTheLastOneSaid) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(20);
+  const std::set<std::string> before = partition_lines(directory.marker());
+  EXPECT_EQ(before.size(), 20u);
+  for (int opening = 0; opening < 3; ++opening) {
+    const auto log = directory.opened();
+    if (opening == 1) {
+      EXPECT_EQ(values_of(*log, many(4)), std::vector<std::string>{"first"});
+    }
+  }
+  EXPECT_EQ(partition_lines(directory.marker()), before);
+  const LogLines lines;
+  const auto log = directory.opened();
+  for (std::int32_t i = 0; i < 20; ++i) EXPECT_EQ(values_of(*log, many(i)), std::vector<std::string>{"first"});
+  EXPECT_EQ(lines.count("warning", ""), 0);
+}
+
+// Whatever is lost of what was not synced: of partitions that were used since the clean stop and of those that were not.
+TEST(ManyPartitions, ACrashBeforeOrAfterSomeWereUsedLosesNothing) {
+  constexpr std::int32_t kPartitions = 12;
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(kPartitions);
+  const auto log = directory.opened();
+  for (std::int32_t used = 0; used <= kPartitions; used += 4) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      SCOPED_TRACE(std::to_string(used) + " were used, seed " + std::to_string(seed));
+      Directory crashed(seed == 0 ? directory.machine.disk.after_kill() : directory.machine.disk.after_power_cut(seed));
+      const auto again = crashed.opened();
+      ASSERT_NE(again, nullptr);
+      for (std::int32_t i = 0; i < kPartitions; ++i) {
+        std::vector<std::string> expected{"first"};
+        if (i < used) expected.emplace_back("second");
+        ASSERT_EQ(values_of(*again, many(i)), expected);
+        ASSERT_GT(Directory::append(*again, i, "third").value().epoch, LeaderEpoch{2});
+      }
+    }
+    for (std::int32_t i = used; i < std::min(used + 4, kPartitions); ++i) ASSERT_TRUE(Directory::append(*log, i, "second"));
+  }
+}
+
+// Before every step of the opening, of the first uses and of the next clean stop.
+TEST(ManyPartitions, ACrashAtAnyStepOfAFirstUseLosesNothing) {
+  constexpr std::int32_t kPartitions = 3;
+  const SilentLog silent;
+  Directory directory;
+  directory.make(kPartitions);
+  std::vector<std::size_t> acknowledged(kPartitions, 1);
+  int states = 0;
+  directory.machine.disk.on_step([&](const DiskStep& step) {
+    if (testing::Test::HasFatalFailure()) return;
+    SCOPED_TRACE("before step " + std::to_string(step.number) + " " + std::string(step.operation) + " " +
+                 std::string(step.path));
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      Directory crashed(seed == 0 ? directory.machine.disk.after_kill()
+                                  : directory.machine.disk.after_power_cut(step.number * 4 + seed));
+      const auto log = crashed.opened();
+      ASSERT_NE(log, nullptr);
+      for (std::int32_t i = 0; i < kPartitions; ++i) {
+        const std::vector<std::string> values = values_of(*log, many(i));
+        ASSERT_GE(values.size(), acknowledged[static_cast<std::size_t>(i)]);
+        ASSERT_LE(values.size(), acknowledged[static_cast<std::size_t>(i)] + 1);
+        ASSERT_TRUE(Directory::append(*log, i, "after"));
+      }
+      ++states;
+    }
+  });
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = directory.opened();
+    for (std::int32_t i = opening; i < opening + 2; ++i) {
+      ASSERT_TRUE(Directory::append(*log, i, "second"));
+      ++acknowledged[static_cast<std::size_t>(i)];
+    }
+  }
+  directory.machine.disk.on_step(nullptr);
+  EXPECT_GT(states, 200);
+}
+
+TEST(ManyPartitions, ADamagedOneAnswersAloneWhenItIsUsed) {
+  const SilentLog silent;
+  Directory directory;
+  directory.make(4);
+  SimDisk& disk = directory.machine.disk;
+  const Bytes batch = *read_file(disk, first_log(1), 1 << 20);
+  {  // one where the marker is wrong, and one whose segments overlap
+    const auto flipped = disk.open(first_log(1), OpenMode::read_write).value();
+    const Bytes last{batch.back() ^ std::byte{1}};
+    ASSERT_TRUE(flipped->write_at(batch.size() - 1, last));
+    const auto same = disk.open("/data/many-2/00000000000000000000.log", OpenMode::read_write).value();
+    ASSERT_TRUE(same->write_at(batch.size(), batch));
+  }
+  ASSERT_TRUE(disk.rename(first_log(3), "/data/many-3/00000000000000000009.log"));
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = directory.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(values_of(*log, many(0)).front(), "first");
+    EXPECT_TRUE(Directory::append(*log, 0));
+    EXPECT_EQ(values_of(*log, many(2)), std::vector<std::string>{"first"}) << "what is behind the end was never promised";
+  }
+  const auto log = directory.opened();
+  EXPECT_EQ(log->read(many(1), Offset{0}, 1000).error(), Errc::corrupt);
+  EXPECT_FALSE(log->read(many(3), Offset{0}, 1000));
+  EXPECT_EQ(values_of(*log, many(0)).size(), 3u);
+}
+
+TEST(ManyPartitions, OneThatCanNotBeReadNowIsTriedAgain) {
+  const SilentLog silent;
+  Directory directory;
+  directory.make(2);
+  const auto log = directory.opened();
+  directory.machine.disk.fail_call(directory.machine.disk.calls() + 1, Errc::io);
+  EXPECT_EQ(log->read(many(1), Offset{0}, 1000).error(), Errc::io);
+  EXPECT_EQ(Directory::append(*log, 1).error(), Errc::io) << "not with each call";
+  EXPECT_EQ(values_of(*log, many(0)), std::vector<std::string>{"first"});
+  directory.machine.executor.run_for(std::chrono::seconds{2});
+  EXPECT_EQ(values_of(*log, many(1)), std::vector<std::string>{"first"});
+  EXPECT_TRUE(Directory::append(*log, 1));
+}
+
+// After a crash as well: what can't be read is as it was when it can.
+TEST(ManyPartitions, OneThatCanNotBeRecoveredNowIsRecoveredLater) {
+  const SilentLog silent;
+  Directory whole;
+  whole.make(3);
+  const auto running = whole.opened();
+  for (std::int32_t i = 0; i < 3; ++i) ASSERT_TRUE(Directory::append(*running, i, "second"));
+  int failed = 0;
+  for (std::uint64_t call = 1;; ++call) {
+    SCOPED_TRACE(call);
+    Directory directory(whole.machine.disk.after_kill());
+    SimDisk& disk = directory.machine.disk;
+    disk.fail_call(call, Errc::io);
+    LocalOptions options;
+    options.ports = &directory.ports;
+    Result<std::shared_ptr<EventLog>> log = open_local("/data", options);
+    if (disk.calls() < call) break;
+    if (!log) continue;
+    const std::vector<std::string> expected{"first", "second"};
+    for (std::int32_t i = 0; i < 3; ++i) {
+      if ((*log)->read(many(i), Offset{0}, 1000)) {
+        EXPECT_EQ(values_of(**log, many(i)), expected);
+      } else {
+        ++failed;
+      }
+    }
+    if (call % 2 == 0) {
+      directory.machine.executor.run_for(std::chrono::seconds{2});
+    } else {
+      log->reset();
+      log = directory.opened();
+    }
+    for (std::int32_t i = 0; i < 3; ++i) {
+      ASSERT_EQ(values_of(**log, many(i)), expected);
+      ASSERT_TRUE(Directory::append(**log, i, "third"));
+    }
+  }
+  EXPECT_GT(failed, 10);
+}
+
+TEST(ManyPartitions, RetentionOpensAFewEachRound) {
+  const QuietLog quiet;
+  Directory directory;
+  TopicSpec spec;
+  spec.retention_age = std::chrono::hours{1};
+  directory.make(100, spec);
+  directory.machine.clock.advance(std::chrono::hours{2});
+  const auto log = directory.opened();
+  directory.touched.clear();
+  directory.machine.executor.run_for(std::chrono::seconds{5});
+  EXPECT_GT(directory.touched.size(), 0u);
+  EXPECT_LT(directory.touched.size(), 20u);
+  directory.machine.executor.run_for(std::chrono::minutes{3});
+  for (std::int32_t i = 0; i < 100; ++i) EXPECT_EQ(log->ends(many(i)).value().start, Offset{1});
+}
+
+TEST(ManyPartitions, SettingsThatChangeHoldForWhatIsOpenedLater) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(2);
+  const auto log = directory.opened();
+  ASSERT_TRUE(log->alter_topic("many", {.segment_bytes = 512}));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Directory::append(*log, 1, std::string(400, 'v')));
+  EXPECT_TRUE(*directory.machine.disk.exists("/data/many-1/00000000000000000002.log"));
+}
+
+TEST(ManyPartitions, ADeletedTopicsPartitionsAreGoneWhetherUsedOrNot) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(3);
+  const auto log = directory.opened();
+  int told = 0;
+  const auto token = log->notify_above(many(2), Offset{1}, [&] { ++told; });
+  EXPECT_EQ(told, 0);
+  ASSERT_TRUE(log->delete_topic("many"));
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(log->read(many(2), Offset{0}, 1000).error(), Errc::not_found);
+  EXPECT_EQ(Directory::append(*log, 2).error(), Errc::not_found);
+  TopicSpec spec;
+  spec.name = "many";
+  spec.partitions = 3;
+  ASSERT_TRUE(log->create_topic(spec));
+  EXPECT_TRUE(values_of(*log, many(2)).empty());
+  EXPECT_EQ(Directory::append(*log, 2).value().first, Offset{0});
+}
+
+TEST(ManyPartitions, WhoWaitsForOneAtRestIsToldOfTheStop) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(2);
+  auto log = directory.opened();
+  int told = 0;
+  const auto early = log->notify_above(many(0), Offset{0}, [&] { ++told; });
+  EXPECT_EQ(told, 1) << "its end is known";
+  const auto late = log->notify_above(many(0), Offset{1}, [&] { ++told; });
+  EXPECT_EQ(told, 1);
+  log.reset();
+  EXPECT_EQ(told, 2);
+}
+
+TEST(ManyPartitions, ReadersInOtherProcessesSeeWhatTheWriterHasNotOpened) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(3);
+  const auto log = directory.opened();
+  LocalOptions options;
+  options.ports = &directory.ports;
+  options.read_only = true;
+  const auto reader = open_local("/data", options).value();
+  for (std::int32_t i = 0; i < 3; ++i) EXPECT_EQ(values_of(*reader, many(i)), std::vector<std::string>{"first"});
+  ASSERT_TRUE(Directory::append(*log, 1, "second"));
+  directory.machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_EQ(values_of(*reader, many(1)), (std::vector<std::string>{"first", "second"}));
+}
+
+}  // namespace
+}  // namespace lungo::test
