@@ -124,6 +124,7 @@ class Recovery {
       (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
+    bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     return {};
   }
@@ -141,6 +142,7 @@ class Recovery {
       if (!waits) (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
+    bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     return {};
   }
