@@ -18,7 +18,8 @@ Error corrupt_at(std::string_view name, std::uint64_t position, std::string_view
   return Error{Errc::corrupt, std::string(name) + ", byte " + std::to_string(position) + ": " + std::string(what)};
 }
 
-std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below) {
+std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below,
+                            Offset end_max) {
   if (!continues(header.base_offset, expected, gaps_below)) {
     return "batch begins at offset " + std::to_string(header.base_offset.value()) + ", expected " +
            std::to_string(expected.value());
@@ -26,6 +27,10 @@ std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEp
   if (header.epoch < epoch_at_least) {
     return "leader epoch goes back from " + std::to_string(epoch_at_least.value()) + " to " +
            std::to_string(header.epoch.value());
+  }
+  if (header.end_offset() > end_max) {
+    return "batch ends at offset " + std::to_string(header.end_offset().value()) + ", the next segment begins at " +
+           std::to_string(end_max.value());
   }
   return {};
 }
@@ -130,7 +135,9 @@ Result<std::optional<ScannedBatch>> BatchScanner::next() {
   if (header->size_bytes() > end_ - position_) {
     return corrupt("batch of " + std::to_string(header->size_bytes()) + " bytes reaches past the end of the file");
   }
-  if (const std::string fault = neighbour_fault(*header, expected_, epoch_, gaps_below_); !fault.empty()) return corrupt(fault);
+  if (const std::string fault = neighbour_fault(*header, expected_, epoch_, gaps_below_, end_max_); !fault.empty()) {
+    return corrupt(fault);
+  }
 
   std::ranges::copy(*head, head_.begin());  // the window may move on
   ScannedBatch batch{.header = *header, .position = position_, .bytes = {}, .head = head_};

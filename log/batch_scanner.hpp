@@ -22,6 +22,7 @@ namespace lungo {
 /// How far up offsets may be missing: what lies behind a gap begins at or below it.
 inline constexpr Offset kNoGaps{0};
 inline constexpr Offset kGapsAnywhere{std::numeric_limits<std::int64_t>::max()};
+inline constexpr Offset kNoEndMax{std::numeric_limits<std::int64_t>::max()};
 
 /// Whether a batch or a segment may begin at `found` where `expected` is due.
 inline bool continues(Offset found, Offset expected, Offset gaps_below) {
@@ -50,6 +51,9 @@ class BatchScanner {
   BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end, Offset expected,
                LeaderEpoch epoch = kNoEpoch, Offset gaps_below = kNoGaps);
 
+  /// Batches may not reach past `end_max`, where another file begins. Base offsets are outside of the CRC, and where gaps are
+  /// allowed no neighbour contradicts one that is too large.
+  void end_at_most(Offset end_max) { end_max_ = end_max; }
   /// Damage of this file that next() steps over; may be null.
   void pass_over(std::shared_ptr<const DamageList> damage) { damage_ = std::move(damage); }
   /// Stands behind the damage that begins here, unless a scan for `target` has to stop in front of it.
@@ -80,6 +84,7 @@ class BatchScanner {
   Offset expected_;
   LeaderEpoch epoch_;
   Offset gaps_below_;
+  Offset end_max_ = kNoEndMax;
   std::shared_ptr<const DamageList> damage_;
   std::array<std::byte, kBatchHeaderBytes> head_{};  // of the batch that was returned last
   Bytes buffer_;
@@ -93,7 +98,8 @@ class BatchScanner {
 Result<bool> has_its_crc(File& file, std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch);
 
 /// What is wrong with a batch at this place, if anything: the fields that the CRC does not cover. Empty when all is well.
-std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below);
+std::string neighbour_fault(const BatchHeader& header, Offset expected, LeaderEpoch epoch_at_least, Offset gaps_below,
+                            Offset end_max = kNoEndMax);
 
 /// "file 00000000000000000000.log, byte 4711: what"
 Error corrupt_at(std::string_view name, std::uint64_t position, std::string_view what);

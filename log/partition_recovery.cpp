@@ -125,6 +125,7 @@ class Recovery {
       (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
+    bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     return {};
   }
@@ -142,6 +143,7 @@ class Recovery {
       if (!waits) (*segment)->set_damage(known_.of_file((*segment)->file_name()));
       log_.segments.push_back(std::move(*segment));
     }
+    bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     return {};
   }
@@ -200,16 +202,34 @@ class Recovery {
   // Of the first `count` segments. Errors: corrupt: the history of what is behind the damage can't be known; io.
   Result<void> relearn_epochs(std::size_t count) {
     epochs_.assign({});
+    std::optional<SegmentScan> before;
     for (std::size_t i = 0; i < count; ++i) {
+      if (Result<void> unlearnt = unlearn_odd_epoch(i, before); !unlearnt) return unlearnt;
       const Result<SegmentScan> walked =
           log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
+      if (walked) before = *walked;
       if (walked) continue;
       if (walked.error() != Errc::corrupt) return walked.error();
       epochs_.trim_to(log_.segments[i]->base());
       const Result<SegmentScan> scanned = verify(i);
       if (!scanned) return scanned.error();
       if (scanned->damage) return *scanned->damage;
+      before = *scanned;
     }
+    return unlearn_odd_epoch(count, before);
+  }
+
+  // In front of segment `index`: an epoch that began with the last batch there, and that the first one here has not, is none.
+  // Within a segment, the walk finds that out.
+  Result<void> unlearn_odd_epoch(std::size_t index, const std::optional<SegmentScan>& before) {
+    const std::vector<EpochStart> known = epochs_.entries();
+    if (!before || !before->last || index >= log_.segments.size() || known.empty()) return {};
+    const EpochStart& last = known.back();
+    if (before->last->base_offset != last.start) return {};
+    const LeaderEpoch epoch_before = known.size() < 2 ? kNoEpoch : known[known.size() - 2].epoch;
+    const Result<bool> is_odd = log_.segments[index]->is_odd_in_front(0, before->end, last.epoch, epoch_before);
+    if (!is_odd) return is_odd.error();
+    if (*is_odd) epochs_.trim_to(last.start);
     return {};
   }
 

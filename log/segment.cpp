@@ -62,6 +62,7 @@ Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std:
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
   BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
+  scan.end_at_most(end_max());
   scan.pass_over(damage());
   return scan;
 }
@@ -131,6 +132,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   const auto go_on = [&] {
     scan.emplace(*file_, path_, BatchScanner::Depth::checked, site.position, size(), site.expected, site.epoch,
                  std::min(gaps_below, gaps_below_));
+    scan->end_at_most(end_max());
     scan->pass_over(damage());
   };
   go_on();

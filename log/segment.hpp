@@ -101,6 +101,9 @@ class Segment {
   void set_damage(DamageList damage) { damage_.assign(std::move(damage)); }
   void add_damage(const DamagedRange& range) { damage_.add(range); }
 
+  /// Where the next segment begins. It bounds the offsets here where some may be missing; elsewhere the neighbours do.
+  void set_end_max(Offset next_base) { end_max_.store(next_base.value(), std::memory_order_relaxed); }
+
   // Opening.
 
   /// Finds the end from the last index entry on, without a look at what lies before: for a segment that was closed or sealed.
@@ -237,6 +240,9 @@ class Segment {
   [[nodiscard]] Result<std::optional<Behind>> batch_behind_lengths(const DamageSite& site, const SearchLimits& limits,
                                                                    bool& reaches_end) const;
   [[nodiscard]] Result<std::optional<Behind>> batches_to_the_end(const DamageSite& site, const SearchLimits& limits) const;
+  [[nodiscard]] Offset end_max() const {
+    return may_have_gaps() ? Offset{end_max_.load(std::memory_order_relaxed)} : kNoEndMax;
+  }
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
   [[nodiscard]] Place verified_border(Place at, Offset end, std::uint64_t room) const;
   [[nodiscard]] Result<Place> first_place(Offset from) const;
@@ -264,6 +270,7 @@ class Segment {
   const std::uint32_t index_interval_bytes_;
   const Offset gaps_below_;  // kNoGaps or kGapsAnywhere
   KnownDamage damage_;
+  std::atomic<std::int64_t> end_max_{kNoEndMax.value()};
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
   mutable PositionHints hints_;

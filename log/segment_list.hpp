@@ -31,6 +31,13 @@ inline std::optional<std::size_t> segment_index(const Segments& segments, Offset
   return begin - 1;
 }
 
+/// Tells each segment where the next one begins.
+inline void bound(const Segments& segments) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    segments[i]->set_end_max(i + 1 < segments.size() ? segments[i + 1]->base() : kNoEndMax);
+  }
+}
+
 class SegmentList {
  public:
   [[nodiscard]] std::shared_ptr<const Segments> snapshot() const {
@@ -38,6 +45,7 @@ class SegmentList {
     return list_;
   }
   void assign(Segments segments) {
+    bound(segments);
     auto list = std::make_shared<const Segments>(std::move(segments));
     const std::lock_guard lock(mutex_);
     list_.swap(list);
@@ -75,6 +83,7 @@ class SegmentList {
     const std::lock_guard lock(mutex_);
     auto list = std::make_shared<Segments>(*list_);
     change(*list);
+    bound(*list);
     list_ = std::move(list);
   }
 

@@ -15,11 +15,11 @@ constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few byt
 constexpr std::size_t kHintedBytes = 16u << 10;  // a batch of many records, and the header behind it
 
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
-std::string header_fault(BytesView bytes, const BatchRun& before, Offset gaps_below, BatchHeader& header) {
+std::string header_fault(BytesView bytes, const BatchRun& before, Offset gaps_below, Offset end_max, BatchHeader& header) {
   if (bytes.size() < kBatchHeaderBytes) return "file ends inside a batch";
   if (load_batch_header(bytes.data(), header) != HeaderFault::none)
     return std::string(parse_batch_header(bytes).error().text());
-  return neighbour_fault(header, before.end, before.epoch, gaps_below);
+  return neighbour_fault(header, before.end, before.epoch, gaps_below, end_max);
 }
 
 // The same for the batch behind this header.
@@ -98,7 +98,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   Result<void> filled = fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
   BatchHeader header;
   // A first batch that is larger; room is made for no more than the file has.
-  if (filled && header_fault(bytes, run, gaps_below_, header).empty() && header.size_bytes() > bytes.size() &&
+  if (filled && header_fault(bytes, run, gaps_below_, end_max(), header).empty() && header.size_bytes() > bytes.size() &&
       header.size_bytes() <= available) {
     filled = fill(header.size_bytes());
   }
@@ -110,7 +110,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   std::string fault;
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
-    fault = header_fault(rest, run, gaps_below_, header);
+    fault = header_fault(rest, run, gaps_below_, end_max(), header);
     if (fault.empty() && header.base_offset >= end) {  // behind a gap that reaches up to `end`
       if (run.batches.empty()) return run;
       break;

@@ -183,6 +183,7 @@ Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageS
         base = parse_batch_header(head)->base_offset;
         if (base > limits.base_max) return false;
         BatchScanner scan{*file_, path_, BatchScanner::Depth::checked, at, size(), base, site.epoch, limits.gaps_below};
+        scan.end_at_most(end_max());
         Result<std::optional<ScannedBatch>> next = scan.next();
         while (next && *next) next = scan.next();
         if (!next && next.error() != Errc::corrupt) return next.error();

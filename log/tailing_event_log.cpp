@@ -164,8 +164,9 @@ Result<void> TailingEventLog::reopen_logs() {
 
 /// What is synced for certain, whatever the tail page says.
 Offset TailingEventLog::known_end(const TopicPartition& partition) const {
+  // A checkpoint has no checksum; the marker has one, and is never below it.
   const std::optional<CleanEnd> clean = dir_->clean_end(partition);
-  return std::max(clean ? clean->end : Offset{0}, dir_->recovery_point(partition));
+  return clean ? clean->end : dir_->recovery_point(partition);
 }
 
 Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start) {

@@ -1,0 +1,270 @@
+// Goal: a byte that rots, in whatever file of a data directory, is noticed or does no harm.
+// Method: small directories that together have a file of every kind, stopped and killed. Each byte of each file rots in turn,
+// by a bit and as a whole, and a writer and a reader of another process open what is left; RotCheck says what has to hold. Then
+// 10,000 bits at random in a partition of 50 segments.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "segment.hpp"
+#include "tests/log/rotten_directory.hpp"
+#include "tests/support/quiet_log.hpp"
+
+namespace lungo::test {
+namespace {
+
+/// Reads what is there while nothing has rotted.
+void note_promises(RotSubject& subject, EventLog& log, Promised& promised) {
+  promised.kept.clear();
+  promised.epochs.clear();
+  const Ends ends = log.ends(subject.partition).value();
+  promised.start = ends.start;
+  promised.end = ends.committed;
+  for (Offset at = ends.start; at < ends.committed;) {
+    const Result<Fetched> fetched = read_with(log, subject.partition, at, 1, {.skip_damaged = true});
+    ASSERT_TRUE(fetched) << fetched.error();
+    if (fetched->empty()) break;
+    RecordCursor cursor = fetched->records();
+    while (const RecordView* record = cursor.next()) {
+      promised.ever[record->offset] = decode(*record);
+      promised.kept.insert(record->offset);
+    }
+    promised.epochs[fetched->first()] = fetched->next().epoch;
+    at = fetched->next().offset;
+  }
+}
+
+constexpr Offset kNoEnd{std::numeric_limits<std::int64_t>::max()};
+
+enum class Kind { plain, streams, compacted, holed };
+
+/// Makes a directory, and remembers all that was ever in it.
+class RotSubjectOf {
+ public:
+  RotSubjectOf(Kind kind, bool killed) {
+    spec_.name = subject_.partition.topic;
+    spec_.partitions = 1;
+    EXPECT_TRUE(machine_->open(false));
+    switch (kind) {
+      case Kind::plain:
+        make_plain();
+        break;
+      case Kind::streams:
+        make_streams();
+        break;
+      case Kind::compacted:
+        make_compacted();
+        break;
+      case Kind::holed:
+        make_holed();
+        break;
+    }
+    note_promises(subject_, *machine_->log, subject_.promised);
+    // The leader epoch of the very last batch is under no checksum, and no neighbour tells of it.
+    subject_.promised.epochs.erase(std::prev(subject_.promised.epochs.end()));
+    if (!killed) machine_->log.reset();
+    subject_.disk = machine_->simulation.disk.after_kill();
+  }
+  RotSubject take() { return std::move(subject_); }
+
+ private:
+  // Several segments, one of them with index entries; two epochs; a producer; a start above the first record.
+  void make_plain() {
+    spec_.segment_bytes = 600;
+    create();
+    for (int i = 0; i < 4; ++i) put({{.key = "k" + std::to_string(i), .value = std::string(100, 'a'), .time = 1000 + i}});
+    restart();
+    ASSERT_TRUE(machine_->log->alter_topic(spec_.name, {.segment_bytes = 5000}));
+    machine_->produce(subject_.partition, produced_by(7, 0, 2));
+    for (int i = 0; i < 2; ++i) put({{.key = "long", .value = std::string(2050, 'b'), .time = 1010 + i}});
+    put({{.key = "c", .value = "short", .time = 1020}, {.key = "d", .value = "shorter", .time = 1015}});
+    ASSERT_TRUE(machine_->log->alter_topic(spec_.name, {.segment_bytes = 600}));
+    for (int i = 0; i < 2; ++i) put({{.key = "e", .value = std::string(150, 'e'), .time = 1030 + i}});
+    subject_.last_batch = produced_by(7, 2, 1);
+    machine_->produce(subject_.partition, *subject_.last_batch);
+    note_promises(subject_, *machine_->log, subject_.promised);
+    ASSERT_TRUE(machine_->log->delete_records(subject_.partition, Offset{4}));
+    pass_time();
+  }
+
+  // Runs of the stream index, and records above them.
+  void make_streams() {
+    spec_.streams = subject_.streams = true;
+    spec_.segment_bytes = 900;
+    create();
+    for (int i = 0; i < 8; ++i)
+      put({{.key = "k" + std::to_string(i % 3), .value = std::to_string(i), .id = "id" + std::to_string(i)}});
+    restart();
+    for (int i = 8; i < 12; ++i)
+      put({{.key = "k" + std::to_string(i % 3), .value = std::to_string(i), .id = "id" + std::to_string(i)}});
+    subject_.last_id = TestRecord{.key = "k2", .value = "11", .id = "id11"};
+  }
+
+  // Segments that have lost records to later ones.
+  void make_compacted() {
+    spec_.compact = subject_.gaps = true;
+    spec_.segment_bytes = 512;
+    create();
+    for (int i = 0; i < 14; ++i)
+      put({{.key = "k" + std::to_string(i % 3), .value = std::to_string(i) + std::string(40, '.'), .time = 1000 + i}});
+    note_promises(subject_, *machine_->log, subject_.promised);
+    machine_->simulation.executor.run_for(std::chrono::seconds{25});
+  }
+
+  // A range of records that is known to be lost.
+  void make_holed() {
+    spec_.segment_bytes = 700;
+    create();
+    for (int i = 0; i < 6; ++i) put({{.key = "k", .value = std::to_string(i) + std::string(60, 'v'), .time = 1000 + i}});
+    note_promises(subject_, *machine_->log, subject_.promised);
+    restart([this] { rot(machine_->simulation.disk, kRotDirectory + "/t-0/00000000000000000000.log", 150 + 62, std::byte{1}); },
+            true);
+    put({{.key = "k", .value = "behind", .time = 1010}});
+    ASSERT_EQ(machine_->log->damage(subject_.partition).size(), 1u);
+  }
+
+  void create() { ASSERT_TRUE(machine_->log->create_topic(spec_)); }
+  void put(const std::vector<TestRecord>& records) { machine_->append(subject_.partition, records); }
+  /// So that checkpoints are written and removals done.
+  void pass_time() { machine_->simulation.executor.run_for(std::chrono::seconds{21}); }
+  void restart(const std::function<void()>& meanwhile = {}, bool killed = false) {
+    std::unique_ptr<SimDisk> disk = killed ? machine_->simulation.disk.after_kill() : nullptr;
+    machine_->log.reset();
+    if (!disk) disk = machine_->simulation.disk.after_kill();
+    machine_ = std::make_unique<RotMachine>(std::move(disk));
+    if (meanwhile) meanwhile();
+    const Result<void> opened = machine_->open(false);
+    ASSERT_TRUE(opened) << opened.error();
+  }
+
+  std::unique_ptr<RotMachine> machine_ = std::make_unique<RotMachine>();
+  TopicSpec spec_;
+  RotSubject subject_;
+};
+
+/// What somebody finds who opens the directory after this byte has rotted, of the records in [from, end).
+void expect_noticed_or_harmless(const RotSubject& subject, const std::string& path, std::uint64_t position, std::byte mask,
+                                bool read_only, Offset from = Offset{0}, Offset end = kNoEnd) {
+  SCOPED_TRACE(path + ", byte " + std::to_string(position) + " ^ " + std::to_string(std::to_integer<int>(mask)));
+  RotMachine machine(subject.disk->after_kill());
+  rot(machine.simulation.disk, path, position, mask);
+  const Result<void> opened = machine.open(read_only);
+  if (!opened) {
+    ASSERT_TRUE(tells_of_damage(opened.error())) << opened.error();
+    return;
+  }
+  RotCheck check(subject, *machine.log);
+  check.may_lag = read_only && path.ends_with("/tail");
+  ASSERT_NO_FATAL_FAILURE(check.look(from, end));
+  if (read_only) return;
+  ASSERT_NO_FATAL_FAILURE(check.append());
+}
+
+/// Kafka's checkpoint of the starts has no checksum, and a start that has become larger removes what lies below it.
+bool is_larger_digit(std::byte before, std::byte mask) {
+  const auto is_digit = [](std::byte byte) { return byte >= std::byte{'0'} && byte <= std::byte{'9'}; };
+  const std::byte after = before ^ mask;
+  return is_digit(before) && is_digit(after) && after > before;
+}
+
+struct Situation {
+  Kind kind;
+  bool killed;
+  bool read_only;
+};
+
+class EveryByte : public testing::TestWithParam<Situation>, SilentLog {};
+
+TEST_P(EveryByte, ThatRotsIsNoticedOrHarmless) {
+  const Situation& situation = GetParam();
+  const RotSubject subject = RotSubjectOf(situation.kind, situation.killed).take();
+  ASSERT_FALSE(HasFatalFailure());
+  std::map<std::string, std::uint64_t> files;
+  list_files(*subject.disk, kRotDirectory, files);
+  std::uint64_t states = 0;
+  for (const auto& [path, bytes] : files) {
+    const Bytes before = read_file(*subject.disk, path, bytes).value();
+    for (std::uint64_t position = 0; position < bytes; ++position) {
+      for (const std::byte mask : {std::byte{1} << (position % 8), std::byte{0xff}}) {
+        if (path.ends_with("/log-start-offset-checkpoint") && is_larger_digit(before[position], mask)) continue;
+        ++states;
+        expect_noticed_or_harmless(subject, path, position, mask, situation.read_only);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  std::printf("%llu states\n", static_cast<unsigned long long>(states));
+}
+
+std::vector<Situation> situations() {
+  std::vector<Situation> all;
+  for (const Kind kind : {Kind::plain, Kind::streams, Kind::compacted, Kind::holed}) {
+    for (const bool killed : {false, true}) {
+      for (const bool read_only : {false, true}) all.push_back({kind, killed, read_only});
+    }
+  }
+  return all;
+}
+
+std::string name_of(const testing::TestParamInfo<Situation>& info) {
+  constexpr std::array kNames{"Plain", "Streams", "Compacted", "Holed"};
+  return std::string(kNames[static_cast<std::size_t>(info.param.kind)]) + (info.param.killed ? "Killed" : "Stopped") +
+         (info.param.read_only ? "Read" : "Written");
+}
+
+INSTANTIATE_TEST_SUITE_P(Directories, EveryByte, testing::ValuesIn(situations()), name_of);
+
+// ---- many segments ----
+
+constexpr std::uint64_t kRandomBits = 10'000;
+constexpr std::uint64_t kShards = 4;
+constexpr std::size_t kSegments = 50;
+
+RotSubject many_segments(bool killed) {
+  RotSubject subject;
+  RotMachine machine;
+  EXPECT_TRUE(machine.open(false));
+  EXPECT_TRUE(machine.log->create_topic({.name = subject.partition.topic, .partitions = 1, .segment_bytes = 4500}));
+  for (int i = 0; i < 16 * static_cast<int>(kSegments) - 4; ++i) {
+    machine.append(subject.partition, {{.key = "k" + std::to_string(i % 7),
+                                        .value = std::to_string(i) + std::string(200, 'v'),
+                                        .time = 1000 + 10 * i - i % 3 * 25}});
+  }
+  note_promises(subject, *machine.log, subject.promised);
+  if (!killed) machine.log.reset();
+  subject.disk = machine.simulation.disk.after_kill();
+  return subject;
+}
+
+class RandomBits : public testing::TestWithParam<std::uint64_t>, SilentLog {};
+
+TEST_P(RandomBits, OfOneInFiftySegmentsThatRotAreNoticedOrHarmless) {
+  const std::uint64_t seed = test_seed(GetParam());
+  SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  const std::array<RotSubject, 2> subjects{many_segments(false), many_segments(true)};
+  std::map<std::string, std::uint64_t> files;
+  list_files(*subjects[1].disk, kRotDirectory + "/t-0", files);
+  std::vector<Offset> bases;
+  for (const auto& [path, bytes] : files) {
+    if (path.ends_with(".log")) bases.push_back(*segment_base(path.substr(path.rfind('/') + 1), kLogSuffix));
+  }
+  ASSERT_GE(bases.size(), kSegments);
+  ASSERT_LE(bases.size(), kSegments + 2);
+  for (std::uint64_t i = 0; i < kRandomBits / kShards; ++i) {
+    const std::size_t segment = random.below(bases.size());
+    const std::string_view suffix = std::array{kLogSuffix, kLogSuffix, kIndexSuffix, kTimeIndexSuffix}[random.below(4)];
+    const std::string path = kRotDirectory + "/t-0/" + segment_file_name(bases[segment], suffix);
+    if (files.at(path) == 0) continue;
+    const Offset end = segment + 1 < bases.size() ? bases[segment + 1] : kNoEnd;
+    const bool whole = random.one_in(100);
+    expect_noticed_or_harmless(subjects[random.below(2)], path, random.below(files.at(path)), std::byte{1} << random.below(8),
+                               random.one_in(2), whole ? Offset{0} : bases[segment], whole ? kNoEnd : end);
+    if (HasFatalFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, RandomBits, testing::Range<std::uint64_t>(1, kShards + 1));
+
+}  // namespace
+}  // namespace lungo::test
