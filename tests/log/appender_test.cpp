@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <lungo/log/local_event_log.hpp>
+#include "checkpoint_file.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
@@ -211,6 +212,37 @@ TEST_F(AppenderDurability, ReadersInOtherProcessesSeeWhatIsCommittedWithinAMilli
     const std::shared_ptr<EventLog> fresh = open_local("/data", {.ports = &ports, .read_only = true}).value();
     EXPECT_EQ(fresh->ends(kEvents)->committed, Offset{count});
   }
+}
+
+// Nor of what is just being synced: a power cut could take back what another process has acted on.
+TEST_F(AppenderDurability, ReadersInOtherProcessesSeeNothingThatIsNotCommitted) {
+  open(events(AckLevel::isr_sync));
+  appender->append_wait(record("k", "a")).value();
+  std::vector<std::int64_t> seen;
+  machine.disk.on_step([&](const test::DiskStep& step) {
+    if (step.operation != "sync" || !step.path.ends_with(".log")) return;
+    const std::shared_ptr<EventLog> fresh = open_local("/data", {.ports = &ports, .read_only = true}).value();
+    seen.push_back(fresh->ends(kEvents)->committed.value());
+  });
+  appender->append_wait(record("k", "b")).value();
+  machine.disk.on_step(nullptr);
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{1}));
+}
+
+TEST_F(AppenderDurability, TheRecoveryPointNamesOnlyWhatIsSynced) {
+  TopicSpec spec = events(AckLevel::isr);
+  spec.flush_interval = kFlushNever;
+  open(spec);
+  const auto recovery_point = [&] {
+    machine.executor.run_for(std::chrono::seconds{11});
+    const std::string path = "/data/recovery-point-offset-checkpoint";
+    return parse_checkpoint(path, read_file(machine.disk, path, 1 << 20).value()).value().at(kEvents);
+  };
+  appender->append_wait(record("k", "a"), {.durability = Durability::synced}).value();
+  appender->append_wait(record("k", "b")).value();
+  EXPECT_EQ(recovery_point(), Offset{1});
+  appender->append_wait(record("k", "c"), {.durability = Durability::synced}).value();
+  EXPECT_EQ(recovery_point(), Offset{3});
 }
 
 /// The calls that changed something on the disk, as "write 00000000000000000000.log".
