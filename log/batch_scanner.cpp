@@ -111,7 +111,9 @@ const ScannedBatch* BatchScanner::advance() {
   const std::byte* const at = buffer_.data() + (position_ - buffered_from_);
   BatchHeader& header = current_.header;
   if (load_batch_header(at, header) != HeaderFault::none) return nullptr;
-  if (!continues(header.base_offset, expected_, gaps_below_) || header.epoch < epoch_) return nullptr;
+  if (!continues(header.base_offset, expected_, gaps_below_) || header.epoch < epoch_ || header.end_offset() > end_max_) {
+    return nullptr;
+  }
   const bool is_checked = depth_ != Depth::headers;
   if (header.size_bytes() > (is_checked ? buffered_end : end_) - position_) return nullptr;
   if (is_checked) {

@@ -83,9 +83,10 @@ Result<void> Compaction::take_keys(Offset start) {
       go_to_next_source();
       return {};
     }
-    const Result<BatchRun> run =
-        sources_[source_]->read(next_, end_of(source_), round_.step_bytes, log_.buffers, log_.epochs, start);
+    const Result<BatchRun> run = sources_[source_]->read(next_, end_of(source_), round_.step_bytes, log_.buffers, log_.epochs,
+                                                         start, Segment::Trust::nothing);
     if (!run) return run.error();
+    if (key_sources_.empty() || key_sources_.back() != sources_[source_]) key_sources_.push_back(sources_[source_]);
     if (run->batches.empty()) {
       go_to_next_source();
       return {};

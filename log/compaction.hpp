@@ -51,6 +51,8 @@ class Compaction {
   /// Errors: corrupt, too_large, unsupported codec, no_space, io: the round is over, and nothing of it counts.
   Result<Turn> step(Offset start);
   [[nodiscard]] const Segments& replaced() const { return group_; }
+  /// What its keys come from, by which records go elsewhere.
+  [[nodiscard]] const Segments& key_sources() const { return key_sources_; }
   [[nodiscard]] const std::shared_ptr<Segment>& replacement() const { return target_; }
   void exchanged();
   /// What the last step was reading, of the segment: where damage is, after it has answered `corrupt`.
@@ -86,6 +88,7 @@ class Compaction {
   const CompactionRound round_;
   Phase phase_ = Phase::begin;
   KeyOffsets keys_;
+  Segments key_sources_;
   CompactionFilter filter_;
   std::size_t source_ = 0;  // that is read, in each phase
   Offset next_;             // where it is read on

@@ -5,7 +5,6 @@
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
-#include "damage.hpp"
 #include "local_event_log.hpp"
 #include "parallel.hpp"
 
@@ -17,18 +16,6 @@ namespace {
 constexpr std::size_t kOpenedAtATime = 4;
 /// A partition that can't be opened is not looked at again with each call that wants it.
 constexpr Duration kRetryPause = std::chrono::seconds{1};
-
-/// What was damaged took part in no round of compaction that has passed it. It may be whole by now, and its tombstones must not
-/// go before what they hide: rounds begin there again. Before the opening, which forgets what is whole.
-Result<void> go_back_to_damage(Storage& storage, LogDir& dir, const TopicPartition& name) {
-  const Offset cleaned = dir.cleaned_end(name);
-  if (cleaned == Offset{0}) return {};
-  const Result<DamageList> known = DamageList::read(storage, dir.partition_path(name));
-  if (!known && known.error() != Errc::corrupt) return {};  // the opening will tell
-  if (known && known->empty()) return {};
-  const Offset first = known ? known->ranges().front().from : Offset{0};
-  return first < cleaned ? dir.write_cleaned_ends({{name, first}}) : Result<void>{};
-}
 
 Error no_partition(const TopicPartition& partition) { return Error{Errc::not_found, "no partition " + to_string(partition)}; }
 
@@ -44,10 +31,6 @@ Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
   for (const TopicEntry& entry : dir_->topics()) {
     const std::shared_ptr<OpenTopic> topic = topic_of(entry, nullptr, false);
     opened.partitions += topic->partitions.size();
-    for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
-      if (!entry.info.spec.compact) break;
-      if (Result<void> went = go_back_to_damage(ports().storage, *dir_, partition->name()); !went) return went.error();
-    }
     std::ranges::copy_if(topic->partitions, std::back_inserter(unclean),
                          [](const auto& partition) { return !partition->rest()->clean; });
     open_topics_.add(topic);

@@ -196,7 +196,11 @@ Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Off
   const std::lock_guard lock(dir_mutex_);  // no other partition has its name meanwhile
   if (!find_queue_of(partition)) return Error{Errc::not_found, "no partition " + to_string(partition.name())};
   if (end == dir_->cleaned_end(partition.name())) return {};
-  return dir_->write_cleaned_ends({{partition.name(), end}});
+  CleanedEnd cleaned{.end = end, .again = end};
+  for (const DamagedRange& range : partition.log()->damage()) {
+    if (range.from < end) cleaned.again = std::min(cleaned.again, segment_base(range.file, kLogSuffix).value_or(range.from));
+  }
+  return dir_->write_cleaned_end(partition.name(), cleaned);
 }
 
 /// What is known of the producers outlives the records that go.

@@ -23,7 +23,6 @@ constexpr std::string_view kMetaFile = "lungo.meta";
 constexpr std::string_view kKafkaCleanStopFile = ".kafka_cleanshutdown";
 constexpr std::string_view kCleanStopFile = "lungo.clean-stop";
 constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
-constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
 
 constexpr std::string_view kMetaKind = "meta";
 constexpr std::string_view kCleanStopKind = "clean-stop";
@@ -44,15 +43,14 @@ std::string format_clean_end(const TopicPartition& partition, const CleanEnd& cl
 
 std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_view text) {
   const std::size_t space = text.find(' ');
-  const std::size_t dash = text.substr(0, space).rfind('-');
-  if (space == std::string_view::npos || dash == std::string_view::npos) return std::nullopt;
+  if (space == std::string_view::npos) return std::nullopt;
   const std::size_t second_space = text.find(' ', space + 1);
   if (second_space == std::string_view::npos) return std::nullopt;
-  const auto partition = parse_number<std::int32_t>(text.substr(dash + 1, space - dash - 1));
+  const std::optional<TopicPartition> partition = parse_partition_name(text.substr(0, space));
   const auto end = parse_number<std::int64_t>(text.substr(space + 1, second_space - space - 1));
   const auto crc = parse_number<std::uint32_t>(text.substr(second_space + 1), 16);
   if (!partition || !end || !crc) return std::nullopt;
-  return std::pair{TopicPartition{std::string(text.substr(0, dash)), PartitionId{*partition}}, CleanEnd{Offset{*end}, *crc}};
+  return std::pair{*partition, CleanEnd{Offset{*end}, *crc}};
 }
 
 }  // namespace
@@ -125,7 +123,7 @@ Offset LogDir::log_start(const TopicPartition& partition) const {
 
 Offset LogDir::cleaned_end(const TopicPartition& partition) const {
   const auto found = cleaned_ends_.find(partition);
-  return found == cleaned_ends_.end() ? Offset{0} : found->second;
+  return found == cleaned_ends_.end() ? Offset{0} : found->second.end;
 }
 
 Result<void> LogDir::lock(Randomness& random) {
@@ -277,14 +275,37 @@ Result<void> LogDir::read_log_starts() {
 
   OffsetsByPartition kafkas;
   const std::string_view consequence = starts ? "it is written anew" : "records that were deleted may come back";
-  if (Result<void> read = read_offsets(kKafkaLogStartsFile, kafkas, consequence); !read) return read;
-  starts_agree_ = starts ? *starts == kafkas : kafkas.empty();
+  Result<void> read = read_offsets(kKafkaLogStartsFile, kafkas, consequence);
+  if (!read && (!starts || read.error() != Errc::newer_format)) return read;
+  if (starts) warn_of_other_starts(*starts, kafkas);
+  starts_agree_ = starts ? *starts == kafkas : kafkas.empty() && !bytes;
   log_starts_ = starts ? std::move(*starts) : std::move(kafkas);
   return {};
 }
 
+/// A broker that was let at the directory may have deleted records, which are there again then.
+void LogDir::warn_of_other_starts(const OffsetsByPartition& ours, const OffsetsByPartition& kafkas) const {
+  for (const auto& [partition, start] : kafkas) {
+    const auto found = ours.find(partition);
+    const Offset counts = found == ours.end() ? Offset{0} : found->second;
+    if (start <= counts) continue;
+    logger()->warn("{} lets {} begin at {}; {} counts, by which it begins at {}", file(kKafkaLogStartsFile),
+                   to_string(partition), start.value(), file(kLogStartsFile), counts.value());
+  }
+}
+
+/// The first round begins where the file says "again".
 Result<void> LogDir::read_cleaned_ends() {
-  return read_offsets(kCleanedEndFile, cleaned_ends_, "compaction begins at the oldest records again");
+  cleaned_ends_.clear();
+  const std::string path = file(kCleanedEndsFile);
+  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
+  Result<CleanedEnds> read = parse_cleaned_ends(path, *bytes);
+  if (!read && read.error() == Errc::newer_format) return read.error();
+  if (!read) logger()->warn("{}; compaction begins at the oldest records again", read.error().text());
+  if (read) cleaned_ends_ = std::move(*read);
+  for (auto& [partition, cleaned] : cleaned_ends_) cleaned.end = cleaned.again;
+  return {};
 }
 
 // Of a file that is damaged nothing counts; the warning tells the `consequence`.
@@ -400,10 +421,19 @@ Result<void> LogDir::write_starts(OffsetsByPartition next) {
   return write_checkpoint(kKafkaLogStartsFile, std::move(next), log_starts_);
 }
 
-Result<void> LogDir::write_cleaned_ends(const OffsetsByPartition& cleaned) {
-  OffsetsByPartition ends = cleaned_ends_;
-  for (const auto& [partition, end] : cleaned) ends[partition] = end;
-  return write_checkpoint(kCleanedEndFile, std::move(ends), cleaned_ends_);
+Result<void> LogDir::write_cleaned_end(const TopicPartition& partition, const CleanedEnd& cleaned) {
+  CleanedEnds ends = cleaned_ends_;
+  ends[partition] = cleaned;
+  return write_cleaned_ends(std::move(ends));
+}
+
+Result<void> LogDir::write_cleaned_ends(CleanedEnds next) {
+  Result<void> written = write_file_atomically(storage_, file(kCleanedEndsFile), as_bytes(format_cleaned_ends(next)));
+  if (!written) return written;  // too low an end, as the file may have now or not, only costs work
+  cleaned_ends_ = std::move(next);
+  OffsetsByPartition ends;
+  for (const auto& [partition, cleaned] : cleaned_ends_) ends.emplace(partition, cleaned.end);
+  return write_file_atomically(storage_, file(kKafkaCleanedEndsFile), as_bytes(format_checkpoint(ends)));
 }
 
 /// What was noted of another topic's partitions must not be taken for what those hold that get their names now.
@@ -415,7 +445,10 @@ Result<void> LogDir::forget_partitions(std::string_view topic, std::int32_t firs
     return std::erase_if(kept, is_of_it) > 0 ? write_checkpoint(name, std::move(kept), known) : Result<void>{};
   };
   if (Result<void> done = forget(kRecoveryPointFile, recovery_points_); !done) return done;
-  if (Result<void> done = forget(kCleanedEndFile, cleaned_ends_); !done) return done;
+  CleanedEnds cleaned = cleaned_ends_;
+  if (std::erase_if(cleaned, is_of_it) > 0) {
+    if (Result<void> done = write_cleaned_ends(std::move(cleaned)); !done) return done;
+  }
   OffsetsByPartition starts = log_starts_;
   return std::erase_if(starts, is_of_it) > 0 ? write_starts(std::move(starts)) : Result<void>{};
 }

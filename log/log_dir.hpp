@@ -25,6 +25,7 @@
 
 #include <lungo/log/partition_log.hpp>
 #include "checkpoint_file.hpp"
+#include "cleaned_ends.hpp"
 #include "topics_file.hpp"
 
 namespace lungo {
@@ -84,8 +85,8 @@ class LogDir {
   [[nodiscard]] std::vector<std::string> take_deleted_directories() { return std::exchange(deleted_directories_, {}); }
   /// Starts that have moved up. Errors: no_space, io.
   Result<void> write_log_starts(const OffsetsByPartition& moved);
-  /// Where rounds of compaction ended. Errors: no_space, io.
-  Result<void> write_cleaned_ends(const OffsetsByPartition& cleaned);
+  /// Where rounds of compaction ended, and the first one behind the next opening begins. Errors: no_space, io.
+  Result<void> write_cleaned_end(const TopicPartition& partition, const CleanedEnd& cleaned);
   /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
   Result<void> write_recovery_points(const OffsetsByPartition& synced);
   /// The last thing a writer does. Errors: no_space, io.
@@ -115,7 +116,9 @@ class LogDir {
   Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
+  void warn_of_other_starts(const OffsetsByPartition& ours, const OffsetsByPartition& kafkas) const;
   Result<void> write_starts(OffsetsByPartition next);
+  Result<void> write_cleaned_ends(CleanedEnds next);
   Result<void> write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known);
   Result<void> write_topics(const std::vector<TopicEntry>& topics);
   [[nodiscard]] std::vector<TopicEntry>::iterator find_entry(std::string_view name);
@@ -140,7 +143,7 @@ class LogDir {
   OffsetsByPartition recovery_points_;  // as the file has them, those of topics that are gone too
   OffsetsByPartition log_starts_;       // likewise
   bool starts_agree_ = true;            // the two files that have them
-  OffsetsByPartition cleaned_ends_;     // likewise
+  CleanedEnds cleaned_ends_;            // likewise
   std::optional<CleanEnds> clean_ends_;
 };
 

@@ -16,13 +16,11 @@ constexpr int kMajor = 1;
 /// "events-0 105": partition, offset.
 std::optional<OffsetsByPartition::value_type> parse_start(std::string_view text) {
   const std::size_t space = text.find(' ');
-  const std::size_t dash = text.substr(0, space).rfind('-');
-  if (space == std::string_view::npos || dash == std::string_view::npos) return std::nullopt;
-  const auto partition = parse_number<std::int32_t>(text.substr(dash + 1, space - dash - 1));
+  if (space == std::string_view::npos) return std::nullopt;
+  const std::optional<TopicPartition> partition = parse_partition_name(text.substr(0, space));
   const auto start = parse_number<std::int64_t>(text.substr(space + 1));
-  if (!partition || *partition < 0 || !start || *start < 0) return std::nullopt;
-  return OffsetsByPartition::value_type{TopicPartition{std::string(text.substr(0, dash)), PartitionId{*partition}},
-                                        Offset{*start}};
+  if (!partition || !start || *start < 0) return std::nullopt;
+  return OffsetsByPartition::value_type{*partition, Offset{*start}};
 }
 
 }  // namespace

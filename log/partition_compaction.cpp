@@ -51,7 +51,8 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
   if (*turn == Compaction::Turn::exchange) {
     const std::shared_ptr<const Segments> list = parts.segments.snapshot();
     const auto is_damaged = [](const auto& segment) { return segment->damage() != nullptr; };
-    if (std::ranges::any_of(compaction.replaced(), is_damaged)) {  // as a reader has found meanwhile
+    // As a reader has found meanwhile. The keys of a damaged segment take the place of nothing.
+    if (std::ranges::any_of(compaction.replaced(), is_damaged) || std::ranges::any_of(compaction.key_sources(), is_damaged)) {
       return give_up(Error{Errc::corrupt, parts.directory + ": damage was found in a segment that is being compacted"});
     }
     if (std::ranges::find(*list, compaction.replaced().front()) == list->end()) {  // deleted meanwhile

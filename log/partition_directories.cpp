@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <lungo/log/text.hpp>
+
 namespace lungo {
 
 namespace {
@@ -27,6 +29,14 @@ bool is_partition_name(std::string_view name) {
   const std::size_t dash = name.rfind('-');
   return dash != std::string_view::npos && dash + 1 < name.size() &&
          name.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+}
+
+std::optional<TopicPartition> parse_partition_name(std::string_view name) {
+  if (!is_partition_name(name)) return std::nullopt;
+  const std::size_t dash = name.rfind('-');
+  const auto partition = parse_number<std::int32_t>(name.substr(dash + 1));
+  if (!partition) return std::nullopt;
+  return TopicPartition{std::string(name.substr(0, dash)), PartitionId{*partition}};
 }
 
 std::string deleted_name(std::string_view name, const TopicId& topic) {

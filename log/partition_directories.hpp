@@ -23,6 +23,8 @@ TopicId random_topic_id(Randomness& random);
 
 /// TOPIC-PARTITION.
 bool is_partition_name(std::string_view name);
+/// The partition of that name. Nothing when it is none.
+std::optional<TopicPartition> parse_partition_name(std::string_view name);
 /// What the directory `name`, which is_partition_name(), is called when its topic is gone. At most 255 characters: the front of
 /// a longer name is left out.
 std::string deleted_name(std::string_view name, const TopicId& topic);

@@ -182,7 +182,13 @@ Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end
   for (const std::shared_ptr<Segment>& segment : *list) {
     if (segment->base() >= end) break;
     for (Offset from = start();;) {
+      const std::shared_ptr<const DamageList> known = parts_->damage.get();
       const Result<std::optional<Offset>> batch = segment->first_batch_at(time, from);
+      if (!batch && batch.error() == Errc::corrupt) {  // known from here on, as if it had been read
+        const auto index = static_cast<std::size_t>(std::ranges::find(*list, segment) - list->begin());
+        const Offset segment_end = index + 1 < list->size() ? std::min(end, (*list)[index + 1]->base()) : end;
+        if (parts_->is_new_damage(*list, index, segment->base(), segment_end, known)) continue;
+      }
       if (!batch) return batch.error();
       if (!*batch || **batch >= end) break;
       const Result<Fetched> fetched = read(std::max(**batch, from), end, 0, {}, {});

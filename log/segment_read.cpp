@@ -287,7 +287,7 @@ Result<std::optional<Offset>> Segment::first_batch_at(Timestamp time, Offset fro
                         header->max_timestamp.time_since_epoch().count() == entry->timestamp;
     if (agrees) start = *place;
   }
-  BatchScanner scan = scanner(BatchScanner::Depth::headers, start);
+  BatchScanner scan = scanner(BatchScanner::Depth::checked, start);  // a time that has rotted would lead past its records
   for (;;) {
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();

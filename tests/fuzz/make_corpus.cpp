@@ -9,6 +9,7 @@
 #include "base/compression.hpp"
 #include "batch_compression.hpp"
 #include "checkpoint_file.hpp"
+#include "cleaned_ends.hpp"
 #include "epoch_history.hpp"
 #include "key_hash.hpp"
 #include "log_starts.hpp"
@@ -184,6 +185,8 @@ void texts(const Corpus& corpus) {
       format_checkpoint({{{"topic", PartitionId{0}}, Offset{7}}, {{"other", PartitionId{1}}, Offset{0}}});
   corpus.add("text_files", "checkpoint", letters({2}), as_bytes(checkpoint));
   corpus.add("text_files", "starts", letters({0x85}), unmended(format_log_starts({{{"topic", PartitionId{1}}, Offset{7}}})));
+  const std::string cleaned = format_cleaned_ends({{{"topic", PartitionId{1}}, {Offset{7}, Offset{5}}}});
+  corpus.add("text_files", "cleaned", letters({0x86}), unmended(cleaned));
   const std::string epochs = EpochHistory::to_text({{LeaderEpoch{0}, Offset{0}}, {LeaderEpoch{3}, Offset{70}}});
   corpus.add("text_files", "epochs", letters({3}), as_bytes(epochs));
   corpus.add("text_files", "partition_metadata", letters({4}), as_bytes(format_partition_metadata(some_topics()[0].info.id)));

@@ -1,5 +1,6 @@
 // The small text files: what is accepted is written and read again as it is.
 #include "checkpoint_file.hpp"
+#include "cleaned_ends.hpp"
 #include "epoch_history.hpp"
 #include "log_starts.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -49,6 +50,13 @@ void starts(BytesView bytes) {
   require(again && *again == *offsets, "starts");
 }
 
+void cleaned(BytesView bytes) {
+  const Result<CleanedEnds> ends = parse_cleaned_ends("file", bytes);
+  if (!ends) return;
+  const Result<CleanedEnds> again = parse_cleaned_ends("file", as_bytes(format_cleaned_ends(*ends)));
+  require(again && *again == *ends, "cleaned ends");
+}
+
 void epochs(BytesView bytes) {
   const Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(bytes));
   if (!entries) return;
@@ -82,7 +90,7 @@ void fuzz_text_files(BytesView input) {
   const std::uint8_t which = fields.byte();
   Bytes bytes(fields.rest().begin(), fields.rest().end());
   if (which & 0x80) mend_property_file(bytes);
-  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata, starts};
+  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata, starts, cleaned};
   kReaders[(which & 0x7f) % kReaders.size()](bytes);
 }
 

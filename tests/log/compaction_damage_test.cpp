@@ -96,6 +96,27 @@ TEST(Compaction, RotThatCameBehindAReadIsFoundAndKept) {
   EXPECT_EQ(*read_file(fixture.simulation->disk, fixture.path(name), 1 << 20), bytes);
 }
 
+// By a key that has rotted into another one, the other's last record would give place to nothing.
+TEST(Compaction, AKeyThatHasRottedTakesNobodysPlace) {
+  const SilentLog silent;
+  CompactedPartition fixture;
+  const auto log = fixture.opened();
+  ASSERT_TRUE(append(*log, {KeyedRecord{"key2", padded(0)}}));
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(append(*log, {KeyedRecord{"key1", padded(1)}}));
+  const std::string name = segment_file_name(log->segments().back().base, kLogSuffix);
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(log->sync());
+  const Bytes bytes = *read_file(fixture.simulation->disk, fixture.path(name), 1 << 20);
+  const std::size_t key = as_text(bytes).find("key1");
+  ASSERT_NE(key, std::string_view::npos);
+  fixture.flip(name, key + 3, std::byte{'1' ^ '2'});
+  for (int round = 0; round < 2; ++round) static_cast<void>(fixture.compact(*log));
+  EXPECT_EQ(readable_records(*log).at(0), (KeyedRecord{"key2", padded(0)}));
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->damage()[0].file, name);
+}
+
 TEST(Compaction, ATombstoneStaysAboveWhatIsLeftAloneForDamage) {
   const SilentLog silent;
   CompactedPartition fixture;

@@ -71,6 +71,31 @@ TEST(Damage, NoLookUpPassesIt) {
   }
 }
 
+// A time that has rotted, in a header that looks good: its records are not passed over as if they were older.
+TEST(Damage, OfATimeIsFoundByWhoLooksForIt) {
+  const SilentLog silent;
+  constexpr std::uint64_t kMaxTimestampAt = 35;
+  PartitionFixture fixture;
+  std::vector<std::uint64_t> borders;
+  CleanEnd clean;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 5; ++i) {
+      borders.push_back(fixture.file_size(kFirstLog));
+      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i), .time = 1000 * i}}));
+    }
+    clean = log->close().value();
+  }
+  fixture.write(kFirstLog, borders[3] + kMaxTimestampAt, Bytes(8, std::byte{0}));
+  const auto log = fixture.opened(clean);
+  ASSERT_TRUE(log->damage().empty()) << "a clean stop is believed";
+  const Timestamp time{std::chrono::milliseconds{3000}};
+  EXPECT_EQ(log->offset_at(time, Offset{5}).error(), Errc::corrupt);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->damage()[0].from, Offset{3});
+  EXPECT_EQ(log->offset_at_of_what_is_left(time, Offset{5}).value(), Offset{4});
+}
+
 // ---- the stream index ----
 
 void keep_streams(PartitionLog& log) {

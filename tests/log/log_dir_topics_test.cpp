@@ -107,8 +107,8 @@ TEST(LogDirTopics, ADeletedTopicIsGoneWithItsDirectoriesAndItsNameIsFree) {
   put_records(machine, "t-0");
   dir->write_recovery_points({{{"t", PartitionId{0}}, Offset{7}}, {{"u", PartitionId{0}}, Offset{8}}}).value();
   dir->write_log_starts({{{"t", PartitionId{1}}, Offset{7}}}).value();
-  dir->write_cleaned_ends({{{"t", PartitionId{1}}, Offset{6}}}).value();
-  dir->write_cleaned_ends({{{"u", PartitionId{0}}, Offset{5}}}).value();
+  dir->write_cleaned_end({"t", PartitionId{1}}, {Offset{6}, Offset{6}}).value();
+  dir->write_cleaned_end({"u", PartitionId{0}}, {Offset{5}, Offset{5}}).value();
   delete_topic(*dir, "t").value();
   EXPECT_EQ(delete_topic(*dir, "t").error(), Errc::not_found);
   const std::vector<std::string> aside = dir->take_deleted_directories();

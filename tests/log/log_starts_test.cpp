@@ -72,8 +72,8 @@ TEST(LogStarts, NoFlippedBitMovesAStart) {
       flipped[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
       write(machine, name, flipped);
       const Result<std::unique_ptr<LogDir>> dir = open(machine);
-      if (!dir) {
-        EXPECT_EQ(dir.error(), Errc::newer_format) << name << " bit " << bit;
+      if (!dir) {  // ours alone may say that it is of a later version
+        EXPECT_TRUE(name == kLogStartsFile && dir.error() == Errc::newer_format) << name << " bit " << bit;
         continue;
       }
       EXPECT_EQ((*dir)->log_start(kTrimmed), Offset{105}) << name << " bit " << bit;
