@@ -46,8 +46,10 @@ Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std
 Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  const OpenPartition& open = **found;
-  const std::shared_ptr<PartitionLog> log = open.log();
+  OpenPartition& open = **found;
+  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
+  if (!touched) return touched.error();
+  PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
   const Offset committed = open.committed();
   if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
