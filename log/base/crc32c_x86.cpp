@@ -46,6 +46,11 @@ __attribute__((target("sse4.2"))) std::uint32_t one_run(const std::byte* at, std
   std::uint64_t crc = state;
   for (; left >= 8; at += 8, left -= 8) crc = _mm_crc32_u64(crc, word_at(at));
   auto tail = static_cast<std::uint32_t>(crc);
+  if (left >= 4) {
+    tail = _mm_crc32_u32(tail, load_little_endian<std::uint32_t>(at));
+    at += 4;
+    left -= 4;
+  }
   for (; left > 0; ++at, --left) tail = _mm_crc32_u8(tail, std::to_integer<std::uint8_t>(*at));
   return tail;
 }

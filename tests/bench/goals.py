@@ -63,6 +63,8 @@ LOG = {
     "recovery.scan_singles": ((None, at_least(1_500)),),
     "recovery.unsynced": ((None, None),),
     "partitions.open_1000": ((None, at_most(1_000)),),
+    "partitions.open_idle": ((None, None),),
+    "partitions.first_read": ((None, None),),
     "partitions.idle_memory": ((None, at_most(4_096)),),
     "partitions.touched_memory": ((None, at_most(65_536)),),
     "streams.number": ((None, None),),

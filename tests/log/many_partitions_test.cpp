@@ -109,7 +109,8 @@ TEST(ManyPartitions, OnlyWhatIsUsedIsOpened) {
   EXPECT_TRUE(directory.touched.empty()) << *directory.touched.begin();
   EXPECT_EQ(values_of(*log, many(7)), std::vector<std::string>{"first"});
   EXPECT_EQ(log->ends(many(3)).value().written, Offset{0});
-  EXPECT_EQ(directory.touched, (std::set<std::string>{"many-3", "many-7"}));
+  static_cast<void>(log->read_range(many(9'999), Offset{0}, 1000).has_value());  // whatever this disk has for it
+  EXPECT_EQ(directory.touched, (std::set<std::string>{"many-3", "many-7", "many-9999"}));
 }
 
 TEST(ManyPartitions, TheNextCleanStopRepeatsWhatTheLastOneSaid) {
