@@ -138,6 +138,17 @@ TEST_F(AppenderDurability, WrittenReturnsBeforeTheSyncAndCommitsNothingByItself)
   EXPECT_EQ(ends().committed, Offset{1});
 }
 
+TEST_F(AppenderDurability, AReadStopsAtTheCommittedEndHoweverMuchIsWritten) {
+  open(events(AckLevel::isr_sync));
+  appender->append_wait(record("k", "a")).value();
+  appender->append_wait(record("k", "b"), {.durability = Durability::written}).value();
+  ASSERT_EQ(ends().written, Offset{2});
+  const Fetched fetched = log->read(kEvents, Offset{0}, 1 << 20).value();
+  EXPECT_EQ(fetched.next().offset, Offset{1});
+  EXPECT_EQ(fetched.committed_end(), Offset{1});
+  EXPECT_EQ(log->read_back(kEvents, Offset{2}, 1 << 20).error(), Errc::offset_out_of_range);
+}
+
 // Its sync ends below what came meanwhile, and whoever syncs next does so for the flush interval.
 TEST_F(AppenderDurability, ATailThatBeginsBesideASyncIsSyncedInItsTime) {
   open(events(AckLevel::isr_sync));

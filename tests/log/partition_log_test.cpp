@@ -235,8 +235,10 @@ TEST(PartitionLog, AFullDiskRefusesAndGoesOnWhenThereIsRoom) {
   PartitionFixture fixture;
   const auto log = fixture.opened();
   ASSERT_TRUE(append(*log, numbered(0, 5)));
+  const std::uint64_t size = fixture.file_size(kFirstLog);
   fixture.simulation->disk.set_capacity(fixture.simulation->disk.used_bytes() + 20);
   EXPECT_EQ(append(*log, numbered(5, 10)).error(), Errc::no_space);
+  EXPECT_EQ(fixture.file_size(kFirstLog), size) << "what there was room for is cut back";
   EXPECT_EQ(log->written_end(), Offset{5});
   EXPECT_EQ(contents(*log), numbered(0, 5));
   fixture.simulation->disk.set_capacity(std::nullopt);

@@ -187,6 +187,34 @@ TEST(SegmentRecovery, LeftoversOfACrashAreCleanedUp) {
   }
 }
 
+// By the largest time of a segment it is told how old it is: retention would take one too early.
+TEST(SegmentRecovery, ACleanStopBelievesNoIndexThatDoesNotFit) {
+  for (const auto& [name, entry_bytes] :
+       {std::pair{"00000000000000000000.index", 8u}, {"00000000000000000000.timeindex", 12u}}) {
+    for (std::uint64_t byte = 1; byte <= entry_bytes; ++byte) {
+      SCOPED_TRACE(std::string(name) + ", byte " + std::to_string(byte) + " of its last entry");
+      PartitionFixture fixture;
+      fixture.options.index_interval_bytes = 200;
+      std::vector<TestRecord> records = numbered(0, 20);
+      for (std::size_t i = 0; i < records.size(); ++i) records[i].time = 1000 + static_cast<std::int64_t>(i * 7 % 20);
+      std::vector<SegmentFacts> facts;
+      CleanEnd clean{};
+      {
+        const auto log = fixture.opened();
+        for (const TestRecord& record : records) ASSERT_TRUE(append(*log, {record}));
+        facts = log->segments();
+        clean = *log->close();
+      }
+      fixture.flip(name, fixture.file_size(name) - byte);
+      const auto log = fixture.opened(clean);
+      ASSERT_NE(log, nullptr);
+      EXPECT_GT(log->recovery().bytes_scanned, 0u);
+      EXPECT_EQ(log->segments().front().newest, facts.front().newest);
+      EXPECT_EQ(contents(*log), records);
+    }
+  }
+}
+
 TEST(SegmentRecovery, LostOrLyingIndexesAndEpochsDoNoHarm) {
   PartitionFixture fixture;
   fixture.options.segment_bytes = 3000;
