@@ -61,7 +61,9 @@ class LocalEventLog : public LogReads {
   Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
   Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);
   void stop();
+  void stop_activities();
 
+  bool started_ = false;
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
   std::mutex dir_mutex_;            // what changes topics, starts and recovery points, one at a time
