@@ -74,6 +74,8 @@ struct PartitionLog::Parts {
         directory(std::move(directory_given)),
         options(options_given),
         segment_bytes(options_given.segment_bytes),
+        out_of_memory(Errc::partition_failed,
+                      "writes to " + directory + " are refused until it is opened again: out of memory"),
         producers(ports.storage, directory, options.producer_expiry) {}
 
   const Ports ports;
@@ -97,6 +99,7 @@ struct PartitionLog::Parts {
   std::atomic<std::uint64_t> written_bytes{0};  // since opening
   std::atomic<std::uint64_t> synced_bytes{0};   // of those
   std::atomic<bool> names_changed{false};       // the directory is to be synced
+  const Error out_of_memory;                    // made while there is some
 
   PartitionProducers producers;  // the owner's, but for its sync()
 
