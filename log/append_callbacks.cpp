@@ -22,7 +22,10 @@ void run(const Completion& completion, Result<Appended> outcome) {
   try {
     completion(std::move(outcome));
   } catch (...) {
-    logger()->error("a completion threw, which it must not: {}", current_exception_text());
+    try {
+      logger()->error("a completion threw, which it must not: {}", current_exception_text());
+    } catch (...) {  // no memory to say so
+    }
   }
 }
 

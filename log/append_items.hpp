@@ -5,7 +5,9 @@
 
 #include <atomic>
 #include <memory>
+#include <new>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <lungo/log/appender.hpp>
@@ -33,6 +35,14 @@ inline AppendOptions options_of(const AppendRequest& request) {
 
 /// So many of each kind of memory that appends shared are kept to be used again.
 inline constexpr std::size_t kSparesMax = 4;
+template <class Memory>
+void keep_spare(std::vector<Memory>& spares, Memory memory) {
+  if (spares.size() >= kSparesMax) return;
+  try {
+    spares.push_back(std::move(memory));
+  } catch (const std::bad_alloc&) {  // then it is made anew
+  }
+}
 
 /// A completion, or a caller that waits.
 struct Recipient {
@@ -64,5 +74,23 @@ struct WrittenAppend {
   Recipient first;
   std::vector<Recipient> more;
 };
+
+/// Gives each recipient its part of what became of the append.
+template <class Tell>
+void tell_each(WrittenAppend& item, Tell tell_one) {
+  if (!item.outcome || item.more.empty()) {
+    tell_one(item.first, item.outcome);
+    for (Recipient& recipient : item.more) tell_one(recipient, item.outcome);
+    return;
+  }
+  Appended part = *item.outcome;
+  const auto next = [&](Recipient& recipient) {
+    part.end = part.first.plus(recipient.records);
+    tell_one(recipient, part);
+    part.first = part.end;
+  };
+  next(item.first);
+  for (Recipient& recipient : item.more) next(recipient);
+}
 
 }  // namespace lungo

@@ -16,27 +16,14 @@ constexpr Duration kLookAgainAtWork = std::chrono::microseconds{200};
 constexpr Duration kLookAgainToPublish = std::chrono::milliseconds{1};
 
 void tell(WaitingCaller& caller, Result<Appended> outcome, std::vector<std::shared_ptr<Parker>>& released) {
-  released.push_back(caller.parker);
+  const std::shared_ptr<Parker> parker = caller.parker;
   caller.outcome = std::move(outcome);
   caller.state.store(WaitingCaller::State::done, std::memory_order_release);
-}
-
-/// Gives each recipient its part of what became of the append.
-template <class Tell>
-void tell_each(WrittenAppend& item, Tell tell_one) {
-  if (!item.outcome || item.more.empty()) {
-    tell_one(item.first, item.outcome);
-    for (Recipient& recipient : item.more) tell_one(recipient, item.outcome);
-    return;
+  try {
+    released.push_back(parker);
+  } catch (const std::bad_alloc&) {
+    parker->unpark();  // with the mutex held, which costs it a wait
   }
-  Appended part = *item.outcome;
-  const auto next = [&](Recipient& recipient) {
-    part.end = part.first.plus(recipient.records);
-    tell_one(recipient, part);
-    part.first = part.end;
-  };
-  next(item.first);
-  for (Recipient& recipient : item.more) next(recipient);
 }
 
 WaitingCaller* first_caller(const Recipient& first, const std::vector<Recipient>& more) {
@@ -72,24 +59,29 @@ Result<Appended> AppendQueue::wait_for_outcome(WaitingCaller& caller) {
     State state = State::waits;
     while ((state = caller.state.load(std::memory_order_acquire)) == State::waits) caller.parker->park();
     if (state == State::done) {
-      if (caller.was_given_lead) pass_on();  // told by who wrote its records before it woke up
+      if (caller.was_given_lead) or_give_up([this] { pass_on(); });  // told by who wrote its records before it woke up
       return *std::move(caller.outcome);
     }
     if (!caller.state.compare_exchange_strong(state, State::waits)) continue;  // told since
     caller.was_given_lead = false;
-    std::optional<Error> failure;
-    {
-      const Lock lock(mutex_);
-      write_queued(kRoundBytes);
-      failure = failed_;
-    }
-    if (failure) {
-      fail(*failure);
-    } else {
-      static_cast<void>(sync_round().has_value());  // what it came to is told to everybody, this caller too
-    }
-    pass_on();
+    or_give_up([this] { lead(); });  // what it came to is told to everybody, this caller too
   }
+}
+
+/// A round with the lead.
+void AppendQueue::lead() {
+  std::optional<Error> failure;
+  {
+    const Lock lock(mutex_);
+    write_queued(kRoundBytes);
+    failure = failed_;
+  }
+  if (failure) {
+    fail(*failure);
+  } else {
+    static_cast<void>(sync_round().has_value());
+  }
+  pass_on();
 }
 
 /// The callers of what is ready, to be unparked by wake_released(). With the mutex.
@@ -150,6 +142,12 @@ bool AppendQueue::hand_over() {
 // ---- the flusher ----
 
 AppendQueue::Turn AppendQueue::flush(Instant now) {
+  Turn turn;
+  or_give_up([&] { turn = take_turn(now); });
+  return turn;
+}
+
+AppendQueue::Turn AppendQueue::take_turn(Instant now) {
   bool worked = false;
   bool leads = false;
   std::optional<Error> failure;
@@ -260,7 +258,10 @@ void AppendQueue::publish(Offset end) {
   const std::lock_guard lock(publish_mutex_);
   if (end <= published_) return;
   published_ = end;
-  hooks_.publish_committed(end);
+  try {
+    hooks_.publish_committed(end);
+  } catch (const std::bad_alloc&) {  // readers in other processes lag until the next time, and nobody else
+  }
 }
 
 /// Commits and completes what is ready, unless another thread does so: that one looks again before it stops.
@@ -281,9 +282,9 @@ void AppendQueue::settle() {
     }
     lock.lock();
     for (WrittenAppend& item : completing_now_) {
-      if (item.more.empty() || spare_lists_.size() >= kSparesMax) continue;
+      if (item.more.empty()) continue;
       item.more.clear();
-      spare_lists_.push_back(std::move(item.more));
+      keep_spare(spare_lists_, std::move(item.more));
     }
     completing_now_.clear();
   }
@@ -301,23 +302,29 @@ void AppendQueue::fail(const Error& cause) {
     const Lock lock(mutex_);
     refuse_all(cause);
     const Offset synced = log_->synced_end();
-    for (WrittenAppend& item : unsynced_) {
+    while (!unsynced_.empty()) {
+      WrittenAppend& item = unsynced_.front();
       if (item.outcome && item.outcome->end > synced) item.outcome = *failed_;
       release_callers(item);
       ready_.push_back(std::move(item));
+      unsynced_.pop_front();
     }
-    unsynced_.clear();
-    for (QueuedAppend& item : queued_) {
-      written_bytes_ += item.size_bytes();
-      item.needs_sync = false;
-      take_written(std::move(item), *failed_);
-    }
-    queued_.clear();
-    queued_bytes_ = 0;
+    refuse_queued(*failed_);
     unsynced_since_.reset();
   }
   wake_released();
   settle();
+}
+
+/// What is not written is told so. With the mutex.
+void AppendQueue::refuse_queued(const Error& cause) {
+  while (!queued_.empty()) {
+    const std::size_t bytes = queued_.front().size_bytes();
+    take_written(queued_.front(), cause);
+    queued_.pop_front();
+    written_bytes_ += bytes;
+  }
+  queued_bytes_ = 0;
 }
 
 /// Notes the first failure. With the mutex.
@@ -337,15 +344,16 @@ bool AppendQueue::failed() const {
 }
 
 Result<CleanEnd> AppendQueue::close() {
+  std::optional<Result<CleanEnd>> end;
+  or_give_up([&] { end = finish(); });
+  return end ? *std::move(end) : Result<CleanEnd>{failure()};
+}
+
+Result<CleanEnd> AppendQueue::finish() {
   {
     const Lock lock(mutex_);
     closed_ = true;
-    for (QueuedAppend& item : queued_) {
-      written_bytes_ += item.size_bytes();
-      take_written(std::move(item), refused(Errc::closed, "the log is closed"));
-    }
-    queued_.clear();
-    queued_bytes_ = 0;
+    refuse_queued(refused(Errc::closed, "the log is closed"));
     led_ = true;
   }
   if (log_->synced_end() < log_->written_end()) static_cast<void>(sync_round().has_value());

@@ -40,7 +40,8 @@ AppendQueue::AppendQueue(std::shared_ptr<OpenPartition> partition, std::shared_p
       flush_interval_(options.flush_interval),
       batch_bytes_max_(options.batches.bytes_max),
       hooks_(std::move(hooks)),
-      ports_(ports) {}
+      ports_(ports),
+      out_of_memory_(refused(Errc::partition_failed, "refuses writes until it is opened again: out of memory")) {}
 
 // ---- refusals ----
 
@@ -93,7 +94,7 @@ void AppendQueue::append(AppendRequest request, Completion completion) {
   item.condition = std::move(request.condition);
   item.since = request.since;
   queued_bytes_ += bytes;
-  leave(std::move(lock));
+  or_give_up([&] { leave(std::move(lock)); });
 }
 
 void AppendQueue::append(const RecordFields& fields, Durability durability, Completion completion) {
@@ -108,7 +109,7 @@ void AppendQueue::append(const RecordFields& fields, Durability durability, Comp
     lock.unlock();
     return run(recipient.completion, *error);
   }
-  leave(std::move(lock));
+  or_give_up([&] { leave(std::move(lock)); });
 }
 
 /// Leaves what was queued to whoever looks after it; a full group is written now.
@@ -140,6 +141,8 @@ Result<void> AppendQueue::push_shared(const RecordFields& fields, bool needs_syn
       queued_.back().own.size_bytes() < kGroupBytes) {
     QueuedAppend& item = queued_.back();
     const std::size_t before = item.own.size_bytes();
+    // A record without its recipient would give all behind it the offsets of others.
+    if (item.more.size() == item.more.capacity()) item.more.reserve(std::max<std::size_t>(4, 2 * item.more.size()));
     if (item.own.add(fields)) {
       queued_bytes_ += item.own.size_bytes() - before;
       item.more.push_back(std::move(recipient));
@@ -216,10 +219,12 @@ Result<Appended> AppendQueue::write_or_queue(const GroupItem& append, std::size_
   if (!(needs_sync && led_)) return write_and_wait(append, needs_sync, std::move(lock));
 
   WaitingCaller caller{.parker = ports_.executor.parker()};
-  QueuedAppend& item = push(true);
+  std::optional<Condition> condition;
+  if (append.condition != nullptr) condition = *append.condition;
+  QueuedAppend& item = push(true);  // nothing that is filled in takes memory
   item.borrowed = append.records;
   item.batch = append.batch;
-  if (append.condition != nullptr) item.condition = *append.condition;
+  item.condition = std::move(condition);
   item.since = append.since;
   item.first = {
       .caller = &caller,
@@ -231,6 +236,12 @@ Result<Appended> AppendQueue::write_or_queue(const GroupItem& append, std::size_
 
 /// Writes what is queued and then this append, and syncs it with the lead, which is free, if it needs that.
 Result<Appended> AppendQueue::write_and_wait(const GroupItem& append, bool needs_sync, Lock lock) {
+  std::optional<Result<Appended>> outcome;
+  or_give_up([&] { outcome = write_and_lead(append, needs_sync, std::move(lock)); });
+  return outcome ? *std::move(outcome) : Result<Appended>{failure()};
+}
+
+Result<Appended> AppendQueue::write_and_lead(const GroupItem& append, bool needs_sync, Lock lock) {
   const bool had_tail = unsynced_since_.has_value();
   write_queued(SIZE_MAX);
   Result<Appended> outcome = failed_ ? Result<Appended>(*failed_) : write_alone(append);
@@ -297,7 +308,7 @@ std::size_t AppendQueue::write_group() {
   }
   for (GroupItem& item : group_) {
     Result<Appended> outcome = broken ? Result<Appended>(*broken) : *std::move(item.outcome);
-    take_written(std::move(queued_.front()), std::move(outcome));
+    take_written(queued_.front(), std::move(outcome));
     queued_.pop_front();
   }
   queued_bytes_ -= bytes;
@@ -307,19 +318,19 @@ std::size_t AppendQueue::write_group() {
   return bytes;
 }
 
-void AppendQueue::take_written(QueuedAppend item, Result<Appended> outcome) {
-  WrittenAppend written{
-      .outcome = std::move(outcome), .bytes = item.size_bytes(), .first = std::move(item.first), .more = std::move(item.more)};
-  if (item.is_shared && spare_records_.size() < kSparesMax) {
+/// Moves it to where it waits. What throws comes first: who is to be told is either here or there.
+void AppendQueue::take_written(QueuedAppend& item, Result<Appended> outcome) {
+  const bool waits = item.needs_sync && outcome && outcome->end > durable_end();
+  WrittenAppend& written = waits ? unsynced_.emplace_back() : ready_.emplace_back();
+  written.outcome = std::move(outcome);
+  written.bytes = item.size_bytes();
+  written.first = std::move(item.first);
+  written.more = std::move(item.more);
+  if (item.is_shared) {
     item.own.clear();
-    spare_records_.push_back(std::move(item.own));
+    keep_spare(spare_records_, std::move(item.own));
   }
-  if (item.needs_sync && written.outcome && written.outcome->end > durable_end()) {
-    unsynced_.push_back(std::move(written));
-  } else {
-    release_callers(written);
-    ready_.push_back(std::move(written));
-  }
+  if (!waits) release_callers(written);
 }
 
 /// The tail that nobody waits for begins here, if there is none yet.

@@ -14,10 +14,12 @@
 // that it costs a stream of appends no wake-up each.
 //
 // The mutex guards the queue and the writing side of the PartitionLog. It is never held during a sync, a completion or a
-// notification. Completions run in the order of the appends, those that wait for a sync and those that don't each for
-// themselves, on one thread at a time. After a failed sync everything is refused until the log is opened again; a full disk
-// only fails the appends that it hits. Threads: append(), append_wait(), as_owner() and change() from any; flush() from the
-// flusher; abandon() and tell_abandoned() not from a completion, close() when no other call is running.
+// notification. Without memory nothing waits for ever: an append that can't be queued throws std::bad_alloc and changes
+// nothing; what happens behind that, gives up the partition. Completions run in the order of the appends, those that wait for a
+// sync and those that don't each for themselves, on one thread at a time. After a failed sync everything is refused until the
+// log is opened again; a full disk only fails the appends that it hits. Threads: append(), append_wait(), as_owner() and
+// change() from any; flush() from the flusher; abandon() and tell_abandoned() not from a completion, close() when no other call
+// is running.
 #pragma once
 
 #include <atomic>
@@ -111,16 +113,20 @@ class AppendQueue {
   void leave(Lock lock);
   Result<Appended> write_or_queue(const GroupItem& append, std::size_t bytes, Durability durability);
   Result<Appended> write_and_wait(const GroupItem& append, bool needs_sync, Lock lock);
+  Result<Appended> write_and_lead(const GroupItem& append, bool needs_sync, Lock lock);
   std::size_t write_group();
   void write_queued(std::size_t bytes_max);
   Result<Appended> write_alone(GroupItem item);
-  void take_written(QueuedAppend item, Result<Appended> outcome);
+  void take_written(QueuedAppend& item, Result<Appended> outcome);
   void note_unsynced();
 
   // append_lead.cpp: without the mutex.
   Result<Appended> lead_for(Appended outcome);
   void pass_on();
   Result<Appended> wait_for_outcome(WaitingCaller& caller);
+  void lead();
+  Turn take_turn(Instant now);
+  Result<CleanEnd> finish();
   [[nodiscard]] Result<void> sync_round();
   [[nodiscard]] Result<void> sync();
   bool hand_over();
@@ -132,9 +138,17 @@ class AppendQueue {
   void wake_released();
   void fail(const Error& cause);
   void refuse_all(const Error& cause);
+  void refuse_queued(const Error& cause);
   [[nodiscard]] bool somebody_waits_for_a_sync() const;
   std::optional<Instant> tail_sync_due();
   [[nodiscard]] Offset durable_end() const;
+
+  // append_failure.cpp: without the mutex.
+  template <class Call>
+  bool or_give_up(Call&& call) noexcept;
+  void give_up() noexcept;
+  void tell_now(Lock& lock, WrittenAppend& item) noexcept;
+  [[nodiscard]] Error failure() const;
 
   const std::shared_ptr<OpenPartition> partition_;
   const std::shared_ptr<PartitionLog> log_;
@@ -144,6 +158,7 @@ class AppendQueue {
   std::atomic<std::uint32_t> batch_bytes_max_;
   const Hooks hooks_;
   const Ports ports_;
+  const Error out_of_memory_;  // made while there is some
 
   std::atomic<bool> unpublished_{false};  // committed, and not yet published; ack level isr only
 
@@ -171,5 +186,17 @@ class AppendQueue {
 
   std::vector<WrittenAppend> completing_now_;  // of the thread that completes
 };
+
+/// False when it threw, which it does for want of memory: the partition refuses everything then.
+template <class Call>
+bool AppendQueue::or_give_up(Call&& call) noexcept {
+  try {
+    call();
+    return true;
+  } catch (...) {
+    give_up();
+    return false;
+  }
+}
 
 }  // namespace lungo

@@ -39,7 +39,7 @@ struct FileCache::Entry {
 
   // Under the mutex of the open files.
   std::string path;
-  bool has_name = true;
+  bool has_name = false;                                // and is found by it
   bool gave_up = false;                                 // a sync of it failed: it stays open
   std::unique_ptr<File> owned;                          // what `file` points at
   std::list<std::shared_ptr<Entry>>::iterator at_open;  // while there is one
@@ -65,6 +65,14 @@ struct FileCache::Entry {
 // What the files share with the cache, and may outlive it with: who still holds one when the log has gone only lets it go.
 struct FileCache::OpenFiles : std::enable_shared_from_this<OpenFiles> {
   using Entries = std::multimap<std::string, std::shared_ptr<Entry>>;
+  /// An entry and its path to come, once as a key: made before the rename, so that nothing behind that takes memory.
+  struct Move {
+    Entries::iterator entry;
+    Entries::node_type node;
+    std::string key;
+    std::string path;
+  };
+  using Moves = std::vector<Move>;
 
   OpenFiles(Storage& storage, std::size_t most) : beneath(storage), files_max(most) {}
 
@@ -84,7 +92,8 @@ struct FileCache::OpenFiles : std::enable_shared_from_this<OpenFiles> {
   bool close_one();
   void open_for_good(Entries::iterator begin, Entries::iterator end);
   void lose_name(Entries::iterator begin, Entries::iterator end);
-  void move(const std::string& from, const std::string& to);
+  Moves moves_of(const std::string& from, const std::string& to);
+  void move(Moves& moves);
 
   Storage& beneath;
   const std::size_t files_max;
@@ -164,6 +173,7 @@ class FileCache::CachedFile final : public File {
 };
 
 Result<std::unique_ptr<File>> FileCache::OpenFiles::open(const std::string& path, OpenMode mode) {
+  std::unique_ptr<CachedFile> cached;  // gone behind the lock, which its end takes
   std::unique_lock lock(mutex);
   make_room(lock);
   Result<std::unique_ptr<File>> file = open_beneath(path, mode);
@@ -171,9 +181,11 @@ Result<std::unique_ptr<File>> FileCache::OpenFiles::open(const std::string& path
   const Result<std::uint64_t> identity = (*file)->identity();
   if (!identity) return identity.error();
   const auto entry = std::make_shared<Entry>(path, mode, *identity);
+  cached = std::make_unique<CachedFile>(shared_from_this(), entry);  // forgets what is noted from here on
   by_path.emplace(path, entry);
+  entry->has_name = true;
   keep_open(entry, std::move(*file));
-  return std::make_unique<CachedFile>(shared_from_this(), entry);
+  return cached;
 }
 
 // The process may have too many files open: then one of ours makes room.
@@ -277,18 +289,26 @@ void FileCache::OpenFiles::lose_name(Entries::iterator begin, Entries::iterator 
   by_path.erase(begin, end);
 }
 
-void FileCache::OpenFiles::move(const std::string& from, const std::string& to) {
-  std::vector<Entries::node_type> moved;  // first all out, then in: a new name may lie among the old ones
-  const auto take = [&](Entries::iterator begin, Entries::iterator end) {
-    while (begin != end) moved.push_back(by_path.extract(begin++));
+FileCache::OpenFiles::Moves FileCache::OpenFiles::moves_of(const std::string& from, const std::string& to) {
+  Moves moves;
+  const auto add = [&](Entries::iterator begin, Entries::iterator end) {
+    for (; begin != end; ++begin) {
+      const std::string path = to + begin->first.substr(from.size());
+      moves.push_back({.entry = begin, .node = {}, .key = path, .path = path});
+    }
   };
   const auto [begin, end] = by_path.equal_range(from);
-  take(begin, end);
-  take(by_path.lower_bound(first_below(from)), by_path.lower_bound(behind_all_below(from)));
-  for (Entries::node_type& node : moved) {
-    node.key().replace(0, from.size(), to);
-    node.mapped()->path = node.key();
-    by_path.insert(std::move(node));
+  add(begin, end);
+  add(by_path.lower_bound(first_below(from)), by_path.lower_bound(behind_all_below(from)));
+  return moves;
+}
+
+void FileCache::OpenFiles::move(Moves& moves) {
+  for (Move& move : moves) move.node = by_path.extract(move.entry);  // first all out: a new name may lie among the old ones
+  for (Move& move : moves) {
+    move.node.key().swap(move.key);
+    move.node.mapped()->path.swap(move.path);
+    by_path.insert(std::move(move.node));
   }
 }
 
@@ -297,9 +317,10 @@ Result<void> FileCache::OpenFiles::rename(const std::string& from, const std::st
   if (from == to) return beneath.rename(from, to);
   const auto [begin, end] = by_path.equal_range(to);
   open_for_good(begin, end);
+  Moves moves = moves_of(from, to);
   if (Result<void> renamed = beneath.rename(from, to); !renamed) return renamed;
   lose_name(begin, end);
-  move(from, to);
+  move(moves);
   return {};
 }
 

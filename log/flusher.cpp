@@ -1,8 +1,20 @@
 #include "flusher.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace lungo {
+
+namespace {
+
+constexpr Duration kWithoutMemory = std::chrono::milliseconds{10};
+
+template <class List>
+void make_room(List& list, std::size_t slots) {
+  if (list.capacity() < slots) list.reserve(2 * slots);
+}
+
+}  // namespace
 
 void Flusher::Slot::mark() {
   if (marked_.exchange(true)) return;
@@ -22,6 +34,7 @@ void Flusher::stop() {
 
 Flusher::Slot& Flusher::add_slot() {
   const std::lock_guard lock(mutex_);
+  make_room(marked_, slots_.size() + 1);
   return slots_.emplace_back(*this);
 }
 
@@ -39,20 +52,14 @@ void Flusher::forget(Slot& slot) {
 
 Instant Flusher::step(Instant now) {
   const std::lock_guard stepping(stepping_);
-  std::vector<Slot*> turn;
-  {
-    const std::lock_guard lock(mutex_);
-    turn.swap(marked_);
-    for (Slot* slot : turn) slot->flushing_ = slot->queue_;
-    for (Slot* slot : waiting_) slot->flushing_ = slot->queue_;
-  }
-  for (Slot* slot : turn) slot->in_turn_ = true;
+  if (!take_marked()) return now + kWithoutMemory;
+  for (Slot* slot : turn_) slot->in_turn_ = true;
   for (Slot* slot : waiting_) {
-    if (!slot->in_turn_) turn.push_back(slot);
+    if (!slot->in_turn_) turn_.push_back(slot);
   }
   waiting_.clear();
   Instant next = Instant::max();
-  for (Slot* slot : turn) {
+  for (Slot* slot : turn_) {
     slot->in_turn_ = false;
     const Instant again = take_turn(*slot, now);
     if (again == Instant::max()) continue;
@@ -60,6 +67,22 @@ Instant Flusher::step(Instant now) {
     next = std::min(next, again);
   }
   return next;
+}
+
+/// False when there is no memory: nothing has changed then.
+bool Flusher::take_marked() {
+  turn_.clear();
+  const std::lock_guard lock(mutex_);
+  try {
+    make_room(turn_, slots_.size());
+    make_room(waiting_, slots_.size());
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  turn_.swap(marked_);
+  for (Slot* slot : turn_) slot->flushing_ = slot->queue_;
+  for (Slot* slot : waiting_) slot->flushing_ = slot->queue_;
+  return true;
 }
 
 /// A slot stays marked, and costs nobody a wake-up, until its queue has had nothing to do.

@@ -47,12 +47,15 @@ class Flusher : public Activity {
   std::string_view name() const override { return "lungo-flusher"; }
 
  private:
+  bool take_marked();
   static Instant take_turn(Slot& slot, Instant now);
 
   std::mutex stepping_;  // before mutex_; held by a step
   std::mutex mutex_;
-  std::deque<Slot> slots_;                    // under mutex_; a deque keeps their addresses
+  std::deque<Slot> slots_;  // under mutex_; a deque keeps their addresses
+  // Each with room for all slots, as a mark must not fail.
   std::vector<Slot*> marked_;                 // under mutex_
+  std::vector<Slot*> turn_;                   // under stepping_
   std::vector<Slot*> waiting_;                // under stepping_: those with a time to come
   std::unique_ptr<RunningActivity> running_;  // under mutex_; last: starts to step at once
 };

@@ -93,6 +93,7 @@ Result<void> LocalEventLog::start() {
   }
   recovery_points_ = std::make_unique<RecoveryPoints>(*dir_, dir_mutex_, open_topics_);
   recovery_points_running_ = ports().executor.start(*recovery_points_);
+  started_ = true;
   return {};
 }
 
@@ -171,16 +172,24 @@ Result<std::shared_ptr<Appender>> LocalEventLog::appender(const TopicPartition& 
 // ---- the clean stop ----
 
 LocalEventLog::~LocalEventLog() {
-  if (!flushers_.empty()) stop();  // otherwise opening failed, and the directory stays as it was found
+  try {
+    if (started_) stop();            // otherwise opening failed, and there is nothing to be told to the next one
+  } catch (const std::bad_alloc&) {  // no clean stop: the next start recovers as after a crash
+  }
+  stop_activities();
+}
+
+void LocalEventLog::stop_activities() {
+  recovery_points_running_.reset();
+  if (scrubber_) scrubber_->stop();
+  if (compactor_) compactor_->stop();
+  if (housekeeper_) housekeeper_->stop();
+  for (const std::unique_ptr<Flusher>& flusher : flushers_) flusher->stop();
 }
 
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
-  recovery_points_running_.reset();
-  if (scrubber_) scrubber_->stop();
-  compactor_->stop();
-  housekeeper_->stop();
-  for (const std::unique_ptr<Flusher>& flusher : flushers_) flusher->stop();
+  stop_activities();
   LogDir::CleanEnds clean_ends;
   OffsetsByPartition synced;
   bool clean = true;

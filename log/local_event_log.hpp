@@ -81,7 +81,9 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   Result<void> keep_producers(const StartMove& move);
   Result<void> move_starts(const std::vector<StartMove>& moves);
   Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);
+  void stop_activities();
 
+  bool started_ = false;
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;

@@ -4,6 +4,7 @@
 
 #include "base/logger.hpp"
 #include "local_event_log.hpp"
+#include "segment.hpp"
 
 namespace lungo {
 

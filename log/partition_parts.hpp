@@ -75,6 +75,8 @@ struct PartitionLog::Parts {
         directory(std::move(directory_given)),
         options(options_given),
         segment_bytes(options_given.segment_bytes),
+        out_of_memory(Errc::partition_failed,
+                      "writes to " + directory + " are refused until it is opened again: out of memory"),
         producers(ports.storage, directory, options.producer_expiry),
         timestamps(options_given.timestamps) {}
 
@@ -100,6 +102,7 @@ struct PartitionLog::Parts {
   std::atomic<std::uint64_t> synced_bytes{0};   // of those
   std::atomic<bool> names_changed{false};       // the directory is to be synced
   std::atomic<bool> digests_due{false};         // a segment may be sealed that has none
+  const Error out_of_memory;                    // made while there is some
 
   PartitionProducers producers;  // the owner's, but for its sync()
 

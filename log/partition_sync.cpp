@@ -1,5 +1,7 @@
 // PartitionLog's way to the disk: what a sync covers, in which order, and what a failed one means.
 
+#include <new>
+
 #include "partition_parts.hpp"
 
 namespace lungo {
@@ -12,17 +14,22 @@ Result<Offset> PartitionLog::sync() {
   const std::uint64_t bytes = parts.written_bytes.load(std::memory_order_acquire);
   const Offset target = written_end();
   Result<void> done;
-  if (const std::optional<Error> failure = parts.failure.get()) {
-    done = *failure;
-  } else if (target > synced_end() || parts.names_changed) {
-    done = parts.make_durable(target);
-    if (done) {
-      parts.synced_bytes.store(bytes, std::memory_order_relaxed);
-      parts.synced_end.store(target.value(), std::memory_order_release);
-    } else {
-      // The page cache may have dropped what it could not write, and a second sync would not say so again.
-      done = parts.fail(done.error());
+  try {
+    if (const std::optional<Error> failure = parts.failure.get()) {
+      done = *failure;
+    } else if (target > synced_end() || parts.names_changed) {
+      done = parts.make_durable(target);
+      if (done) {
+        parts.synced_bytes.store(bytes, std::memory_order_relaxed);
+        parts.synced_end.store(target.value(), std::memory_order_release);
+      } else {
+        // The page cache may have dropped what it could not write, and a second sync would not say so again.
+        done = parts.fail(done.error());
+      }
     }
+  } catch (const std::bad_alloc&) {  // likewise: what was begun can't be told
+    parts.failure.set(parts.out_of_memory);
+    done = parts.out_of_memory;
   }
   parts.sync_turn.give_back();
   return done ? Result<Offset>{target} : Result<Offset>{done.error()};

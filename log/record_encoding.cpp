@@ -92,12 +92,15 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
     return Error{Errc::too_large, "the records of one append take " + std::to_string(body_bytes_ + size) + " bytes, at most " +
                                       std::to_string(kRecordBytesMax) + " are allowed"};
   }
+  // All memory first: what throws leaves everything as it was.
+  if (entries_.size() == entries_.capacity()) entries_.reserve(std::max<std::size_t>(1, 2 * entries_.size()));
+  std::byte* out = batch_.make_room((entries_.empty() ? kBatchHeaderBytes : 0) + kFramingBytesMax + size);
   if (entries_.empty()) {
     max_timestamp_ = fields.timestamp;
-    batch_.take_to(batch_.make_room(kBatchHeaderBytes + kFramingBytesMax + size) + kBatchHeaderBytes);
+    out += kBatchHeaderBytes;
+    batch_.take_to(out);
   }
   const Timestamp base = entries_.empty() ? fields.timestamp : entries_.front().timestamp;
-  std::byte* out = batch_.make_room(kFramingBytesMax + size);
   const auto position = [this](const std::byte* at) { return static_cast<std::uint32_t>(at - batch_.data()); };
   out = write_framing(out, delta(fields.timestamp, base), static_cast<std::int32_t>(entries_.size()), size);
 

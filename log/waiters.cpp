@@ -1,7 +1,5 @@
 #include "waiters.hpp"
 
-#include <vector>
-
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
@@ -51,12 +49,11 @@ class CommitWaiters::List {
       return;
     }
   }
-  std::vector<std::shared_ptr<Waiter>> take_below(Offset committed) {
+  /// Takes no memory: who was committed for has to be told.
+  Waiting take_below(Offset committed) {
     const std::lock_guard lock(mutex_);
-    std::vector<std::shared_ptr<Waiter>> taken;
-    const auto behind = waiting_.lower_bound(committed);
-    for (auto at = waiting_.begin(); at != behind; ++at) taken.push_back(std::move(at->second));
-    waiting_.erase(waiting_.begin(), behind);
+    Waiting taken;
+    while (!waiting_.empty() && waiting_.begin()->first < committed) taken.insert(waiting_.extract(waiting_.begin()));
     return taken;
   }
 
@@ -78,7 +75,7 @@ std::shared_ptr<void> CommitWaiters::add(Offset end, std::function<void()> notif
 }
 
 void CommitWaiters::fire_above(Offset committed) {
-  for (const std::shared_ptr<Waiter>& waiter : list_->take_below(committed)) waiter->fire();
+  for (const auto& [end, waiter] : list_->take_below(committed)) waiter->fire();
 }
 
 void CommitWaiters::fire_all() { fire_above(Offset{std::numeric_limits<std::int64_t>::max()}); }

@@ -263,12 +263,17 @@ TEST(Gaps, AStrictPartitionHasAHoleForAMissingSegment) {
   EXPECT_EQ(log->damage().front().end, bases[2]);
 }
 
-TEST(Gaps, OverlapsAreDamageEverywhere) {
+// A base offset that has become larger looks like this, and no neighbour contradicts it.
+TEST(Gaps, ABatchThatReachesIntoTheNextSegmentIsDamaged) {
   GappyLog gappy;
   gappy.put(20, {{.base = Offset{25}, .last_delta = 15, .records = {{1, {"d", "26"}}}}});  // the next segment begins at 40
-  const auto refused = gappy.open();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), Errc::corrupt);
+  const auto log = gappy.opened();
+  ASSERT_NE(log, nullptr);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_LE(log->damage().front().from, Offset{25});
+  EXPECT_EQ(log->damage().front().end, Offset{40});
+  EXPECT_EQ(log->read(Offset{39}, log->written_end(), 1, {}, {}).error(), Errc::corrupt);
+  EXPECT_EQ(log->read(Offset{40}, log->written_end(), 1, {}, {}).value().first(), Offset{40});
 }
 
 TEST(Gaps, AboveTheProvenEndOneIsATornTail) {
