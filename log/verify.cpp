@@ -4,6 +4,7 @@
 
 #include <lungo/log/text.hpp>
 
+#include "cleaned_ends.hpp"
 #include "log_dir.hpp"
 #include "log_starts.hpp"
 #include "partition_directories.hpp"
@@ -100,12 +101,19 @@ class DirectoryVerifier {
       if (offsets.error() == Errc::io) return offsets.error();
       add(Severity::warning, std::string(name), std::string(offsets.error().text()));
     }
-    const std::string path = directory_ + "/" + std::string(kLogStartsFile);
+    // Kafka's file counts instead, and has no checksum.
+    if (Result<void> looked = look_at_file(kLogStartsFile, parse_log_starts, Severity::error); !looked) return looked;
+    // Compaction begins at the oldest records again.
+    return look_at_file(kCleanedEndsFile, parse_cleaned_ends, Severity::warning);
+  }
+
+  template <class Parse>
+  Result<void> look_at_file(std::string_view name, Parse parse, Severity severity) {
+    const std::string path = directory_ + "/" + std::string(name);
     const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
     if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
-    const Result<OffsetsByPartition> starts = parse_log_starts(path, *bytes);
-    // Kafka's file counts instead, and has no checksum.
-    if (!starts) add(Severity::error, std::string(kLogStartsFile), std::string(starts.error().text()));
+    const auto parsed = parse(path, *bytes);
+    if (!parsed) add(severity, std::string(name), std::string(parsed.error().text()));
     return {};
   }
 

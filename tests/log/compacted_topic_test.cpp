@@ -103,6 +103,7 @@ TEST_F(CompactedTopic, BeginsAgainWhereSomethingWasDamaged) {
   log.reset();
   flip();
   reopen();
+  ASSERT_TRUE(log->ends(partition));  // opens it
   machine.executor.run_for(std::chrono::seconds{45});
   const std::vector<DamagedRange> damage = log->damage(partition);
   ASSERT_EQ(damage.size(), 1u);

@@ -117,6 +117,7 @@ TEST_F(LogCli, FrontProgramRunsIt) {
 
 TEST_F(LogCli, ReaderThatHasSeenEnoughIsNoFailure) {
   ASSERT_EQ(log({"topics", "create", std::string(240, 'x'), "--partitions", "300"}).status, 0);  // stat fills a pipe with it
+  make_orders(1);
   const std::string pipe = directory / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   for (const std::string command : {"topics list", "topics describe", "stat", "dump", "topics create late"}) {
