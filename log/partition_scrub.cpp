@@ -11,7 +11,9 @@ namespace lungo {
 Result<Scrubbed> PartitionLog::scrub(std::uint64_t bytes) {
   Parts& parts = *parts_;
   Scrubbed scrubbed;
-  if (parts.unreadable) {
+  // Nothing can be read, or the directory may be another's by now.
+  if (parts.unreadable || parts.failure.get()) {
+    parts.scrubbed.reset();
     scrubbed.is_done = true;
     return scrubbed;
   }

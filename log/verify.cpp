@@ -1,12 +1,14 @@
 #include "verify.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 #include <lungo/log/text.hpp>
 
 #include "cleaned_ends.hpp"
 #include "log_dir.hpp"
 #include "log_starts.hpp"
+#include "parallel.hpp"
 #include "partition_directories.hpp"
 #include "segment.hpp"
 #include "synced_mark.hpp"
@@ -31,12 +33,13 @@ class DirectoryVerifier {
     Result<std::vector<TopicEntry>> topics = read_topics();
     if (!topics) return topics.error();
     if (Result<void> checked = check_checkpoints(); !checked) return checked.error();
+    std::vector<Job> jobs;
     for (const TopicEntry& topic : *topics) {
       for (std::int32_t number = 0; number < topic.info.spec.partitions; ++number) {
-        const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
-        if (Result<void> looked = look_at(topic, partition); !looked) return looked.error();
+        jobs.push_back({&topic, TopicPartition{topic.info.spec.name, PartitionId{number}}});
       }
     }
+    if (Result<void> looked = look_at_all(jobs); !looked) return looked.error();
     return report_;
   }
 
@@ -117,7 +120,42 @@ class DirectoryVerifier {
     return {};
   }
 
-  Result<void> look_at(const TopicEntry& topic, const TopicPartition& partition) {
+  struct Job {
+    const TopicEntry* topic;
+    TopicPartition partition;
+  };
+
+  /// Some at a time; what they have found is told by one, partition by partition.
+  Result<void> look_at_all(const std::vector<Job>& jobs) {
+    std::mutex mutex;
+    std::optional<Error> error;
+    VerifyOptions options = options_;
+    if (options_.read_some) {
+      options.read_some = [&](std::uint64_t bytes) {
+        const std::lock_guard lock(mutex);
+        options_.read_some(bytes);
+      };
+    }
+    const auto look = [&](std::size_t index) {
+      VerifyReport report;
+      std::vector<Finding> findings;
+      const Result<void> looked = look_at(*jobs[index].topic, jobs[index].partition, options, report,
+                                          [&findings](const Finding& finding) { findings.push_back(finding); });
+      const std::lock_guard lock(mutex);
+      for (const Finding& finding : findings) take_(finding);
+      report_.add(report);
+      if (!looked && !error) error = looked.error();
+    };
+    if (options_.executor == nullptr) {
+      for (std::size_t i = 0; i < jobs.size() && !error; ++i) look(i);
+    } else {
+      run_in_parallel(*options_.executor, options_.width, jobs.size(), look);
+    }
+    return error ? Result<void>{*error} : Result<void>{};
+  }
+
+  Result<void> look_at(const TopicEntry& topic, const TopicPartition& partition, const VerifyOptions& options,
+                       VerifyReport& report, const TakeFinding& take) {
     const std::string path = directory_ + "/" + to_string(partition);
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, path);
     if (!mark) return mark.error();
@@ -131,7 +169,7 @@ class DirectoryVerifier {
     facts.start = [&] { return offset_of(read_log_starts(storage_, directory_), partition); };
     facts.proven = std::max(
         {mark->value_or(Offset{0}), offset_of(points, partition), facts.start(), facts.clean ? facts.clean->end : Offset{0}});
-    const Result<VerifiedPartition> seen = verify_partition(storage_, path, facts, options_, report_, take_);
+    const Result<VerifiedPartition> seen = verify_partition(storage_, path, facts, options, report, take);
     if (seen) return {};
     // Beside a writer that deletes the topic.
     const Result<bool> is_there = storage_.exists(path);
@@ -167,6 +205,18 @@ std::string_view to_string(Severity severity) {
       return "error";
   }
   return "error";
+}
+
+void VerifyReport::add(const VerifyReport& more) {
+  partitions += more.partitions;
+  segments += more.segments;
+  digests += more.digests;
+  batches += more.batches;
+  records += more.records;
+  bytes += more.bytes;
+  errors += more.errors;
+  warnings += more.warnings;
+  notes += more.notes;
 }
 
 std::string text_of(const Finding& finding) {

@@ -3,8 +3,8 @@
 //
 // For reading only, beside a live writer too: what a writer is just about to do is no finding, and where it has exchanged or
 // removed files meanwhile they are looked at again. Nothing found is repaired here; the next opening for writing makes anew
-// what can be (docs/internals/recovery.md). Memory: the largest batch, and a few words for each batch of one segment. Threads:
-// one.
+// what can be (docs/internals/recovery.md). Memory, for each partition that is looked at: the largest batch, and the indexes of
+// one segment. Threads: the caller's, and those of VerifyOptions::executor.
 #pragma once
 
 #include <functional>
@@ -48,12 +48,15 @@ struct VerifyReport {
   std::uint64_t errors = 0;
   std::uint64_t warnings = 0;
   std::uint64_t notes = 0;
+  void add(const VerifyReport& more);
   [[nodiscard]] bool is_fine() const { return errors == 0 && warnings == 0; }
 };
 
 struct VerifyOptions {
   std::vector<std::string> topics;                     // empty: all
-  std::function<void(std::uint64_t bytes)> read_some;  // of batches, since it was called last; may be empty
+  std::function<void(std::uint64_t bytes)> read_some;  // of batches, since it was called last; may be empty; one call at a time
+  Executor* executor = nullptr;                        // partitions are looked at `width` at a time; null: one after another
+  std::size_t width = 1;
 };
 
 /// What a partition's files have to agree with.

@@ -313,11 +313,7 @@ Result<VerifiedPartition> verify_partition(Storage& storage, const std::string& 
       report.notes += finding.severity == Severity::note ? 1 : 0;
     }
     report.partitions += 1;
-    report.segments += verifier.report().segments;
-    report.digests += verifier.report().digests;
-    report.batches += verifier.report().batches;
-    report.records += verifier.report().records;
-    report.bytes += verifier.report().bytes;
+    report.add(verifier.report());
     return verifier.seen();
   }
 }

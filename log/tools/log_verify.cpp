@@ -4,12 +4,15 @@
 
 #include <lungo/log/tool_directory.hpp>
 
+#include "../runner_posix.hpp"
 #include "../storage_posix.hpp"
 #include "../verify.hpp"
 #include "progress.hpp"
 
 namespace lungo {
 namespace {
+
+constexpr std::size_t kPartitionsAtATime = 4;
 
 std::string json_number(const std::optional<std::int64_t>& number) { return number ? std::to_string(*number) : "null"; }
 
@@ -95,6 +98,9 @@ Result<int> run_verify(const ToolOptions& tool, const VerifyToolOptions& options
   const Result<std::uint64_t> total = bytes_to_verify(*storage, directory, verify);
   if (!total) return total.error();
   Progress progress{"verifying " + printable(directory), *total};
+  const std::unique_ptr<Executor> executor = make_thread_executor();
+  verify.executor = executor.get();
+  verify.width = kPartitionsAtATime;
   verify.read_some = [&progress](std::uint64_t bytes) { progress.add(bytes); };
   const Result<VerifyReport> report = verify_directory(*storage, directory, verify, [&](const Finding& finding) {
     progress.clear();

@@ -96,6 +96,16 @@ TEST(Scrub, ComparesWithTheDigests) {
   EXPECT_EQ(value_of(*log, "lungo_log_damaged_ranges"), 0u);
 }
 
+TEST(Scrub, ATopicThatIsDeletedMeanwhileIsPassed) {
+  ScrubbedDirectory directory;
+  const auto log = directory.scrubbing(20'000);
+  directory.machine->executor.run_for(std::chrono::seconds{1});
+  ASSERT_TRUE(log->delete_topic("orders"));
+  directory.machine->executor.run_for(std::chrono::seconds{60});
+  EXPECT_GT(value_of(*log, "lungo_log_scrub_rounds_total"), 0u);
+  EXPECT_EQ(value_of(*log, "lungo_log_damaged_ranges"), 0u);
+}
+
 TEST(Scrub, IsInNobodysWay) {
   ScrubbedDirectory directory;
   const auto log = directory.scrubbing(1u << 20);

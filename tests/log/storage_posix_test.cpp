@@ -101,6 +101,33 @@ bool in_child(Body body) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+TEST_F(PosixStorageTest, WhoLooksWhetherALockIsHeldLeavesNoTrace) {
+  EXPECT_FALSE(storage->is_locked(directory / "lock").value()) << "there is no such file";
+  EXPECT_FALSE(storage->exists(directory / "lock").value());
+  {
+    const auto lock = storage->lock(directory / "lock", "me").value();
+    EXPECT_TRUE(storage->is_locked(directory / "lock").value());
+    EXPECT_EQ(as_text(read_file(*storage, directory / "lock", 100).value()), "me");
+  }
+  EXPECT_FALSE(storage->is_locked(directory / "lock").value());
+}
+
+TEST_F(PosixStorageTest, ACopyIsAFileOfItsOwnAndALinkIsNot) {
+  write_file_atomically(*storage, directory / "f", as_bytes("0123456789")).value();
+  storage->copy(directory / "f", directory / "part", 4).value();
+  storage->copy(directory / "f", directory / "whole", 1'000).value();
+  storage->link(directory / "f", directory / "link").value();
+  storage->open(directory / "f", OpenMode::read_write).value()->write_at(0, as_bytes("ab")).value();
+  EXPECT_EQ(as_text(read_file(*storage, directory / "part", 100).value()), "0123");
+  EXPECT_EQ(as_text(read_file(*storage, directory / "whole", 100).value()), "0123456789");
+  EXPECT_EQ(as_text(read_file(*storage, directory / "link", 100).value()), "ab23456789");
+  EXPECT_EQ(mode_of(directory / "whole"), 0600u);
+  EXPECT_EQ(storage->copy(directory / "f", directory / "part", 1).error(), Errc::already_exists);
+  EXPECT_EQ(storage->link(directory / "f", directory / "part").error(), Errc::already_exists);
+  EXPECT_EQ(storage->copy(directory / "none", directory / "new", 1).error(), Errc::not_found);
+  EXPECT_FALSE(storage->exists(directory / "new").value());
+}
+
 TEST_F(PosixStorageTest, LockOfADeadProcessIsFree) {
   ASSERT_TRUE(in_child([&] {
     static std::unique_ptr<FileLock> never_released = storage->lock(directory / ".lock", "child").value();

@@ -152,7 +152,8 @@ class PartitionLog {
   /// segment's is made after the next opening.
   Result<std::optional<std::uint64_t>> keep_digests();
   /// Reads about so many bytes more of all there is, without trust in what was read before, and compares whole segments with
-  /// their digests. Damage becomes a hole, as when a reader meets it. One caller at a time. Errors: io.
+  /// their digests. Damage becomes a hole, as when a reader meets it. A partition that has failed is passed. One caller at a
+  /// time. Errors: io.
   Result<Scrubbed> scrub(std::uint64_t bytes);
   /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
   /// a reader. Before the first append.
