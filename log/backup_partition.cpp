@@ -65,7 +65,8 @@ class PartitionCopier {
       const bool is_sealed = i + 1 < sources->size();
       if (is_sealed && (*sources)[i + 1].segment.base <= start_) continue;  // deleted
       if (is_behind((*sources)[i].segment.base) && !bases_.empty()) break;
-      if (Result<void> copied = copy_segment((*sources)[i], is_sealed); !copied) return copied.error();
+      const bool may_change = !is_sealed || (*sources)[i + 1].segment.base >= mark_;
+      if (Result<void> copied = copy_segment((*sources)[i], may_change); !copied) return copied.error();
     }
     if (!bases_.empty()) {
       if (Result<void> cut = cut_last(); !cut) return cut.error();
@@ -80,7 +81,8 @@ class PartitionCopier {
   Result<void> find_promised() {
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, copy_.from);
     if (!mark) return mark.error();
-    promised_ = std::max(copy_.synced, copy_.reach ? copy_.reach->synced : mark->value_or(Offset{0}));
+    mark_ = mark->value_or(Offset{0});
+    promised_ = std::max(copy_.synced, copy_.reach ? copy_.reach->synced : mark_);
     if (copy_.end) promised_ = std::min(promised_, *copy_.end);
     return {};
   }
@@ -107,11 +109,13 @@ class PartitionCopier {
     return (copy_.end && base > *copy_.end) || (copy_.reach && base > copy_.reach->base);
   }
 
-  Result<void> copy_segment(const Source& source, bool is_sealed) {
+  /// `may_change`: in its place. Where the mark has passed the next one's base nothing is cut and nothing appended any more;
+  /// above it a segment may be torn, and an opening cuts it and goes on in it, as an appender does whose roll has failed.
+  Result<void> copy_segment(const Source& source, bool may_change) {
     const std::string name = segment_file_name(source.segment.base, kLogSuffix);
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
-    was_linked_ = copy_.hard_links && is_sealed && size == source.size;
+    was_linked_ = copy_.hard_links && !may_change && size == source.size;
     bases_.push_back(source.segment.base);
     return was_linked_ ? storage_.link(source_path(source), target_path(name))
                        : storage_.copy(source_path(source), target_path(name), size);
@@ -243,7 +247,8 @@ class PartitionCopier {
 
   const PartitionCopy& copy_;
   Storage& storage_;
-  Offset promised_;
+  Offset mark_;      // what `synced-end` says
+  Offset promised_;  // below it the copy has to have everything
   Offset start_;
   std::vector<Offset> bases_;  // that were copied
   bool was_linked_ = false;    // the last of them
