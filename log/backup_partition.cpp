@@ -54,7 +54,6 @@ class PartitionCopier {
   Result<bool> try_to_copy() {
     result_ = {};
     bases_.clear();
-    was_linked_ = false;
     if (Result<void> removed = storage_.remove_all(copy_.to); !removed) return removed.error();
     if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
     if (Result<void> marked = find_promised(); !marked) return marked.error();
@@ -65,7 +64,8 @@ class PartitionCopier {
       const bool is_sealed = i + 1 < sources->size();
       if (is_sealed && (*sources)[i + 1].segment.base <= start_) continue;  // deleted
       if (is_behind((*sources)[i].segment.base) && !bases_.empty()) break;
-      const bool may_change = !is_sealed || (*sources)[i + 1].segment.base >= mark_;
+      const bool is_last = !is_sealed || is_behind((*sources)[i + 1].segment.base);
+      const bool may_change = is_last || (*sources)[i + 1].segment.base >= mark_;
       if (Result<void> copied = copy_segment((*sources)[i], may_change); !copied) return copied.error();
     }
     if (!bases_.empty()) {
@@ -109,16 +109,16 @@ class PartitionCopier {
     return (copy_.end && base > *copy_.end) || (copy_.reach && base > copy_.reach->base);
   }
 
-  /// `may_change`: in its place. Where the mark has passed the next one's base nothing is cut and nothing appended any more;
-  /// above it a segment may be torn, and an opening cuts it and goes on in it, as an appender does whose roll has failed.
+  /// `may_change`: in its place, here or in the copy, which goes on in its last segment. Where the mark has passed the next
+  /// one's base nothing is cut and nothing appended any more; above it a segment may be torn, and an opening cuts it and goes
+  /// on in it, as an appender does whose roll has failed.
   Result<void> copy_segment(const Source& source, bool may_change) {
     const std::string name = segment_file_name(source.segment.base, kLogSuffix);
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
-    was_linked_ = copy_.hard_links && !may_change && size == source.size;
     bases_.push_back(source.segment.base);
-    return was_linked_ ? storage_.link(source_path(source), target_path(name))
-                       : storage_.copy(source_path(source), target_path(name), size);
+    return copy_.hard_links && !may_change ? storage_.link(source_path(source), target_path(name))
+                                           : storage_.copy(source_path(source), target_path(name), size);
   }
 
   /// Where the copy ends: behind the last whole batch, or at the end that is asked for. What was promised stays, damaged or
@@ -142,12 +142,7 @@ class PartitionCopier {
     const Result<WalkCounts> walked = walk_segment(**file, *size, visitor);
     if (!walked) return walked.error();
     if (position == *size || end < promised_) return {};
-    if (!was_linked_) return truncate(path, position);
-    // Never the file that the source has, too.
-    const std::string whole = path + ".tmp";
-    if (Result<void> renamed = storage_.rename(path, whole); !renamed) return renamed;
-    if (Result<void> copied = storage_.copy(whole, path, position); !copied) return copied;
-    return storage_.remove(whole);
+    return truncate(path, position);
   }
 
   Result<void> truncate(const std::string& path, std::uint64_t size) {
@@ -251,7 +246,6 @@ class PartitionCopier {
   Offset promised_;  // below it the copy has to have everything
   Offset start_;
   std::vector<Offset> bases_;  // that were copied
-  bool was_linked_ = false;    // the last of them
   CopiedPartition result_;
 };
 

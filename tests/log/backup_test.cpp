@@ -6,6 +6,7 @@
 
 #include <lungo/log/backup.hpp>
 
+#include "backup_partition.hpp"
 #include "segment_digest.hpp"
 #include "storage_posix.hpp"
 #include "synced_mark.hpp"
@@ -316,6 +317,21 @@ TEST(BackupOnDisk, WhatMayBeCutGetsNoSecondName) {
   ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", "later")));
   const auto restored = restore(directory / "copy", directory / "restored");
   EXPECT_TRUE(restored) << restored.error();
+}
+
+// Whoever opens the backup itself writes to it: that must not reach the files that it was made of.
+TEST(BackupOnDisk, TheLastSegmentOfTheCopyGetsNoSecondName) {
+  const TempDirectory directory;
+  ten_orders(directory / "data").reset();
+  const std::unique_ptr<Storage> storage = make_posix_storage();
+  const std::string from = directory / "data/orders-0";
+  PartitionCopy copy{.storage = *storage, .from = from, .to = directory / "copy", .name = "orders-0", .hard_links = true};
+  copy.reach = LogReach{Offset{4}, std::filesystem::file_size(from + "/00000000000000000004.log"), Offset{6}};
+  copy.start = [] { return Offset{0}; };
+  const Result<CopiedPartition> copied = copy_partition_files(copy);
+  ASSERT_TRUE(copied) << copied.error();
+  EXPECT_EQ(copied->end, Offset{6});
+  EXPECT_EQ(linked_in(directory / "copy"), (std::vector{0, 2}));
 }
 
 }  // namespace
