@@ -9,6 +9,7 @@
 #include "log_starts.hpp"
 #include "partition_directories.hpp"
 #include "storage_posix.hpp"
+#include "synced_mark.hpp"
 #include "tail_page.hpp"
 
 namespace lungo {
@@ -84,19 +85,19 @@ class Backup {
   Result<void> look() {
     const Result<bool> is_locked = storage_.is_locked(directory_ + "/.lock");
     const bool may_be_written = !is_locked || *is_locked;
-    const Result<TailState> tail = read_tail(storage_, directory_ + "/tail");
     Result<std::unique_ptr<LogDir>> dir = LogDir::open_reader(storage_, directory_);
     if (!dir) return dir.error();
     dir_ = std::move(*dir);
     topics_ = dir_->topics();
     manifest_.directory_id = dir_->id();
     manifest_.epoch = dir_->epoch().value();
-    // Nobody writes: the page may be from before a power cut, and all that is whole counts.
-    if (may_be_written && tail && tail->incarnation == dir_->epoch() && !tail->in_order) tail_ = tail->places;
     const Result<Bytes> meta = read_file(storage_, directory_ + "/" + std::string(kMetaFile), kFileBytesMax);
     if (!meta) return meta.error();
     meta_ = std::string(as_text(*meta));
+    if (Result<void> noted = note_synced(); !noted) return noted;
     if (Result<void> noted = note_reach(); !noted) return noted;
+    // Nobody writes: the page may be from before a power cut, and all that is whole counts.
+    if (may_be_written) note_ends();
     const Result<OffsetsByPartition> cleaned = read_checkpoint(storage_, directory_ + "/" + std::string(kCleanedEndFile));
     if (cleaned) cleaned_ = *cleaned;  // before: it must not promise more than the copy has
     return {};
@@ -113,6 +114,46 @@ class Backup {
       }
     }
     return {};
+  }
+
+  Result<void> note_synced() {
+    for (const TopicEntry& topic : topics_) {
+      for (std::int32_t number = 0; number < topic.info.spec.partitions; ++number) {
+        const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
+        const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_ + "/" + to_string(partition));
+        if (!mark) return mark.error();
+        synced_[partition] = std::max({mark->value_or(Offset{0}), dir_->recovery_point(partition),
+                                       dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0}});
+      }
+    }
+    return {};
+  }
+
+  /// What the page says, but for ends below what was synced before: while a writer recovers it holds the lock, and the page is
+  /// that of the writer before, as a power cut has left it.
+  void note_ends() {
+    bool is_old = true;
+    for (int look = 0; is_old && look < 2; ++look) {  // a writer's page follows a sync at once
+      Result<TailState> tail = read_tail(storage_, directory_ + "/tail");
+      if (!tail || tail->incarnation != dir_->epoch() || tail->in_order) return;
+      tail_ = std::move(tail->places);
+      is_old = drop_old_ends();
+    }
+  }
+
+  bool drop_old_ends() {
+    bool dropped = false;
+    for (const TopicEntry& topic : topics_) {
+      const std::vector<std::size_t> places = tail_place_numbers(topic);
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        if (places[i] >= tail_.size()) continue;
+        std::optional<Offset>& end = tail_[places[i]].end;
+        if (!end || *end >= synced_[{topic.info.spec.name, PartitionId{static_cast<std::int32_t>(i)}}]) continue;
+        end.reset();
+        dropped = true;
+      }
+    }
+    return dropped;
   }
 
   Result<void> copy_partitions() {
@@ -172,8 +213,7 @@ class Backup {
     } else if (place < tail_.size()) {
       copy.end = tail_[place].end;
     }
-    copy.synced =
-        std::max(dir_->recovery_point(partition), dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0});
+    copy.synced = synced_[partition];
     copy.start = [this, &partition] {
       const Result<OffsetsByPartition> starts = read_log_starts(storage_, directory_);
       const auto found = starts ? starts->find(partition) : OffsetsByPartition::const_iterator{};
@@ -254,7 +294,8 @@ class Backup {
   std::vector<TopicEntry> topics_;
   std::vector<TailPlace> tail_;  // empty: what is whole counts
   std::map<TopicPartition, LogReach> reach_;
-  std::vector<TailPlace> places_;  // of the copy's page
+  std::map<TopicPartition, Offset> synced_;  // before the ends were looked at
+  std::vector<TailPlace> places_;            // of the copy's page
   std::string meta_;
   OffsetsByPartition cleaned_;
   OffsetsByPartition cleaned_of_copy_;

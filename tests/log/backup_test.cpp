@@ -114,6 +114,22 @@ TEST(Backup, OfACrashedDirectoryHasAllThatIsWhole) {
   EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
 }
 
+// While a writer recovers it holds the lock, and the page is still the one of before.
+TEST(Backup, APageFromBeforeAPowerCutCutsNothing) {
+  const SilentLog quiet;
+  BackedUp directory;
+  auto log = directory.opened();
+  StoredDirectory::fill(*log, 40, 42);
+  const Bytes page = directory.bytes_of("/data/tail");
+  StoredDirectory::fill(*log, 42, 45);
+  std::unique_ptr<SimDisk> killed = directory.machine->disk.after_kill();
+  log.reset();
+  directory.machine = std::make_unique<Simulation>(1, std::move(killed));
+  directory.write("/data/tail", page);
+  ASSERT_TRUE(directory.back_up());
+  EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
+}
+
 TEST(Backup, DeletedRecordsDoNotComeBack) {
   BackedUp directory;
   const auto log = directory.opened();
