@@ -9,7 +9,9 @@
 #include "log_starts.hpp"
 #include "partition_directories.hpp"
 #include "storage_posix.hpp"
+#include "synced_mark.hpp"
 #include "tail_page.hpp"
+#include "topics_file.hpp"
 
 namespace lungo {
 namespace {
@@ -84,19 +86,19 @@ class Backup {
   Result<void> look() {
     const Result<bool> is_locked = storage_.is_locked(directory_ + "/.lock");
     const bool may_be_written = !is_locked || *is_locked;
-    const Result<TailState> tail = read_tail(storage_, directory_ + "/tail");
     Result<std::unique_ptr<LogDir>> dir = LogDir::open_reader(storage_, directory_);
     if (!dir) return dir.error();
     dir_ = std::move(*dir);
     topics_ = dir_->topics();
     manifest_.directory_id = dir_->id();
     manifest_.epoch = dir_->epoch().value();
-    // Nobody writes: the page may be from before a power cut, and all that is whole counts.
-    if (may_be_written && tail && tail->incarnation == dir_->epoch() && !tail->in_order) tail_ = tail->places;
     const Result<Bytes> meta = read_file(storage_, directory_ + "/" + std::string(kMetaFile), kFileBytesMax);
     if (!meta) return meta.error();
     meta_ = std::string(as_text(*meta));
+    if (Result<void> noted = note_synced(); !noted) return noted;
     if (Result<void> noted = note_reach(); !noted) return noted;
+    // Nobody writes: the page may be from before a power cut, and all that is whole counts.
+    if (may_be_written) note_ends();
     const Result<OffsetsByPartition> cleaned = read_checkpoint(storage_, directory_ + "/" + std::string(kCleanedEndFile));
     if (cleaned) cleaned_ = *cleaned;  // before: it must not promise more than the copy has
     return {};
@@ -113,6 +115,46 @@ class Backup {
       }
     }
     return {};
+  }
+
+  Result<void> note_synced() {
+    for (const TopicEntry& topic : topics_) {
+      for (std::int32_t number = 0; number < topic.info.spec.partitions; ++number) {
+        const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
+        const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_ + "/" + to_string(partition));
+        if (!mark) return mark.error();
+        synced_[partition] = std::max({mark->value_or(Offset{0}), dir_->recovery_point(partition),
+                                       dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0}});
+      }
+    }
+    return {};
+  }
+
+  /// What the page says, but for ends below what was synced before: while a writer recovers it holds the lock, and the page is
+  /// that of the writer before, as a power cut has left it.
+  void note_ends() {
+    bool is_old = true;
+    for (int look = 0; is_old && look < 2; ++look) {  // a writer's page follows a sync at once
+      Result<TailState> tail = read_tail(storage_, directory_ + "/tail");
+      if (!tail || tail->incarnation != dir_->epoch() || tail->in_order) return;
+      tail_ = std::move(tail->places);
+      is_old = drop_old_ends();
+    }
+  }
+
+  bool drop_old_ends() {
+    bool dropped = false;
+    for (const TopicEntry& topic : topics_) {
+      const std::vector<std::size_t> places = tail_place_numbers(topic);
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        if (places[i] >= tail_.size()) continue;
+        std::optional<Offset>& end = tail_[places[i]].end;
+        if (!end || *end >= synced_[{topic.info.spec.name, PartitionId{static_cast<std::int32_t>(i)}}]) continue;
+        end.reset();
+        dropped = true;
+      }
+    }
+    return dropped;
   }
 
   Result<void> copy_partitions() {
@@ -164,6 +206,7 @@ class Backup {
                        .to = to_ + "/" + to_string(partition),
                        .name = to_string(partition),
                        .gaps = topic.gaps || topic.info.spec.compact,
+                       .is_foreign = topic.gaps,
                        .hard_links = options_.kind == BackupKind::hard_links,
                        .read_some = options_.read_some};
     // A record of a topic of `isr` may be acknowledged before the page tells of it.
@@ -172,8 +215,7 @@ class Backup {
     } else if (place < tail_.size()) {
       copy.end = tail_[place].end;
     }
-    copy.synced =
-        std::max(dir_->recovery_point(partition), dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0});
+    copy.synced = synced_[partition];
     copy.start = [this, &partition] {
       const Result<OffsetsByPartition> starts = read_log_starts(storage_, directory_);
       const auto found = starts ? starts->find(partition) : OffsetsByPartition::const_iterator{};
@@ -181,6 +223,12 @@ class Backup {
     };
     const Result<CopiedPartition> copied = copy_partition_files(copy);
     if (!copied) return copied.error();
+    // Last of the source: what was read of it belongs to the topic as long as the directory does.
+    for (const std::string& path : {copy.to, copy.from}) {
+      if (Result<void> belongs = check_id(path + "/" + std::string(kPartitionMetadataFile), topic.info.id); !belongs) {
+        return belongs;
+      }
+    }
     for (const BackedUpFile& file : copied->files)
       manifest_.files.push_back({copy.name + "/" + file.path, file.size, file.hash});
     manifest_.partitions.push_back({copy.name, copied->start, copied->end, copied->last_batch_crc});
@@ -198,6 +246,16 @@ class Backup {
     report_.partitions += 1;
     report_.records += copied->records;
     return {};
+  }
+
+  Result<void> check_id(const std::string& path, const TopicId& topic) {
+    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+    if (!bytes && bytes.error() == Errc::not_found) return Error{Errc::corrupt, path + " is missing"};
+    if (!bytes) return bytes.error();
+    const Result<TopicId> id = parse_partition_metadata(path, *bytes);
+    if (!id) return id.error();
+    if (*id == topic) return {};
+    return Error{Errc::corrupt, path + " names topic id " + to_string(*id) + ", expected " + to_string(topic)};
   }
 
   /// So that it can be read before a writer has opened it.
@@ -254,7 +312,8 @@ class Backup {
   std::vector<TopicEntry> topics_;
   std::vector<TailPlace> tail_;  // empty: what is whole counts
   std::map<TopicPartition, LogReach> reach_;
-  std::vector<TailPlace> places_;  // of the copy's page
+  std::map<TopicPartition, Offset> synced_;  // before the ends were looked at
+  std::vector<TailPlace> places_;            // of the copy's page
   std::string meta_;
   OffsetsByPartition cleaned_;
   OffsetsByPartition cleaned_of_copy_;

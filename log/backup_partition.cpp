@@ -1,6 +1,7 @@
 #include "backup_partition.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "damage.hpp"
 #include "epoch_history.hpp"
@@ -54,7 +55,7 @@ class PartitionCopier {
   Result<bool> try_to_copy() {
     result_ = {};
     bases_.clear();
-    was_linked_ = false;
+    waiting_.clear();
     if (Result<void> removed = storage_.remove_all(copy_.to); !removed) return removed.error();
     if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
     if (Result<void> marked = find_promised(); !marked) return marked.error();
@@ -65,7 +66,9 @@ class PartitionCopier {
       const bool is_sealed = i + 1 < sources->size();
       if (is_sealed && (*sources)[i + 1].segment.base <= start_) continue;  // deleted
       if (is_behind((*sources)[i].segment.base) && !bases_.empty()) break;
-      if (Result<void> copied = copy_segment((*sources)[i], is_sealed); !copied) return copied.error();
+      const bool is_last = !is_sealed || is_behind((*sources)[i + 1].segment.base);
+      const bool may_change = is_last || (*sources)[i + 1].segment.base >= mark_;
+      if (Result<void> copied = copy_segment((*sources)[i], may_change); !copied) return copied.error();
     }
     if (!bases_.empty()) {
       if (Result<void> cut = cut_last(); !cut) return cut.error();
@@ -80,7 +83,8 @@ class PartitionCopier {
   Result<void> find_promised() {
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, copy_.from);
     if (!mark) return mark.error();
-    promised_ = std::max(copy_.synced, copy_.reach ? copy_.reach->synced : mark->value_or(Offset{0}));
+    mark_ = mark->value_or(Offset{0});
+    promised_ = std::max(copy_.synced, copy_.reach ? copy_.reach->synced : mark_);
     if (copy_.end) promised_ = std::min(promised_, *copy_.end);
     return {};
   }
@@ -107,14 +111,17 @@ class PartitionCopier {
     return (copy_.end && base > *copy_.end) || (copy_.reach && base > copy_.reach->base);
   }
 
-  Result<void> copy_segment(const Source& source, bool is_sealed) {
+  /// `may_change`: in its place, here or in the copy, which goes on in its last segment. Where the mark has passed the next
+  /// one's base nothing is cut and nothing appended any more; above it a segment may be torn, and an opening cuts it and goes
+  /// on in it, as an appender does whose roll has failed.
+  Result<void> copy_segment(const Source& source, bool may_change) {
     const std::string name = segment_file_name(source.segment.base, kLogSuffix);
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
-    was_linked_ = copy_.hard_links && is_sealed && size == source.size;
     bases_.push_back(source.segment.base);
-    return was_linked_ ? storage_.link(source_path(source), target_path(name))
-                       : storage_.copy(source_path(source), target_path(name), size);
+    if (source.segment.waits) waiting_.insert(source.segment.base);
+    return copy_.hard_links && !may_change ? storage_.link(source_path(source), target_path(name))
+                                           : storage_.copy(source_path(source), target_path(name), size);
   }
 
   /// Where the copy ends: behind the last whole batch, or at the end that is asked for. What was promised stays, damaged or
@@ -138,12 +145,7 @@ class PartitionCopier {
     const Result<WalkCounts> walked = walk_segment(**file, *size, visitor);
     if (!walked) return walked.error();
     if (position == *size || end < promised_) return {};
-    if (!was_linked_) return truncate(path, position);
-    // Never the file that the source has, too.
-    const std::string whole = path + ".tmp";
-    if (Result<void> renamed = storage_.rename(path, whole); !renamed) return renamed;
-    if (Result<void> copied = storage_.copy(whole, path, position); !copied) return copied;
-    return storage_.remove(whole);
+    return truncate(path, position);
   }
 
   Result<void> truncate(const std::string& path, std::uint64_t size) {
@@ -157,15 +159,20 @@ class PartitionCopier {
     for (std::size_t i = 0; i < bases_.size(); ++i) {
       for (const std::string_view suffix : {kDigestSuffix, kTxnIndexSuffix}) {
         if (suffix == kDigestSuffix && i >= sealed) continue;
-        if (Result<void> copied = copy_file(segment_file_name(bases_[i], suffix)); !copied) return copied;
+        const std::string name = segment_file_name(bases_[i], suffix);
+        // Beside one that waits lies what belongs to the one that it replaces.
+        const std::string source = waiting_.contains(bases_[i]) ? name + std::string(kSwapSuffix) : name;
+        if (Result<void> copied = copy_file(source, name); !copied) return copied;
       }
     }
     return {};
   }
 
+  Result<void> copy_file(std::string_view name) { return copy_file(name, name); }
+
   /// If it is there.
-  Result<void> copy_file(std::string_view name) {
-    const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(name), target_path(name), kSidecarBytesMax);
+  Result<void> copy_file(std::string_view from, std::string_view name) {
+    const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(from), target_path(name), kSidecarBytesMax);
     return !copied && copied.error() == Errc::not_found ? Result<void>{} : copied;
   }
 
@@ -174,9 +181,9 @@ class PartitionCopier {
     PartitionFacts facts;
     facts.name = copy_.name;
     facts.gaps = copy_.gaps;
+    facts.is_foreign = copy_.is_foreign;
     facts.proven = promised_;
-    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
-    facts.start = [first] { return first; };
+    facts.start = [this] { return start_; };
     VerifyReport report;
     VerifyOptions options;
     options.read_some = copy_.read_some;
@@ -185,8 +192,10 @@ class PartitionCopier {
           if (finding.severity == Severity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
+    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
     result_.end = std::max(seen->end, first);
-    result_.start = std::min(std::max(start_, first), result_.end);
+    // Where a broker has removed segments and not said so, the first one tells; otherwise one is missing.
+    result_.start = std::min(copy_.is_foreign ? std::max(start_, first) : start_, result_.end);
     result_.last_batch_crc = seen->last_batch_crc;
     result_.records = report.records;
     if (Result<void> written = write_epochs(); !written) return written;
@@ -243,10 +252,11 @@ class PartitionCopier {
 
   const PartitionCopy& copy_;
   Storage& storage_;
-  Offset promised_;
+  Offset mark_;      // what `synced-end` says
+  Offset promised_;  // below it the copy has to have everything
   Offset start_;
   std::vector<Offset> bases_;  // that were copied
-  bool was_linked_ = false;    // the last of them
+  std::set<Offset> waiting_;   // of these, under kSwapSuffix
   CopiedPartition result_;
 };
 

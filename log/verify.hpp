@@ -3,8 +3,9 @@
 //
 // For reading only, beside a live writer too: what a writer is just about to do is no finding, and where it has exchanged or
 // removed files meanwhile they are looked at again. Nothing found is repaired here; the next opening for writing makes anew
-// what can be (docs/internals/recovery.md). Memory, for each partition that is looked at: the largest batch, and the indexes of
-// one segment. Threads: the caller's, and those of VerifyOptions::executor.
+// what can be (docs/internals/recovery.md). Memory, for each partition that is looked at: the largest batch, a few words for each
+// batch of one segment, and eight bytes a record of a topic with streams that is compacted. Threads: the caller's, and those of
+// VerifyOptions::executor.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,8 @@
 namespace lungo {
 
 enum class Severity {
-  note,     // nothing is wrong: a torn tail that the next opening cuts, a file that is not there yet
+  note,  // nothing is wrong: a torn tail that the next opening cuts, what was written behind it and beside it included; a file
+         // that is not there yet
   warning,  // something is wrong that is made anew from the records: an index, a snapshot
   error,    // records are lost or in doubt, or what says where they are
 };
@@ -66,6 +68,7 @@ struct PartitionFacts {
   bool is_foreign = false;  // Apache Kafka wrote some of it, by its own rules
   bool streams = false;
   Offset proven;                  // below it all was synced
+  bool has_mark = false;          // and what is damaged at or above it the next opening cuts
   std::optional<CleanEnd> clean;  // as the clean-stop marker says
   std::function<Offset()> start;  // below it records were deleted, as of now
 };

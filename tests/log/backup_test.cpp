@@ -6,7 +6,10 @@
 
 #include <lungo/log/backup.hpp>
 
+#include "backup_partition.hpp"
 #include "segment_digest.hpp"
+#include "storage_posix.hpp"
+#include "synced_mark.hpp"
 #include "tests/log/stored_directory.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -111,6 +114,49 @@ TEST(Backup, OfACrashedDirectoryHasAllThatIsWhole) {
   EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
 }
 
+// While a writer recovers it holds the lock, and the page is still the one of before.
+TEST(Backup, APageFromBeforeAPowerCutCutsNothing) {
+  const SilentLog quiet;
+  BackedUp directory;
+  auto log = directory.opened();
+  StoredDirectory::fill(*log, 40, 42);
+  const Bytes page = directory.bytes_of("/data/tail");
+  StoredDirectory::fill(*log, 42, 45);
+  std::unique_ptr<SimDisk> killed = directory.machine->disk.after_kill();
+  log.reset();
+  directory.machine = std::make_unique<Simulation>(1, std::move(killed));
+  directory.write("/data/tail", page);
+  ASSERT_TRUE(directory.back_up());
+  EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
+}
+
+TEST(Backup, ATopicThatIsMadeAgainMeanwhileIsNotTheOneThatWas) {
+  BackedUp directory;
+  const auto log = directory.opened();
+  bool is_made_again = false;
+  const auto make_again = [&](std::uint64_t) {
+    if (is_made_again || !*directory.machine->disk.exists("/backup/orders-0")) return;
+    is_made_again = true;
+    ASSERT_TRUE(log->delete_topic("orders"));
+    ASSERT_TRUE(log->create_topic({.name = "orders", .partitions = 2}));
+  };
+  const Ports ports = directory.machine->ports();
+  const Result<BackupReport> report = lungo::back_up("/data", "/backup", {.ports = &ports, .read_some = make_again});
+  ASSERT_TRUE(report) << report.error();
+  ASSERT_TRUE(is_made_again);
+  EXPECT_EQ(report->partitions, 2u);
+  const auto copy = directory.opened_at("/backup");
+  ASSERT_NE(copy, nullptr);
+  EXPECT_EQ(copy->topics()->size(), 2u);
+}
+
+TEST(Backup, WithoutAPartitionsIdIsNone) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.machine->disk.remove("/data/orders-1/partition.metadata"));
+  EXPECT_EQ(directory.back_up().error(), Errc::corrupt);
+}
+
 TEST(Backup, DeletedRecordsDoNotComeBack) {
   BackedUp directory;
   const auto log = directory.opened();
@@ -146,6 +192,33 @@ TEST(Backup, DamageIsCopiedAndTold) {
   const auto log = directory.opened_at("/restored");
   EXPECT_EQ(log->damage(kOrders).size(), 1u);
   EXPECT_EQ(log->ends(kOrders)->committed, Offset{40});
+}
+
+TEST(Backup, AFirstSegmentThatIsMissingIsNoDeletion) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.machine->disk.remove(directory.files_with("/data/orders-0", ".log").front()));
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  ASSERT_EQ(report->damage.size(), 1u);
+  EXPECT_NE(report->damage.front().find("offsets 0 to before"), std::string::npos) << report->damage.front();
+  ASSERT_TRUE(directory.restore());
+  EXPECT_EQ(directory.opened_at("/restored")->ends(kOrders)->start, Offset{0});
+}
+
+// A crash inside an exchange: the new segment waits, and the digest is still the old one's.
+TEST(Backup, AnOldDigestIsNotCopiedBesideANewSegment) {
+  const SilentLog quiet;
+  BackedUp directory;
+  const std::string path = directory.files_with("/data/latest-0", ".log").at(0);
+  const Bytes bytes = directory.bytes_of(path);
+  directory.write(path + ".swap", BytesView{bytes}.subspan(parse_batch_header(bytes).value().size_bytes()));
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_TRUE(report->damage.empty()) << report->damage.front();
+  const std::string copied = "/backup" + path.substr(5);
+  EXPECT_FALSE(*directory.machine->disk.exists(copied.substr(0, copied.size() - 4) + ".digest"));
+  EXPECT_LT(directory.bytes_of(copied).size(), bytes.size());
 }
 
 TEST(Backup, GoesNowhereWhereSomethingIs) {
@@ -264,26 +337,71 @@ TEST(Restore, RefusesWhatHasChanged) {
   EXPECT_GT(changes, 30);
 }
 
+/// Segments at 0, 2, 4, 6 and 8, each of two batches.
+std::shared_ptr<EventLog> ten_orders(const std::string& directory) {
+  const auto log = open_local(directory).value();
+  EXPECT_TRUE(log->create_topic({.name = "orders", .partitions = 1, .segment_bytes = 2'000}));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(append_wait(*log, append_of(kOrders, "k", std::string(900, 'v'))));
+  return log;
+}
+
+/// Bases of the segments in `directory` that have another name, too.
+std::vector<int> linked_in(const std::string& directory) {
+  std::vector<int> linked;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const bool is_linked = entry.path().extension() == ".log" && entry.hard_link_count() > 1;
+    if (is_linked) linked.push_back(std::stoi(entry.path().stem()));
+  }
+  std::ranges::sort(linked);
+  return linked;
+}
+
 TEST(BackupOnDisk, FullSegmentsGetASecondNameAndTheLastDoesNot) {
   const TempDirectory directory;
-  const auto log = open_local(directory / "data").value();
-  ASSERT_TRUE(log->create_topic({.name = "orders", .partitions = 1, .segment_bytes = 2'000}));
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", std::string(900, 'v'))));
+  const auto log = ten_orders(directory / "data");
   const Result<BackupReport> report = back_up(directory / "data", directory / "copy", {.kind = BackupKind::hard_links});
   ASSERT_TRUE(report) << report.error();
-  std::vector<std::string> linked;
-  std::vector<std::string> copied;
-  for (const auto& entry : std::filesystem::directory_iterator(directory / "copy/orders-0")) {
-    if (entry.path().extension() != ".log") continue;
-    (entry.hard_link_count() == 2 ? linked : copied).push_back(entry.path().filename());
-  }
-  EXPECT_GT(linked.size(), 2u);
-  ASSERT_EQ(copied.size(), 1u);
-  EXPECT_GT(copied.front(), *std::ranges::max_element(linked));
+  EXPECT_EQ(linked_in(directory / "copy/orders-0"), (std::vector{0, 2, 4, 6}));
   ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", "later")));
   const auto restored = restore(directory / "copy", directory / "restored");
   ASSERT_TRUE(restored) << restored.error();
   EXPECT_EQ(values_of(*open_local(directory / "restored").value(), kOrders).size(), 10u);
+}
+
+// After a power cut a full segment above the proven end may be torn: the next opening cuts it, and writes on in the same file.
+TEST(BackupOnDisk, WhatMayBeCutGetsNoSecondName) {
+  const SilentLog quiet;
+  const TempDirectory directory;
+  ten_orders(directory / "data").reset();
+  const std::unique_ptr<Storage> storage = make_posix_storage();
+  ASSERT_TRUE(storage->remove(directory / "data/lungo.clean-stop"));
+  ASSERT_TRUE(storage->remove(directory / "data/recovery-point-offset-checkpoint"));
+  ASSERT_TRUE(SyncedMark::open(*storage, directory / "data/orders-0", Offset{4}));
+  const std::string torn = directory / "data/orders-0/00000000000000000004.log";
+  std::filesystem::resize_file(torn, std::filesystem::file_size(torn) - 100);
+  const Result<BackupReport> report = back_up(directory / "data", directory / "copy", {.kind = BackupKind::hard_links});
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(linked_in(directory / "copy/orders-0"), (std::vector{0}));
+  const auto log = open_local(directory / "data").value();
+  ASSERT_EQ(log->ends(kOrders)->committed, Offset{5});
+  ASSERT_TRUE(append_wait(*log, append_of(kOrders, "k", "later")));
+  const auto restored = restore(directory / "copy", directory / "restored");
+  EXPECT_TRUE(restored) << restored.error();
+}
+
+// Whoever opens the backup itself writes to it: that must not reach the files that it was made of.
+TEST(BackupOnDisk, TheLastSegmentOfTheCopyGetsNoSecondName) {
+  const TempDirectory directory;
+  ten_orders(directory / "data").reset();
+  const std::unique_ptr<Storage> storage = make_posix_storage();
+  const std::string from = directory / "data/orders-0";
+  PartitionCopy copy{.storage = *storage, .from = from, .to = directory / "copy", .name = "orders-0", .hard_links = true};
+  copy.reach = LogReach{Offset{4}, std::filesystem::file_size(from + "/00000000000000000004.log"), Offset{6}};
+  copy.start = [] { return Offset{0}; };
+  const Result<CopiedPartition> copied = copy_partition_files(copy);
+  ASSERT_TRUE(copied) << copied.error();
+  EXPECT_EQ(copied->end, Offset{6});
+  EXPECT_EQ(linked_in(directory / "copy"), (std::vector{0, 2}));
 }
 
 }  // namespace

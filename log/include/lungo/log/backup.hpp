@@ -17,7 +17,8 @@ namespace lungo {
 
 enum class BackupKind {
   copy,        // files of their own; file systems that can share the blocks do
-  hard_links,  // sealed segments are the same files under a second name, as they never change: on one file system only
+  hard_links,  // full segments that were synced are the same files under a second name, as nobody changes them any more (but
+               // for PartitionLog::truncate_to); on one file system only
 };
 
 struct BackupOptions {
