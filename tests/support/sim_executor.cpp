@@ -26,8 +26,9 @@ class SimExecutor::Handle : public RunningActivity {
 std::unique_ptr<RunningActivity> SimExecutor::start(Activity& activity) {
   const auto entry = std::make_shared<Entry>();
   entry->activity = &activity;
+  auto handle = std::make_unique<Handle>(*this, entry);  // first: it takes the entry away again
   entries_.push_back(entry);
-  return std::make_unique<Handle>(*this, entry);
+  return handle;
 }
 
 void SimExecutor::step(const std::shared_ptr<Entry>& entry) {

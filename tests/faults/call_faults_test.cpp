@@ -1,0 +1,286 @@
+// Goal: whichever system call fails, what was acknowledged is there afterwards, in order and once; nobody crashes or hangs, and
+// a partition whose sync failed takes no more appends.
+// Method: the embedded log on the real storage, in a process of its own for each call that fails: of each kind the first, the
+// second, ... until none is left to fail, once and from then on, with each error. Time and threads are simulated, so that the
+// same calls come in the same order each time. What it was answered it writes into memory that it shares with the parent, who
+// opens the directory when it has gone.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <lungo/log/local_event_log.hpp>
+
+#include "storage_posix.hpp"
+#include "tests/faults/failing_calls.hpp"
+#include "tests/support/quiet_log.hpp"
+#include "tests/support/records.hpp"
+#include "tests/support/simulation.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo::test {
+namespace {
+
+const TopicPartition kPartition{"events", PartitionId{0}};
+constexpr int kAppendsMax = 64;
+constexpr unsigned kSecondsMax = 20;
+
+/// What a process has been answered, and found wrong.
+struct Report {
+  enum class Fate : std::uint8_t { not_tried, refused, written, synced };
+
+  std::array<Fate, kAppendsMax> appends{};
+  std::int64_t start = 0;  // asked for
+  std::uint64_t fired = 0;
+  char problem[400] = {};
+};
+
+class SharedReport {
+ public:
+  SharedReport()
+      : report_(
+            static_cast<Report*>(::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
+    if (report_ == MAP_FAILED) throw std::runtime_error("no shared memory");
+    new (report_) Report;
+  }
+  ~SharedReport() { ::munmap(report_, sizeof(Report)); }
+  SharedReport(const SharedReport&) = delete;
+  SharedReport& operator=(const SharedReport&) = delete;
+  Report& operator*() const { return *report_; }
+  Report* operator->() const { return report_; }
+
+ private:
+  Report* const report_;
+};
+
+std::string value_of(int number) { return std::to_string(number) + std::string(150, 'v'); }
+int number_of(std::string_view value) { return std::atoi(std::string(value).c_str()); }
+
+/// The life of a process: two openings, of which the first makes everything.
+class Life {
+ public:
+  Life(std::string directory, Report& report) : directory_(std::move(directory)), report_(report) {}
+
+  void run() {
+    for (int opening = 0; opening < 2; ++opening) {
+      const Result<std::shared_ptr<EventLog>> log = open_local(directory_, {.ports = &ports_});
+      if (!log) continue;
+      TopicSpec spec;
+      spec.name = kPartition.topic;
+      spec.partitions = 1;
+      spec.streams = true;
+      spec.segment_bytes = 700;
+      if (!(*log)->create_topic(spec)) continue;
+      fenced_ = false;
+      expect_acknowledged(**log);
+      for (int i = 0; i < 6; ++i) append(**log, Durability::synced);
+      for (int i = 0; i < 3; ++i) append(**log, Durability::written);
+      append_unwaited(**log);
+      simulation_.executor.run_for(std::chrono::seconds{11});  // checkpoints, the stream index, removals
+      append(**log, Durability::synced);
+      if (opening == 1) delete_records(**log);
+      simulation_.executor.run_for(std::chrono::seconds{11});
+      append(**log, Durability::synced);
+      expect_acknowledged(**log);
+    }
+  }
+
+ private:
+  void append(EventLog& log, Durability durability) {
+    const int number = next_++;
+    AppendRequest request = append_of(kPartition, "k" + std::to_string(number % 3), value_of(number));
+    request.durability = durability;
+    const std::uint64_t fired_before = fired();
+    const Result<Appended> done = append_wait(log, std::move(request));
+    const bool failed_now = fired() > fired_before;
+    note(number, done, durability);
+    if (fenced_ && (done || done.error() != Errc::partition_failed)) problem("an append to a failed partition", done);
+    if (!done && done.error() == Errc::partition_failed) fenced_ = true;
+    // What fails at the roll is no sync of what was appended.
+    if (!done && failed_now && durability == Durability::synced && is_of_a_sync(done.error())) {
+      if (!fenced_) problem("a failed sync", done);
+    }
+  }
+
+  static bool is_of_a_sync(const Error& error) {
+    return error.text().find("sync ") != std::string_view::npos && error.text().find(".log:") != std::string_view::npos;
+  }
+
+  void append_unwaited(EventLog& log) {
+    int told = 0;
+    for (int i = 0; i < 3; ++i) {
+      const int number = next_++;
+      AppendRequest request = append_of(kPartition, "k" + std::to_string(number % 3), value_of(number));
+      request.durability = Durability::synced;
+      log.append(std::move(request), [this, number, &told](const Result<Appended>& done) {
+        note(number, done, Durability::synced);
+        if (!done && done.error() == Errc::partition_failed) fenced_ = true;
+        ++told;
+      });
+    }
+    simulation_.executor.run_for(std::chrono::milliseconds{100});
+    if (told != 3) problem("completions are missing", Error{Errc::io, std::to_string(told)});
+  }
+
+  void delete_records(EventLog& log) {
+    const Result<Ends> ends = log.ends(kPartition);
+    if (!ends || ends->committed <= Offset{8}) return;
+    report_.start = 8;
+    static_cast<void>(log.delete_records(kPartition, Offset{8}).has_value());
+  }
+
+  void note(int number, const Result<Appended>& done, Durability durability) {
+    report_.appends[static_cast<std::size_t>(number)] = !done                              ? Report::Fate::refused
+                                                        : durability == Durability::synced ? Report::Fate::synced
+                                                                                           : Report::Fate::written;
+  }
+
+  /// As long as the process lives, nothing that was written goes.
+  void expect_acknowledged(EventLog& log) {
+    try {
+      std::vector<std::string> values = values_of(log, kPartition, log.ends(kPartition).value().start);
+      for (int number = 0; number < next_; ++number) {
+        const auto fate = report_.appends[static_cast<std::size_t>(number)];
+        const bool is_deleted = !values.empty() && number < number_of(values.front());
+        if (fate < Report::Fate::written || is_deleted) continue;
+        if (fate == Report::Fate::written && fenced_) continue;
+        if (std::ranges::find(values, value_of(number)) == values.end()) {
+          problem("an append is missing", Error{Errc::io, std::to_string(number)});
+        }
+      }
+    } catch (const Exception& failure) {
+      if (fired() == 0) problem("a read failed", failure.error());
+    }
+  }
+
+  template <class Done>
+  void problem(const char* what, const Done& done) {
+    if (report_.problem[0] != 0) return;
+    const std::string text = describe(done);
+    std::snprintf(report_.problem, sizeof report_.problem, "%s: %s", what, text.c_str());
+  }
+  static std::string describe(const Error& error) { return to_string(error); }
+  static std::string describe(const Result<Appended>& done) { return done ? "done" : to_string(done.error()); }
+
+  const std::string directory_;
+  Report& report_;
+  Simulation simulation_{1};
+  const std::unique_ptr<Storage> storage_ = make_posix_storage();
+  const Ports ports_{*storage_, simulation_.clock, simulation_.executor, simulation_.random};
+  int next_ = 0;
+  bool fenced_ = false;
+};
+
+/// Runs a life in a process of its own; how that ended.
+int run_apart(const std::string& directory, const CallFault& fault, Report& report) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kSecondsMax);
+    arm(fault);
+    Life(directory, report).run();
+    report.fired = fired();
+    ::_exit(0);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return status;
+}
+
+/// All that was acknowledged is there, in order and once; of the rest only what was asked for.
+void expect_kept(const std::string& directory, const Report& report) {
+  Simulation simulation{1};
+  const std::unique_ptr<Storage> storage = make_posix_storage();
+  const Ports ports{*storage, simulation.clock, simulation.executor, simulation.random};
+  const Result<std::shared_ptr<EventLog>> log = open_local(directory, {.ports = &ports});
+  ASSERT_TRUE(log) << log.error();
+  const bool any = std::ranges::any_of(report.appends, [](auto fate) { return fate >= Report::Fate::written; });
+  if (!(*log)->topic(kPartition.topic)) {
+    ASSERT_FALSE(any) << "the topic is gone";
+    return;
+  }
+  EXPECT_TRUE((*log)->damage(kPartition).empty());
+  const Offset start = (*log)->ends(kPartition)->start;
+  ASSERT_LE(start.value(), report.start);
+  const std::vector<std::string> values = values_of(**log, kPartition, start);
+  std::vector<int> found;
+  for (const std::string& value : values) {
+    found.push_back(number_of(value));
+    ASSERT_EQ(value, value_of(found.back()));
+  }
+  ASSERT_EQ(std::ranges::adjacent_find(found, std::greater_equal<>{}), found.end()) << "in order and once";
+  for (int number = found.empty() ? 0 : found.front(); number < kAppendsMax; ++number) {
+    if (report.appends[static_cast<std::size_t>(number)] < Report::Fate::written) continue;
+    ASSERT_TRUE(std::ranges::binary_search(found, number)) << "append " << number << " is lost";
+  }
+  ASSERT_TRUE(append_wait(**log, append_of(kPartition, "k", "more"))) << "and it goes on";
+}
+
+struct Kind {
+  CallKind call;
+  int error;
+};
+
+std::vector<int> errors_of(CallKind call) {
+  switch (call) {
+    case CallKind::write:
+    case CallKind::read:
+      return {EIO, ENOSPC, ENOMEM, EINTR, kShort};
+    case CallKind::sync:
+    case CallKind::open:
+    case CallKind::allocate:
+    case CallKind::truncate:
+      return {EIO, ENOSPC, ENOMEM, EINTR};
+    default:
+      return {EIO, ENOSPC, ENOMEM};
+  }
+}
+
+std::vector<Kind> kinds() {
+  std::vector<Kind> all;
+  for (int call = 0; call <= static_cast<int>(kLastCallKind); ++call) {
+    for (const int error : errors_of(static_cast<CallKind>(call))) all.push_back({static_cast<CallKind>(call), error});
+  }
+  return all;
+}
+
+std::string name_of(const testing::TestParamInfo<Kind>& kind) {
+  const char* const error = kind.param.error == kShort ? "SHORT" : strerrorname_np(kind.param.error);
+  return std::string(to_string(kind.param.call)) + "_" + error;
+}
+
+class EveryCall : public testing::TestWithParam<Kind>, SilentLog {};
+
+TEST_P(EveryCall, MayFailOnceOrForEver) {
+  const auto [call, error] = GetParam();
+  int runs = 0;
+  for (const bool for_ever : {false, true}) {
+    bool fails = true;
+    for (std::uint64_t number = 1; fails; ++number) {
+      const CallFault fault{.kind = call, .number = number, .error = error, .for_ever = for_ever};
+      SCOPED_TRACE(to_string(fault));
+      const TempDirectory directory;
+      const SharedReport report;
+      const int status = run_apart(directory / "data", fault, *report);
+      ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "ended with " << status;
+      ASSERT_STREQ(report->problem, "");
+      fails = report->fired > 0;
+      if (error == EINTR || error == kShort || !fails) {  // which is nothing that anybody has to know
+        ASSERT_TRUE(std::ranges::none_of(report->appends, [](auto fate) { return fate == Report::Fate::refused; }));
+      }
+      ASSERT_NO_FATAL_FAILURE(expect_kept(directory / "data", *report));
+      ++runs;
+    }
+  }
+  std::printf("%d processes\n", runs);
+  EXPECT_GT(runs, 2) << "none of these calls was made";
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryCall, testing::ValuesIn(kinds()), name_of);
+
+}  // namespace
+}  // namespace lungo::test
