@@ -92,6 +92,16 @@ struct World {
 
 // ---- records that go ----
 
+TEST_F(TopicLife, WhatIsDeletedInsideASegmentStaysDeleted) {
+  log->create_topic(events()).value();
+  append_many(20);
+  for (const std::int64_t below : {4, 5, 13}) {  // three records a segment: some of these lie inside of one
+    ASSERT_TRUE(log->delete_records(kEvents, Offset{below}));
+    reopen();
+    EXPECT_EQ(start(*log), below);
+  }
+}
+
 TEST_F(TopicLife, AMissingFirstFileIsTold) {
   log->create_topic(events()).value();
   append_many(20);
