@@ -205,6 +205,8 @@ Result<void> rename_end(Storage& storage, const std::string& path, std::string_v
 }  // namespace
 
 Result<void> prepare_swap(Storage& storage, const std::string& directory, Offset base) {
+  // The log's name first: what ends with .swap would take its place, if a power cut left it alone.
+  if (Result<void> durable = storage.sync_directory(directory); !durable) return durable;
   for (const std::string_view suffix : {kIndexSuffix, kTimeIndexSuffix, kDigestSuffix}) {
     const std::string path = directory + "/" + segment_file_name(base, suffix);
     if (Result<void> renamed = rename_end(storage, path, kCleanedSuffix, kSwapSuffix); !renamed) return renamed;

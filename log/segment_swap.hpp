@@ -29,7 +29,8 @@ Result<void> finish_swaps(Storage& storage, const std::string& directory);
 
 /// Removes all that is no part of an exchange that counts: before one begins. Errors: io.
 Result<void> discard_cleaned(Storage& storage, const std::string& directory);
-/// The indexes of the cleaned segment get their next names; nothing counts yet. Errors: io.
+/// The indexes and the digest of the cleaned segment get their next names, behind a sync of those that they have; nothing
+/// counts yet. Errors: io.
 Result<void> prepare_swap(Storage& storage, const std::string& directory, Offset base);
 /// Its log, too: from then on the exchange counts. Errors: io: then it may count, or not.
 Result<void> commit_swap(Storage& storage, const std::string& directory, Offset base);
