@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.hpp"
-#include "batch_layout.hpp"
+#include "batch_header.hpp"
 
 namespace lungo {
 namespace {
@@ -104,7 +104,27 @@ void BatchScanner::pass_damage_below(Offset target) {
   }
 }
 
+const ScannedBatch* BatchScanner::advance() {
+  if (position_ < buffered_from_ || (damage_ != nullptr && damage_->at(position_, expected_) != nullptr)) return nullptr;
+  const std::uint64_t buffered_end = std::min(buffered_from_ + buffered_size_, end_);
+  if (position_ + kBatchHeaderBytes > buffered_end) return nullptr;
+  const std::byte* const at = buffer_.data() + (position_ - buffered_from_);
+  BatchHeader& header = current_.header;
+  if (load_batch_header(at, header) != HeaderFault::none) return nullptr;
+  if (!continues(header.base_offset, expected_, gaps_below_) || header.epoch < epoch_) return nullptr;
+  const bool is_checked = depth_ != Depth::headers;
+  if (header.size_bytes() > (is_checked ? buffered_end : end_) - position_) return nullptr;
+  if (is_checked) {
+    current_.bytes = BytesView{at, header.size_bytes()};
+    if (crc32c(current_.bytes.subspan(batch_layout::kCrcCoversFrom)) != header.crc) return nullptr;
+  }
+  current_.position = position_;
+  step_over(header);
+  return &current_;
+}
+
 Result<std::optional<ScannedBatch>> BatchScanner::next() {
+  if (const ScannedBatch* const batch = advance()) return std::optional{*batch};
   pass_damage_below(Offset{std::numeric_limits<std::int64_t>::max()});
   if (position_ >= end_) return std::optional<ScannedBatch>{};
   const Result<BytesView> head = window(std::min<std::uint64_t>(kBatchHeaderBytes, end_ - position_));
@@ -124,10 +144,14 @@ Result<std::optional<ScannedBatch>> BatchScanner::next() {
     if (!bytes) return bytes.error();
     batch.bytes = *bytes;
   }
-  position_ += header->size_bytes();
-  expected_ = header->end_offset();
-  epoch_ = header->epoch;
+  step_over(*header);
   return std::optional{batch};
+}
+
+void BatchScanner::step_over(const BatchHeader& header) {
+  position_ += header.size_bytes();
+  expected_ = header.end_offset();
+  epoch_ = header.epoch;
 }
 
 }  // namespace lungo

@@ -57,6 +57,9 @@ class BatchScanner {
   /// Stands behind the damage that begins here, unless a scan for `target` has to stop in front of it.
   void pass_damage_below(Offset target);
 
+  /// The next batch, where it lies in the memory at hand and nothing is odd about it; null otherwise, and then next() goes on.
+  /// Costs a header and a checksum: recovery is limited by how fast small batches are stepped over. Holds until the next call.
+  const ScannedBatch* advance();
   /// The next batch; nothing at the end. Errors: corrupt, with file and byte position: position() and expected() then tell
   /// where the good part ends; io.
   Result<std::optional<ScannedBatch>> next();
@@ -68,6 +71,7 @@ class BatchScanner {
  private:
   Result<BytesView> window(std::size_t size);
   Result<BytesView> verified(const BatchHeader& header);
+  void step_over(const BatchHeader& header);
   [[nodiscard]] Error corrupt(std::string_view what) const;
 
   File& file_;
@@ -83,6 +87,7 @@ class BatchScanner {
   Bytes buffer_;
   std::uint64_t buffered_from_ = 0;
   std::size_t buffered_size_ = 0;
+  ScannedBatch current_;  // advance()'s
 };
 
 /// True when the batch of this header, at `position` of the file, is there with the CRC that it claims. Read piece by piece

@@ -50,6 +50,10 @@ Result<Offset> EventLog::delete_records(const TopicPartition& partition, Offset)
   return not_here(partition.topic, "delete records");
 }
 
+Result<FileRange> EventLog::read_range(const TopicPartition& partition, Offset, std::uint64_t) {
+  return not_here(partition.topic, "tell where its records lie in a file");
+}
+
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 
 Result<Fetched> read_with(EventLog& log, const TopicPartition& partition, Offset from, std::size_t bytes_max,

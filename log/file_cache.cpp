@@ -128,6 +128,9 @@ class FileCache::CachedFile final : public File {
     return use<Result<std::uint64_t>>([&](File& file) { return file.size(); });
   }
   Result<std::uint64_t> identity() override { return entry_->identity; }
+  Result<FileHandle> handle() override {
+    return use<Result<FileHandle>>([](File& file) { return file.handle(); });
+  }
   Result<void> sync() override {
     const Use in_use(*entry_);
     return entry_->sync(true);

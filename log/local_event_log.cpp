@@ -1,10 +1,12 @@
 #include "local_event_log.hpp"
 
 #include <algorithm>
+
 #include <lungo/log/check.hpp>
 
 #include "base/logger.hpp"
 #include "file_cache.hpp"
+#include "parallel.hpp"
 #include "tailing_event_log.hpp"
 
 namespace lungo {
@@ -15,6 +17,8 @@ constexpr std::string_view kTailFile = "tail";
 /// Syncs wait for the disk, which takes several at once: four threads that each sync a file of their own get a multiple of what
 /// one thread gets that syncs them in turn.
 constexpr std::size_t kFlushers = 4;
+/// For the same reason, and each takes a window of 512 KiB.
+constexpr std::size_t kOpenedAtATime = 4;
 
 std::int64_t milliseconds_between(Instant begin, Instant end) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(end - begin).count();
@@ -46,30 +50,53 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
 }
 
 Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
-  Opened opened;
-  for (const TopicEntry& entry : dir_->topics()) {
-    Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, nullptr, opened);
-    if (!topic) return topic.error();
-    open_topics_.add(std::move(*topic));
-  }
+  std::vector<std::shared_ptr<OpenTopic>> topics;
+  for (const TopicEntry& entry : dir_->topics()) topics.push_back(topic_of(entry, nullptr));
+  Result<Opened> opened = open_missing(topics, kOpenedAtATime);
+  if (!opened) return opened;
+  for (std::shared_ptr<OpenTopic>& topic : topics) open_topics_.add(std::move(topic));
   return opened;
 }
 
 /// With the partitions that are open `before`, if it was.
-Result<std::shared_ptr<const OpenTopic>> LocalEventLog::open_topic(const TopicEntry& entry, const OpenTopic* before,
-                                                                   Opened& opened) {
+std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, const OpenTopic* before) {
   auto topic = std::make_shared<OpenTopic>();
   topic->info = entry.info;
   topic->tail_places = tail_place_numbers(entry);
   topic->gaps = entry.gaps || entry.info.spec.compact;
   if (before != nullptr) topic->partitions = before->partitions;
-  for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
-    Result<std::shared_ptr<OpenPartition>> partition =
-        open_partition(*topic, PartitionId{static_cast<std::int32_t>(i)}, opened);
-    if (!partition) return partition.error();
-    topic->partitions.push_back(std::move(*partition));
+  return topic;
+}
+
+/// Opens the partitions of the topics that are not, `width` at a time: more than one only while nobody holds a lock that an
+/// activity may want. Errors: of the first that can't be opened.
+Result<LocalEventLog::Opened> LocalEventLog::open_missing(const std::vector<std::shared_ptr<OpenTopic>>& topics,
+                                                          std::size_t width) {
+  std::vector<std::pair<OpenTopic*, std::size_t>> missing;
+  for (const std::shared_ptr<OpenTopic>& topic : topics) {
+    for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) missing.emplace_back(topic.get(), i);
+    topic->partitions.resize(topic->tail_places.size());
   }
-  return std::shared_ptr<const OpenTopic>(std::move(topic));
+  std::mutex mutex;
+  Opened opened;                                             // under mutex
+  std::optional<std::pair<std::size_t, Error>> first_error;  // under mutex
+  run_in_parallel(ports().executor, width, missing.size(), [&](std::size_t job) {
+    const auto [topic, index] = missing[job];
+    const Result<std::shared_ptr<OpenPartition>> partition =
+        open_partition(*topic, PartitionId{static_cast<std::int32_t>(index)});
+    const std::lock_guard lock(mutex);
+    if (!partition) {
+      if (!first_error || job < first_error->first) first_error.emplace(job, partition.error());
+      return;
+    }
+    topic->partitions[index] = *partition;
+    const RecoveryReport report = (*partition)->log()->recovery();
+    opened.partitions += 1;
+    opened.recovery.bytes_scanned += report.bytes_scanned;
+    opened.recovery.bytes_cut += report.bytes_cut;
+    opened.recovery.damaged_ranges += report.damaged_ranges;
+  });
+  return first_error ? Result<Opened>{first_error->second} : Result<Opened>{opened};
 }
 
 /// One partition alone is no reason to keep the others closed.
@@ -81,8 +108,7 @@ std::unique_ptr<PartitionLog> LocalEventLog::stand_in(const TopicPartition& name
   return PartitionLog::unreadable(ports(), dir_->partition_path(name), options, cause, end);
 }
 
-Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number,
-                                                                     Opened& opened) {
+Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenTopic& topic, PartitionId number) {
   const TopicPartition name{topic.info.spec.name, number};
   PartitionOptions options;
   options.segment_bytes = topic.info.spec.segment_bytes;
@@ -100,10 +126,6 @@ Result<std::shared_ptr<OpenPartition>> LocalEventLog::open_partition(const OpenT
   if (!log) return log.error().with_context(to_string(name));
   check((*log)->synced_end() == (*log)->written_end(), "opening a partition syncs what it found");
   const Offset committed = (*log)->synced_end();
-  opened.partitions += 1;
-  opened.recovery.bytes_scanned += (*log)->recovery().bytes_scanned;
-  opened.recovery.bytes_cut += (*log)->recovery().bytes_cut;
-  opened.recovery.damaged_ranges += (*log)->recovery().damaged_ranges;
   return std::make_shared<OpenPartition>(name, topic.info.id, std::move(*log), committed);
 }
 

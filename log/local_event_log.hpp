@@ -47,8 +47,9 @@ class LocalEventLog : public LogReads {
   Result<Opened> open_partitions();
   Result<void> start();
   void start_compactor();
-  Result<std::shared_ptr<const OpenTopic>> open_topic(const TopicEntry& entry, const OpenTopic* before, Opened& opened);
-  Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number, Opened& opened);
+  static std::shared_ptr<OpenTopic> topic_of(const TopicEntry& entry, const OpenTopic* before);
+  Result<Opened> open_missing(const std::vector<std::shared_ptr<OpenTopic>>& topics, std::size_t width);
+  Result<std::shared_ptr<OpenPartition>> open_partition(const OpenTopic& topic, PartitionId number);
   std::unique_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause);
   [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
   Result<TopicInfo> serve(const TopicEntry& entry);

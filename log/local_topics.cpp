@@ -92,21 +92,20 @@ Result<TopicInfo> LocalEventLog::serve(const TopicEntry& entry) {
   const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(info.spec.name);
   const std::size_t open_before = before ? (*before)->partitions.size() : 0;
   if (open_before == static_cast<std::size_t>(info.spec.partitions)) return info;
-  Opened opened;
-  Result<std::shared_ptr<const OpenTopic>> topic = open_topic(entry, before ? before->get() : nullptr, opened);
-  if (!topic) return topic.error();
+  std::shared_ptr<OpenTopic> topic = topic_of(entry, before ? before->get() : nullptr);
+  if (const Result<Opened> opened = open_missing({topic}, 1); !opened) return opened.error();
   // All that are given: a topic that is opened late may have a lower place than another.
   if (Result<void> extended = tail_->extend_to(tail_places_end(dir_->topics())); !extended) {
     logger()->warn("{}; readers in other processes do not see all of topic {} yet", extended.error().text(), info.spec.name);
   }
-  for (std::size_t i = open_before; i < (*topic)->partitions.size(); ++i) {
-    tail_->publish_start((*topic)->tail_places[i], (*topic)->partitions[i]->log()->start());
+  for (std::size_t i = open_before; i < topic->partitions.size(); ++i) {
+    tail_->publish_start(topic->tail_places[i], topic->partitions[i]->log()->start());
   }
-  add_queues(**topic);
+  add_queues(*topic);
   if (before) {
-    open_topics_.replace(std::move(*topic));
+    open_topics_.replace(std::move(topic));
   } else {
-    open_topics_.add(std::move(*topic));
+    open_topics_.add(std::move(topic));
   }
   topics_changed();
   return info;

@@ -10,6 +10,7 @@
 #include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
+#include "log_starts.hpp"
 #include "partition_directories.hpp"
 #include "tail_page.hpp"
 
@@ -265,8 +266,22 @@ Result<void> LogDir::read_recovery_points() {
   return {};
 }
 
+// Kafka's file counts only where ours is not, or is damaged: it has no checksum, and a digit that rots upwards there would take
+// segments with it.
 Result<void> LogDir::read_log_starts() {
-  return read_offsets(kLogStartFile, log_starts_, "records that were deleted may come back");
+  const std::string path = file(kLogStartsFile);
+  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes && bytes.error() != Errc::not_found) return bytes.error();
+  Result<OffsetsByPartition> starts = bytes ? parse_log_starts(path, *bytes) : bytes.error();
+  if (!starts && starts.error() == Errc::newer_format) return starts.error();
+  if (!starts && bytes) logger()->warn("{}; {} counts instead", starts.error().text(), file(kLogStartFile));
+
+  OffsetsByPartition kafkas;
+  const std::string_view consequence = starts ? "it is written anew" : "records that were deleted may come back";
+  if (Result<void> read = read_offsets(kLogStartFile, kafkas, consequence); !read) return read;
+  starts_agree_ = starts ? *starts == kafkas : kafkas.empty();
+  log_starts_ = starts ? std::move(*starts) : std::move(kafkas);
+  return {};
 }
 
 Result<void> LogDir::read_cleaned_ends() {
@@ -345,6 +360,10 @@ Result<void> LogDir::begin_writing(LeaderEpoch newest) {
     if (Result<void> removed = storage_.remove(file(marker)); !removed && removed.error() != Errc::not_found) return removed;
   }
   if (Result<void> done = set_aside_deleted(); !done) return done;
+  if (!starts_agree_) {
+    if (Result<void> written = write_starts(log_starts_); !written) return written;
+    starts_agree_ = true;
+  }
   const LeaderEpoch next{std::max(epoch_, newest).value() + 1};
   if (Result<void> written = write_meta(next); !written) return written;  // syncs the directory: the removal is durable too
   epoch_ = next;
@@ -369,7 +388,17 @@ Result<void> LogDir::write_recovery_points(const OffsetsByPartition& synced) {
 Result<void> LogDir::write_log_starts(const OffsetsByPartition& moved) {
   OffsetsByPartition starts = log_starts_;
   for (const auto& [partition, start] : moved) starts[partition] = start;
-  return write_checkpoint(kLogStartFile, std::move(starts), log_starts_);
+  return write_starts(std::move(starts));
+}
+
+/// Ours first: a crash between the two leaves the one that counts.
+Result<void> LogDir::write_starts(OffsetsByPartition next) {
+  Result<void> written = write_file_atomically(storage_, file(kLogStartsFile), as_bytes(format_log_starts(next)));
+  if (!written) {
+    log_starts_.merge(next);  // as in write_checkpoint()
+    return written;
+  }
+  return write_checkpoint(kLogStartFile, std::move(next), log_starts_);
 }
 
 Result<void> LogDir::write_cleaned_ends(const OffsetsByPartition& cleaned) {
@@ -388,7 +417,8 @@ Result<void> LogDir::forget_partitions(std::string_view topic, std::int32_t firs
   };
   if (Result<void> done = forget(kRecoveryPointFile, recovery_points_); !done) return done;
   if (Result<void> done = forget(kCleanedEndFile, cleaned_ends_); !done) return done;
-  return forget(kLogStartFile, log_starts_);
+  OffsetsByPartition starts = log_starts_;
+  return std::erase_if(starts, is_of_it) > 0 ? write_starts(std::move(starts)) : Result<void>{};
 }
 
 Result<void> LogDir::write_clean_stop(const CleanEnds& ends) {

@@ -9,7 +9,7 @@
 //   delete   the topic's id goes into `lungo.meta`, then `lungo.topics` is replaced by one without it: the topic is gone from
 //            then on; its directories get other names, so that its own is free, and their files are removed at leisure.
 //            What a crash leaves of that is found by the ids: the next begin goes on from there
-//   trim     `log-start-offset-checkpoint`, before any file goes
+//   trim     `lungo.starts` and then Kafka's `log-start-offset-checkpoint`, before any file goes
 //   stop     after everything is synced: recovery points, then the clean-stop marker, last
 //
 // The marker names the epoch that wrote it, so one that comes back from a lost removal is not believed.
@@ -115,6 +115,7 @@ class LogDir {
   Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
+  Result<void> write_starts(OffsetsByPartition next);
   Result<void> write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known);
   Result<void> write_topics(const std::vector<TopicEntry>& topics);
   [[nodiscard]] std::vector<TopicEntry>::iterator find_entry(std::string_view name);
@@ -138,6 +139,7 @@ class LogDir {
   std::vector<std::string> deleted_directories_;
   OffsetsByPartition recovery_points_;  // as the file has them, those of topics that are gone too
   OffsetsByPartition log_starts_;       // likewise
+  bool starts_agree_ = true;            // the two files that have them
   OffsetsByPartition cleaned_ends_;     // likewise
   std::optional<CleanEnds> clean_ends_;
 };

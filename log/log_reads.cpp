@@ -41,6 +41,17 @@ Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std
   return log->read(from, committed, bytes_max, open.topic(), partition.partition);
 }
 
+Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  if (!found) return found.error();
+  const OpenPartition& open = **found;
+  const std::shared_ptr<PartitionLog> log = open.log();
+  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
+  const Offset committed = open.committed();
+  if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
+  return log->read_range(from, committed, bytes_max, open.topic(), partition.partition);
+}
+
 Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();

@@ -14,6 +14,7 @@ class LogReads : public EventLog {
   Result<TopicInfo> topic(std::string_view name) override;
   Result<std::vector<TopicInfo>> topics() override;
   Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) override;
+  Result<FileRange> read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) override;
   Result<Fetched> read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) override;
   Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
                               std::size_t records_max) override;

@@ -133,8 +133,12 @@ struct PartitionLog::Parts {
   bool note_damage(const Segments& list, std::size_t index, Offset begin, Offset end);
   bool is_new_damage(const Segments& list, std::size_t index, Offset begin, Offset end,
                      const std::shared_ptr<const DamageList>& known);
+  template <class Run, class Look>
+  Result<std::optional<Run>> first_run(Offset from, Offset end, bool& is_news, Look look);
   Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                        bool& is_news);
+  Result<FileRange> read_range(Offset from, Offset end, std::uint64_t bytes_max, const TopicId& topic, PartitionId partition,
+                               bool& is_news);
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                             bool& is_news);
   void note_damage(const Compaction::Reading& reading);

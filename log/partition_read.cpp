@@ -33,19 +33,17 @@ Result<Fetched> PartitionLog::read(Offset from, Offset end, std::size_t bytes_ma
   }
 }
 
-Result<Fetched> PartitionLog::Parts::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
-                                          PartitionId partition, bool& is_news) {
+// What `look` finds in the first segment that has something in [from, end); an empty one where none has. `is_news` as in
+// is_new_damage().
+template <class Run, class Look>
+Result<std::optional<Run>> PartitionLog::Parts::first_run(Offset from, Offset end, bool& is_news, Look look) {
   const auto out_of_range = [&](Offset offset) {
     return Error{Errc::offset_out_of_range, "offset " + std::to_string(offset.value()) + " is not in [" +
                                                 std::to_string(start.load()) + ", " +
                                                 std::to_string(std::min(end, Offset{written_end}).value()) + ")"};
   };
   if (from < Offset{start} || from > end || end > Offset{written_end}) return out_of_range(from);
-  Position next{.topic = topic, .partition = partition, .offset = from, .epoch = kNoEpoch};
-  if (from == end) {
-    next.epoch = epochs.epoch_at(from.plus(-1));
-    return Fetched{nullptr, {}, from, next, end};
-  }
+  if (from == end) return std::optional<Run>{};
 
   const std::shared_ptr<const DamageList> lost = damage.get();
   const DamagedRange* const hole = lost == nullptr ? nullptr : lost->first_in(from, end);
@@ -55,29 +53,67 @@ Result<Fetched> PartitionLog::Parts::read(Offset from, Offset end, std::size_t b
   const std::shared_ptr<const Segments> list = segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
-  // The history begins at the start, which may lie inside a batch.
-  const Offset first{start};
   for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < readable_end; ++i) {
-    Result<BatchRun> run = (*list)[i]->read(from, readable_end, bytes_max, buffers, epochs, first);
+    // The history begins at the start, which may lie inside a batch.
+    Result<Run> run = look(*(*list)[i], readable_end, Offset{start});
     if (!run && from < Offset{start}) return out_of_range(from);  // the log may have been trimmed meanwhile
     if (!run) {
       is_news = run.error() == Errc::corrupt && is_new_damage(*list, i, from, from.next(), lost);
       return run.error();
     }
-    if (!run->batches.empty()) {
-      next.offset = run->end;
-      next.epoch = run->epoch;
-      return Fetched{std::move(run->buffer), run->batches, from, next, end};
-    }
+    if (!run->empty()) return std::optional{std::move(*run)};
     if (!options.gaps) {
       return Error{Errc::corrupt, (*list)[i]->path() + " ends at offset " + std::to_string(run->end.value()) +
                                       ", but the log has records up to " + std::to_string(end.value())};
     }
   }
   if (hole != nullptr) return damaged(directory, *hole);
-  next.offset = end;
-  next.epoch = epochs.epoch_at(end.plus(-1));
-  return Fetched{nullptr, {}, from, next, end};
+  return std::optional<Run>{};
+}
+
+Result<Fetched> PartitionLog::Parts::read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic,
+                                          PartitionId partition, bool& is_news) {
+  Result<std::optional<BatchRun>> run =
+      first_run<BatchRun>(from, end, is_news, [&](const Segment& segment, Offset readable_end, Offset begin) {
+        return segment.read(from, readable_end, bytes_max, buffers, epochs, begin);
+      });
+  if (!run) return run.error();
+  Position next{.topic = topic, .partition = partition, .offset = end, .epoch = kNoEpoch};
+  if (!*run) {
+    next.epoch = epochs.epoch_at(end.plus(-1));
+    return Fetched{nullptr, {}, from, next, end};
+  }
+  next.offset = (*run)->end;
+  next.epoch = (*run)->epoch;
+  return Fetched{std::move((*run)->buffer), (*run)->batches, from, next, end};
+}
+
+Result<FileRange> PartitionLog::read_range(Offset from, Offset end, std::uint64_t bytes_max, const TopicId& topic,
+                                           PartitionId partition) {
+  if (parts_->unreadable) return *parts_->unreadable;
+  for (;;) {
+    bool is_news = false;
+    Result<FileRange> range = parts_->read_range(from, end, bytes_max, topic, partition, is_news);
+    if (!is_news) return range;
+  }
+}
+
+Result<FileRange> PartitionLog::Parts::read_range(Offset from, Offset end, std::uint64_t bytes_max, const TopicId& topic,
+                                                  PartitionId partition, bool& is_news) {
+  Result<std::optional<ByteRun>> run =
+      first_run<ByteRun>(from, end, is_news, [&](const Segment& segment, Offset readable_end, Offset begin) {
+        return segment.range(from, readable_end, bytes_max, buffers, epochs, begin);
+      });
+  if (!run) return run.error();
+  FileRange range;
+  range.next = {.topic = topic, .partition = partition, .offset = *run ? (*run)->end : end, .epoch = kNoEpoch};
+  range.next.epoch = *run ? (*run)->epoch : epochs.epoch_at(end.plus(-1));
+  range.committed_end = end;
+  if (!*run) return range;
+  range.file = std::move((*run)->file);
+  range.position = (*run)->position;
+  range.bytes = (*run)->bytes;
+  return range;
 }
 
 Result<Fetched> PartitionLog::read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic,

@@ -183,8 +183,13 @@ class Recovery {
       if (is_last ? tail->end != next : !continues(next, tail->end, gaps_below_)) return false;
       if (tail->last) last = tail->last;
     }
-    if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) return false;
-    if (last) log_.last_batch_crc = last->crc;
+    if (known_.first_in(clean.end.plus(-1), clean.end) != nullptr) {  // the marker's batch itself is known to be lost
+      log_.last_batch_crc = clean.last_batch_crc;
+    } else if (last.has_value() ? last->crc != clean.last_batch_crc : clean.end != log_.end) {
+      return false;
+    } else if (last) {
+      log_.last_batch_crc = last->crc;
+    }
     log_.end = clean.end;
     epochs_.trim_to(log_.end);
     if (!last || epochs_.last() == last->epoch) return true;
@@ -275,14 +280,20 @@ class Recovery {
   Result<SegmentScan> verify(std::size_t index) {
     Segment& segment = *log_.segments[index];
     log_.report.bytes_scanned += segment.size();
-    segment.set_damage({});  // it is found again, or it is gone
+    segment.set_damage({});        // it is found again, or it is gone
+    LeaderEpoch noted = kNoEpoch;  // the history has a lock, and most batches nothing new for it
     Result<SegmentScan> scanned = segment.rebuild(
         !options_.read_only, epochs_.epoch_at(segment.base()),
-        [this](const BatchHeader& header) {
-          epochs_.note(header.epoch, header.base_offset);
+        [&](const BatchHeader& header) {
+          if (header.epoch != noted) epochs_.note(header.epoch, header.base_offset);
+          noted = header.epoch;
           log_.has_producers = log_.has_producers || header.producer != kNoProducer;
         },
-        gaps_below_, [&](const DamageSite& site) { return judge(index, site); });
+        gaps_below_,
+        [&](const DamageSite& site) {
+          noted = kNoEpoch;  // it may be cut
+          return judge(index, site);
+        });
     if (scanned) verified_.insert_or_assign(index, *scanned);
     return scanned;
   }

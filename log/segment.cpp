@@ -67,6 +67,11 @@ BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch
   return scan;
 }
 
+bool Segment::is_lost(Offset offset) const {
+  const std::shared_ptr<const DamageList> list = damage();
+  return list != nullptr && list->first_in(offset, offset.next()) != nullptr;
+}
+
 Result<SegmentScan> Segment::load_tail() {
   // From the batch of the last time entry on, as its time is the largest up to there. Both entries have to name a batch's end.
   const std::optional<TimeEntry> time = times_->last();
@@ -77,6 +82,15 @@ Result<SegmentScan> Segment::load_tail() {
   bool time_found = !time;
   bool offset_found = !indexed;
   largest_time_.reset();
+  // The batch of an entry may be known to be lost, which the scan steps over.
+  if (time && is_lost(base_.plus(time->relative_offset))) {
+    time_found = true;
+    note_time(*time);
+  }
+  if (indexed && is_lost(base_.plus(indexed->relative_offset))) {
+    offset_found = true;
+    indexed_up_to = static_cast<std::uint64_t>(indexed->position);
+  }
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
   BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
   for (;;) {
@@ -107,8 +121,7 @@ Result<SegmentScan> Segment::load_tail() {
 Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
                                      const std::function<void(const BatchHeader&)>& note, Offset gaps_below,
                                      const PassDamage& pass) {
-  std::vector<OffsetEntry> offsets;
-  std::vector<TimeEntry> times;
+  IndexEntries entries;
   largest_time_.reset();
   last_indexed_time_.reset();
   bytes_since_index_ = 0;
@@ -123,52 +136,64 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     scan->pass_over(damage());
   };
   go_on();
+  const auto take = [&](const ScannedBatch& batch) {
+    collect(batch, entries);
+    site.epoch_before = std::exchange(site.epoch, batch.header.epoch);
+    site.previous = batch;
+    note(batch.header);
+  };
+  const auto keep_last = [&] {
+    if (!site.previous) return;
+    result.last = site.previous->header;
+    result.last_position = site.previous->position;
+    result.epoch_before = site.epoch_before;
+  };
   for (;;) {
+    while (const ScannedBatch* const batch = scan->advance()) take(*batch);
     const Result<std::optional<ScannedBatch>> next = scan->next();
     if (!next && next.error() != Errc::corrupt) return next.error();
     site.position = scan->position();
     site.expected = scan->expected();
-    if (!next) {
-      const Result<std::optional<DamagedRange>> range = pass ? pass(site) : std::optional<DamagedRange>{};
-      if (!range) return range.error();
-      if (!*range) result.damage = next.error();
-      if (!*range) break;
-      damage_.add(**range);
-      if ((*range)->position < site.position) site.epoch = site.epoch_before;
-      site.position = (*range)->position + (*range)->bytes;
-      site.expected = (*range)->end;
-      site.previous.reset();
-      go_on();
+    if (next && *next) {
+      take(**next);
       continue;
     }
-    if (!*next) break;
-    const ScannedBatch& batch = **next;
-    site.epoch_before = std::exchange(site.epoch, batch.header.epoch);
-    site.previous = batch;
-    const std::int32_t last = relative(batch.header.end_offset()) - 1;
-    const std::int64_t time = batch.header.max_timestamp.time_since_epoch().count();
-    if (batch.header.records_count > 0) note_time({time, last});
-    if (bytes_since_index_ > index_interval_bytes_) {
-      offsets.push_back({last, static_cast<std::int32_t>(batch.position)});
-      if (largest_time_ && (times.empty() || largest_time_->timestamp > times.back().timestamp))
-        times.push_back(*largest_time_);
-      bytes_since_index_ = 0;
-    }
-    bytes_since_index_ += batch.header.size_bytes();
-    result.last = batch.header;
-    result.last_position = batch.position;
-    result.epoch_before = site.epoch_before;
-    note(batch.header);
+    keep_last();
+    if (next) break;
+    const Result<std::optional<DamagedRange>> range = pass ? pass(site) : std::optional<DamagedRange>{};
+    if (!range) return range.error();
+    if (!*range) result.damage = next.error();
+    if (!*range) break;
+    damage_.add(**range);
+    if ((*range)->position < site.position) site.epoch = site.epoch_before;
+    site.position = (*range)->position + (*range)->bytes;
+    site.expected = (*range)->end;
+    site.previous.reset();
+    go_on();
   }
   result.end = site.expected;
   result.position = site.position;
   note_verified(0, result.position);
-  if (!times.empty()) last_indexed_time_ = times.back().timestamp;
+  if (!entries.times.empty()) last_indexed_time_ = entries.times.back().timestamp;
   if (write_indexes) {
-    if (Result<void> written = offsets_->replace(offsets); !written) return written.error().with_context(path_);
-    if (Result<void> written = times_->replace(times); !written) return written.error().with_context(path_);
+    if (Result<void> written = offsets_->replace(entries.offsets); !written) return written.error().with_context(path_);
+    if (Result<void> written = times_->replace(entries.times); !written) return written.error().with_context(path_);
   }
   return result;
+}
+
+// As append() would have indexed the batch.
+void Segment::collect(const ScannedBatch& batch, IndexEntries& entries) {
+  const std::int32_t last = relative(batch.header.end_offset()) - 1;
+  if (batch.header.records_count > 0) note_time({batch.header.max_timestamp.time_since_epoch().count(), last});
+  if (bytes_since_index_ > index_interval_bytes_) {
+    entries.offsets.push_back({last, static_cast<std::int32_t>(batch.position)});
+    if (largest_time_ && (entries.times.empty() || largest_time_->timestamp > entries.times.back().timestamp)) {
+      entries.times.push_back(*largest_time_);
+    }
+    bytes_since_index_ = 0;
+  }
+  bytes_since_index_ += batch.header.size_bytes();
 }
 
 Result<SegmentScan> Segment::walk_headers(const std::function<void(const BatchHeader&)>& note) const {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <lungo/log/partition_log.hpp>
 
@@ -37,6 +38,17 @@ struct BatchRun {
   BytesView batches;  // empty: nothing below the end that was asked for
   Offset end;         // one past the last record
   LeaderEpoch epoch;  // of the last batch
+  [[nodiscard]] bool empty() const { return batches.empty(); }
+};
+
+/// A run of whole verified batches in the file.
+struct ByteRun {
+  FileHandle file;
+  std::uint64_t position = 0;
+  std::uint64_t bytes = 0;  // 0: nothing below the end that was asked for, and no handle
+  Offset end;               // as BatchRun's
+  LeaderEpoch epoch;
+  [[nodiscard]] bool empty() const { return bytes == 0; }
 };
 
 /// What a scan of a whole segment found.
@@ -161,6 +173,10 @@ class Segment {
   /// Errors: corrupt, io.
   Result<BatchRun> read(Offset from, Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
                         Offset start = Offset{0}, Trust trust = Trust::checked_before) const;
+  /// Where such batches lie in the file, and a handle to it. What was verified before is not read again. Errors: as read();
+  /// unsupported by the storage.
+  Result<ByteRun> range(Offset from, Offset end, std::uint64_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
+                        Offset start = Offset{0}) const;
   /// The last whole batches that end at or below `end`: at most `bytes_max`, but at least one; none when there is none.
   /// Errors: as read().
   Result<BatchRun> read_back(Offset end, std::size_t bytes_max, BufferPool& buffers, const EpochHistory& epochs,
@@ -208,6 +224,12 @@ class Segment {
     Offset base;
   };
 
+  struct IndexEntries {
+    std::vector<OffsetEntry> offsets;
+    std::vector<TimeEntry> times;
+  };
+
+  [[nodiscard]] bool is_lost(Offset offset) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
   [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
@@ -220,6 +242,8 @@ class Segment {
     return may_have_gaps() ? Offset{end_max_.load(std::memory_order_relaxed)} : kNoEndMax;
   }
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
+  [[nodiscard]] Place verified_border(Place at, Offset end, std::uint64_t room) const;
+  [[nodiscard]] Result<Place> first_place(Offset from) const;
   [[nodiscard]] Place place_of(const std::optional<OffsetEntry>& entry) const;
   [[nodiscard]] Place place_by_index(Offset target) const { return place_of(offsets_->find_at_most(target - base_)); }
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
@@ -231,6 +255,7 @@ class Segment {
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
   void finish_indexes();
+  void collect(const ScannedBatch& batch, IndexEntries& entries);
   void note_time(TimeEntry entry);
   void index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp, std::uint64_t position);
   [[nodiscard]] std::int32_t relative(Offset offset) const { return static_cast<std::int32_t>(offset - base_); }

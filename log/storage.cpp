@@ -4,6 +4,8 @@
 
 namespace lungo {
 
+Result<FileHandle> File::handle() { return Error{Errc::unsupported, "this storage has no file descriptors"}; }
+
 namespace {
 
 Result<void> write_new_file(Storage& storage, const std::string& path, BytesView bytes) {

@@ -16,6 +16,10 @@
 
 namespace lungo {
 
+FileHandle::~FileHandle() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
 namespace {
 
 constexpr mode_t kDirectoryMode = 0700;  // a log may hold personal data
@@ -49,27 +53,11 @@ auto retry_interrupted(Call call) {
   return result;
 }
 
-/// Owns a file descriptor. Errors of close() carry no news: what must be durable was synced before.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-Result<Descriptor> open_descriptor(const std::string& path, int flags) {
+// Errors of close() carry no news: what must be durable was synced before.
+Result<FileHandle> open_descriptor(const std::string& path, int flags) {
   const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
   if (fd < 0) return os_error(errno, "open", path);
-  return Descriptor{fd};
+  return FileHandle{fd};
 }
 
 int flags_of(OpenMode mode) {
@@ -88,13 +76,13 @@ int flags_of(OpenMode mode) {
 
 class PosixFile : public File {
  public:
-  PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  PosixFile(FileHandle fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
   Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
     std::size_t done = 0;
     while (done < out.size()) {
       const ssize_t n = retry_interrupted(
-          [&] { return ::pread(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(position + done)); });
+          [&] { return ::pread(fd_.descriptor(), out.data() + done, out.size() - done, static_cast<off_t>(position + done)); });
       if (n < 0) return os_error(errno, "read", path_);
       if (n == 0) break;  // end of the file
       done += static_cast<std::size_t>(n);
@@ -104,8 +92,8 @@ class PosixFile : public File {
 
   Result<void> write_at(std::uint64_t position, BytesView bytes) override {
     while (!bytes.empty()) {
-      const ssize_t n =
-          retry_interrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position)); });
+      const ssize_t n = retry_interrupted(
+          [&] { return ::pwrite(fd_.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(position)); });
       if (n < 0) return os_error(errno, "write", path_);
       if (n == 0) return Error{Errc::io, "write " + path_ + ": the system took no bytes"};
       bytes = bytes.subspan(static_cast<std::size_t>(n));
@@ -115,12 +103,12 @@ class PosixFile : public File {
   }
 
   Result<void> sync() override {
-    if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) < 0) return os_error(errno, "sync", path_);
+    if (retry_interrupted([&] { return ::fdatasync(fd_.descriptor()); }) < 0) return os_error(errno, "sync", path_);
     return {};
   }
 
   Result<void> truncate(std::uint64_t size) override {
-    if (retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) < 0) {
+    if (retry_interrupted([&] { return ::ftruncate(fd_.descriptor(), static_cast<off_t>(size)); }) < 0) {
       return os_error(errno, "truncate", path_);
     }
     return {};
@@ -128,31 +116,39 @@ class PosixFile : public File {
 
   Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
     // Keeps the size: Kafka's readers fail on a tail of zeros.
-    const int done = retry_interrupted(
-        [&] { return ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(position), static_cast<off_t>(length)); });
+    const int done = retry_interrupted([&] {
+      return ::fallocate(fd_.descriptor(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(position), static_cast<off_t>(length));
+    });
     if (done < 0) return os_error(errno, "preallocate", path_);
     return {};
   }
 
   Result<std::uint64_t> size() override {
     struct stat status {};
-    if (::fstat(fd_.get(), &status) < 0) return os_error(errno, "stat", path_);
+    if (::fstat(fd_.descriptor(), &status) < 0) return os_error(errno, "stat", path_);
     return static_cast<std::uint64_t>(status.st_size);
   }
 
   Result<std::uint64_t> identity() override {
     // An inode's number is used again by the next file, but not with the same generation, or at the same time of birth.
     struct statx status {};
-    if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) < 0) return 0;  // a sandbox that has none
+    if (::statx(fd_.descriptor(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) < 0)
+      return 0;  // a sandbox that has none
     constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15;
     const auto born = static_cast<std::uint64_t>(status.stx_btime.tv_sec) * 1'000'000'000 + status.stx_btime.tv_nsec;
     long generation = 0;
-    if (::ioctl(fd_.get(), FS_IOC_GETVERSION, &generation) < 0) generation = 0;  // a file system that counts none
+    if (::ioctl(fd_.descriptor(), FS_IOC_GETVERSION, &generation) < 0) generation = 0;  // a file system that counts none
     return ((status.stx_ino * kSpread) ^ born) * kSpread + static_cast<std::uint32_t>(generation);
   }
 
+  Result<FileHandle> handle() override {
+    const int fd = ::fcntl(fd_.descriptor(), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return os_error(errno, "duplicate the descriptor of", path_);
+    return FileHandle{fd};
+  }
+
  private:
-  const Descriptor fd_;
+  const FileHandle fd_;
   const std::string path_;
 };
 
@@ -160,14 +156,14 @@ class PosixFile : public File {
 /// kernel releases it when the process dies.
 class PosixLock : public FileLock {
  public:
-  PosixLock(Descriptor fd) : fd_(std::move(fd)) {}
+  PosixLock(FileHandle fd) : fd_(std::move(fd)) {}
   ~PosixLock() override {
     // So that nobody reads the name of a holder that is gone. If it fails, the name is merely stale.
-    if (::ftruncate(fd_.get(), 0) < 0) return;
+    if (::ftruncate(fd_.descriptor(), 0) < 0) return;
   }
 
  private:
-  const Descriptor fd_;
+  const FileHandle fd_;
 };
 
 Result<bool> is_directory(int parent, const struct dirent& entry, const std::string& directory) {
@@ -181,7 +177,7 @@ Result<bool> is_directory(int parent, const struct dirent& entry, const std::str
 class PosixStorage : public Storage {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    Result<Descriptor> fd = open_descriptor(path, flags_of(mode));
+    Result<FileHandle> fd = open_descriptor(path, flags_of(mode));
     if (!fd) return fd.error();
     return std::make_unique<PosixFile>(std::move(*fd), path);
   }
@@ -244,17 +240,17 @@ class PosixStorage : public Storage {
   }
 
   Result<void> sync_directory(const std::string& directory) override {
-    const Result<Descriptor> fd = open_descriptor(directory, O_RDONLY | O_DIRECTORY);
+    const Result<FileHandle> fd = open_descriptor(directory, O_RDONLY | O_DIRECTORY);
     if (!fd) return fd.error();
-    if (retry_interrupted([&] { return ::fsync(fd->get()); }) == 0) return {};
+    if (retry_interrupted([&] { return ::fsync(fd->descriptor()); }) == 0) return {};
     if (errno == EINVAL) return {};  // a file system that has nothing to sync here
     return os_error(errno, "sync directory", directory);
   }
 
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
-    Result<Descriptor> fd = open_descriptor(path, O_RDWR | O_CREAT);
+    Result<FileHandle> fd = open_descriptor(path, O_RDWR | O_CREAT);
     if (!fd) return fd.error();
-    const int fd_number = fd->get();
+    const int fd_number = fd->descriptor();
     if (retry_interrupted([&] { return ::flock(fd_number, LOCK_EX | LOCK_NB); }) < 0) {
       if (errno != EWOULDBLOCK) return os_error(errno, "lock", path);
       return Error{Errc::locked, path + " is held by " + holder_of(path)};
@@ -268,7 +264,7 @@ class PosixStorage : public Storage {
       static_cast<void>(::fcntl(fd_number, F_OFD_GETLK, &whole));
       return Error{Errc::locked, path + " is held by process " + std::to_string(whole.l_pid) + ", not one of Lungo's"};
     }
-    PosixFile file(Descriptor{::fcntl(fd_number, F_DUPFD_CLOEXEC, 0)}, path);
+    PosixFile file(FileHandle{::fcntl(fd_number, F_DUPFD_CLOEXEC, 0)}, path);
     if (Result<void> emptied = file.truncate(0); !emptied) return emptied.error();
     if (Result<void> written = file.write_at(0, as_bytes(holder)); !written) return written.error();
     return std::make_unique<PosixLock>(std::move(*fd));

@@ -6,7 +6,7 @@
 
 namespace lungo::test {
 
-inline constexpr std::array<std::string_view, 12> kDirectoryFiles{
+inline constexpr std::array<std::string_view, 13> kDirectoryFiles{
     "lungo.meta",
     "lungo.topics",
     "lungo.clean-stop",
@@ -19,6 +19,7 @@ inline constexpr std::array<std::string_view, 12> kDirectoryFiles{
     "topic-0/synced-end",
     "topic-0/leader-epoch-checkpoint",
     "other-0/partition.metadata",
+    "lungo.starts",
 };
 
 }  // namespace lungo::test

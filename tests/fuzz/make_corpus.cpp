@@ -11,7 +11,9 @@
 #include "checkpoint_file.hpp"
 #include "epoch_history.hpp"
 #include "key_hash.hpp"
+#include "log_starts.hpp"
 #include "open_stream_run.hpp"
+#include "producer_snapshot.hpp"
 #include "sparse_index.hpp"
 #include "stream_run_merge.hpp"
 #include "tests/fuzz/directory_files.hpp"
@@ -181,6 +183,7 @@ void texts(const Corpus& corpus) {
   const std::string checkpoint =
       format_checkpoint({{{"topic", PartitionId{0}}, Offset{7}}, {{"other", PartitionId{1}}, Offset{0}}});
   corpus.add("text_files", "checkpoint", letters({2}), as_bytes(checkpoint));
+  corpus.add("text_files", "starts", letters({0x85}), unmended(format_log_starts({{{"topic", PartitionId{1}}, Offset{7}}})));
   const std::string epochs = EpochHistory::to_text({{LeaderEpoch{0}, Offset{0}}, {LeaderEpoch{3}, Offset{70}}});
   corpus.add("text_files", "epochs", letters({3}), as_bytes(epochs));
   corpus.add("text_files", "partition_metadata", letters({4}), as_bytes(format_partition_metadata(some_topics()[0].info.id)));
@@ -248,6 +251,22 @@ void stream_runs(const Corpus& corpus) {
   corpus.add("stream_run", "merged", letters({0}), file_of(disk, "merged"));
 }
 
+void producer_snapshots(const Corpus& corpus) {
+  std::vector<Producer> producers(3);
+  for (std::size_t i = 0; i < producers.size(); ++i) {
+    producers[i].id = ProducerId{static_cast<std::int64_t>(i * 7)};
+    producers[i].epoch = static_cast<std::int16_t>(i);
+    producers[i].seen = Timestamp{std::chrono::milliseconds{1000 + i}};
+    if (i > 0) producers[i].add({.last_sequence = 5, .last = Offset{40}, .offset_delta = 2});
+  }
+  producers[2].transaction = Offset{38};
+  const Bytes bytes = format_producer_snapshot(producers);
+  for (const int asked : {0, 1, 0x54}) {
+    corpus.add("producer_snapshot", "three_" + std::to_string(asked), letters({50, asked}), bytes);
+  }
+  corpus.add("producer_snapshot", "none", letters({0, 0}), format_producer_snapshot({}));
+}
+
 }  // namespace
 }  // namespace lungo::test
 
@@ -269,5 +288,6 @@ int main(int count, char** arguments) {
   texts(corpus);
   directory(corpus);
   stream_runs(corpus);
+  producer_snapshots(corpus);
   return 0;
 }

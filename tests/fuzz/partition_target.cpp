@@ -31,10 +31,10 @@ struct Contents {
   }
 };
 
-/// What is known to be lost at `offset`.
-std::optional<DamagedRange> lost_at(PartitionLog& log, Offset offset) {
+/// What a read from `offset` on that was refused has met: it lies there, or begins behind a gap, where the error says.
+std::optional<DamagedRange> lost_at(PartitionLog& log, Offset offset, const Error& error) {
   for (const DamagedRange& range : log.damage()) {
-    if (range.from <= offset && offset < range.end) return range;
+    if (offset < range.end && (range.from <= offset || error.offset() == range.from)) return range;
   }
   return std::nullopt;
 }
@@ -47,7 +47,7 @@ std::optional<Contents> read_forward(PartitionLog& log) {
   for (Offset from = contents.start; from < contents.end;) {
     const Result<Fetched> fetched = log.read(from, contents.end, 1000, {}, {});
     if (!fetched) {
-      const std::optional<DamagedRange> lost = lost_at(log, from);
+      const std::optional<DamagedRange> lost = lost_at(log, from, fetched.error());
       if (fetched.error() != Errc::corrupt || !lost) return std::nullopt;
       from = std::min(lost->end, contents.end);
       continue;

@@ -7,10 +7,15 @@ namespace lungo::test {
 namespace {
 
 constexpr std::array kTargets{
-    FuzzTarget{"record_batch", fuzz_record_batch}, FuzzTarget{"compression", fuzz_compression},
-    FuzzTarget{"partition", fuzz_partition},       FuzzTarget{"sparse_index", fuzz_sparse_index},
-    FuzzTarget{"text_files", fuzz_text_files},     FuzzTarget{"slot_files", fuzz_slot_files},
-    FuzzTarget{"directory", fuzz_directory},       FuzzTarget{"stream_run", fuzz_stream_run},
+    FuzzTarget{"record_batch", fuzz_record_batch},
+    FuzzTarget{"compression", fuzz_compression},
+    FuzzTarget{"partition", fuzz_partition},
+    FuzzTarget{"sparse_index", fuzz_sparse_index},
+    FuzzTarget{"text_files", fuzz_text_files},
+    FuzzTarget{"slot_files", fuzz_slot_files},
+    FuzzTarget{"directory", fuzz_directory},
+    FuzzTarget{"stream_run", fuzz_stream_run},
+    FuzzTarget{"producer_snapshot", fuzz_producer_snapshot},
 };
 
 }  // namespace

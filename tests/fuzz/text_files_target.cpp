@@ -1,6 +1,7 @@
 // The small text files: what is accepted is written and read again as it is.
 #include "checkpoint_file.hpp"
 #include "epoch_history.hpp"
+#include "log_starts.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 #include "tests/fuzz/targets.hpp"
 #include "topics_file.hpp"
@@ -41,6 +42,13 @@ void checkpoint(BytesView bytes) {
   require(again && *again == *offsets, "a checkpoint");
 }
 
+void starts(BytesView bytes) {
+  const Result<OffsetsByPartition> offsets = parse_log_starts("file", bytes);
+  if (!offsets) return;
+  const Result<OffsetsByPartition> again = parse_log_starts("file", as_bytes(format_log_starts(*offsets)));
+  require(again && *again == *offsets, "starts");
+}
+
 void epochs(BytesView bytes) {
   const Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(bytes));
   if (!entries) return;
@@ -74,7 +82,7 @@ void fuzz_text_files(BytesView input) {
   const std::uint8_t which = fields.byte();
   Bytes bytes(fields.rest().begin(), fields.rest().end());
   if (which & 0x80) mend_property_file(bytes);
-  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata};
+  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata, starts};
   kReaders[(which & 0x7f) % kReaders.size()](bytes);
 }
 

@@ -1,9 +1,11 @@
-// Goal: a claimed length costs a scan no memory before the bytes that it claims have proved to be a batch.
+// Goal: a claimed length costs a scan no memory before the bytes that it claims have proved to be a batch, and stepping over
+// what is whole takes nothing for whole that is not.
 #include "batch_scanner.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace lungo {
 namespace {
@@ -95,6 +97,64 @@ TEST(BatchScanner, ALargeBatchIsHandedOverWhole) {
   const Walk found = walk(file, BatchScanner::Depth::whole);
   EXPECT_EQ(found.batches, 3);
   EXPECT_FALSE(found.error);
+}
+
+// Wherever the window ends. The first batch is next()'s, as nothing was read before.
+TEST(BatchScanner, SteppingComesToEveryBatch) {
+  constexpr std::int64_t kBatches = 6'000;
+  Bytes all;
+  std::vector<std::uint64_t> positions;
+  for (std::int64_t i = 0; i < kBatches; ++i) {
+    EncodedRecords records;
+    const Bytes value(static_cast<std::size_t>(i % 400), std::byte{'v'});
+    ASSERT_TRUE(records.add({.timestamp = {}, .value = BytesView{value}}));
+    BatchBuilder builder;
+    builder.add(records);
+    const BytesView batch = builder.finish(Offset{i}, LeaderEpoch{1});
+    positions.push_back(all.size());
+    all.insert(all.end(), batch.begin(), batch.end());
+  }
+  for (const BatchScanner::Depth depth : {BatchScanner::Depth::headers, BatchScanner::Depth::checked}) {
+    WatchedFile file{all};
+    BatchScanner scan{file, "file", depth, 0, all.size(), Offset{0}};
+    std::size_t seen = 0;
+    std::size_t asked = 0;
+    for (;;) {
+      if (const ScannedBatch* const batch = scan.advance()) {
+        ASSERT_EQ(batch->position, positions[seen]);
+        ASSERT_EQ(batch->header.base_offset, Offset{static_cast<std::int64_t>(seen++)});
+        continue;
+      }
+      const Result<std::optional<ScannedBatch>> next = scan.next();
+      ASSERT_TRUE(next) << next.error();
+      if (!*next) break;
+      ASSERT_EQ((*next)->position, positions[seen++]);
+      ++asked;
+    }
+    EXPECT_EQ(seen, positions.size());
+    EXPECT_LT(asked, positions.size() / 8);
+  }
+}
+
+TEST(BatchScanner, NoStepIsTakenOverWhatIsNotWhole) {
+  const Bytes whole = three_batches(20);
+  const std::size_t second = parse_batch_header(whole)->size_bytes();
+  const std::size_t third = second + parse_batch_header(BytesView{whole}.subspan(second))->size_bytes();
+  constexpr std::size_t kEpochAt = 12;  // a later epoch is as good as any
+  for (std::size_t at = second; at < third; ++at) {
+    SCOPED_TRACE(at - second);
+    Bytes bytes = whole;
+    bytes[at] ^= std::byte{1};
+    WatchedFile file{bytes};
+    BatchScanner scan{file, "file", BatchScanner::Depth::checked, 0, bytes.size(), Offset{0}, LeaderEpoch{1}};
+    ASSERT_TRUE(scan.next());
+    const bool is_epoch = at - second >= kEpochAt && at - second < kEpochAt + 4;
+    if (is_epoch && scan.advance() != nullptr) continue;
+    ASSERT_EQ(scan.advance(), nullptr);
+    EXPECT_EQ(scan.position(), second);
+    EXPECT_EQ(scan.next().error(), Errc::corrupt);
+    EXPECT_EQ(scan.position(), second);
+  }
 }
 
 }  // namespace

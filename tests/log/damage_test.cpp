@@ -357,6 +357,32 @@ TEST(Damage, FoundByAReadIsARangeFromThenOn) {
   }
 }
 
+// Whichever batch it is, the one of an index's last entry too: the clean stop behind is believed, and nothing is read in full.
+TEST(Damage, FoundByAReadLeavesTheNextCleanStopBelieved) {
+  const SilentLog silent;
+  for (std::size_t batch = 0; batch < 10; ++batch) {
+    SCOPED_TRACE(batch);
+    CrashedLog crashed{10};
+    crashed.options.index_interval_bytes = 200;
+    crashed.opened()->close().value();
+    const CleanEnd clean = crashed.opened()->close().value();
+    crashed.flip(kFirstLog, crashed.borders[batch] + 70);
+    std::optional<CleanEnd> next;
+    {
+      const auto log = crashed.opened(clean);
+      ASSERT_NE(log, nullptr);
+      ASSERT_NO_FATAL_FAILURE(expect_all_but_holes(*log, 30));
+      ASSERT_EQ(log->damage(), std::vector{crashed.batches(batch, batch + 1)});
+      next = log->close().value();
+    }
+    const auto log = crashed.opened(next);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->recovery().bytes_scanned, 0u);
+    EXPECT_EQ(log->damage(), std::vector{crashed.batches(batch, batch + 1)});
+    ASSERT_NO_FATAL_FAILURE(expect_all_but_holes(*log, 30));
+  }
+}
+
 // ---- crashes ----
 
 // At each step of an opening that finds damage, the power fails: what is found then is the same again.

@@ -47,6 +47,10 @@ void LungoStore::append_async(std::string_view value, Completion completion) {
   appender_->append({.timestamp = kTime, .value = as_bytes(value)}, std::move(completion));
 }
 
+void LungoStore::sync() {
+  static_cast<void>(appender_->append_wait({.timestamp = kTime}, {.durability = lungo::Durability::synced}).value());
+}
+
 std::uint64_t LungoStore::scan() {
   std::uint64_t bytes = 0;
   for (Offset from{0};;) {

@@ -29,6 +29,8 @@ class LungoStore final : public Store {
   /// Reads every batch, with its checksum where that was not checked since the log was opened, but no record; returns the
   /// bytes.
   std::uint64_t read_batches();
+  /// Makes durable what was appended, by one more record.
+  void sync();
   void append_async(std::string_view value, Completion completion);
 
  private:

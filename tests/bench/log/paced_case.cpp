@@ -1,4 +1,5 @@
-// Appends at a steady 10,000 a second while another thread syncs as fast as it can: how long the slowest ones take.
+// Appends at a steady 10,000 a second while another thread syncs as fast as it can, and a topic is compacted all the while: how
+// long the slowest ones take.
 #include <lungo/log/local_event_log.hpp>
 
 #include <sys/prctl.h>
@@ -35,6 +36,50 @@ void slice(Histogram& times, Append append) {
   }
 }
 
+// Updates of a few keys at a pace that keeps compaction at work from the first slice to the last.
+class CompactedLoad {
+ public:
+  explicit CompactedLoad(EventLog& log) : log_(log) {
+    TopicSpec spec = topic_spec(topic_.topic, Durability::written);
+    spec.compact = true;
+    spec.dirty_ratio_min = 0.01;
+    spec.segment_bytes = 1u << 20;
+    static_cast<void>(log.create_topic(spec).value());
+  }
+
+  void step() {
+    AppendRequest request{.to = topic_, .caller_waits = true};
+    for (int i = 0; i < kBatch; ++i) {
+      const std::string key = "key " + std::to_string(updates_++ % kKeys);
+      request.records.add({.timestamp = {}, .key = as_bytes(key), .value = as_bytes(value_), .headers = {}}).value();
+    }
+    static_cast<void>(append_wait(log_, std::move(request)).value());
+    std::this_thread::sleep_for(kPause);
+  }
+
+  /// Records that compaction has taken away. Without rounds all that were written are still there.
+  std::uint64_t taken_away() {
+    std::uint64_t records = 0;
+    for (Offset from{0};;) {
+      const Fetched fetched = log_.read(topic_, from, 256u << 10).value();
+      if (fetched.empty()) return updates_ - records;
+      RecordCursor cursor = fetched.records();
+      while (cursor.next() != nullptr) ++records;
+      from = fetched.next().offset;
+    }
+  }
+
+ private:
+  static constexpr int kBatch = 500;
+  static constexpr std::uint64_t kKeys = 20'000;
+  static constexpr std::chrono::milliseconds kPause{8};  // 60,000 updates a second, a segment each 150 ms
+
+  EventLog& log_;
+  const TopicPartition topic_{"compacted", PartitionId{0}};
+  const std::string value_ = std::string(100, 'c');
+  std::uint64_t updates_ = 0;
+};
+
 }  // namespace
 
 void paced(const std::string& directory) {
@@ -52,6 +97,10 @@ void paced(const std::string& directory) {
   const std::jthread disturber([&](const std::stop_token& stop) {
     while (!stop.stop_requested() && !failed) failed = !append_wait(*log, request_of(load, load_value, 1, true));
   });
+  CompactedLoad compacted(*log);
+  std::jthread updater([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) compacted.step();
+  });
   prctl(PR_SET_TIMERSLACK, 1UL);  // 50 us by default, half of the pace
 
   Histogram lungo_times;
@@ -60,7 +109,10 @@ void paced(const std::string& directory) {
     slice(lungo_times, [&] { static_cast<void>(append_wait(*log, request_of(measured, value, 1, true)).value()); });
     slice(raw_times, [&] { raw.append(batch); });
   }
+  updater.request_stop();
+  updater.join();
   if (failed) throw std::runtime_error("an append of the load failed");
+  if (compacted.taken_away() == 0) throw std::runtime_error("nothing was compacted meanwhile");
   print("paced.latency", {{"lungo", &lungo_times}, {"raw", &raw_times}});
 }
 

@@ -111,16 +111,15 @@ void streams(const std::string& directory) {
   log = open_local(data).value();
   const double cold = microseconds_a_head(*log, streams);  // the first ones read the filters
   const auto megabytes = [&](std::uint64_t bytes) { return static_cast<double>(bytes - std::min(bytes, before)) / kMegabyte; };
-  print("streams.index", "MB",
-        {{"streams_million", static_cast<double>(streams) / 1e6},
-         {"disk", static_cast<double>(files.bytes) / kMegabyte},
-         {"files", static_cast<double>(files.count)},
-         {"resident_appended", megabytes(appended)},
-         {"resident_looked_up", megabytes(looked)},
-         {"resident_reopened", megabytes(resident_bytes())}});
+  print("streams.number", "million", {{"lungo", static_cast<double>(streams) / 1e6}});
+  print("streams.disk", "MB", {{"lungo", static_cast<double>(files.bytes) / kMegabyte}});
+  print("streams.files", "files", {{"lungo", static_cast<double>(files.count)}});
+  print("streams.resident_appended", "MB", {{"lungo", megabytes(appended)}});
+  print("streams.resident_looked_up", "MB", {{"lungo", megabytes(looked)}});
+  print("streams.resident_reopened", "MB", {{"lungo", megabytes(resident_bytes())}});
   print("streams.append", "records/s", {{"lungo", static_cast<double>(streams * kRecordsPerStream) / seconds}});
   print("streams.settled", "s", {{"lungo", merging}});
-  print("streams.head", "us", {{"first_open", warm}, {"reopened", cold}});
+  print("streams.head", "us", {{"lungo", warm}, {"reopened", cold}});
 }
 
 }  // namespace lungo::bench

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <lungo/log/compression.hpp>
+#include <lungo/log/file_range.hpp>
 #include <lungo/log/ports.hpp>
 #include <lungo/log/record_batch.hpp>
 #include <lungo/log/result.hpp>
@@ -222,6 +223,10 @@ class EventLog {
   /// look-up that would have to pass it. Errors: offset_out_of_range (below start or above the committed end), corrupt (file,
   /// position and range), not_found, io.
   virtual Result<Fetched> read(const TopicPartition& partition, Offset from, std::size_t bytes_max) = 0;
+
+  /// What read() answers, as bytes of a file that the kernel can send: about `bytes_max`, at least one batch. What has been
+  /// verified since the log was opened is not read again. Errors: as read(); unsupported by logs without files.
+  virtual Result<FileRange> read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max);
 
   /// For "the last N": the last committed batches that end at or below `end`, ascending, about `bytes_max` but at least one
   /// batch; empty when none does. Who goes on with `end` = first() misses nothing and sees nothing twice. Errors: as read().

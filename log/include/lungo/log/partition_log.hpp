@@ -160,6 +160,8 @@ class PartitionLog {
   /// `topic` and `partition` only fill the position that is returned. Errors: offset_out_of_range (below the start, above
   /// `end`); corrupt (file, byte and damaged range); io.
   Result<Fetched> read(Offset from, Offset end, std::size_t bytes_max, const TopicId& topic, PartitionId partition);
+  /// The same as bytes of a file. Errors: as read(); unsupported by the storage.
+  Result<FileRange> read_range(Offset from, Offset end, std::uint64_t bytes_max, const TopicId& topic, PartitionId partition);
   /// The last batches that end at or below `end`, ascending: as many as fit `bytes_max`, at least one; empty when none does.
   /// `committed` is what the result tells as committed end. Errors: as read().
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition);

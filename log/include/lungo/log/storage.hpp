@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <lungo/log/bytes.hpp>
+#include <lungo/log/file_range.hpp>
 #include <lungo/log/result.hpp>
 
 namespace lungo {
@@ -33,6 +34,8 @@ class File {
   virtual Result<std::uint64_t> size() = 0;
   /// Equal for two opens of one file, and different for two files, also where one took the other's name. 0: not known.
   virtual Result<std::uint64_t> identity() { return 0; }
+  /// Another way to the file, for system calls. Errors: io; unsupported where there is no file system beneath.
+  virtual Result<FileHandle> handle();
 };
 
 /// An exclusive lock that ends with the object or the process.
