@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include <lungo/log/local_event_log.hpp>
 #include "tests/support/quiet_log.hpp"
@@ -86,6 +87,12 @@ void expect_numbers(const std::vector<std::string>& values) {
   for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], std::to_string(i));
 }
 
+int kills_wanted() {
+  const char* const wanted = std::getenv("LUNGO_KILLS");
+  return wanted != nullptr ? std::atoi(wanted) : 20;
+}
+
+// LUNGO_KILLS says how often.
 TEST(LocalEventLogKill, WhatAKilledWriterAcknowledgedIsThereInOrder) {
   const QuietLog quiet;
   const std::uint64_t seed = test_seed(20261122);
@@ -93,7 +100,7 @@ TEST(LocalEventLogKill, WhatAKilledWriterAcknowledgedIsThereInOrder) {
   Random random(seed);
   const TempDirectory directory;
   std::uint32_t acknowledged = 0;
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < kills_wanted(); ++round) {
     {
       Writer writer(directory.path(), 1'000'000);
       writer.acknowledged(acknowledged + 1 + static_cast<std::uint32_t>(random.below(3000)));
