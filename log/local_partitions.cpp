@@ -121,11 +121,13 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_log(const OpenPartitio
     logger()->warn("{} has no records in [{}, {}), and nothing says that they were deleted: a file is missing", to_string(name),
                    options.start.value(), (*log)->start().value());
   }
-  if (tail_ != nullptr && (*log)->last_epoch() > dir_->epoch()) {  // the writer's epoch was chosen without a look at it
+  if (tail_ != nullptr && (*log)->last_epoch() > dir_->epoch()) {
+    // Ours was chosen without a look at it. What is left without a clean stop is looked at by the next opening.
     const Error cause{Errc::corrupt, to_string(name) + " holds batches of epoch " +
                                          std::to_string((*log)->last_epoch().value()) +
-                                         ", later than the writer's: it is to be opened with the next start"};
-    return stand_in(name, options, cause, rest.synced);
+                                         ", later than the writer's: it can be written to after the next start"};
+    logger()->error("{}", cause.text());
+    (*log)->refuse(cause);
   }
   return std::shared_ptr<PartitionLog>(*std::move(log));
 }

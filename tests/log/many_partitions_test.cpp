@@ -274,6 +274,25 @@ TEST(ManyPartitions, OneThatCanNotBeRecoveredNowIsRecoveredLater) {
   EXPECT_GT(failed, 10);
 }
 
+// Leader epochs are not under the CRC. The writer's own is later than those of all batches, but it did not look at these.
+TEST(ManyPartitions, OneOfALaterEpochThanTheWritersIsReadUntilTheNextStart) {
+  const SilentLog silent;
+  Directory directory;
+  directory.make(2);
+  constexpr std::uint64_t kEpochAt = 12;
+  const Bytes later{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{9}};
+  ASSERT_TRUE(directory.machine.disk.open(first_log(1), OpenMode::read_write).value()->write_at(kEpochAt, later));
+  {
+    const auto log = directory.opened();
+    EXPECT_EQ(values_of(*log, many(1)), std::vector<std::string>{"first"});
+    EXPECT_EQ(Directory::append(*log, 1).error(), Errc::corrupt);
+    EXPECT_EQ(Directory::append(*log, 0)->epoch, LeaderEpoch{2});
+  }
+  const auto log = directory.opened();
+  EXPECT_EQ(values_of(*log, many(1)), std::vector<std::string>{"first"});
+  EXPECT_EQ(Directory::append(*log, 1)->epoch, LeaderEpoch{10});
+}
+
 TEST(ManyPartitions, RetentionOpensAFewEachRound) {
   const QuietLog quiet;
   Directory directory;
