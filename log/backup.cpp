@@ -205,6 +205,7 @@ class Backup {
                        .to = to_ + "/" + to_string(partition),
                        .name = to_string(partition),
                        .gaps = topic.gaps || topic.info.spec.compact,
+                       .is_foreign = topic.gaps,
                        .hard_links = options_.kind == BackupKind::hard_links,
                        .read_some = options_.read_some};
     // A record of a topic of `isr` may be acknowledged before the page tells of it.

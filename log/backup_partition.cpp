@@ -173,9 +173,9 @@ class PartitionCopier {
     PartitionFacts facts;
     facts.name = copy_.name;
     facts.gaps = copy_.gaps;
+    facts.is_foreign = copy_.is_foreign;
     facts.proven = promised_;
-    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
-    facts.start = [first] { return first; };
+    facts.start = [this] { return start_; };
     VerifyReport report;
     VerifyOptions options;
     options.read_some = copy_.read_some;
@@ -184,8 +184,10 @@ class PartitionCopier {
           if (finding.severity == Severity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
+    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
     result_.end = std::max(seen->end, first);
-    result_.start = std::min(std::max(start_, first), result_.end);
+    // Where a broker has removed segments and not said so, the first one tells; otherwise one is missing.
+    result_.start = std::min(copy_.is_foreign ? std::max(start_, first) : start_, result_.end);
     result_.last_batch_crc = seen->last_batch_crc;
     result_.records = report.records;
     if (Result<void> written = write_epochs(); !written) return written;

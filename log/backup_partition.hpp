@@ -32,6 +32,7 @@ struct PartitionCopy {
   std::string to;
   std::string name;
   bool gaps = false;
+  bool is_foreign = false;  // as in PartitionFacts
   bool hard_links = false;
   std::function<void(std::uint64_t)> read_some;
   std::optional<Offset> end;      // where the copy is to end, at a batch border; absent: with the last whole batch

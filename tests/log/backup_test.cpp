@@ -167,6 +167,18 @@ TEST(Backup, DamageIsCopiedAndTold) {
   EXPECT_EQ(log->ends(kOrders)->committed, Offset{40});
 }
 
+TEST(Backup, AFirstSegmentThatIsMissingIsNoDeletion) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.machine->disk.remove(directory.files_with("/data/orders-0", ".log").front()));
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  ASSERT_EQ(report->damage.size(), 1u);
+  EXPECT_NE(report->damage.front().find("offsets 0 to before"), std::string::npos) << report->damage.front();
+  EXPECT_FALSE(*directory.machine->disk.exists("/backup/lungo.starts")) << "nobody has deleted them";
+  EXPECT_TRUE(directory.restore());
+}
+
 TEST(Backup, GoesNowhereWhereSomethingIs) {
   BackedUp directory;
   ASSERT_TRUE(directory.machine->disk.make_directories("/backup"));
