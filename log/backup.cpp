@@ -11,6 +11,7 @@
 #include "storage_posix.hpp"
 #include "synced_mark.hpp"
 #include "tail_page.hpp"
+#include "topics_file.hpp"
 
 namespace lungo {
 namespace {
@@ -222,6 +223,12 @@ class Backup {
     };
     const Result<CopiedPartition> copied = copy_partition_files(copy);
     if (!copied) return copied.error();
+    // Last of the source: what was read of it belongs to the topic as long as the directory does.
+    for (const std::string& path : {copy.to, copy.from}) {
+      if (Result<void> belongs = check_id(path + "/" + std::string(kPartitionMetadataFile), topic.info.id); !belongs) {
+        return belongs;
+      }
+    }
     for (const BackedUpFile& file : copied->files)
       manifest_.files.push_back({copy.name + "/" + file.path, file.size, file.hash});
     manifest_.partitions.push_back({copy.name, copied->start, copied->end, copied->last_batch_crc});
@@ -239,6 +246,16 @@ class Backup {
     report_.partitions += 1;
     report_.records += copied->records;
     return {};
+  }
+
+  Result<void> check_id(const std::string& path, const TopicId& topic) {
+    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+    if (!bytes && bytes.error() == Errc::not_found) return Error{Errc::corrupt, path + " is missing"};
+    if (!bytes) return bytes.error();
+    const Result<TopicId> id = parse_partition_metadata(path, *bytes);
+    if (!id) return id.error();
+    if (*id == topic) return {};
+    return Error{Errc::corrupt, path + " names topic id " + to_string(*id) + ", expected " + to_string(topic)};
   }
 
   /// So that it can be read before a writer has opened it.

@@ -130,6 +130,33 @@ TEST(Backup, APageFromBeforeAPowerCutCutsNothing) {
   EXPECT_EQ(records_of(*directory.opened_at("/backup"), kOrders).size(), 45u);
 }
 
+TEST(Backup, ATopicThatIsMadeAgainMeanwhileIsNotTheOneThatWas) {
+  BackedUp directory;
+  const auto log = directory.opened();
+  bool is_made_again = false;
+  const auto make_again = [&](std::uint64_t) {
+    if (is_made_again || !*directory.machine->disk.exists("/backup/orders-0")) return;
+    is_made_again = true;
+    ASSERT_TRUE(log->delete_topic("orders"));
+    ASSERT_TRUE(log->create_topic({.name = "orders", .partitions = 2}));
+  };
+  const Ports ports = directory.machine->ports();
+  const Result<BackupReport> report = lungo::back_up("/data", "/backup", {.ports = &ports, .read_some = make_again});
+  ASSERT_TRUE(report) << report.error();
+  ASSERT_TRUE(is_made_again);
+  EXPECT_EQ(report->partitions, 2u);
+  const auto copy = directory.opened_at("/backup");
+  ASSERT_NE(copy, nullptr);
+  EXPECT_EQ(copy->topics()->size(), 2u);
+}
+
+TEST(Backup, WithoutAPartitionsIdIsNone) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.machine->disk.remove("/data/orders-1/partition.metadata"));
+  EXPECT_EQ(directory.back_up().error(), Errc::corrupt);
+}
+
 TEST(Backup, DeletedRecordsDoNotComeBack) {
   BackedUp directory;
   const auto log = directory.opened();
