@@ -120,6 +120,7 @@ class DirectoryVerifier {
     facts.gaps = topic.gaps || topic.info.spec.compact;
     facts.streams = topic.info.spec.streams;
     if (dir_) facts.clean = dir_->clean_end(partition);
+    facts.has_mark = mark->has_value();
     facts.start = [&] { return offset_of(read_log_starts(storage_, directory_), partition); };
     facts.proven = std::max(
         {mark->value_or(Offset{0}), offset_of(points, partition), facts.start(), facts.clean ? facts.clean->end : Offset{0}});

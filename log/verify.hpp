@@ -18,7 +18,8 @@
 namespace lungo {
 
 enum class Severity {
-  note,     // nothing is wrong: a torn tail that the next opening cuts, a file that is not there yet
+  note,  // nothing is wrong: a torn tail that the next opening cuts, what was written behind it and beside it included; a file
+         // that is not there yet
   warning,  // something is wrong that is made anew from the records: an index, a snapshot
   error,    // records are lost or in doubt, or what says where they are
 };
@@ -63,6 +64,7 @@ struct PartitionFacts {
   bool is_foreign = false;  // Apache Kafka wrote some of it, by its own rules
   bool streams = false;
   Offset proven;                  // below it all was synced
+  bool has_mark = false;          // and what is damaged at or above it the next opening cuts
   std::optional<CleanEnd> clean;  // as the clean-stop marker says
   std::function<Offset()> start;  // below it records were deleted, as of now
 };

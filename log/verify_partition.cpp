@@ -3,6 +3,7 @@
 #include "damage.hpp"
 #include "segment.hpp"
 #include "segment_digest.hpp"
+#include "segment_directory.hpp"
 #include "segment_swap.hpp"
 #include "segment_walk.hpp"
 #include "verify.hpp"
@@ -24,6 +25,8 @@ class PartitionVerifier {
   Result<void> run() {
     const Result<DamageList> known = DamageList::read(storage_, directory_);
     if (!known && known.error() == Errc::io) return known.error();
+    promised_ = facts_.proven;
+    if (known && !known->empty()) promised_ = std::max(promised_, known->ranges().back().end);  // noted behind a sync
     if (!known) add(Severity::warning, DamageList::kFileName, std::string(known.error().text()));
     const Result<std::vector<ReadableSegment>> segments = readable_segments(storage_, directory_);
     if (!segments && segments.error() == Errc::corrupt) add(Severity::error, {}, std::string(segments.error().text()));
@@ -33,6 +36,7 @@ class PartitionVerifier {
       const bool is_last = i + 1 == segments->size();
       if (Result<void> looked = look_at((*segments)[i], is_last); !looked) return looked;
     }
+    is_torn_ = false;  // what is said from here on is of all of it
     if (known) compare_damage(*known);
     return finish();
   }
@@ -80,7 +84,8 @@ class PartitionVerifier {
     const bool is_closed = is_last && facts_.clean && expected_ == facts_.clean->end;
     for (const IndexCheck::Fault& fault :
          indexes_->finish(is_whole && (!is_last || is_closed), !is_last && !facts_.is_foreign)) {
-      add(Severity::warning, segment_file_name(segment.base, fault.suffix) + suffix, fault.what);
+      add(is_unproven(expected_) ? Severity::note : Severity::warning, segment_file_name(segment.base, fault.suffix) + suffix,
+          fault.what);
     }
     return check_is_there_still(*identity);
   }
@@ -116,11 +121,11 @@ class PartitionVerifier {
     close_lost(header.base_offset);
     const bool continues_it = header.base_offset == expected_ || (facts_.gaps && header.base_offset > expected_);
     if (!batch.fault.empty() || header.base_offset < expected_) {
-      ++damage_;
+      note_damage();
       add_bytes(batch.position, header.size_bytes(), header.base_offset, header.end_offset(),
                 batch.fault.empty() ? "the batch begins below the end of the one before" : batch.fault);
     } else if (header.epoch < epoch_) {
-      ++damage_;
+      note_damage();
       add_bytes(
           batch.position, header.size_bytes(), header.base_offset, header.end_offset(),
           "leader epoch goes back from " + std::to_string(epoch_.value()) + " to " + std::to_string(header.epoch.value()));
@@ -143,7 +148,7 @@ class PartitionVerifier {
       if (!streams_.empty()) streams_.add(*record);
     }
     if (!cursor.error()) return;
-    ++damage_;
+    note_damage();
     add_bytes(batch.position, batch.header.size_bytes(), batch.header.base_offset, batch.header.end_offset(),
               std::string(cursor.error()->text()));
   }
@@ -160,9 +165,15 @@ class PartitionVerifier {
     add_lost(damage.position, damage.bytes, damage.what);
   }
 
+  /// Where a mark says what was synced, damage above that is a torn tail, whatever follows: the next opening cuts it there.
+  void note_damage() {
+    ++damage_;
+    is_torn_ = is_torn_ || (facts_.has_mark && expected_ >= promised_);
+  }
+
   /// What is lost there shows by what comes next.
   void add_lost(std::uint64_t position, std::uint64_t bytes, const std::string& what) {
-    ++damage_;
+    note_damage();
     lost_ = lost_.value_or(findings_.size());
     Finding lost = finding(Severity::error, file_, what);
     lost.position = position;
@@ -181,7 +192,7 @@ class PartitionVerifier {
   }
 
   void missing(Offset found, std::uint64_t position) {
-    ++damage_;
+    note_damage();
     if (found < expected_) return add(Severity::error, file_, "begins below the end of the one before");
     Finding gap = finding(Severity::error, file_, "records are missing in front of this");
     gap.position = position;
@@ -247,6 +258,14 @@ class PartitionVerifier {
     return streams_.finish(storage_, directory_, expected_, is_whole, take_);
   }
 
+  /// Whether a power cut may have torn the files beside the segments that end, or begin, at `border`; the next opening makes
+  /// them anew.
+  [[nodiscard]] bool is_unproven(Offset border) const { return facts_.has_mark && !facts_.clean && border >= facts_.proven; }
+  [[nodiscard]] Severity severity_of(Severity severity, const std::string& file) const {
+    const std::optional<Offset> base = segment_base(file, kSnapshotSuffix);
+    return base && severity == Severity::warning && is_unproven(*base) ? Severity::note : severity;
+  }
+
   [[nodiscard]] Finding finding(Severity severity, const std::string& file, const std::string& what) const {
     Finding one;
     one.severity = severity;
@@ -255,7 +274,13 @@ class PartitionVerifier {
     one.what = what;
     return one;
   }
-  void add(Finding one) { findings_.push_back(std::move(one)); }
+  void add(Finding one) {
+    if (is_torn_ && one.severity == Severity::error) {
+      one.severity = Severity::note;
+      one.what += ": above what was synced, and is cut";
+    }
+    findings_.push_back(std::move(one));
+  }
   void add(Severity severity, const std::string& file, const std::string& what) { add(finding(severity, file, what)); }
   void add_range(const std::string& file, Offset from, Offset end, const std::string& what) {
     Finding one = finding(Severity::error, file, what);
@@ -277,7 +302,7 @@ class PartitionVerifier {
   const PartitionFacts& facts_;
   const VerifyOptions& options_;
   const TakeFault take_ = [this](Severity severity, const std::string& file, const std::string& what) {
-    add(severity, file, what);
+    add(severity_of(severity, file), file, what);
   };
   std::vector<Finding> findings_;
   VerifyReport report_;
@@ -289,6 +314,8 @@ class PartitionVerifier {
   LeaderEpoch epoch_ = kNoEpoch;
   std::uint32_t last_crc_ = 0;
   std::size_t damage_ = 0;           // places
+  Offset promised_;                  // proven, or known to be lost
+  bool is_torn_ = false;             // the last of them, and what follows, lie above what was synced
   std::optional<std::size_t> lost_;  // the first of the findings whose end is not known yet
   std::optional<IndexCheck> indexes_;
   std::optional<HeaderDigest> digest_;

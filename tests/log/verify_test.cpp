@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "batch_layout.hpp"
+#include "synced_mark.hpp"
 #include "tests/log/stored_directory.hpp"
 #include "tests/support/quiet_log.hpp"
 
@@ -71,6 +72,42 @@ TEST(Verify, WhatAPowerCutLeavesHasNothingLost) {
     EXPECT_EQ(verify(*directory.machine->disk.after_kill()).text(), "") << seed;
     directory.machine->executor.run_for(std::chrono::seconds{1});
   }
+}
+
+// What was only written may be torn in full segments, too, and with the header whole: all of it lies above what was synced.
+TEST(Verify, WhatAPowerCutLeavesOfWhatWasOnlyWrittenHasNothingLost) {
+  const SilentLog quiet;
+  StoredDirectory directory;
+  const std::shared_ptr<EventLog> log = directory.opened();
+  StoredDirectory::fill(*log, 40, 41);
+  directory.machine->executor.run_for(std::chrono::seconds{2});
+  for (int i = 0; i < 30; ++i) {
+    for (const char* topic : {"orders", "latest"}) {
+      AppendRequest request =
+          append_of({topic, PartitionId{0}}, "key" + std::to_string(i % 7), std::to_string(i) + std::string(900, 'w'));
+      request.durability = Durability::written;
+      ASSERT_TRUE(append_wait(*log, request));
+    }
+  }
+  for (std::uint64_t seed = 1; seed < 80; ++seed) {
+    const std::unique_ptr<SimDisk> found = directory.machine->disk.after_power_cut(seed);
+    for (const Finding& finding : verify(*found).findings) {
+      EXPECT_TRUE(finding.file.ends_with(".streams")) << seed << " " << text_of(finding);
+    }
+  }
+}
+
+// As a write leaves it that was cut off inside, where the file had been made longer before.
+TEST(Verify, ABodyThatIsTornAboveWhatWasSyncedIsATornTail) {
+  const SilentLog quiet;
+  StoredDirectory directory;
+  ASSERT_TRUE(directory.machine->disk.remove("/data/lungo.clean-stop"));
+  ASSERT_TRUE(directory.machine->disk.remove("/data/recovery-point-offset-checkpoint"));
+  const std::string path = directory.files_with("/data/orders-0", ".log").back();
+  directory.flip(path, directory.bytes_of(path).size() - 10);
+  EXPECT_TRUE(verify(directory.machine->disk).has(Severity::error)) << "the mark has passed it";
+  ASSERT_TRUE(SyncedMark::open(directory.machine->disk, "/data/orders-0", Offset{39}));
+  EXPECT_EQ(verify(directory.machine->disk).text(), "");
 }
 
 TEST(Verify, TellsWhereABatchIsDamaged) {
