@@ -54,7 +54,7 @@ class PartitionVerifier {
     }
     from_ = std::max(first_, start);
     if (Result<void> begun = snapshots_.begin(storage_, directory_, take_); !begun) return begun;
-    return facts_.streams ? streams_.begin(storage_, directory_, from_) : Result<void>{};
+    return facts_.streams ? streams_.begin(storage_, directory_, from_, facts_.gaps) : Result<void>{};
   }
 
   Result<void> look_at(const ReadableSegment& segment, bool is_last) {

@@ -103,20 +103,29 @@ void SnapshotCheck::finish(Offset begin, Offset end, bool is_whole, const TakeFa
 
 // ---- stream runs ----
 
-void StreamRunCheck::Sum::add(std::uint64_t key_hash, Offset offset) {
-  // splitmix64, so that two records that changed their places don't cancel each other.
+namespace {
+
+/// splitmix64, so that two records that changed their places don't cancel each other.
+std::uint64_t record_hash(std::uint64_t key_hash, Offset offset) {
   std::uint64_t mixed = key_hash ^ (static_cast<std::uint64_t>(offset.value()) * 0x9e3779b97f4a7c15ULL);
   mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
   mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
-  hash += mixed ^ (mixed >> 31);
+  return mixed ^ (mixed >> 31);
+}
+
+}  // namespace
+
+void StreamRunCheck::Sum::add(std::uint64_t key_hash, Offset offset) {
+  hash += record_hash(key_hash, offset);
   ++records;
 }
 
-Result<void> StreamRunCheck::begin(Storage& storage, const std::string& directory, Offset from) {
+Result<void> StreamRunCheck::begin(Storage& storage, const std::string& directory, Offset from, bool gaps) {
   from_ = from;
+  gaps_ = gaps;
   const Result<std::vector<StreamRunName>> names = list_stream_runs(storage, directory);
   if (!names) return names.error();
-  for (const StreamRunName& name : *names) runs_.push_back({name, {}});
+  for (const StreamRunName& name : *names) runs_.push_back({name, {}, {}});
   return {};
 }
 
@@ -124,19 +133,20 @@ void StreamRunCheck::add(const RecordView& record) {
   if (!record.has_key || record.offset < from_) return;
   const std::uint64_t hash = key_hash(as_text(record.key));
   for (Run& run : runs_) {
-    if (run.name.begin <= record.offset && record.offset < run.name.end) run.sum.add(hash, record.offset);
+    if (run.name.begin > record.offset || record.offset >= run.name.end) continue;
+    run.sum.add(hash, record.offset);
+    if (gaps_) run.records.push_back(record_hash(hash, record.offset));
   }
 }
 
-Result<StreamRunCheck::Sum> StreamRunCheck::sum_of(Storage& storage, const std::string& path, Offset from) {
+Result<void> StreamRunCheck::for_each_record(Storage& storage, const std::string& path, Offset from, const TakeRecord& take) {
   const Result<std::shared_ptr<const StreamRunReader>> run = StreamRunReader::open(storage, path);
   if (!run) return run.error();
   StreamRunCursor cursor{*run};
-  Sum sum;
   for (;;) {
     const Result<bool> more = cursor.next();
     if (!more) return more.error();
-    if (!*more) break;
+    if (!*more) return {};
     const Result<bool> filtered = (*run)->may_hold(cursor.stream().hash);
     if (!filtered) return filtered.error();
     if (!*filtered) return (*run)->corrupt("the filter denies a stream that is there");
@@ -144,22 +154,35 @@ Result<StreamRunCheck::Sum> StreamRunCheck::sum_of(Storage& storage, const std::
       const Result<std::optional<Offset>> offset = cursor.next_record();
       if (!offset) return offset.error();
       if (!*offset) break;
-      if (**offset >= from) sum.add(cursor.stream().hash, **offset);
+      if (**offset >= from) take(cursor.stream().hash, **offset);
     }
   }
-  return sum;
+}
+
+/// Whether the file has what it is to have.
+Result<bool> StreamRunCheck::agrees(Storage& storage, const std::string& path, Offset from, const Run& run, bool gaps) {
+  std::vector<std::uint64_t> wanted = run.records;
+  std::ranges::sort(wanted);
+  Sum sum;
+  std::size_t met = 0;
+  const Result<void> read = for_each_record(storage, path, from, [&](std::uint64_t key_hash, Offset offset) {
+    sum.add(key_hash, offset);
+    if (gaps && std::ranges::binary_search(wanted, record_hash(key_hash, offset))) ++met;
+  });
+  if (!read) return read.error();
+  return gaps ? met == wanted.size() : sum == run.sum;
 }
 
 Result<void> StreamRunCheck::finish(Storage& storage, const std::string& directory, Offset end, bool is_whole,
                                     const TakeFault& take) const {
   for (const Run& run : runs_) {
     const std::string file = to_file_name(run.name);
-    const Result<Sum> sum = sum_of(storage, directory + "/" + file, from_);
-    if (!sum && sum.error() == Errc::not_found) continue;  // merged meanwhile
-    if (!sum && sum.error() == Errc::io) return sum.error();
-    if (!sum) {
-      take(Severity::warning, file, std::string(sum.error().text()));
-    } else if (is_whole && run.name.end <= end && *sum != run.sum) {
+    const Result<bool> agreed = agrees(storage, directory + "/" + file, from_, run, gaps_);
+    if (!agreed && agreed.error() == Errc::not_found) continue;  // merged meanwhile
+    if (!agreed && agreed.error() == Errc::io) return agreed.error();
+    if (!agreed) {
+      take(Severity::warning, file, std::string(agreed.error().text()));
+    } else if (is_whole && run.name.end <= end && !*agreed) {
       take(Severity::warning, file, "has not the records of its range");
     }
   }
