@@ -254,7 +254,8 @@ class PartitionVerifier {
       add(Severity::error, {}, "the last batch is not the one that the clean-stop marker names");
     }
     if (Result<void> done = epochs_.finish(storage_, directory_, facts_.proven, take_); !done) return done;
-    snapshots_.finish(first_, expected_, is_whole, take_);
+    // Compaction takes batches that a snapshot names, and leaves the snapshot alone.
+    snapshots_.finish(first_, expected_, is_whole && !facts_.gaps, take_);
     return streams_.finish(storage_, directory_, expected_, is_whole, take_);
   }
 

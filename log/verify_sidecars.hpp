@@ -38,7 +38,7 @@ class SnapshotCheck {
   /// Reads the snapshots. Errors: io.
   Result<void> begin(Storage& storage, const std::string& directory, const TakeFault& take);
   void add(const BatchHeader& batch);
-  /// `begin`, `end`: what was gone over; `is_whole`: nothing of it is damaged.
+  /// `begin`, `end`: what was gone over; `is_whole`: nothing of it is damaged, and no batch may be missing.
   void finish(Offset begin, Offset end, bool is_whole, const TakeFault& take) const;
 
  private:

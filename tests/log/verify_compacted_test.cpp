@@ -4,6 +4,7 @@
 
 #include "stream_run_files.hpp"
 #include "tests/log/compacted_partition.hpp"
+#include "tests/log/producer_batches.hpp"
 #include "verify.hpp"
 
 namespace lungo::test {
@@ -65,6 +66,21 @@ TEST(VerifyCompacted, AStreamRunHasToKnowOfThoseThatAreThere) {
   ASSERT_TRUE(file->truncate(0));
   ASSERT_TRUE(file->write_at(0, bytes));
   EXPECT_NE(fixture.findings(Offset{6}).find("has not the records of its range"), std::string::npos);
+}
+
+TEST(VerifyCompacted, ASnapshotMayNameBatchesThatAreGone) {
+  VerifiedCompacted fixture;
+  const auto log = fixture.opened();
+  for (int round = 0; round < 4; ++round) {
+    for (const std::int64_t producer : {1, 2}) ASSERT_TRUE(append(*log, produced_by(producer, round)));
+    ASSERT_TRUE(log->roll());
+  }
+  ASSERT_TRUE(log->sync());
+  EXPECT_GE(fixture.count_of(".snapshot"), 4u);
+  EXPECT_EQ(fixture.findings(Offset{8}), "");
+  ASSERT_TRUE(fixture.compact(*log));
+  EXPECT_LT(keyed_records(*log).size(), 8u);
+  EXPECT_EQ(fixture.findings(Offset{8}), "");
 }
 
 }  // namespace
