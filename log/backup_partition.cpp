@@ -1,6 +1,7 @@
 #include "backup_partition.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "damage.hpp"
 #include "epoch_history.hpp"
@@ -54,6 +55,7 @@ class PartitionCopier {
   Result<bool> try_to_copy() {
     result_ = {};
     bases_.clear();
+    waiting_.clear();
     if (Result<void> removed = storage_.remove_all(copy_.to); !removed) return removed.error();
     if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
     if (Result<void> marked = find_promised(); !marked) return marked.error();
@@ -117,6 +119,7 @@ class PartitionCopier {
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
     bases_.push_back(source.segment.base);
+    if (source.segment.waits) waiting_.insert(source.segment.base);
     return copy_.hard_links && !may_change ? storage_.link(source_path(source), target_path(name))
                                            : storage_.copy(source_path(source), target_path(name), size);
   }
@@ -156,15 +159,20 @@ class PartitionCopier {
     for (std::size_t i = 0; i < bases_.size(); ++i) {
       for (const std::string_view suffix : {kDigestSuffix, kTxnIndexSuffix}) {
         if (suffix == kDigestSuffix && i >= sealed) continue;
-        if (Result<void> copied = copy_file(segment_file_name(bases_[i], suffix)); !copied) return copied;
+        const std::string name = segment_file_name(bases_[i], suffix);
+        // Beside one that waits lies what belongs to the one that it replaces.
+        const std::string source = waiting_.contains(bases_[i]) ? name + std::string(kSwapSuffix) : name;
+        if (Result<void> copied = copy_file(source, name); !copied) return copied;
       }
     }
     return {};
   }
 
+  Result<void> copy_file(std::string_view name) { return copy_file(name, name); }
+
   /// If it is there.
-  Result<void> copy_file(std::string_view name) {
-    const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(name), target_path(name), kSidecarBytesMax);
+  Result<void> copy_file(std::string_view from, std::string_view name) {
+    const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(from), target_path(name), kSidecarBytesMax);
     return !copied && copied.error() == Errc::not_found ? Result<void>{} : copied;
   }
 
@@ -248,6 +256,7 @@ class PartitionCopier {
   Offset promised_;  // below it the copy has to have everything
   Offset start_;
   std::vector<Offset> bases_;  // that were copied
+  std::set<Offset> waiting_;   // of these, under kSwapSuffix
   CopiedPartition result_;
 };
 

@@ -206,6 +206,21 @@ TEST(Backup, AFirstSegmentThatIsMissingIsNoDeletion) {
   EXPECT_TRUE(directory.restore());
 }
 
+// A crash inside an exchange: the new segment waits, and the digest is still the old one's.
+TEST(Backup, AnOldDigestIsNotCopiedBesideANewSegment) {
+  const SilentLog quiet;
+  BackedUp directory;
+  const std::string path = directory.files_with("/data/latest-0", ".log").at(0);
+  const Bytes bytes = directory.bytes_of(path);
+  directory.write(path + ".swap", BytesView{bytes}.subspan(parse_batch_header(bytes).value().size_bytes()));
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_TRUE(report->damage.empty()) << report->damage.front();
+  const std::string copied = "/backup" + path.substr(5);
+  EXPECT_FALSE(*directory.machine->disk.exists(copied.substr(0, copied.size() - 4) + ".digest"));
+  EXPECT_LT(directory.bytes_of(copied).size(), bytes.size());
+}
+
 TEST(Backup, GoesNowhereWhereSomethingIs) {
   BackedUp directory;
   ASSERT_TRUE(directory.machine->disk.make_directories("/backup"));
