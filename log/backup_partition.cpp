@@ -201,6 +201,7 @@ class PartitionCopier {
     if (Result<void> written = write_epochs(); !written) return written;
     if (Result<void> written = write_damage(); !written) return written;
     if (Result<void> copied = copy_snapshots(); !copied) return copied;
+    if (Result<void> noted = note_synced(); !noted) return noted;
     return make_durable();
   }
 
@@ -219,7 +220,7 @@ class PartitionCopier {
   Result<void> write_damage() {
     const Result<DamageList> known = DamageList::read(storage_, copy_.from);
     if (!known) return known.error() == Errc::io ? Result<void>{known.error()} : Result<void>{};
-    const DamageList here = known->from(result_.start).below(result_.end);
+    const DamageList here = known->from(result_.start).below(std::max(promised_, result_.end));
     return here.empty() ? Result<void>{} : here.write(storage_, copy_.to);
   }
 
@@ -232,6 +233,13 @@ class PartitionCopier {
       if (Result<void> copied = copy_file(entry.name); !copied) return copied;
     }
     return {};
+  }
+
+  /// All of it is going to be, and what was promised stays so: damage is a hole to the first opening, also at the end.
+  Result<void> note_synced() {
+    if (bases_.empty()) return {};
+    const Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(storage_, copy_.to, std::max(promised_, result_.end));
+    return mark ? Result<void>{} : Result<void>{mark.error()};
   }
 
   /// And takes down what each file is.

@@ -194,6 +194,21 @@ TEST(Backup, DamageIsCopiedAndTold) {
   EXPECT_EQ(log->ends(kOrders)->committed, Offset{40});
 }
 
+TEST(Backup, ADamagedEndThatWasPromisedStaysAHole) {
+  const SilentLog quiet;
+  BackedUp directory;
+  const std::string path = directory.files_with("/data/orders-0", ".log").back();
+  directory.flip(path, directory.bytes_of(path).size() - 10);
+  const Result<BackupReport> report = directory.back_up();
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_FALSE(report->damage.empty());
+  ASSERT_TRUE(directory.restore());
+  const auto log = directory.opened_at("/restored");
+  const std::vector<DamagedRange> damage = log->damage(kOrders);
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_EQ(damage.front().from, Offset{39});
+}
+
 TEST(Backup, AFirstSegmentThatIsMissingIsNoDeletion) {
   const SilentLog quiet;
   BackedUp directory;
