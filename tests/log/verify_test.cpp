@@ -186,6 +186,20 @@ TEST(Verify, KnowsDamageThatIsKnown) {
   EXPECT_TRUE(mended.has(Severity::warning));
 }
 
+TEST(Verify, DamageBelowTheStartIsNobodysAnyMore) {
+  const SilentLog quiet;
+  StoredDirectory directory;
+  directory.flip(directory.files_with("/data/orders-0", ".log").at(0), 100);
+  ASSERT_TRUE(directory.machine->disk.remove("/data/lungo.clean-stop"));
+  ASSERT_TRUE(directory.machine->disk.remove("/data/recovery-point-offset-checkpoint"));
+  const std::shared_ptr<EventLog> log = directory.opened();
+  const TopicPartition orders{"orders", PartitionId{0}};
+  ASSERT_EQ(log->damage(orders).size(), 1u);
+  ASSERT_TRUE(log->delete_records(orders, Offset{25}));
+  directory.machine->executor.run_for(std::chrono::seconds{2});
+  EXPECT_EQ(verify(directory.machine->disk).text(), "");
+}
+
 TEST(Verify, ADirectoryWhoseTopicsAreLostIsLookedAtAllTheSame) {
   const SilentLog quiet;
   StoredDirectory directory;
