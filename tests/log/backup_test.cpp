@@ -172,10 +172,12 @@ TEST(Backup, FilesOfTheProgramComeAlongAndStoresDoNot) {
   BackedUp directory;
   directory.write("/data/tracker-secret", as_bytes("secret"));
   directory.write("/data/rows.db", as_bytes("rows"));
+  directory.write("/data/pictures", Bytes(17u << 20, std::byte{7}));
   ASSERT_TRUE(directory.back_up());
   ASSERT_TRUE(directory.restore());
   EXPECT_EQ(as_text(directory.bytes_of("/restored/tracker-secret")), "secret");
   EXPECT_FALSE(*directory.machine->disk.exists("/restored/rows.db"));
+  EXPECT_TRUE(*directory.machine->disk.exists("/restored/pictures")) << "none is too large";
 }
 
 TEST(Backup, DamageIsCopiedAndTold) {
