@@ -93,12 +93,15 @@ class PartitionCopier {
 
   /// The last one, too: it has been cut, and may have grown.
   Result<void> remove_changed(const std::vector<Source>& wanted) {
-    for (std::size_t i = copied_.size(); i-- > 0;) {
-      const bool is_last = i + 1 == copied_.size();
-      if (!is_last && std::ranges::find(wanted, copied_[i]) != wanted.end()) continue;
-      if (Result<void> removed = remove_segment(storage_, copy_.to, copied_[i].segment.base); !removed) return removed;
-      copied_.erase(copied_.begin() + static_cast<std::ptrdiff_t>(i));
+    std::vector<Source> kept;
+    for (const Source& source : copied_) {
+      if (source != copied_.back() && std::ranges::find(wanted, source) != wanted.end()) {
+        kept.push_back(source);
+      } else if (Result<void> removed = remove_segment(storage_, copy_.to, source.segment.base); !removed) {
+        return removed;
+      }
     }
+    copied_ = std::move(kept);
     return {};
   }
 
@@ -114,7 +117,7 @@ class PartitionCopier {
 
   /// Without a change; new segments may have come behind.
   [[nodiscard]] bool are_still_there(const std::vector<Source>& again) const {
-    if (copied_.empty()) return again.empty();
+    if (copied_.empty()) return true;
     const auto first = std::ranges::find(again, copied_.front().segment, &Source::segment);
     const auto left = static_cast<std::size_t>(again.end() - first);
     const auto is_same = [](const Source& a, const Source& b) { return a.segment == b.segment && a.identity == b.identity; };
