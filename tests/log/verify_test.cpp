@@ -86,7 +86,7 @@ TEST(Verify, WhatAPowerCutLeavesOfWhatWasOnlyWrittenHasNothingLost) {
       AppendRequest request =
           append_of({topic, PartitionId{0}}, "key" + std::to_string(i % 7), std::to_string(i) + std::string(900, 'w'));
       request.durability = Durability::written;
-      ASSERT_TRUE(append_wait(*log, request));
+      ASSERT_TRUE(append_wait(*log, std::move(request)));
     }
   }
   for (std::uint64_t seed = 1; seed < 80; ++seed) {
