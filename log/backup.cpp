@@ -1,6 +1,7 @@
 #include <lungo/log/backup.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "backup_manifest.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr std::string_view kMetaFile = "lungo.meta";
 constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
-constexpr std::uint64_t kOtherFileBytesMax = 16u << 20;
 
 /// Real ports, or the caller's storage.
 struct Machine {
@@ -263,9 +263,7 @@ class Backup {
     const std::string path = to_ + "/tail";
     const Result<std::unique_ptr<TailWriter>> tail = TailWriter::open(storage_, path, dir_->epoch(), places_);
     if (!tail) return tail.error();
-    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
-    if (!file) return file.error();
-    if (Result<void> synced = (*file)->sync(); !synced) return synced;
+    if (Result<void> synced = sync_file(path); !synced) return synced;
     return note_file("tail");
   }
 
@@ -282,12 +280,19 @@ class Backup {
     if (!entries) return entries.error();
     for (const DirEntry& entry : *entries) {
       if (!is_of_a_program(entry)) continue;
-      const Result<Bytes> bytes = read_file(storage_, directory_ + "/" + entry.name, kOtherFileBytesMax);
-      if (!bytes && (bytes.error() == Errc::not_found || bytes.error() == Errc::too_large)) continue;
-      if (!bytes) return bytes.error();
-      if (Result<void> written = write(entry.name, as_text(*bytes)); !written) return written;
+      const std::string path = to_ + "/" + entry.name;
+      const Result<void> copied = storage_.copy(directory_ + "/" + entry.name, path, std::numeric_limits<std::uint64_t>::max());
+      if (!copied && copied.error() == Errc::not_found) continue;  // removed meanwhile
+      if (!copied) return copied;
+      if (Result<void> synced = sync_file(path); !synced) return synced;
+      if (Result<void> noted = note_file(entry.name); !noted) return noted;
     }
     return {};
+  }
+
+  Result<void> sync_file(const std::string& path) {
+    const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
+    return file ? (*file)->sync() : Result<void>{file.error()};
   }
 
   Result<void> write(std::string_view name, std::string_view text) {

@@ -42,7 +42,8 @@ class PartitionCopier {
     ReadableSegment segment;
     std::uint64_t identity = 0;
     std::uint64_t size = 0;
-    friend bool operator==(const Source& a, const Source& b) { return a.segment == b.segment && a.identity == b.identity; }
+    bool may_change = false;  // in its place, here or in the copy, which goes on in its last segment
+    friend bool operator==(const Source&, const Source&) = default;
   };
 
   [[nodiscard]] std::string source_path(const Source& source) const {
@@ -51,33 +52,77 @@ class PartitionCopier {
   }
   [[nodiscard]] std::string target_path(std::string_view name) const { return copy_.to + "/" + std::string(name); }
 
-  /// False: it changed meanwhile.
+  /// False: it changed meanwhile. What was copied before and has not changed stays.
   Result<bool> try_to_copy() {
     result_ = {};
-    bases_.clear();
-    waiting_.clear();
-    if (Result<void> removed = storage_.remove_all(copy_.to); !removed) return removed.error();
     if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
     if (Result<void> marked = find_promised(); !marked) return marked.error();
-    const Result<std::vector<Source>> sources = look();
-    if (!sources) return sources.error();
+    const Result<std::vector<Source>> there = look();
+    if (!there) return there.error();
     start_ = copy_.start();
-    for (std::size_t i = 0; i < sources->size(); ++i) {
-      const bool is_sealed = i + 1 < sources->size();
-      if (is_sealed && (*sources)[i + 1].segment.base <= start_) continue;  // deleted
-      if (is_behind((*sources)[i].segment.base) && !bases_.empty()) break;
-      const bool is_last = !is_sealed || is_behind((*sources)[i + 1].segment.base);
-      const bool may_change = is_last || (*sources)[i + 1].segment.base >= mark_;
-      if (Result<void> copied = copy_segment((*sources)[i], may_change); !copied) return copied.error();
+    const std::vector<Source> wanted = wanted_of(*there);
+    if (Result<void> removed = remove_changed(wanted); !removed) return removed.error();
+    for (const Source& source : wanted) {
+      if (std::ranges::find(copied_, source) != copied_.end()) continue;
+      if (Result<void> copied = copy_segment(source); !copied) return copied.error();
+      copied_.push_back(source);
     }
-    if (!bases_.empty()) {
+    std::ranges::sort(copied_, {}, [](const Source& source) { return source.segment.base; });
+    if (!copied_.empty()) {
       if (Result<void> cut = cut_last(); !cut) return cut.error();
     }
     if (Result<void> copied = copy_rest(); !copied) return copied.error();
     const Result<std::vector<Source>> again = look();
     if (!again) return again.error();
-    // New segments may have come behind.
-    return again->size() >= sources->size() && std::equal(sources->begin(), sources->end(), again->begin());
+    if (Result<void> dropped = drop_deleted(); !dropped) return dropped.error();
+    return are_still_there(*again);
+  }
+
+  /// What of it is to be copied, and how.
+  std::vector<Source> wanted_of(const std::vector<Source>& there) const {
+    std::vector<Source> wanted;
+    for (std::size_t i = 0; i < there.size(); ++i) {
+      const bool is_sealed = i + 1 < there.size();
+      if (is_sealed && there[i + 1].segment.base <= start_) continue;  // deleted
+      if (is_behind(there[i].segment.base) && !wanted.empty()) break;
+      wanted.push_back(there[i]);
+      const bool is_last = !is_sealed || is_behind(there[i + 1].segment.base);
+      wanted.back().may_change = is_last || there[i + 1].segment.base >= mark_;
+    }
+    return wanted;
+  }
+
+  /// The last one, too: it has been cut, and may have grown.
+  Result<void> remove_changed(const std::vector<Source>& wanted) {
+    std::vector<Source> kept;
+    for (const Source& source : copied_) {
+      if (source != copied_.back() && std::ranges::find(wanted, source) != wanted.end()) {
+        kept.push_back(source);
+      } else if (Result<void> removed = remove_segment(storage_, copy_.to, source.segment.base); !removed) {
+        return removed;
+      }
+    }
+    copied_ = std::move(kept);
+    return {};
+  }
+
+  /// Segments that were deleted meanwhile go from the copy, too.
+  Result<void> drop_deleted() {
+    start_ = copy_.start();
+    while (copied_.size() > 1 && copied_[1].segment.base <= start_) {
+      if (Result<void> removed = remove_segment(storage_, copy_.to, copied_.front().segment.base); !removed) return removed;
+      copied_.erase(copied_.begin());
+    }
+    return {};
+  }
+
+  /// Without a change; new segments may have come behind.
+  [[nodiscard]] bool are_still_there(const std::vector<Source>& again) const {
+    if (copied_.empty()) return true;
+    const auto first = std::ranges::find(again, copied_.front().segment, &Source::segment);
+    const auto left = static_cast<std::size_t>(again.end() - first);
+    const auto is_same = [](const Source& a, const Source& b) { return a.segment == b.segment && a.identity == b.identity; };
+    return left >= copied_.size() && std::equal(copied_.begin(), copied_.end(), first, is_same);
   }
 
   Result<void> find_promised() {
@@ -111,29 +156,27 @@ class PartitionCopier {
     return (copy_.end && base > *copy_.end) || (copy_.reach && base > copy_.reach->base);
   }
 
-  /// `may_change`: in its place, here or in the copy, which goes on in its last segment. Where the mark has passed the next
-  /// one's base nothing is cut and nothing appended any more; above it a segment may be torn, and an opening cuts it and goes
-  /// on in it, as an appender does whose roll has failed.
-  Result<void> copy_segment(const Source& source, bool may_change) {
+  /// Where the mark has passed the next one's base nothing is cut and nothing appended any more; above it a segment may be
+  /// torn, and an opening cuts it and goes on in it, as an appender does whose roll has failed.
+  Result<void> copy_segment(const Source& source) {
     const std::string name = segment_file_name(source.segment.base, kLogSuffix);
+    if (Result<void> removed = remove_if_present(storage_, target_path(name)); !removed) return removed;
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
-    bases_.push_back(source.segment.base);
-    if (source.segment.waits) waiting_.insert(source.segment.base);
-    return copy_.hard_links && !may_change ? storage_.link(source_path(source), target_path(name))
-                                           : storage_.copy(source_path(source), target_path(name), size);
+    return copy_.hard_links && !source.may_change ? storage_.link(source_path(source), target_path(name))
+                                                  : storage_.copy(source_path(source), target_path(name), size);
   }
 
   /// Where the copy ends: behind the last whole batch, or at the end that is asked for. What was promised stays, damaged or
   /// not.
   Result<void> cut_last() {
-    const std::string path = target_path(segment_file_name(bases_.back(), kLogSuffix));
+    const std::string path = target_path(segment_file_name(copied_.back().segment.base, kLogSuffix));
     const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
     if (!file) return file.error();
     const Result<std::uint64_t> size = (*file)->size();
     if (!size) return size.error();
     std::uint64_t position = 0;
-    Offset end = bases_.back();
+    Offset end = copied_.back().segment.base;
     const WalkVisitor visitor{[&](const WalkedBatch& batch) {
                                 if (copy_.end && batch.header.base_offset >= *copy_.end) return false;
                                 if (!batch.crc_holds) return true;
@@ -155,13 +198,12 @@ class PartitionCopier {
 
   Result<void> copy_rest() {
     if (Result<void> copied = copy_file(kPartitionMetadataFile); !copied) return copied;
-    const std::size_t sealed = bases_.empty() ? 0 : bases_.size() - 1;
-    for (std::size_t i = 0; i < bases_.size(); ++i) {
+    for (const Source& segment : copied_) {
       for (const std::string_view suffix : {kDigestSuffix, kTxnIndexSuffix}) {
-        if (suffix == kDigestSuffix && i >= sealed) continue;
-        const std::string name = segment_file_name(bases_[i], suffix);
+        if (suffix == kDigestSuffix && segment == copied_.back()) continue;
+        const std::string name = segment_file_name(segment.segment.base, suffix);
         // Beside one that waits lies what belongs to the one that it replaces.
-        const std::string source = waiting_.contains(bases_[i]) ? name + std::string(kSwapSuffix) : name;
+        const std::string source = segment.segment.waits ? name + std::string(kSwapSuffix) : name;
         if (Result<void> copied = copy_file(source, name); !copied) return copied;
       }
     }
@@ -170,8 +212,9 @@ class PartitionCopier {
 
   Result<void> copy_file(std::string_view name) { return copy_file(name, name); }
 
-  /// If it is there.
+  /// If it is there; in the place of the one of the time before.
   Result<void> copy_file(std::string_view from, std::string_view name) {
+    if (Result<void> removed = remove_if_present(storage_, target_path(name)); !removed) return removed;
     const Result<void> copied = storage_.copy(copy_.from + "/" + std::string(from), target_path(name), kSidecarBytesMax);
     return !copied && copied.error() == Errc::not_found ? Result<void>{} : copied;
   }
@@ -192,7 +235,7 @@ class PartitionCopier {
           if (finding.severity == Severity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
-    const Offset first = bases_.empty() ? Offset{0} : bases_.front();
+    const Offset first = copied_.empty() ? Offset{0} : copied_.front().segment.base;
     result_.end = std::max(seen->end, first);
     // Where a broker has removed segments and not said so, the first one tells; otherwise one is missing.
     result_.start = std::min(copy_.is_foreign ? std::max(start_, first) : start_, result_.end);
@@ -201,6 +244,7 @@ class PartitionCopier {
     if (Result<void> written = write_epochs(); !written) return written;
     if (Result<void> written = write_damage(); !written) return written;
     if (Result<void> copied = copy_snapshots(); !copied) return copied;
+    if (Result<void> noted = note_synced(); !noted) return noted;
     return make_durable();
   }
 
@@ -219,7 +263,7 @@ class PartitionCopier {
   Result<void> write_damage() {
     const Result<DamageList> known = DamageList::read(storage_, copy_.from);
     if (!known) return known.error() == Errc::io ? Result<void>{known.error()} : Result<void>{};
-    const DamageList here = known->from(result_.start).below(result_.end);
+    const DamageList here = known->from(result_.start).below(std::max(promised_, result_.end));
     return here.empty() ? Result<void>{} : here.write(storage_, copy_.to);
   }
 
@@ -232,6 +276,13 @@ class PartitionCopier {
       if (Result<void> copied = copy_file(entry.name); !copied) return copied;
     }
     return {};
+  }
+
+  /// All of it is going to be, and what was promised stays so: damage is a hole to the first opening, also at the end.
+  Result<void> note_synced() {
+    if (copied_.empty()) return {};
+    const Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(storage_, copy_.to, std::max(promised_, result_.end));
+    return mark ? Result<void>{} : Result<void>{mark.error()};
   }
 
   /// And takes down what each file is.
@@ -255,8 +306,7 @@ class PartitionCopier {
   Offset mark_;      // what `synced-end` says
   Offset promised_;  // below it the copy has to have everything
   Offset start_;
-  std::vector<Offset> bases_;  // that were copied
-  std::set<Offset> waiting_;   // of these, under kSwapSuffix
+  std::vector<Source> copied_;  // ascending; of the last one maybe not all
   CopiedPartition result_;
 };
 

@@ -1,7 +1,8 @@
 // Copies one partition's files for a backup, beside a writer or not.
 //
-// What is copied is what lies there between two looks at its directory that agree: where a segment went or was exchanged
-// meanwhile it is begun again. The last segment is copied up to a batch border. Threads: one.
+// What is copied is what lies there between two looks at its directory that agree. Segments that were deleted meanwhile go from
+// the copy, too; where one was exchanged that one is copied again. The last segment is copied up to a batch border. Threads:
+// one.
 #pragma once
 
 #include <functional>

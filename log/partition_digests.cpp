@@ -28,7 +28,10 @@ Result<std::optional<std::uint64_t>> PartitionLog::keep_digests() {
       parts.digests.next(parts.ports.storage, parts.directory, *list, parts.synced_names(), kLooksPerStep);
   if (!pass || *pass == nullptr) {
     if (!parts.digests.all_seen()) parts.digests_due.store(true, std::memory_order_release);
-    return pass ? Result<std::optional<std::uint64_t>>{kNothing} : pass.error();
+    if (!pass) return pass.error();
+    // Nothing waits for a sync, so what ended the step is the number of its looks: to go on at once.
+    const bool has_looked_enough = !parts.digests.all_seen() && list->back()->base() <= parts.synced_names();
+    return has_looked_enough ? std::optional<std::uint64_t>{0} : kNothing;
   }
   parts.digests_due.store(true, std::memory_order_release);
   SegmentPass& under_way = **pass;

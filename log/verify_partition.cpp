@@ -230,7 +230,9 @@ class PartitionVerifier {
 
   /// What is known to be lost, and was not met.
   void compare_damage(const DamageList& known) {
+    const Offset start = facts_.start();
     for (const DamagedRange& range : known.ranges()) {
+      if (range.end <= start) continue;  // deleted: the next stop, or opening, forgets it
       const auto is_it = [&](const Finding& one) {
         return one.severity == Severity::error && one.file == range.file && one.position &&
                *one.position <= range.position + range.bytes && *one.position + one.bytes >= range.position;

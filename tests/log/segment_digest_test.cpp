@@ -120,6 +120,24 @@ TEST(SegmentDigests, OfAnOlderLogAreMadeAfterReadingItWhole) {
   EXPECT_EQ(bytes, sealed - log->segments().back().bytes);
 }
 
+TEST(SegmentDigests, ManyThatAreThereDoNotHoldUpTheLast) {
+  PartitionFixture fixture;
+  fixture.options.segment_bytes = 100;  // no two records fit one
+  std::optional<CleanEnd> clean;
+  {
+    const std::unique_ptr<PartitionLog> log = fixture.opened();
+    for (int i = 0; i < 60; ++i) ASSERT_TRUE(append(*log, {TestRecord{"k", std::string(100, 'v')}}));
+    ASSERT_TRUE(log->sync());
+    keep_digests(*log);
+    clean = log->close().value();
+  }
+  const std::unique_ptr<PartitionLog> log = fixture.opened(clean);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, {TestRecord{"k", std::string(100, 'v')}}));
+  ASSERT_TRUE(log->sync());
+  keep_digests(*log);
+  EXPECT_EQ(digests(fixture), static_cast<int>(log->segments().size()) - 1);
+}
+
 TEST(SegmentDigests, NoneIsMadeOfDamage) {
   const SilentLog quiet;
   PartitionFixture fixture;

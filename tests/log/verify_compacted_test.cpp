@@ -35,9 +35,11 @@ struct VerifiedCompacted : CompactedPartition {
       ASSERT_TRUE(append(*log, {KeyedRecord{key, std::string(200, '.')}}));
       ASSERT_TRUE(log->roll());
     }
-    ASSERT_TRUE(log->close());
+    clean = log->close().value();
   }
   std::string run_of_six() { return directory + "/" + to_file_name(StreamRunName{Offset{0}, Offset{6}}); }
+
+  std::optional<CleanEnd> clean;
 };
 
 TEST(VerifyCompacted, AStreamRunMayKnowOfRecordsThatAreGone) {
@@ -46,7 +48,7 @@ TEST(VerifyCompacted, AStreamRunMayKnowOfRecordsThatAreGone) {
   ASSERT_TRUE(*fixture.simulation->disk.exists(fixture.run_of_six()));
   EXPECT_EQ(fixture.findings(Offset{6}), "");
   {
-    const auto log = fixture.opened();
+    const auto log = fixture.opened(fixture.clean);
     ASSERT_TRUE(fixture.compact(*log));
     EXPECT_EQ(keyed_records(*log).size(), 5u);
     ASSERT_TRUE(log->close());

@@ -74,27 +74,6 @@ TEST(Verify, WhatAPowerCutLeavesHasNothingLost) {
   }
 }
 
-TEST(Verify, SeveralPartitionsAtATimeComeToTheSame) {
-  const SilentLog quiet;
-  StoredDirectory directory;
-  directory.flip(directory.files_with("/data/orders-0", ".log").at(1), 100);
-  directory.flip(directory.files_with("/data/events-0", ".log").at(0), 100);
-  VerifyOptions options;
-  options.executor = &directory.machine->executor;
-  options.width = 3;
-  std::uint64_t bytes = 0;
-  options.read_some = [&bytes](std::uint64_t more) { bytes += more; };
-  std::size_t findings = 0;
-  const Result<VerifyReport> report =
-      verify_directory(directory.machine->disk, "/data", options, [&findings](const Finding&) { ++findings; });
-  ASSERT_TRUE(report) << report.error();
-  const Verified alone = verify(directory.machine->disk);
-  EXPECT_EQ(findings, alone.findings.size());
-  EXPECT_EQ(report->errors, alone.report.errors);
-  EXPECT_EQ(report->records, alone.report.records);
-  EXPECT_EQ(bytes, alone.report.bytes);
-}
-
 // What was only written may be torn in full segments, too, and with the header whole: all of it lies above what was synced.
 TEST(Verify, WhatAPowerCutLeavesOfWhatWasOnlyWrittenHasNothingLost) {
   const SilentLog quiet;
@@ -107,7 +86,7 @@ TEST(Verify, WhatAPowerCutLeavesOfWhatWasOnlyWrittenHasNothingLost) {
       AppendRequest request =
           append_of({topic, PartitionId{0}}, "key" + std::to_string(i % 7), std::to_string(i) + std::string(900, 'w'));
       request.durability = Durability::written;
-      ASSERT_TRUE(append_wait(*log, request));
+      ASSERT_TRUE(append_wait(*log, std::move(request)));
     }
   }
   for (std::uint64_t seed = 1; seed < 80; ++seed) {
@@ -205,6 +184,20 @@ TEST(Verify, KnowsDamageThatIsKnown) {
   const Verified mended = verify(directory.machine->disk);
   EXPECT_FALSE(mended.has(Severity::error)) << mended.text();
   EXPECT_TRUE(mended.has(Severity::warning));
+}
+
+TEST(Verify, DamageBelowTheStartIsNobodysAnyMore) {
+  const SilentLog quiet;
+  StoredDirectory directory;
+  directory.flip(directory.files_with("/data/orders-0", ".log").at(0), 100);
+  ASSERT_TRUE(directory.machine->disk.remove("/data/lungo.clean-stop"));
+  ASSERT_TRUE(directory.machine->disk.remove("/data/recovery-point-offset-checkpoint"));
+  const std::shared_ptr<EventLog> log = directory.opened();
+  const TopicPartition orders{"orders", PartitionId{0}};
+  ASSERT_EQ(log->damage(orders).size(), 1u);
+  ASSERT_TRUE(log->delete_records(orders, Offset{25}));
+  directory.machine->executor.run_for(std::chrono::seconds{2});
+  EXPECT_EQ(verify(directory.machine->disk).text(), "");
 }
 
 TEST(Verify, ADirectoryWhoseTopicsAreLostIsLookedAtAllTheSame) {
