@@ -74,6 +74,27 @@ TEST(Verify, WhatAPowerCutLeavesHasNothingLost) {
   }
 }
 
+TEST(Verify, SeveralPartitionsAtATimeComeToTheSame) {
+  const SilentLog quiet;
+  StoredDirectory directory;
+  directory.flip(directory.files_with("/data/orders-0", ".log").at(1), 100);
+  directory.flip(directory.files_with("/data/events-0", ".log").at(0), 100);
+  VerifyOptions options;
+  options.executor = &directory.machine->executor;
+  options.width = 3;
+  std::uint64_t bytes = 0;
+  options.read_some = [&bytes](std::uint64_t more) { bytes += more; };
+  std::size_t findings = 0;
+  const Result<VerifyReport> report =
+      verify_directory(directory.machine->disk, "/data", options, [&findings](const Finding&) { ++findings; });
+  ASSERT_TRUE(report) << report.error();
+  const Verified alone = verify(directory.machine->disk);
+  EXPECT_EQ(findings, alone.findings.size());
+  EXPECT_EQ(report->errors, alone.report.errors);
+  EXPECT_EQ(report->records, alone.report.records);
+  EXPECT_EQ(bytes, alone.report.bytes);
+}
+
 // What was only written may be torn in full segments, too, and with the header whole: all of it lies above what was synced.
 TEST(Verify, WhatAPowerCutLeavesOfWhatWasOnlyWrittenHasNothingLost) {
   const SilentLog quiet;
