@@ -3,9 +3,9 @@
 //
 // For reading only, beside a live writer too: what a writer is just about to do is no finding, and where it has exchanged or
 // removed files meanwhile they are looked at again. Nothing found is repaired here; the next opening for writing makes anew
-// what can be (docs/internals/recovery.md). Memory, for each partition that is looked at: the largest batch, a few words for each
-// batch of one segment, and eight bytes a record of a topic with streams that is compacted. Threads: the caller's, and those of
-// VerifyOptions::executor.
+// what can be (docs/internals/recovery.md). Memory, for each partition that is looked at: the largest batch, a few words for
+// each batch of one segment, and eight bytes a record of a topic with streams that is compacted. Threads: the caller's, and
+// those of VerifyOptions::executor.
 #pragma once
 
 #include <functional>
