@@ -147,6 +147,8 @@ class Swaps {
       if (base && is_plain && !entry.is_directory && *base >= range.begin && *base < range.end) old.push_back(entry.name);
     }
     logger()->info("{}: {} files take the place of {}, which a crash interrupted", directory_, swaps_.size(), old.size());
+    // Who was killed may not have come to it: the names of what replaces are durable before anything goes.
+    if (Result<void> durable = storage_.sync_directory(directory_); !durable) return durable;
     // Durable before anything has their place, or a power cut could bring some back beside it.
     if (Result<void> removed = remove_durably(old); !removed) return removed;
     // The logs first: from then on nothing is removed any more.
