@@ -72,7 +72,7 @@ PartitionAtRest LocalEventLog::rest_of(const TopicPartition& name, bool is_new) 
   if (is_new) return {.start = Offset{0}, .synced = Offset{0}, .clean = CleanEnd{Offset{0}, 0}, .failure = {}};
   PartitionAtRest rest{.start = dir_->log_start(name), .synced = dir_->recovery_point(name), .clean = {}, .failure = {}};
   rest.clean = dir_->clean_end(name);
-  if (rest.clean) rest.synced = std::max(rest.synced, rest.clean->end);
+  if (rest.clean) rest.synced = rest.clean->end;  // it has a checksum, the recovery points have none
   return rest;
 }
 

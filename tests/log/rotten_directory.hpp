@@ -131,7 +131,12 @@ class RotCheck {
   void append() {
     const Promised& promised = subject_.promised;
     if (subject_.last_batch) {
-      const Result<Appended> again = log_.appender(subject_.partition).value()->append_batch(encode(*subject_.last_batch));
+      const Result<std::shared_ptr<Appender>> appender = log_.appender(subject_.partition);
+      if (!appender) {
+        ASSERT_TRUE(tells_of_damage(appender.error())) << appender.error();
+        return;
+      }
+      const Result<Appended> again = (*appender)->append_batch(encode(*subject_.last_batch));
       if (again) {
         ASSERT_TRUE(again->repeated) << "a producer's batch was written twice";
         ASSERT_EQ(again->end, promised.end);
