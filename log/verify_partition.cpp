@@ -34,6 +34,7 @@ class PartitionVerifier {
     if (Result<void> begun = begin(*segments); !begun) return begun;
     for (std::size_t i = 0; i < segments->size(); ++i) {
       const bool is_last = i + 1 == segments->size();
+      end_max_ = !is_last ? (*segments)[i + 1].base : facts_.clean ? facts_.clean->end : kNoEndMax;
       if (Result<void> looked = look_at((*segments)[i], is_last); !looked) return looked;
     }
     is_torn_ = false;  // what is said from here on is of all of it
@@ -117,6 +118,11 @@ class PartitionVerifier {
     if (options_.read_some) options_.read_some(header.size_bytes());
     if (!batch.crc_holds) {
       return add_lost(batch.position, header.size_bytes(), "the batch fails its checksum");
+    }
+    if (header.end_offset() > end_max_) {  // where offsets may be missing, a base offset that has rotted seems to follow
+      return add_lost(batch.position, header.size_bytes(),
+                      "the batch is said to end at offset " + std::to_string(header.end_offset().value()) +
+                          ", above what follows at " + std::to_string(end_max_.value()));
     }
     close_lost(header.base_offset);
     const bool continues_it = header.base_offset == expected_ || (facts_.gaps && header.base_offset > expected_);
@@ -319,6 +325,7 @@ class PartitionVerifier {
   std::size_t damage_ = 0;           // places
   Offset promised_;                  // proven, or known to be lost
   bool is_torn_ = false;             // the last of them, and what follows, lie above what was synced
+  Offset end_max_ = kNoEndMax;       // of the segment's records
   std::optional<std::size_t> lost_;  // the first of the findings whose end is not known yet
   std::optional<IndexCheck> indexes_;
   std::optional<HeaderDigest> digest_;
