@@ -54,10 +54,9 @@ Result<bool> PartitionLog::remove_trimmed() {
   Parts& parts = *parts_;
   const std::lock_guard lock(parts.removing);
   if (const std::optional<Error> failure = parts.failure.get()) return *failure;
-  for (const std::string& path : std::exchange(parts.set_aside, {})) {
-    if (Result<void> removed = parts.ports.storage.remove(path); !removed && removed.error() != Errc::not_found) {
-      return removed.error();
-    }
+  for (; !parts.set_aside.empty(); parts.set_aside.pop_back()) {
+    const Result<void> removed = parts.ports.storage.remove(parts.set_aside.back());
+    if (!removed && removed.error() != Errc::not_found) return removed.error();
   }
   std::vector<Offset> bases;
   {
@@ -69,8 +68,10 @@ Result<bool> PartitionLog::remove_trimmed() {
   if (bases.empty()) return false;
   // First the name of the segment that follows: a power cut must not keep the removals and lose that, and with it the end.
   if (const Result<Offset> synced = sync(); !synced) return synced.error();
-  for (const Offset base : bases) {
-    if (Result<void> aside = set_segment_aside(parts.ports.storage, parts.directory, base, parts.set_aside); !aside) {
+  for (auto base = bases.begin(); base != bases.end(); ++base) {
+    if (Result<void> aside = set_segment_aside(parts.ports.storage, parts.directory, *base, parts.set_aside); !aside) {
+      const std::lock_guard trimmed(parts.trimmed_mutex);  // a later step tries again
+      parts.trimmed.insert(parts.trimmed.begin(), base, bases.end());
       return aside.error();
     }
   }

@@ -68,6 +68,8 @@ Result<void> set_segment_aside(Storage& storage, const std::string& directory, O
     const std::string aside = path + std::string(kDeletedSuffix);
     Result<void> renamed = storage.rename(path, aside);
     if (renamed) paths.push_back(aside);
+    // A longer name may take room in the directory, and this is what is to make some.
+    if (!renamed && renamed.error() == Errc::no_space) renamed = storage.remove(path);
     return !renamed && renamed.error() == Errc::not_found ? Result<void>{} : renamed;
   };
   if (Result<void> done = set_aside(kLogSuffix); !done) return done;

@@ -25,7 +25,8 @@ Result<void> remove_if_present(Storage& storage, const std::string& path);
 /// Removes a segment's files, the log file first: sidecars that stay behind are cleaned up later. Errors: io.
 Result<void> remove_segment(Storage& storage, const std::string& directory, Offset base);
 
-/// Gives a segment's files the names under which they wait to be removed, the log file first, and appends those to `paths`.
+/// Gives a segment's files the names under which they wait to be removed, the log file first, and appends those to `paths`;
+/// where there is no room for a name the file goes at once.
 /// What is known of producers as of its base may stay: where another segment has that. Errors: io.
 Result<void> set_segment_aside(Storage& storage, const std::string& directory, Offset base, std::vector<std::string>& paths,
                                bool with_snapshot = true);

@@ -8,6 +8,7 @@
 #include "segment_directory.hpp"
 #include "tests/log/partition_fixture.hpp"
 #include "tests/log/recovered_partition.hpp"
+#include "tests/support/quiet_log.hpp"
 
 namespace lungo::test {
 namespace {
@@ -90,6 +91,26 @@ TEST(PartitionStart, SegmentsBelowItLeaveAtOnceAndTheirFilesStepByStep) {
   EXPECT_EQ(count_of(fixture, ".deleted"), 0u);
   EXPECT_EQ(count_of(fixture, ".index"), 2u);
   EXPECT_EQ(contents(*log).size(), 3u);
+}
+
+// Deleting is what is to make room: names that a full directory has no room for must not stop it, nor one failure for good.
+TEST(PartitionStart, FilesGoWhereThereIsNoRoomForOtherNames) {
+  const SilentLog silent;
+  int gone = 0;
+  for (std::uint64_t failing = 1; failing <= 12; ++failing) {
+    SCOPED_TRACE(failing);
+    PartitionFixture fixture;
+    const auto log = with_segments(fixture, 4);
+    ASSERT_TRUE(log->set_start(Offset{5}));
+    fixture.simulation->disk.fail_step(fixture.simulation->disk.steps() + failing, Errc::no_space);
+    Result<bool> more = log->remove_trimmed();
+    for (int step = 0; step < 5 && (!more || *more); ++step) more = log->remove_trimmed();
+    if (!more && more.error() == Errc::partition_failed) continue;  // a sync has failed
+    EXPECT_EQ(count_of(fixture, ".log"), 2u);
+    EXPECT_EQ(count_of(fixture, ".log.deleted"), 0u);
+    ++gone;
+  }
+  EXPECT_GT(gone, 6);
 }
 
 TEST(PartitionStart, NeverMovesBackAndNeverAboveWhatIsSynced) {
