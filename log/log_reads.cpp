@@ -27,46 +27,35 @@ Error outside(const TopicPartition& partition, Offset offset, Offset start, Offs
 
 }  // namespace
 
-Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
+/// For who reads from `offset` on, or back from it.
+Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition, Offset offset) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  OpenPartition& open = **found;
-  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
-  if (!touched) return touched.error();
-  PartitionLog* const log = touched->get();
-  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
-  const Offset committed = open.committed();
-  if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
-  if (from == committed) {
-    return Fetched{nullptr, {}, from, Position{open.topic(), partition.partition, from, kNoEpoch}, committed};
+  Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  if (!log) return log.error();
+  if (const std::optional<Error>& cause = (*log)->unreadable_since_opening()) return *cause;
+  const Offset committed = (*found)->committed();
+  if (offset < (*log)->start() || offset > committed) return outside(partition, offset, (*log)->start(), committed);
+  return Readable{std::move(*log), (*found)->topic(), committed};
+}
+
+Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
+  const Result<Readable> at = readable_at(partition, from);
+  if (!at) return at.error();
+  if (from == at->committed) {
+    return Fetched{nullptr, {}, from, Position{at->topic, partition.partition, from, kNoEpoch}, at->committed};
   }
-  return log->read(from, committed, bytes_max, open.topic(), partition.partition);
+  return at->log->read(from, at->committed, bytes_max, at->topic, partition.partition);
 }
 
 Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
-  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
-  OpenPartition& open = **found;
-  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
-  if (!touched) return touched.error();
-  PartitionLog* const log = touched->get();
-  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
-  const Offset committed = open.committed();
-  if (from < log->start() || from > committed) return outside(partition, from, log->start(), committed);
-  return log->read_range(from, committed, bytes_max, open.topic(), partition.partition);
+  const Result<Readable> at = readable_at(partition, from);
+  return at ? at->log->read_range(from, at->committed, bytes_max, at->topic, partition.partition) : at.error();
 }
 
 Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
-  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
-  OpenPartition& open = **found;
-  const Result<std::shared_ptr<PartitionLog>> touched = open.touch();
-  if (!touched) return touched.error();
-  PartitionLog* const log = touched->get();
-  if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;
-  const Offset committed = open.committed();
-  if (end < log->start() || end > committed) return outside(partition, end, log->start(), committed);
-  return log->read_back(end, committed, bytes_max, open.topic(), partition.partition);
+  const Result<Readable> at = readable_at(partition, end);
+  return at ? at->log->read_back(end, at->committed, bytes_max, at->topic, partition.partition) : at.error();
 }
 
 Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,

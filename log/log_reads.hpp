@@ -31,6 +31,13 @@ class LogReads : public EventLog {
   OpenTopics open_topics_;
 
  private:
+  struct Readable {
+    std::shared_ptr<PartitionLog> log;
+    TopicId topic;
+    Offset committed;
+  };
+  Result<Readable> readable_at(const TopicPartition& partition, Offset offset);
+
   const std::string directory_;
   const Ports ports_;
 };
