@@ -4,8 +4,8 @@
 
 #include <lungo/log/text.hpp>
 
-#include "base/property_file.hpp"
 #include "partition_directories.hpp"
+#include "partition_lines.hpp"
 
 namespace lungo {
 
@@ -38,16 +38,7 @@ std::string format_cleaned_ends(const CleanedEnds& ends) {
 }
 
 Result<CleanedEnds> parse_cleaned_ends(const std::string& path, BytesView bytes) {
-  const Result<Properties> properties = parse_property_file(kKind, kMajor, path, bytes);
-  if (!properties) return properties.error();
-  CleanedEnds ends;
-  for (const Property& property : *properties) {
-    if (property.key != "partition") continue;
-    std::optional<CleanedEnds::value_type> end = parse_end(property.value);
-    if (!end) return Error{Errc::corrupt, path + ": partition=" + property.value + " can't be"};
-    if (!ends.insert(std::move(*end)).second) return Error{Errc::corrupt, path + " names a partition twice: " + property.value};
-  }
-  return ends;
+  return parse_partition_lines<CleanedEnds>(kKind, kMajor, path, bytes, parse_end);
 }
 
 }  // namespace lungo

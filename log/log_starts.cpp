@@ -3,8 +3,8 @@
 #include <optional>
 
 #include <lungo/log/text.hpp>
-#include "base/property_file.hpp"
 #include "partition_directories.hpp"
+#include "partition_lines.hpp"
 
 namespace lungo {
 
@@ -34,17 +34,7 @@ std::string format_log_starts(const OffsetsByPartition& starts) {
 }
 
 Result<OffsetsByPartition> parse_log_starts(const std::string& path, BytesView bytes) {
-  const Result<Properties> properties = parse_property_file(kKind, kMajor, path, bytes);
-  if (!properties) return properties.error();
-  OffsetsByPartition starts;
-  for (const Property& property : *properties) {
-    if (property.key != "partition") continue;
-    std::optional<OffsetsByPartition::value_type> start = parse_start(property.value);
-    if (!start) return Error{Errc::corrupt, path + ": partition=" + property.value + " can't be"};
-    if (!starts.insert(std::move(*start)).second)
-      return Error{Errc::corrupt, path + " names a partition twice: " + property.value};
-  }
-  return starts;
+  return parse_partition_lines<OffsetsByPartition>(kKind, kMajor, path, bytes, parse_start);
 }
 
 Result<OffsetsByPartition> read_log_starts(Storage& storage, const std::string& directory) {
