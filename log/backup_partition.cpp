@@ -232,7 +232,7 @@ class PartitionCopier {
     options.read_some = copy_.read_some;
     const Result<VerifiedPartition> seen =
         verify_partition(storage_, copy_.to, facts, options, report, [this](const Finding& finding) {
-          if (finding.severity == Severity::error) result_.damage.push_back(finding);
+          if (finding.severity == FaultSeverity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
     const Offset first = copied_.empty() ? Offset{0} : copied_.front().segment.base;

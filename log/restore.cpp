@@ -154,7 +154,7 @@ class Restore {
     VerifyReport report;
     const Result<VerifiedPartition> seen =
         verify_partition(storage_, to_ + "/" + known.name, facts, options, report, [&lost](const Finding& finding) {
-          if (finding.severity == Severity::error) lost.push_back(finding);
+          if (finding.severity == FaultSeverity::error) lost.push_back(finding);
         });
     if (!seen) return seen.error();
     const auto is_of_it = [&](const BackedUpDamage& damage) { return damage.partition == known.name; };

@@ -53,7 +53,7 @@ class DirectoryVerifier {
     } else if (dir.error() != Errc::corrupt) {
       return dir.error();
     } else {
-      add(Severity::error, {}, std::string(dir.error().text()));
+      add(FaultSeverity::error, {}, std::string(dir.error().text()));
       Result<std::vector<TopicEntry>> guessed = topics_of_directories();
       if (!guessed) return guessed;
       topics = std::move(*guessed);
@@ -102,16 +102,16 @@ class DirectoryVerifier {
       const Result<OffsetsByPartition> offsets = read_checkpoint(storage_, directory_ + "/" + std::string(name));
       if (offsets) continue;
       if (offsets.error() == Errc::io) return offsets.error();
-      add(Severity::warning, std::string(name), std::string(offsets.error().text()));
+      add(FaultSeverity::warning, std::string(name), std::string(offsets.error().text()));
     }
     // Kafka's file counts instead, and has no checksum.
-    if (Result<void> looked = look_at_file(kLogStartsFile, parse_log_starts, Severity::error); !looked) return looked;
+    if (Result<void> looked = look_at_file(kLogStartsFile, parse_log_starts, FaultSeverity::error); !looked) return looked;
     // Compaction begins at the oldest records again.
-    return look_at_file(kCleanedEndsFile, parse_cleaned_ends, Severity::warning);
+    return look_at_file(kCleanedEndsFile, parse_cleaned_ends, FaultSeverity::warning);
   }
 
   template <class Parse>
-  Result<void> look_at_file(std::string_view name, Parse parse, Severity severity) {
+  Result<void> look_at_file(std::string_view name, Parse parse, FaultSeverity severity) {
     const std::string path = directory_ + "/" + std::string(name);
     const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
     if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
@@ -177,12 +177,12 @@ class DirectoryVerifier {
     return seen.error() == Errc::not_found && is_there && !*is_there ? Result<void>{} : seen.error();
   }
 
-  void add(Severity severity, const std::string& file, const std::string& what) {
+  void add(FaultSeverity severity, const std::string& file, const std::string& what) {
     Finding finding;
     finding.severity = severity;
     finding.file = file;
     finding.what = what;
-    (severity == Severity::error ? report_.errors : report_.warnings) += 1;
+    (severity == FaultSeverity::error ? report_.errors : report_.warnings) += 1;
     take_(finding);
   }
 
@@ -196,13 +196,13 @@ class DirectoryVerifier {
 
 }  // namespace
 
-std::string_view to_string(Severity severity) {
+std::string_view to_string(FaultSeverity severity) {
   switch (severity) {
-    case Severity::note:
+    case FaultSeverity::note:
       return "note";
-    case Severity::warning:
+    case FaultSeverity::warning:
       return "warning";
-    case Severity::error:
+    case FaultSeverity::error:
       return "error";
   }
   return "error";

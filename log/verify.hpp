@@ -18,16 +18,16 @@
 
 namespace lungo {
 
-enum class Severity {
+enum class FaultSeverity {
   note,  // nothing is wrong: a torn tail that the next opening cuts, what was written behind it and beside it included; a file
          // that is not there yet
   warning,  // something is wrong that is made anew from the records: an index, a snapshot
   error,    // records are lost or in doubt, or what says where they are
 };
-std::string_view to_string(Severity severity);
+std::string_view to_string(FaultSeverity severity);
 
 struct Finding {
-  Severity severity = Severity::error;
+  FaultSeverity severity = FaultSeverity::error;
   std::string partition;  // its directory's name; empty: of the data directory
   std::string file;       // in there; may be empty
   std::optional<std::uint64_t> position;

@@ -27,9 +27,9 @@ class PartitionVerifier {
     if (!known && known.error() == Errc::io) return known.error();
     promised_ = facts_.proven;
     if (known && !known->empty()) promised_ = std::max(promised_, known->ranges().back().end);  // noted behind a sync
-    if (!known) add(Severity::warning, DamageList::kFileName, std::string(known.error().text()));
+    if (!known) add(FaultSeverity::warning, DamageList::kFileName, std::string(known.error().text()));
     const Result<std::vector<ReadableSegment>> segments = readable_segments(storage_, directory_);
-    if (!segments && segments.error() == Errc::corrupt) add(Severity::error, {}, std::string(segments.error().text()));
+    if (!segments && segments.error() == Errc::corrupt) add(FaultSeverity::error, {}, std::string(segments.error().text()));
     if (!segments) return segments.error() == Errc::corrupt ? Result<void>{} : segments.error();
     if (Result<void> begun = begin(*segments); !begun) return begun;
     for (std::size_t i = 0; i < segments->size(); ++i) {
@@ -79,14 +79,14 @@ class PartitionVerifier {
     if (*digest) {
       report_.digests += 1;
       const std::string differs = is_whole ? difference(**digest, digest_->finish()) : std::string{};
-      if (!differs.empty()) add(Severity::error, file_, "is not as its digest says: " + differs);
+      if (!differs.empty()) add(FaultSeverity::error, file_, "is not as its digest says: " + differs);
     }
     // Of the last segment that nobody writes to: every entry, too, though not all have to be there.
     const bool is_closed = is_last && facts_.clean && expected_ == facts_.clean->end;
     for (const IndexCheck::Fault& fault :
          indexes_->finish(is_whole && (!is_last || is_closed), !is_last && !facts_.is_foreign)) {
-      add(is_unproven(expected_) ? Severity::note : Severity::warning, segment_file_name(segment.base, fault.suffix) + suffix,
-          fault.what);
+      add(is_unproven(expected_) ? FaultSeverity::note : FaultSeverity::warning,
+          segment_file_name(segment.base, fault.suffix) + suffix, fault.what);
     }
     return check_is_there_still(*identity);
   }
@@ -162,7 +162,7 @@ class PartitionVerifier {
   void take_damage(const WalkedDamage& damage, bool is_last) {
     if (options_.read_some) options_.read_some(damage.bytes);
     if (is_last && damage.at_the_end && expected_ >= facts_.proven) {
-      Finding note = finding(Severity::note, file_, damage.what + ": a torn tail, or an append that is under way");
+      Finding note = finding(FaultSeverity::note, file_, damage.what + ": a torn tail, or an append that is under way");
       note.position = damage.position;
       note.bytes = damage.bytes;
       add(std::move(note));
@@ -181,7 +181,7 @@ class PartitionVerifier {
   void add_lost(std::uint64_t position, std::uint64_t bytes, const std::string& what) {
     note_damage();
     lost_ = lost_.value_or(findings_.size());
-    Finding lost = finding(Severity::error, file_, what);
+    Finding lost = finding(FaultSeverity::error, file_, what);
     lost.position = position;
     lost.bytes = bytes;
     lost.from = expected_;
@@ -199,8 +199,8 @@ class PartitionVerifier {
 
   void missing(Offset found, std::uint64_t position) {
     note_damage();
-    if (found < expected_) return add(Severity::error, file_, "begins below the end of the one before");
-    Finding gap = finding(Severity::error, file_, "records are missing in front of this");
+    if (found < expected_) return add(FaultSeverity::error, file_, "begins below the end of the one before");
+    Finding gap = finding(FaultSeverity::error, file_, "records are missing in front of this");
     gap.position = position;
     gap.from = expected_;
     gap.end = found;
@@ -221,7 +221,7 @@ class PartitionVerifier {
     if (!suffix.empty()) return std::optional<SegmentDigest>{};
     Result<std::optional<SegmentDigest>> digest = read_digest(storage_, directory_, base);
     if (digest || digest.error() == Errc::io) return digest;
-    add(Severity::warning, segment_file_name(base, kDigestSuffix), std::string(digest.error().text()));
+    add(FaultSeverity::warning, segment_file_name(base, kDigestSuffix), std::string(digest.error().text()));
     return std::optional<SegmentDigest>{};
   }
 
@@ -240,13 +240,13 @@ class PartitionVerifier {
     for (const DamagedRange& range : known.ranges()) {
       if (range.end <= start) continue;  // deleted: the next stop, or opening, forgets it
       const auto is_it = [&](const Finding& one) {
-        return one.severity == Severity::error && one.file == range.file && one.position &&
+        return one.severity == FaultSeverity::error && one.file == range.file && one.position &&
                *one.position <= range.position + range.bytes && *one.position + one.bytes >= range.position;
       };
       if (std::ranges::any_of(findings_, is_it)) continue;
       const bool lies_here = range.from < expected_ && range.bytes > 0;
       Finding one =
-          finding(lies_here ? Severity::warning : Severity::error, lies_here ? DamageList::kFileName : range.file,
+          finding(lies_here ? FaultSeverity::warning : FaultSeverity::error, lies_here ? DamageList::kFileName : range.file,
                   lies_here ? "names these records as lost, but they are whole" : "these records are known to be lost");
       one.from = range.from;
       one.end = range.end;
@@ -259,7 +259,7 @@ class PartitionVerifier {
     if (expected_ < facts_.proven && is_whole) add_range({}, expected_, facts_.proven, "were synced, and are not there");
     if (facts_.clean && is_whole && expected_ == facts_.clean->end && last_crc_ != facts_.clean->last_batch_crc &&
         report_.batches > 0) {
-      add(Severity::error, {}, "the last batch is not the one that the clean-stop marker names");
+      add(FaultSeverity::error, {}, "the last batch is not the one that the clean-stop marker names");
     }
     if (Result<void> done = epochs_.finish(storage_, directory_, facts_.proven, take_); !done) return done;
     // Compaction takes batches that a snapshot names, and leaves the snapshot alone.
@@ -270,12 +270,12 @@ class PartitionVerifier {
   /// Whether a power cut may have torn the files beside the segments that end, or begin, at `border`; the next opening makes
   /// them anew.
   [[nodiscard]] bool is_unproven(Offset border) const { return facts_.has_mark && !facts_.clean && border >= facts_.proven; }
-  [[nodiscard]] Severity severity_of(Severity severity, const std::string& file) const {
+  [[nodiscard]] FaultSeverity severity_of(FaultSeverity severity, const std::string& file) const {
     const std::optional<Offset> base = segment_base(file, kSnapshotSuffix);
-    return base && severity == Severity::warning && is_unproven(*base) ? Severity::note : severity;
+    return base && severity == FaultSeverity::warning && is_unproven(*base) ? FaultSeverity::note : severity;
   }
 
-  [[nodiscard]] Finding finding(Severity severity, const std::string& file, const std::string& what) const {
+  [[nodiscard]] Finding finding(FaultSeverity severity, const std::string& file, const std::string& what) const {
     Finding one;
     one.severity = severity;
     one.partition = facts_.name;
@@ -284,21 +284,21 @@ class PartitionVerifier {
     return one;
   }
   void add(Finding one) {
-    if (is_torn_ && one.severity == Severity::error) {
-      one.severity = Severity::note;
+    if (is_torn_ && one.severity == FaultSeverity::error) {
+      one.severity = FaultSeverity::note;
       one.what += ": above what was synced, and is cut";
     }
     findings_.push_back(std::move(one));
   }
-  void add(Severity severity, const std::string& file, const std::string& what) { add(finding(severity, file, what)); }
+  void add(FaultSeverity severity, const std::string& file, const std::string& what) { add(finding(severity, file, what)); }
   void add_range(const std::string& file, Offset from, Offset end, const std::string& what) {
-    Finding one = finding(Severity::error, file, what);
+    Finding one = finding(FaultSeverity::error, file, what);
     one.from = from;
     one.end = end;
     add(std::move(one));
   }
   void add_bytes(std::uint64_t position, std::uint64_t bytes, Offset from, Offset end, const std::string& what) {
-    Finding one = finding(Severity::error, file_, what);
+    Finding one = finding(FaultSeverity::error, file_, what);
     one.position = position;
     one.bytes = bytes;
     one.from = from;
@@ -310,7 +310,7 @@ class PartitionVerifier {
   const std::string& directory_;
   const PartitionFacts& facts_;
   const VerifyOptions& options_;
-  const TakeFault take_ = [this](Severity severity, const std::string& file, const std::string& what) {
+  const TakeFault take_ = [this](FaultSeverity severity, const std::string& file, const std::string& what) {
     add(severity_of(severity, file), file, what);
   };
   std::vector<Finding> findings_;
@@ -345,9 +345,9 @@ Result<VerifiedPartition> verify_partition(Storage& storage, const std::string& 
     if (!done) return done.error();
     for (const Finding& finding : verifier.findings()) {
       take(finding);
-      report.errors += finding.severity == Severity::error ? 1 : 0;
-      report.warnings += finding.severity == Severity::warning ? 1 : 0;
-      report.notes += finding.severity == Severity::note ? 1 : 0;
+      report.errors += finding.severity == FaultSeverity::error ? 1 : 0;
+      report.warnings += finding.severity == FaultSeverity::warning ? 1 : 0;
+      report.notes += finding.severity == FaultSeverity::note ? 1 : 0;
     }
     report.partitions += 1;
     report.add(verifier.report());

@@ -27,14 +27,14 @@ Result<void> EpochCheck::finish(Storage& storage, const std::string& directory, 
   const Result<Bytes> text = read_file(storage, directory + "/" + name, kEpochFileBytesMax);
   if (!text && text.error() == Errc::not_found) {
     if (!seen_.empty() && seen_.front().first < proven)
-      take(Severity::note, name, "is not there; it is made anew from the batches");
+      take(FaultSeverity::note, name, "is not there; it is made anew from the batches");
     return {};
   }
   if (!text && text.error() != Errc::too_large) return text.error();
   Result<std::vector<EpochStart>> noted =
       text ? EpochHistory::parse(as_text(*text)) : Result<std::vector<EpochStart>>{text.error()};
   if (!noted) {
-    take(Severity::warning, name, std::string(noted.error().text()));
+    take(FaultSeverity::warning, name, std::string(noted.error().text()));
     return {};
   }
   EpochHistory history;
@@ -42,7 +42,7 @@ Result<void> EpochCheck::finish(Storage& storage, const std::string& directory, 
   for (const Seen& seen : seen_) {
     const EpochSpan span = history.span_at(seen.first);
     if (seen.first >= proven || (span.epoch == seen.epoch && span.end >= std::min(seen.end, proven))) continue;
-    take(Severity::warning, name,
+    take(FaultSeverity::warning, name,
          "does not say that offset " + std::to_string(seen.first.value()) + " is of epoch " +
              std::to_string(seen.epoch.value()));
     return {};
@@ -65,7 +65,7 @@ Result<void> SnapshotCheck::begin(Storage& storage, const std::string& directory
     const Result<std::vector<Producer>> producers =
         bytes ? parse_producer_snapshot(path, *base, *bytes) : Result<std::vector<Producer>>{bytes.error()};
     if (!producers) {
-      take(Severity::warning, entry.name, std::string(producers.error().text()));
+      take(FaultSeverity::warning, entry.name, std::string(producers.error().text()));
       continue;
     }
     files_.emplace_back(entry.name, *base);
@@ -90,12 +90,12 @@ void SnapshotCheck::add(const BatchHeader& batch) {
 
 void SnapshotCheck::finish(Offset begin, Offset end, bool is_whole, const TakeFault& take) const {
   for (const auto& [file, base] : files_) {
-    if (base > end) take(Severity::warning, file, "speaks of records above the end; it goes at the next opening");
+    if (base > end) take(FaultSeverity::warning, file, "speaks of records above the end; it goes at the next opening");
   }
   if (!is_whole) return;
   for (const auto& [last, named] : unmet_) {
     if (last < begin || last >= end) continue;
-    take(Severity::warning, named.file,
+    take(FaultSeverity::warning, named.file,
          "no batch of producer " + std::to_string(named.producer) + " ends at offset " + std::to_string(last.value()));
     return;
   }
@@ -181,9 +181,9 @@ Result<void> StreamRunCheck::finish(Storage& storage, const std::string& directo
     if (!agreed && agreed.error() == Errc::not_found) continue;  // merged meanwhile
     if (!agreed && agreed.error() == Errc::io) return agreed.error();
     if (!agreed) {
-      take(Severity::warning, file, std::string(agreed.error().text()));
+      take(FaultSeverity::warning, file, std::string(agreed.error().text()));
     } else if (is_whole && run.name.end <= end && !*agreed) {
-      take(Severity::warning, file, "has not the records of its range");
+      take(FaultSeverity::warning, file, "has not the records of its range");
     }
   }
   return {};

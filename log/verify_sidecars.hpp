@@ -15,7 +15,7 @@
 namespace lungo {
 
 /// Says what is wrong, of a file; or nothing more than that something is so.
-using TakeFault = std::function<void(Severity severity, const std::string& file, const std::string& what)>;
+using TakeFault = std::function<void(FaultSeverity severity, const std::string& file, const std::string& what)>;
 
 class EpochCheck {
  public:

@@ -56,7 +56,7 @@ std::vector<std::string> records_of(EventLog& log, const TopicPartition& partiti
 
 void expect_fine(Storage& storage, const std::string& directory) {
   const Result<VerifyReport> report = verify_directory(storage, directory, {}, [](const Finding& finding) {
-    if (finding.severity != Severity::note) ADD_FAILURE() << text_of(finding);
+    if (finding.severity != FaultSeverity::note) ADD_FAILURE() << text_of(finding);
   });
   ASSERT_TRUE(report) << report.error();
 }

@@ -50,7 +50,7 @@ TEST(BackupThreads, BesideAWriterUnderLoad) {
     EXPECT_TRUE(report->damage.empty()) << report->damage.front();
     for (const std::string& checked : {to, directory / "data"}) {
       const Result<VerifyReport> verified = verify_directory(*storage, checked, {}, [&](const Finding& finding) {
-        if (finding.severity != Severity::note) ADD_FAILURE() << checked << ": " << text_of(finding);
+        if (finding.severity != FaultSeverity::note) ADD_FAILURE() << checked << ": " << text_of(finding);
       });
       ASSERT_TRUE(verified) << verified.error();
     }

@@ -21,7 +21,7 @@ struct VerifiedCompacted : CompactedPartition {
     VerifyReport report;
     std::string text;
     const auto seen = verify_partition(simulation->disk, directory, facts, {}, report, [&text](const Finding& finding) {
-      if (finding.severity != Severity::note) text += text_of(finding) + "\n";
+      if (finding.severity != FaultSeverity::note) text += text_of(finding) + "\n";
     });
     EXPECT_TRUE(seen) << seen.error();
     return text;

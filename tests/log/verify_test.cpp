@@ -21,7 +21,7 @@ struct Verified {
     for (const Finding& finding : findings) text += std::string(to_string(finding.severity)) + ": " + text_of(finding) + "\n";
     return text;
   }
-  [[nodiscard]] bool has(Severity severity) const {
+  [[nodiscard]] bool has(FaultSeverity severity) const {
     return std::ranges::any_of(findings, [severity](const Finding& finding) { return finding.severity == severity; });
   }
 };
@@ -31,7 +31,7 @@ Verified verify(Storage& storage, std::vector<std::string> topics = {}) {
   VerifyOptions options;
   options.topics = std::move(topics);
   const Result<VerifyReport> report = verify_directory(storage, "/data", options, [&](const Finding& finding) {
-    if (finding.severity != Severity::note) verified.findings.push_back(finding);
+    if (finding.severity != FaultSeverity::note) verified.findings.push_back(finding);
   });
   EXPECT_TRUE(report) << report.error();
   if (report) verified.report = *report;
@@ -126,7 +126,7 @@ TEST(Verify, ABodyThatIsTornAboveWhatWasSyncedIsATornTail) {
   ASSERT_TRUE(directory.machine->disk.remove("/data/recovery-point-offset-checkpoint"));
   const std::string path = directory.files_with("/data/orders-0", ".log").back();
   directory.flip(path, directory.bytes_of(path).size() - 10);
-  EXPECT_TRUE(verify(directory.machine->disk).has(Severity::error)) << "the mark has passed it";
+  EXPECT_TRUE(verify(directory.machine->disk).has(FaultSeverity::error)) << "the mark has passed it";
   ASSERT_TRUE(SyncedMark::open(directory.machine->disk, "/data/orders-0", Offset{39}));
   EXPECT_EQ(verify(directory.machine->disk).text(), "");
 }
@@ -140,7 +140,7 @@ TEST(Verify, TellsWhereABatchIsDamaged) {
   const Verified verified = verify(directory.machine->disk);
   ASSERT_EQ(verified.findings.size(), 1u) << verified.text();
   const Finding& finding = verified.findings.front();
-  EXPECT_EQ(finding.severity, Severity::error);
+  EXPECT_EQ(finding.severity, FaultSeverity::error);
   EXPECT_EQ("/data/" + finding.partition + "/" + finding.file, path);
   EXPECT_EQ(finding.position, second);
   EXPECT_EQ(finding.from, first.end_offset());
@@ -165,7 +165,7 @@ TEST(Verify, TellsOfASegmentThatIsGone) {
   const std::vector<std::string> logs = directory.files_with("/data/orders-0", ".log");
   ASSERT_TRUE(directory.machine->disk.remove(logs.at(1)));
   const Verified middle = verify(directory.machine->disk);
-  EXPECT_TRUE(middle.has(Severity::error));
+  EXPECT_TRUE(middle.has(FaultSeverity::error));
   EXPECT_NE(middle.text().find("records are missing"), std::string::npos) << middle.text();
   ASSERT_TRUE(directory.machine->disk.remove(logs.at(0)));
   EXPECT_NE(verify(directory.machine->disk).text().find("offsets 0 to before"), std::string::npos);
@@ -187,7 +187,7 @@ TEST(Verify, TellsOfABatchThatIsGoneWhereOffsetsMayBeMissing) {
   const std::size_t first = parse_batch_header(bytes).value().size_bytes();
   directory.write(path, BytesView{bytes}.subspan(first));
   const Verified verified = verify(directory.machine->disk);
-  EXPECT_TRUE(verified.has(Severity::error));
+  EXPECT_TRUE(verified.has(FaultSeverity::error));
   EXPECT_NE(verified.text().find("is not as its digest says"), std::string::npos) << verified.text();
 }
 
@@ -203,8 +203,8 @@ TEST(Verify, KnowsDamageThatIsKnown) {
   EXPECT_EQ(verified.findings.size(), 1u) << verified.text();
   directory.flip(path, 100);
   const Verified mended = verify(directory.machine->disk);
-  EXPECT_FALSE(mended.has(Severity::error)) << mended.text();
-  EXPECT_TRUE(mended.has(Severity::warning));
+  EXPECT_FALSE(mended.has(FaultSeverity::error)) << mended.text();
+  EXPECT_TRUE(mended.has(FaultSeverity::warning));
 }
 
 TEST(Verify, DamageBelowTheStartIsNobodysAnyMore) {
@@ -226,7 +226,7 @@ TEST(Verify, ADirectoryWhoseTopicsAreLostIsLookedAtAllTheSame) {
   StoredDirectory directory;
   directory.flip("/data/lungo.topics", 20);
   const Verified verified = verify(directory.machine->disk);
-  EXPECT_TRUE(verified.has(Severity::error));
+  EXPECT_TRUE(verified.has(FaultSeverity::error));
   EXPECT_EQ(verified.report.partitions, 4u);
 }
 
