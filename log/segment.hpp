@@ -155,9 +155,10 @@ class Segment {
   Result<void> append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp);
   /// True when the batch belongs into the next segment.
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
-  /// For a segment that rolls or closes: closes the indexes as Kafka does (the time index ends with the largest time), and
-  /// gives back the room behind the end.
+  /// For a segment that rolls or closes: finish_indexes(), and gives back the room behind the end.
   void seal();
+  /// As Kafka leaves them behind a segment that is not written to any more: the time index ends with the largest time.
+  void finish_indexes();
   /// The largest timestamp so far; nothing in an empty segment.
   [[nodiscard]] std::optional<Timestamp> largest_time() const;
   /// Largest timestamp of the first batch that is not lost; nothing when there is none. Errors: corrupt, io.
@@ -256,7 +257,6 @@ class Segment {
                            Offset start, Trust trust = Trust::checked_before) const;
   void note_verified(std::uint64_t begin, std::uint64_t end) const;
   void reserve_room(std::size_t batch_bytes);
-  void finish_indexes();
   void collect(const ScannedBatch& batch, IndexEntries& entries);
   void note_time(TimeEntry entry);
   void index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp, std::uint64_t position);
