@@ -216,10 +216,11 @@ class Backup {
       copy.end = tail_[place].end;
     }
     copy.synced = synced_[partition];
-    copy.start = [this, &partition] {
+    copy.start = [this, &partition]() -> Result<Offset> {
       const Result<OffsetsByPartition> starts = read_log_starts(storage_, directory_);
-      const auto found = starts ? starts->find(partition) : OffsetsByPartition::const_iterator{};
-      return starts && found != starts->end() ? found->second : Offset{0};
+      if (!starts) return starts.error();
+      const auto found = starts->find(partition);
+      return found == starts->end() ? Offset{0} : found->second;
     };
     const Result<CopiedPartition> copied = copy_partition_files(copy);
     if (!copied) return copied.error();

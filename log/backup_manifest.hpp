@@ -3,8 +3,8 @@
 //   file  = property file (base/property_file.hpp) of the kind "backup", version 1
 //   lines = "directory.id=" ID, "epoch=" N, "taken.ms=" MILLISECONDS since 1970
 //           "file=" SIZE " " HASH " " PATH             PATH below the directory, HASH: XXH3-128 of its bytes in 32 hex digits
-//           "partition=" START " " END " " CRC " " NAME    its records [START, END), CRC of its last batch (0: none), in
-//           decimal "damaged=" FROM " " END " " NAME           offsets of the partition that were lost already
+//           "partition=" START " " END " " CRC " " NAME    its records [START, END); CRC of its last batch in decimal, 0: none
+//           "damaged=" FROM " " END " " NAME               offsets of the partition that were lost already
 //
 // Example:
 //

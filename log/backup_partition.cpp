@@ -59,7 +59,7 @@ class PartitionCopier {
     if (Result<void> marked = find_promised(); !marked) return marked.error();
     const Result<std::vector<Source>> there = look();
     if (!there) return there.error();
-    start_ = copy_.start();
+    if (Result<void> found = find_start(); !found) return found.error();
     const std::vector<Source> wanted = wanted_of(*there);
     if (Result<void> removed = remove_changed(wanted); !removed) return removed.error();
     for (const Source& source : wanted) {
@@ -106,9 +106,16 @@ class PartitionCopier {
     return {};
   }
 
+  Result<void> find_start() {
+    const Result<Offset> start = copy_.start();
+    if (!start) return start.error();
+    start_ = *start;
+    return {};
+  }
+
   /// Segments that were deleted meanwhile go from the copy, too.
   Result<void> drop_deleted() {
-    start_ = copy_.start();
+    if (Result<void> found = find_start(); !found) return found;
     while (copied_.size() > 1 && copied_[1].segment.base <= start_) {
       if (Result<void> removed = remove_segment(storage_, copy_.to, copied_.front().segment.base); !removed) return removed;
       copied_.erase(copied_.begin());

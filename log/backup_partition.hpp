@@ -36,10 +36,10 @@ struct PartitionCopy {
   bool is_foreign = false;  // as in PartitionFacts
   bool hard_links = false;
   std::function<void(std::uint64_t)> read_some;
-  std::optional<Offset> end;      // where the copy is to end, at a batch border; absent: with the last whole batch
-  std::optional<LogReach> reach;  // and not behind these bytes
-  Offset synced;                  // below it all was promised
-  std::function<Offset()> start;  // below it records were deleted, as of now
+  std::optional<Offset> end;              // where the copy is to end, at a batch border; absent: with the last whole batch
+  std::optional<LogReach> reach;          // and not behind these bytes
+  Offset synced;                          // below it all was promised
+  std::function<Result<Offset>()> start;  // below it records were deleted, as of now
 };
 
 struct CopiedPartition {
