@@ -21,5 +21,6 @@ inline constexpr std::size_t kBaseSequenceAt = 53;
 inline constexpr std::size_t kCountAt = 57;
 
 inline constexpr std::int16_t kLogAppendTimeBit = 0x08;  // of the attributes
+inline constexpr std::int16_t kDeleteHorizonBit = 0x40;  // of them: the cleaner's
 
 }  // namespace lungo::batch_layout

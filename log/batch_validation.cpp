@@ -15,8 +15,7 @@ namespace {
 
 using namespace batch_layout;
 
-constexpr int kCodecs = 5;                        // none, gzip, snappy, lz4, zstd
-constexpr std::int16_t kDeleteHorizonBit = 0x40;  // the cleaner's
+constexpr int kCodecs = 5;  // none, gzip, snappy, lz4, zstd
 constexpr auto kUnknownBits = std::int16_t(~0x7f);
 
 Error corrupt(std::string text) { return {Errc::corrupt, "a producer's batch: " + std::move(text)}; }

@@ -27,7 +27,6 @@
 namespace lungo {
 
 inline constexpr std::int16_t kTransactionalBit = 0x10;
-inline constexpr std::int16_t kDeleteHorizonBit = 0x40;
 
 /// Whether the batch's records take the place of others, and give place to them.
 inline bool takes_part(const BatchHeader& header) {

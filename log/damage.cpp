@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view kKind = "damage";
 constexpr int kMajor = 1;
 constexpr std::string_view kRangeKey = "range";
-constexpr std::uint64_t kFileBytesMax = 64u << 20;
-constexpr std::string_view kLogSuffix = ".log";
+constexpr std::uint64_t kDamageBytesMax = 64u << 20;
+constexpr std::string_view kDataSuffix = ".log";
 
 std::string line_of(const DamagedRange& range) {
   return std::to_string(range.from.value()) + " " + std::to_string(range.end.value()) + " " + range.file + " " +
@@ -33,7 +33,7 @@ std::optional<DamagedRange> parse_line(std::string_view line) {
   const std::optional<std::uint64_t> position = parse_number<std::uint64_t>(words[3]);
   const std::optional<std::uint64_t> bytes = parse_number<std::uint64_t>(words[4]);
   const std::string_view file = words[2];
-  const bool is_file = file.ends_with(kLogSuffix) && file.find('/') == std::string_view::npos;
+  const bool is_file = file.ends_with(kDataSuffix) && file.find('/') == std::string_view::npos;
   if (!line.empty() || !from || !end || !position || !bytes || *from < 0 || *end < *from || !is_file) return std::nullopt;
   return DamagedRange{Offset{*from}, Offset{*end}, std::string(file), *position, *bytes};
 }
@@ -52,7 +52,7 @@ DamageList::DamageList(std::vector<DamagedRange> ranges) : ranges_(std::move(ran
 
 Result<DamageList> DamageList::read(Storage& storage, const std::string& directory) {
   const std::string path = path_in(directory);
-  const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
+  const Result<Bytes> bytes = read_file(storage, path, kDamageBytesMax);
   if (!bytes && bytes.error() == Errc::not_found) return DamageList{};
   if (!bytes) return bytes.error();
   const Result<Properties> properties = parse_property_file(kKind, kMajor, path, *bytes);

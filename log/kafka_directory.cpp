@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kMetaProperties = "meta.properties";
 constexpr std::string_view kPartitionMetadata = "partition.metadata";
 constexpr std::string_view kControllersTopic = "__cluster_metadata";
-constexpr std::uint64_t kFileBytesMax = 1u << 20;
+constexpr std::uint64_t kKafkaBytesMax = 1u << 20;
 
 /// TOPIC-PARTITION; nothing for any other name.
 std::optional<TopicPartition> partition_in(std::string_view name) {
@@ -27,7 +27,7 @@ std::optional<TopicPartition> partition_in(std::string_view name) {
 }
 
 Result<void> check_version(Storage& storage, const std::string& path) {
-  const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
+  const Result<Bytes> bytes = read_file(storage, path, kKafkaBytesMax);
   if (!bytes) return bytes.error() == Errc::not_found ? Result<void>{} : bytes.error();
   std::string_view rest = as_text(*bytes);
   while (!rest.empty()) {
@@ -83,7 +83,7 @@ Result<std::vector<TopicEntry>> find_kafka_topics(Storage& storage, const std::s
     const std::optional<TopicPartition> partition = entry.is_directory ? partition_in(entry.name) : std::nullopt;
     if (!partition || partition->topic == kControllersTopic) continue;
     const std::string path = directory + "/" + entry.name + "/" + std::string(kPartitionMetadata);
-    const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
+    const Result<Bytes> bytes = read_file(storage, path, kKafkaBytesMax);
     if (!bytes && bytes.error() == Errc::not_found) {
       return Error{Errc::corrupt, path + " is missing: Apache Kafka writes it since version 2.8"};
     }

@@ -8,7 +8,7 @@ namespace lungo {
 
 namespace {
 
-constexpr std::string_view kDeletedSuffix = "-delete";
+constexpr std::string_view kDeletedPartition = "-delete";
 constexpr std::size_t kIdDigits = 32;
 constexpr std::size_t kFileNameMax = 255;
 constexpr std::string_view kHexDigits = "0123456789abcdef";
@@ -47,13 +47,13 @@ std::string deleted_name(std::string_view name, const TopicId& topic) {
     suffix += kHexDigits[byte >> 4];
     suffix += kHexDigits[byte & 0x0f];
   }
-  suffix += kDeletedSuffix;
+  suffix += kDeletedPartition;
   return std::string(name.substr(0, std::min(dash, kFileNameMax - suffix.size()))) + suffix;
 }
 
 bool is_deleted_name(std::string_view name) {
-  if (!name.ends_with(kDeletedSuffix)) return false;
-  name.remove_suffix(kDeletedSuffix.size());
+  if (!name.ends_with(kDeletedPartition)) return false;
+  name.remove_suffix(kDeletedPartition.size());
   if (name.size() <= kIdDigits || name[name.size() - kIdDigits - 1] != '.') return false;
   return name.find_first_not_of(kHexDigits, name.size() - kIdDigits) == std::string_view::npos &&
          is_partition_name(name.substr(0, name.size() - kIdDigits - 1));

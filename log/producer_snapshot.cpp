@@ -10,8 +10,8 @@ namespace lungo {
 namespace {
 
 constexpr std::int16_t kVersion = 1;
-constexpr std::size_t kCrcAt = 2;
-constexpr std::size_t kCrcCoversFrom = 6;
+constexpr std::size_t kSnapshotCrcAt = 2;
+constexpr std::size_t kSnapshotCrcCovers = 6;
 constexpr std::int64_t kNoOffset = -1;
 
 template <class T>
@@ -65,7 +65,7 @@ Bytes format_producer_snapshot(std::span<const Producer> producers) {
   put(out, std::uint32_t{0});
   put(out, static_cast<std::int32_t>(producers.size()));
   for (const Producer& producer : producers) put_producer(out, producer);
-  store_big_endian(out.data() + kCrcAt, crc32c(BytesView{out}.subspan(kCrcCoversFrom)));
+  store_big_endian(out.data() + kSnapshotCrcAt, crc32c(BytesView{out}.subspan(kSnapshotCrcCovers)));
   return out;
 }
 
@@ -77,7 +77,7 @@ Result<std::vector<Producer>> parse_producer_snapshot(const std::string& path, O
   const auto count = reader.big_endian<std::int32_t>();
   if (!reader.ok()) return corrupt("is no snapshot of producers");
   if (version != kVersion) return corrupt("has version " + std::to_string(version) + ", expected 1");
-  if (crc32c(bytes.subspan(kCrcCoversFrom)) != crc) return corrupt("fails its CRC");
+  if (crc32c(bytes.subspan(kSnapshotCrcCovers)) != crc) return corrupt("fails its CRC");
   if (count < 0 || reader.remaining() % kSnapshotEntryBytes != 0 ||
       reader.remaining() / kSnapshotEntryBytes != static_cast<std::size_t>(count)) {
     return corrupt("does not have the " + std::to_string(count) + " producers that it claims");

@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kMagic = 0x4744474c;  // "LGDG"
 constexpr std::uint16_t kVersion = 1;
 constexpr std::size_t kHashAt = 56;
-constexpr std::size_t kCrcAt = 72;
+constexpr std::size_t kDigestCrcAt = 72;
 
 std::string path_of(const std::string& directory, Offset base) {
   return directory + "/" + segment_file_name(base, kDigestSuffix);
@@ -82,7 +82,7 @@ Bytes format_digest(const SegmentDigest& digest) {
   store_little_endian(at + 40, digest.records);
   store_little_endian(at + 48, digest.generation);
   std::memcpy(at + kHashAt, digest.hash.data(), digest.hash.size());
-  store_little_endian(at + kCrcAt, crc32c(BytesView{bytes}.first(kCrcAt)));
+  store_little_endian(at + kDigestCrcAt, crc32c(BytesView{bytes}.first(kDigestCrcAt)));
   return bytes;
 }
 
@@ -95,7 +95,8 @@ Result<SegmentDigest> parse_digest(const std::string& path, BytesView bytes) {
     return Error{Errc::newer_format,
                  path + " has version " + std::to_string(version) + ", this program knows " + std::to_string(kVersion)};
   }
-  if (bytes.size() != kDigestFileBytes || load_little_endian<std::uint32_t>(at + kCrcAt) != crc32c(bytes.first(kCrcAt))) {
+  if (bytes.size() != kDigestFileBytes ||
+      load_little_endian<std::uint32_t>(at + kDigestCrcAt) != crc32c(bytes.first(kDigestCrcAt))) {
     return Error{Errc::corrupt, path + " fails its check"};
   }
   SegmentDigest digest{.base = Offset{load_little_endian<std::int64_t>(at + 8)},

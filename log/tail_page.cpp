@@ -14,7 +14,7 @@ constexpr std::uint32_t kMajor = 2;
 constexpr std::uint32_t kMajorOfEndsAlone = 1;
 constexpr std::size_t kMajorAt = 8;
 constexpr std::size_t kIncarnationAt = 16;
-constexpr std::size_t kCountAt = 32;
+constexpr std::size_t kPlacesCountAt = 32;
 constexpr std::size_t kChangesAt = 48;
 constexpr std::size_t kPlacesAt = 64;
 constexpr std::size_t kSlotBytes = 16;
@@ -50,7 +50,7 @@ Result<std::unique_ptr<TailWriter>> TailWriter::open(Storage& storage, const std
   std::ranges::copy(as_bytes(kMagic), page.begin());
   store_little_endian(page.data() + kMajorAt, kMajor);
   store_slot(page.data() + kIncarnationAt, incarnation.value());
-  store_slot(page.data() + kCountAt, static_cast<std::int64_t>(places.size()));
+  store_slot(page.data() + kPlacesCountAt, static_cast<std::int64_t>(places.size()));
   for (std::size_t i = 0; i < places.size(); ++i) {
     if (places[i].start) store_slot(page.data() + start_at(i), places[i].start->value());
     if (places[i].end) store_slot(page.data() + end_at(i), places[i].end->value());
@@ -84,7 +84,7 @@ Result<void> TailWriter::extend_to(std::size_t places) {
   // The bytes of slots that were never written are zeros, or not there at all: neither is a slot.
   std::array<std::byte, kSlotBytes> count;
   store_slot(count.data(), static_cast<std::int64_t>(places));
-  return file_->write_at(kCountAt, count);
+  return file_->write_at(kPlacesCountAt, count);
 }
 
 Result<TailState> read_tail(Storage& storage, const std::string& path) {
@@ -104,7 +104,7 @@ Result<TailState> read_tail(Storage& storage, const std::string& path) {
     state.incarnation = LeaderEpoch{static_cast<std::int32_t>(*incarnation)};
   }
   if (!state.in_order) state.changes = load_slot(*page, kChangesAt);
-  const auto count = static_cast<std::uint64_t>(load_slot(*page, kCountAt).value_or(0));
+  const auto count = static_cast<std::uint64_t>(load_slot(*page, kPlacesCountAt).value_or(0));
   if (count > kTailPlacesMax) return Error{Errc::corrupt, path + " is not a tail page"};
   for (std::size_t i = 0; i < count; ++i) {
     if (state.in_order) {

@@ -180,7 +180,7 @@ TEST(CompactionFilter, ATombstoneStaysUntilItsHorizonHasPassed) {
   }
   const Bytes behind = clean(keys, first, Emptied::goes, 5301, 1'000'000)->bytes;
   EXPECT_EQ(rows_of(behind), (std::vector<Row>{{"a", "1", 1000, 100}}));
-  EXPECT_EQ(parse_batch_header(behind)->attributes, kDeleteHorizonBit) << "base time and deltas are as they were";
+  EXPECT_EQ(parse_batch_header(behind)->attributes, batch_layout::kDeleteHorizonBit) << "base time and deltas are as they were";
 }
 
 TEST(CompactionFilter, ATombstoneIsGivenAHorizonOnlyWhereItsKeyIsKnown) {
@@ -213,7 +213,7 @@ TEST(CompactionFilter, ATombstoneStaysAboveAValueOfATransaction) {
 
 TEST(CompactionFilter, ABatchWithoutRecordsLeftGoesOrStaysAsAHeader) {
   const Keys keys{{{"a", 900}, {"b", 900}}};
-  Bytes batch = with_attributes(batch_of({{"a", "1", 1000}, {"b", "2", 1009}}), kDeleteHorizonBit);
+  Bytes batch = with_attributes(batch_of({{"a", "1", 1000}, {"b", "2", 1009}}), batch_layout::kDeleteHorizonBit);
   batch = with_field(batch, batch_layout::kProducerAt, std::int64_t{12});
   batch = with_field(batch, batch_layout::kProducerEpochAt, std::int16_t{3});
   batch = with_field(batch, batch_layout::kBaseSequenceAt, std::int32_t{44});

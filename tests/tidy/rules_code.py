@@ -64,6 +64,25 @@ def macros(tree):
             yield Finding(path, 1, "a header says #pragma once")
 
 
+_CONSTANT = r"(?m)^(?:inline |static )?const(?:expr|init)? [^=;({\n]*?\b(k[A-Z]\w*)\s*(?:\[\w*\]\s*)?[={]"
+
+
+def hidden_constants(tree):
+    """A source's own constant is not called like one of a header of its library: it would hide that one, also from headers that are
+    included later, where several sources are compiled as one (cmake/LungoTargets.cmake)."""
+    known = {}
+    for path in tree.headers((*LIBRARIES, "samples")):
+        for _, match in tree.matches(path, _CONSTANT):
+            known[path.split("/")[0], match.group(1)] = path
+    for path in tree.cpp((*LIBRARIES, "samples")):
+        if path.endswith(".hpp"):
+            continue
+        for line, match in tree.matches(path, _CONSTANT):
+            header = known.get((path.split("/")[0], match.group(1)))
+            if header:
+                yield Finding(path, line, f"{match.group(1)} is also a constant of {header}")
+
+
 # A lambda with a capture: `[` that does not subscript, a non-empty capture, then parameters, a template head or a body.
 _CAPTURING = r"(?<![\w\])\[])\s*\[(?!\[|\s*\])[^\[\]]+\]\s*(?=[({<]|mutable\b)"
 _AGGREGATE = r"(?:\b[A-Z]\w*|[(,=]\s*)\s*\{\s*\.|\b(?:[a-z_]\w*::)*[A-Z]\w*\s*\{(?!\s*\})"

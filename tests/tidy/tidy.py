@@ -24,6 +24,7 @@ RULES = {
         rules_code.sleeps,
         rules_code.macros,
         rules_code.coroutine_traps,
+        rules_code.hidden_constants,
         rules_text.file_length,
         rules_text.forbidden_words,
         rules_text.header_comments,

@@ -15,6 +15,12 @@ OK_DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "docs
 
 # rule: (files that violate it, files that do not)
 PLANTED = {
+    "hidden_constants": [
+        (
+            {"log/a.cpp": "constexpr std::size_t kCrcAt = 2;\n", "log/b.hpp": "inline constexpr std::size_t kCrcAt = 17;\n"},
+            {"log/a.cpp": "int f(int x = kCrcAt);\n", "log/b.hpp": "inline constexpr int kCrcAt = 17;\n", "samples/c.cpp": "constexpr int kCrcAt = 2;\n"},
+        )
+    ],
     "arrows": [
         ({"log/a.cpp": "#include <lungo/framework/event.hpp>\n"}, {"framework/a.cpp": "#include <lungo/log/types.hpp>\n"}),
         ({"framework/a.cpp": '#include "segment.hpp"\n', "log/segment.hpp": ""}, {"log/a.cpp": '#include "segment.hpp"\n', "log/segment.hpp": ""}),

@@ -10,7 +10,7 @@ namespace {
 namespace json = boost::json;
 using lungo::Result;
 
-constexpr std::size_t kNameBytesMax = 1'000;
+constexpr std::size_t kShownBytesMax = 1'000;
 constexpr std::size_t kPayloadBytesMax = 256u << 10;  // as it is stored, and as JSON
 constexpr std::size_t kShapeTextMax = 64u << 10;
 constexpr std::size_t kJsonDepthMax = 256;
@@ -79,7 +79,7 @@ Payload payload_of(const lungo::Envelope& envelope, lungo::ShapeRegistry& shapes
 
 }  // namespace
 
-std::string shown(std::string_view text) { return cut(text, kNameBytesMax); }
+std::string shown(std::string_view text) { return cut(text, kShownBytesMax); }
 
 std::string shown(lungo::Timestamp time) {
   lungo::JsonWriter writer;
