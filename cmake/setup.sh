@@ -49,8 +49,8 @@ lungo_build() {
   local folder=$lungo_root/build/$1 option name targets=() options=() stale="" compiler=/usr/bin/g++-12
   case $1 in
     release) options=(-DCMAKE_BUILD_TYPE=Release) ;;
-    asan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=address) ;;
-    tsan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=thread) ;;
+    asan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-Og -g1" -DLUNGO_SANITIZE=address) ;;
+    tsan) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-Og -g1" -DLUNGO_SANITIZE=thread) ;;
     fuzz)
       compiler=/usr/bin/clang++-16
       options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DLUNGO_SANITIZE=fuzzer) ;;

@@ -1,16 +1,18 @@
 """Compiles without output what the ordinary build does not see: every source with clang, every header alone.
 
 usage: compile_check.py BUILD_FOLDER sources FOLDER COMPILER    each source file of the top-level FOLDER
-       compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it, included by an otherwise empty file
+       compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it that no built source includes first, alone
        compile_check.py BUILD_FOLDER lint FOLDER CLANG_TIDY     each source file, by clang-tidy and the rules of .clang-tidy
 
-The flags come from BUILD_FOLDER/compile_commands.json; what was found well before is not looked at again (checked.py). clang warns of a discarded co_await of a [[nodiscard]] result, g++ 12
-does not; and a header that compiles alone can be included first, anywhere.
+The flags come from BUILD_FOLDER/compile_commands.json; what was found well before is not looked at again (checked.py). clang warns of
+a discarded co_await of a [[nodiscard]] result, g++ 12 does not; and a header that compiles alone can be included first, anywhere.
+Most are included first by their own source, so the ordinary build has shown that of them.
 """
 
 import concurrent.futures
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -45,6 +47,22 @@ def load_flags(build_folder):
 
 def of_folder(flags, folder):
     return {path: entry for path, entry in flags.items() if path.startswith(folder + "/")}
+
+
+def included_first(tree, flags):
+    """The headers of the tree that are the first thing a built source includes."""
+    found = set()
+    for path, (directory, words) in flags.items():
+        first = re.search(r'^[ \t]*#[ \t]*include[ \t]+[<"]([^>"]+)[>"]', tree.files.get(path, ""), re.MULTILINE)
+        if not first:
+            continue
+        searched = [os.path.join(directory, word[2:]) for word in words if word.startswith("-I") and len(word) > 2]
+        for place in (os.path.join(ROOT, os.path.dirname(path)), *searched):
+            header = os.path.relpath(os.path.join(place, first.group(1)), ROOT)
+            if header in tree.files:
+                found.add(header)
+                break
+    return found
 
 
 def flags_for_header(flags, header):
@@ -83,13 +101,15 @@ def lint(clang_tidy, build_folder, path, entry):
 
 
 def main(build_folder, what, folder, compiler):
-    flags = of_folder(load_flags(build_folder), folder)
+    built = load_flags(build_folder)
+    flags = of_folder(built, folder)
     if not flags:
         print(f"no source of {folder}/ is built in {build_folder}", file=sys.stderr)
         return 1
     jobs = []  # (path, function that returns the messages)
     if what == "headers":
-        for header in Tree.load(ROOT).headers((folder,)):
+        tree = Tree.load(ROOT)
+        for header in sorted(set(tree.headers((folder,))) - included_first(tree, built)):
             text = f'#include "{os.path.join(ROOT, header)}"\n'
             jobs.append((header, partial(compile_text, compiler, flags_for_header(flags, header), ["-x", "c++", "-"], text)))
     for path, entry in sorted(flags.items()):
