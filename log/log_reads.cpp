@@ -28,9 +28,10 @@ Error outside(const TopicPartition& partition, Offset offset, Offset start, Offs
 }  // namespace
 
 /// For who reads from `offset` on, or back from it.
-Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition, Offset offset) {
+Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition, Offset offset, bool null_will_do) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
+  if (null_will_do && (*found)->end_of_nothing() == offset) return Readable{nullptr, (*found)->topic(), offset};
   Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
   if (!log) return log.error();
   if (const std::optional<Error>& cause = (*log)->unreadable_since_opening()) return *cause;
@@ -40,7 +41,7 @@ Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition
 }
 
 Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
-  const Result<Readable> at = readable_at(partition, from);
+  const Result<Readable> at = readable_at(partition, from, true);
   if (!at) return at.error();
   if (from == at->committed) {
     return Fetched{nullptr, {}, from, Position{at->topic, partition.partition, from, kNoEpoch}, at->committed};
@@ -82,6 +83,7 @@ std::vector<DamagedRange> LogReads::damage(const TopicPartition& partition) {
 Result<Ends> LogReads::ends(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
+  if (const std::optional<Offset> end = (*found)->end_of_nothing()) return Ends{*end, *end, *end, *end};
   const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
   if (!log) return log.error();
   return Ends{(*log)->start(), (*found)->committed(), (*log)->synced_end(), (*log)->written_end()};

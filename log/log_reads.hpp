@@ -32,11 +32,11 @@ class LogReads : public EventLog {
 
  private:
   struct Readable {
-    std::shared_ptr<PartitionLog> log;
+    std::shared_ptr<PartitionLog> log;  // null where nothing is there to read, if that will do
     TopicId topic;
     Offset committed;
   };
-  Result<Readable> readable_at(const TopicPartition& partition, Offset offset);
+  Result<Readable> readable_at(const TopicPartition& partition, Offset offset, bool null_will_do = false);
 
   const std::string directory_;
   const Ports ports_;

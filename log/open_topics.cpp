@@ -34,6 +34,12 @@ std::optional<PartitionAtRest> OpenPartition::rest() const {
   return rest_ ? std::optional{*rest_} : std::nullopt;
 }
 
+std::optional<Offset> OpenPartition::end_of_nothing() const {
+  const std::lock_guard lock(log_mutex_);
+  if (log_ || opener_ == nullptr || (rest_->failure && *rest_->failure != Errc::no_space)) return std::nullopt;
+  return rest_->clean && rest_->clean->end == rest_->start ? std::optional{rest_->start} : std::nullopt;
+}
+
 Offset OpenPartition::synced_end() const {
   const std::lock_guard lock(log_mutex_);
   return log_ ? log_->synced_end() : rest_->synced;

@@ -57,6 +57,9 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   [[nodiscard]] std::shared_ptr<PartitionLog> log() const;
   /// Nothing once the log is open.
   [[nodiscard]] std::optional<PartitionAtRest> rest() const;
+  /// The end of a partition that is at rest without a record: what there is to read of it is known, also where it can't be
+  /// opened as the disk is full. Nothing of any other.
+  [[nodiscard]] std::optional<Offset> end_of_nothing() const;
   /// What is on disk for certain.
   [[nodiscard]] Offset synced_end() const;
   /// Of a partition at rest: it stays so, and touch() answers `cause`.

@@ -110,7 +110,25 @@ TEST(ManyPartitions, OnlyWhatIsUsedIsOpened) {
   EXPECT_EQ(values_of(*log, many(7)), std::vector<std::string>{"first"});
   EXPECT_EQ(log->ends(many(3)).value().written, Offset{0});
   static_cast<void>(log->read_range(many(9'999), Offset{0}, 1000).has_value());  // whatever this disk has for it
-  EXPECT_EQ(directory.touched, (std::set<std::string>{"many-3", "many-7", "many-9999"}));
+  EXPECT_EQ(log->read(many(4), Offset{0}, 1000)->next().offset, Offset{0});
+  EXPECT_EQ(directory.touched, (std::set<std::string>{"many-7", "many-9999"})) << "there is nothing to read in the others";
+  EXPECT_EQ(log->read(many(5), Offset{1}, 1000).error(), Errc::offset_out_of_range);
+}
+
+TEST(ManyPartitions, OfAnEmptyOneThereIsAnAnswerOnAFullDisk) {
+  const QuietLog quiet;
+  Directory directory;
+  const auto log = directory.opened();
+  TopicSpec spec;
+  spec.name = "many";
+  spec.partitions = 2;
+  ASSERT_TRUE(log->create_topic(spec));
+  ASSERT_TRUE(Directory::append(*log, 1));
+  directory.machine.disk.set_capacity(0);
+  ASSERT_EQ(Directory::append(*log, 0).error(), Errc::no_space);
+  EXPECT_EQ(log->ends(many(0)).value().committed, Offset{0});
+  EXPECT_TRUE(log->read(many(0), Offset{0}, 1000)->empty());
+  EXPECT_EQ(values_of(*log, many(1)), std::vector<std::string>{"first"});
 }
 
 TEST(ManyPartitions, TheNextCleanStopRepeatsWhatTheLastOneSaid) {
