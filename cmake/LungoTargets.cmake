@@ -47,6 +47,8 @@ if(NOT LUNGO_SANITIZE STREQUAL "")
   # each source includes, compiles one at a time.
   set(CMAKE_UNITY_BUILD ON)
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+endif()
+if(CMAKE_UNITY_BUILD)
   target_compile_options(lungo_options INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 

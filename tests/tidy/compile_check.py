@@ -1,8 +1,8 @@
-"""Compiles without output what the ordinary build does not see: every source with clang, every header alone.
+"""Compiles without output what the ordinary build does not see: sources with clang, headers alone.
 
-usage: compile_check.py BUILD_FOLDER sources FOLDER COMPILER    each source file of the top-level FOLDER
-       compile_check.py BUILD_FOLDER headers FOLDER COMPILER    each header of it that no built source includes first, alone
-       compile_check.py BUILD_FOLDER lint FOLDER CLANG_TIDY     each source file, by clang-tidy and the rules of .clang-tidy
+usage: compile_check.py BUILD_FOLDER coroutines FOLDER COMPILER  each source file of the top-level FOLDER that has coroutines
+       compile_check.py BUILD_FOLDER headers FOLDER COMPILER     each header of it that no built source includes first, alone
+       compile_check.py BUILD_FOLDER lint FOLDER CLANG_TIDY      each source file, by clang-tidy and the rules of .clang-tidy
 
 The flags come from BUILD_FOLDER/compile_commands.json; what was found well before is not looked at again (checked.py). clang warns of
 a discarded co_await of a [[nodiscard]] result, g++ 12 does not; and a header that compiles alone can be included first, anywhere.
@@ -43,6 +43,11 @@ def load_flags(build_folder):
         path = os.path.relpath(os.path.join(command["directory"], command["file"]), ROOT)
         flags.setdefault(path, (command["directory"], kept))
     return flags
+
+
+def has_coroutines(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return re.search(r"\bco_(await|return|yield)\b", file.read()) is not None
 
 
 def of_folder(flags, folder):
@@ -113,7 +118,7 @@ def main(build_folder, what, folder, compiler):
             text = f'#include "{os.path.join(ROOT, header)}"\n'
             jobs.append((header, partial(compile_text, compiler, flags_for_header(flags, header), ["-x", "c++", "-"], text)))
     for path, entry in sorted(flags.items()):
-        if what == "sources":
+        if what == "coroutines" and has_coroutines(path):
             jobs.append((path, partial(compile_text, compiler, entry, [os.path.join(ROOT, path)])))
         elif what == "lint":
             jobs.append((path, partial(lint, compiler, build_folder, path, entry)))
