@@ -295,7 +295,7 @@ class Recovery {
           noted = kNoEpoch;  // it may be cut
           return judge(index, site);
         });
-    if (!options_.read_only && index + 1 < log_.segments.size()) segment.finish_indexes();
+    if (scanned && !options_.read_only && index + 1 < log_.segments.size()) segment.finish_indexes();
     if (scanned) verified_.insert_or_assign(index, *scanned);
     return scanned;
   }
