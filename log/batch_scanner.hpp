@@ -51,8 +51,8 @@ class BatchScanner {
   BatchScanner(File& file, std::string name, Depth depth, std::uint64_t position, std::uint64_t end, Offset expected,
                LeaderEpoch epoch = kNoEpoch, Offset gaps_below = kNoGaps);
 
-  /// Batches may not reach past `end_max`, where another file begins. Base offsets are outside of the CRC, and where gaps are
-  /// allowed no neighbour contradicts one that is too large.
+  /// Batches may not reach past `end_max`, where another file begins. Base offsets are outside of the CRC, and neither where
+  /// gaps are allowed nor at the end of a scan does a neighbour contradict one that is too large.
   void end_at_most(Offset end_max) { end_max_ = end_max; }
   /// Damage of this file that next() steps over; may be null.
   void pass_over(std::shared_ptr<const DamageList> damage) { damage_ = std::move(damage); }

@@ -101,7 +101,7 @@ class Segment {
   void set_damage(DamageList damage) { damage_.assign(std::move(damage)); }
   void add_damage(const DamagedRange& range) { damage_.add(range); }
 
-  /// Where the next segment begins. It bounds the offsets here where some may be missing; elsewhere the neighbours do.
+  /// Where the next segment begins: no batch here reaches past it.
   void set_end_max(Offset next_base) { end_max_.store(next_base.value(), std::memory_order_relaxed); }
 
   // Opening.
@@ -241,9 +241,7 @@ class Segment {
   [[nodiscard]] Result<std::optional<Behind>> batch_behind_lengths(const DamageSite& site, const SearchLimits& limits,
                                                                    bool& reaches_end) const;
   [[nodiscard]] Result<std::optional<Behind>> batches_to_the_end(const DamageSite& site, const SearchLimits& limits) const;
-  [[nodiscard]] Offset end_max() const {
-    return may_have_gaps() ? Offset{end_max_.load(std::memory_order_relaxed)} : kNoEndMax;
-  }
+  [[nodiscard]] Offset end_max() const { return Offset{end_max_.load(std::memory_order_relaxed)}; }
   [[nodiscard]] BatchScanner scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch = kNoEpoch) const;
   [[nodiscard]] Place verified_border(Place at, Offset end, std::uint64_t room) const;
   [[nodiscard]] Result<Place> first_place(Offset from) const;

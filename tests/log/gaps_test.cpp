@@ -276,6 +276,32 @@ TEST(Gaps, ABatchThatReachesIntoTheNextSegmentIsDamaged) {
   EXPECT_EQ(log->read(Offset{40}, log->written_end(), 1, {}, {}).value().first(), Offset{40});
 }
 
+// Recovery takes what lies below the recovery point as it is, and there may be nothing behind such a batch that contradicts it.
+TEST(Gaps, NeitherDoesABatchOfAStrictPartitionReachIntoTheNextSegment) {
+  PartitionFixture fixture;
+  fixture.options.index_interval_bytes = 1;
+  fixture.options.segment_bytes = 300;
+  std::size_t batch_bytes = 0;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 9; ++i) ASSERT_TRUE(append(*log, {{"k", std::string(20, 'x')}}));
+    batch_bytes = parse_batch_header(log->read(Offset{1}, Offset{2}, 1, {}, {}).value().batches()).value().size_bytes();
+    ASSERT_TRUE(log->close());
+  }
+  Bytes batch(batch_bytes);
+  ASSERT_EQ(fixture.file(kFirstLog)->read_at(batch_bytes, batch).value(), batch_bytes);
+  store_big_endian(batch.data() + batch_layout::kLastDeltaAt, std::int32_t{150'000'000});
+  store_big_endian(batch.data() + batch_layout::kCrcAt, crc32c(BytesView{batch}.subspan(batch_layout::kCrcCoversFrom)));
+  fixture.write(kFirstLog, batch_bytes, batch);
+  const auto log = fixture.opened({}, Offset{9});
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(log->read(Offset{0}, Offset{9}, 4096, {}, {}).value().next().offset, Offset{1});
+  EXPECT_EQ(log->read(Offset{1}, Offset{9}, 1, {}, {}).error(), Errc::corrupt);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->damage().front().from, Offset{1});
+  EXPECT_EQ(log->damage().front().end, Offset{2});
+}
+
 TEST(Gaps, AboveTheProvenEndOneIsATornTail) {
   // What a power cut leaves of our own appends: the end of a segment is lost, the next one is there.
   PartitionFixture fixture;
