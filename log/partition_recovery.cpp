@@ -295,7 +295,7 @@ class Recovery {
           noted = kNoEpoch;  // it may be cut
           return judge(index, site);
         });
-    if (scanned && !options_.read_only && index + 1 < log_.segments.size()) segment.finish_indexes();
+    if (scanned && !options_.read_only && index + 1 < log_.segments.size()) static_cast<void>(segment.finish_indexes());
     if (scanned) verified_.insert_or_assign(index, *scanned);
     return scanned;
   }
@@ -328,10 +328,14 @@ class Recovery {
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
     if (range && !*range) range = known_before(segment, site);
     if (!range) return range;
-    if (!*range && limit < site.expected) {
-      return corrupt_at(segment.path(), site.position,
-                        "offset " + std::to_string(site.expected.value()) + " is due, but the next segment begins at " +
-                            std::to_string(limit.value()));
+    if (!*range && limit <= site.expected) {
+      const Result<bool> overlaps = limit < site.expected ? true : segment.is_batch_at(site.position, site.expected);
+      if (!overlaps) return overlaps.error();
+      if (*overlaps) {
+        return corrupt_at(segment.path(), site.position,
+                          "offset " + std::to_string(site.expected.value()) + " is due, but the next segment begins at " +
+                              std::to_string(limit.value()));
+      }
     }
     if (!*range) {
       *range = DamagedRange{site.expected, limit, segment.file_name(), site.position, segment.size() - site.position};

@@ -72,24 +72,22 @@ bool Segment::is_lost(Offset offset) const {
   return list != nullptr && list->first_in(offset, offset.next()) != nullptr;
 }
 
+// Of the times up to the last offset entry the largest is in the time index, so the batches behind that entry are enough. Both
+// entries have to name a batch's end, but for a batch that is known to be lost.
 Result<SegmentScan> Segment::load_tail() {
-  // From the batch of the last time entry on, as its time is the largest up to there. Both entries have to name a batch's end.
   const std::optional<TimeEntry> time = times_->last();
   const std::optional<OffsetEntry> indexed = offsets_->last();
   if ((times_->count() > 0 && !time) || (offsets_->count() > 0 && !indexed)) return corrupt_at(path_, 0, "unreadable index");
-  const Place from = time ? place_by_index(base_.plus(time->relative_offset)) : Place{0, base_};
-  std::uint64_t indexed_up_to = 0;
-  bool time_found = !time;
-  bool offset_found = !indexed;
-  largest_time_.reset();
-  // The batch of an entry may be known to be lost, which the scan steps over.
-  if (time && is_lost(base_.plus(time->relative_offset))) {
-    time_found = true;
-    note_time(*time);
+  largest_time_ = time;
+  if (time && !is_lost(base_.plus(time->relative_offset))) {
+    const Result<std::optional<Place>> named = place_named_by(*time);
+    if (!named) return named.error();
+    if (!*named) return corrupt_at(path_, 0, "the time index does not fit");
   }
-  if (indexed && is_lost(base_.plus(indexed->relative_offset))) {
-    offset_found = true;
-    indexed_up_to = static_cast<std::uint64_t>(indexed->position);
+  Place from{0, base_};
+  if (indexed && !is_lost(base_.plus(indexed->relative_offset))) {
+    from = place_of(indexed);
+    if (from.position != static_cast<std::uint64_t>(indexed->position)) return corrupt_at(path_, 0, "the index does not fit");
   }
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
   BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
@@ -97,22 +95,13 @@ Result<SegmentScan> Segment::load_tail() {
     const Result<std::optional<ScannedBatch>> next = scan.next();
     if (!next) return next.error();
     if (!*next) break;
-    const ScannedBatch& batch = **next;
-    result.last = batch.header;
-    const std::int32_t last = relative(batch.header.end_offset()) - 1;
-    const std::int64_t batch_time = batch.header.max_timestamp.time_since_epoch().count();
-    if (time && last == time->relative_offset) time_found = batch_time == time->timestamp;
-    if (indexed && last == indexed->relative_offset) {
-      offset_found = batch.position == static_cast<std::uint64_t>(indexed->position);
-      indexed_up_to = batch.position;
-    }
-    // What lies before the time entry is not larger than it.
-    if (time && last < time->relative_offset) continue;
-    if (batch.header.records_count > 0) note_time({batch_time, last});
+    const BatchHeader& header = (*next)->header;
+    result.last = header;
+    if (header.records_count > 0)
+      note_time({header.max_timestamp.time_since_epoch().count(), relative(header.end_offset()) - 1});
   }
-  if (!time_found || !offset_found) return corrupt_at(path_, 0, "an index does not fit");
   last_indexed_time_ = time ? std::optional{time->timestamp} : std::nullopt;
-  bytes_since_index_ = size() - indexed_up_to;
+  bytes_since_index_ = size() - (indexed ? static_cast<std::uint64_t>(indexed->position) : 0);
   result.end = scan.expected();
   result.position = scan.position();
   return result;
@@ -277,21 +266,23 @@ void Segment::note_time(TimeEntry entry) {
 void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp,
                           std::uint64_t position) {
   if (max_timestamp) note_time({max_timestamp->time_since_epoch().count(), relative(last_offset)});
-  if (bytes_since_index_ > index_interval_bytes_) {
+  // The time first: an offset entry says that the largest time up to it has one.
+  if (bytes_since_index_ > index_interval_bytes_ && finish_indexes()) {
     static_cast<void>(offsets_->append({relative(last_offset), static_cast<std::int32_t>(position)}).has_value());
-    finish_indexes();
     bytes_since_index_ = 0;
   }
   bytes_since_index_ += bytes;
 }
 
-void Segment::finish_indexes() {
-  if (!largest_time_ || (last_indexed_time_ && largest_time_->timestamp <= *last_indexed_time_)) return;
-  if (times_->append(*largest_time_)) last_indexed_time_ = largest_time_->timestamp;
+bool Segment::finish_indexes() {
+  if (!largest_time_ || (last_indexed_time_ && largest_time_->timestamp <= *last_indexed_time_)) return true;
+  const bool is_written = times_->append(*largest_time_).has_value();
+  if (is_written) last_indexed_time_ = largest_time_->timestamp;
+  return is_written;
 }
 
 void Segment::seal() {
-  finish_indexes();
+  static_cast<void>(finish_indexes());
   // The file keeps its size, so no crash can make of it anything but what it is. Not being able to is no failure.
   static_cast<void>(file_->truncate(size()).has_value());
   reserved_ = size();

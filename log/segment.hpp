@@ -106,7 +106,7 @@ class Segment {
 
   // Opening.
 
-  /// Finds the end from the last index entry on, without a look at what lies before: for a segment that was closed or sealed.
+  /// Finds the end from the last offset entry on, without a look at what lies before: for a segment that was closed or sealed.
   /// Errors: corrupt when an index or the batches behind its last entry do not fit; io.
   Result<SegmentScan> load_tail();
   /// Reads and verifies the whole segment and makes its indexes anew. `note` is told each good batch; epochs below
@@ -157,8 +157,9 @@ class Segment {
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
   /// For a segment that rolls or closes: finish_indexes(), and gives back the room behind the end.
   void seal();
-  /// As Kafka leaves them behind a segment that is not written to any more: the time index ends with the largest time.
-  void finish_indexes();
+  /// As Kafka leaves them behind a segment that is not written to any more: the time index ends with the largest time. False
+  /// when that could not be written.
+  bool finish_indexes();
   /// The largest timestamp so far; nothing in an empty segment.
   [[nodiscard]] std::optional<Timestamp> largest_time() const;
   /// Largest timestamp of the first batch that is not lost; nothing when there is none. Errors: corrupt, io.
@@ -247,6 +248,7 @@ class Segment {
   [[nodiscard]] Result<Place> first_place(Offset from) const;
   [[nodiscard]] Place place_of(const std::optional<OffsetEntry>& entry) const;
   [[nodiscard]] Place place_by_index(Offset target) const { return place_of(offsets_->find_at_most(target - base_)); }
+  [[nodiscard]] Result<std::optional<Place>> place_named_by(const TimeEntry& entry) const;
   [[nodiscard]] std::optional<BatchHeader> header_at(std::uint64_t position) const;
   Result<Place> find(Offset target) const;
   Result<Place> border_before(Place end, std::size_t bytes_max) const;

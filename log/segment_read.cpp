@@ -274,18 +274,25 @@ Result<Offset> Segment::walk_from(Offset from, Offset end, EpochHistory& epochs)
   return scan.expected();
 }
 
+// Where the batch lies that the entry names; nothing when there is none of that end and time.
+Result<std::optional<Segment::Place>> Segment::place_named_by(const TimeEntry& entry) const {
+  const Result<Place> place = find(base_.plus(entry.relative_offset));
+  if (!place) return place.error();
+  const std::optional<BatchHeader> header = header_at(place->position);
+  const bool agrees = header && header->end_offset() == base_.plus(std::int64_t{entry.relative_offset} + 1) &&
+                      header->max_timestamp.time_since_epoch().count() == entry.timestamp;
+  return agrees ? std::optional{*place} : std::nullopt;
+}
+
 Result<std::optional<Offset>> Segment::first_batch_at(Timestamp time, Offset from) const {
   Place start{0, base_};
   // Times up to an entry are not larger than it, so the scan may start at the last batch whose time is still too small.
   const std::int64_t wanted = time.time_since_epoch().count();
   const bool has_earlier = wanted > std::numeric_limits<std::int64_t>::min();
   if (const std::optional<TimeEntry> entry = has_earlier ? times_->find_at_most(wanted - 1) : std::nullopt) {
-    const Result<Place> place = find(base_.plus(entry->relative_offset));
-    if (!place) return place.error();
-    const std::optional<BatchHeader> header = header_at(place->position);
-    const bool agrees = header && header->end_offset() == base_.plus(std::int64_t{entry->relative_offset} + 1) &&
-                        header->max_timestamp.time_since_epoch().count() == entry->timestamp;
-    if (agrees) start = *place;
+    const Result<std::optional<Place>> named = place_named_by(*entry);
+    if (!named) return named.error();
+    if (*named) start = **named;
   }
   BatchScanner scan = scanner(BatchScanner::Depth::checked, start);  // a time that has rotted would lead past its records
   for (;;) {

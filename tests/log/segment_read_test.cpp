@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "position_hints.hpp"
 #include "segment.hpp"
 #include "tests/log/partition_fixture.hpp"
@@ -141,6 +143,31 @@ TEST(VerifiedMark, StandsAtTheEndOfWhatWasScanned) {
   const Result<SegmentScan> scan = segment->rebuild(false, kNoEpoch, [](const BatchHeader&) {});
   ASSERT_TRUE(scan);
   EXPECT_EQ(segment->verified_up_to(), many.borders[150]);
+}
+
+/// Calls that read while a partition is opened behind a clean stop, of which batch `i` has the time `time_of(i)`.
+std::uint64_t reads_of_opening(int batches, const std::function<std::int64_t(int)>& time_of) {
+  PartitionFixture fixture;
+  CleanEnd clean{};
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < batches; ++i) {
+      EXPECT_TRUE(append(*log, {{.key = "k", .value = std::string(5000, 'v'), .time = time_of(i)}}));
+    }
+    clean = log->close().value();
+  }
+  const std::uint64_t before = fixture.simulation->disk.reads();
+  const auto log = fixture.opened(clean);
+  EXPECT_EQ(log->segments().back().newest, Timestamp{std::chrono::milliseconds{time_of(0)}});
+  return fixture.simulation->disk.reads() - before;
+}
+
+// Nor where no time is larger than one far in front.
+TEST(SegmentTail, OpeningBehindACleanStopReadsNoMoreOfALongSegment) {
+  for (const std::int64_t step : {0, -1}) {
+    const auto time_of = [step](int i) { return 5000 + step * i; };
+    EXPECT_EQ(reads_of_opening(300, time_of), reads_of_opening(30, time_of)) << step;
+  }
 }
 
 TEST(VerifiedMark, OwnAppendsCountAsVerified) {
