@@ -12,6 +12,16 @@ Result<void> AppendQueue::as_owner(const std::function<Result<void>(PartitionLog
   return job(*log_);
 }
 
+Result<void> AppendQueue::sync_sealed() {
+  if (flush_interval_.load() != kFlushNever) return {};
+  bool is_behind = false;
+  const Result<void> looked = as_owner([&](PartitionLog& log) -> Result<void> {
+    is_behind = log.segments().back().base > log.synced_end();
+    return {};
+  });
+  return looked && is_behind ? sync_round() : looked;
+}
+
 // What was queued before is written, and committed if it was to be at the write: it is told what it was promised.
 void AppendQueue::change(const TopicSpec& spec) {
   Offset committed;

@@ -87,6 +87,9 @@ class AppendQueue {
   /// Runs `job` while nobody else writes to the log. Short, as appends wait meanwhile. Errors: the job's; what appends are
   /// refused with, once they are for good.
   Result<void> as_owner(const std::function<Result<void>(PartitionLog&)>& job);
+  /// Makes segments durable that are full, where nobody else would (kFlushNever): retention and compaction take what is synced.
+  /// Errors: those of as_owner(), io.
+  Result<void> sync_sealed();
   /// Takes over what may change of a topic's settings, for what comes from now on; what is committed stays so.
   void change(const TopicSpec& spec);
   /// The topic is gone: nothing is written any more, and appends are refused with `cause`. After flush() has been called for

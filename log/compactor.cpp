@@ -9,8 +9,6 @@ namespace lungo {
 
 namespace {
 
-constexpr Duration kRound = std::chrono::seconds{10};
-
 std::uint64_t bytes_of(const std::vector<SegmentFacts>& segments) {
   std::uint64_t bytes = 0;
   for (const SegmentFacts& segment : segments) bytes += segment.bytes;
@@ -19,8 +17,8 @@ std::uint64_t bytes_of(const std::vector<SegmentFacts>& segments) {
 
 }  // namespace
 
-Compactor::Compactor(Ports ports, const OpenTopics& topics, Hooks hooks)
-    : ports_(ports), topics_(topics), hooks_(std::move(hooks)) {}
+Compactor::Compactor(Ports ports, const OpenTopics& topics, Duration interval, Hooks hooks)
+    : ports_(ports), topics_(topics), interval_(interval), hooks_(std::move(hooks)) {}
 
 Instant Compactor::step(Instant now) {
   if (partition_) {
@@ -30,7 +28,7 @@ Instant Compactor::step(Instant now) {
   if (topics_to_see_.empty() && now >= next_round_) {
     topics_to_see_ = topics_.all();
     std::erase_if(topics_to_see_, [](const auto& topic) { return !topic->info.spec.compact; });
-    next_round_ = now + kRound;
+    next_round_ = now + interval_;
     failure_logged_ = false;
   }
   if (!find_work() && topics_to_see_.empty()) return next_round_;
@@ -61,16 +59,18 @@ std::optional<CompactionRound> Compactor::round_for(const TopicSpec& spec, const
   const Timestamp now = ports_.clock.now();
   const Offset cleaned_end = hooks_.cleaned_end(partition);
   std::optional<CompactionRound> round;
-  const Result<void> looked = hooks_.as_owner(partition, [&](PartitionLog& log) -> Result<void> {
-    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
-    const std::vector<SegmentFacts> segments = log.segments();
-    const Offset limit = std::min(partition.committed(), log.synced_end());
-    const DirtyRange dirty = dirty_range(segments, spec, cleaned_end, limit, now);
-    if (dirty.empty() || dirty.ratio() < spec.dirty_ratio_min) return {};
-    round = CompactionRound{.begin = dirty.begin, .end = dirty.end, .now = now, .tombstone_age = spec.tombstone_age};
-    bytes_before_ = bytes_of(segments);
-    return {};
-  });
+  Result<void> looked = hooks_.sync_sealed(partition);
+  if (looked)
+    looked = hooks_.as_owner(partition, [&](PartitionLog& log) -> Result<void> {
+      if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
+      const std::vector<SegmentFacts> segments = log.segments();
+      const Offset limit = std::min(partition.committed(), log.synced_end());
+      const DirtyRange dirty = dirty_range(segments, spec, cleaned_end, limit, now);
+      if (dirty.empty() || dirty.ratio() < spec.dirty_ratio_min) return {};
+      round = CompactionRound{.begin = dirty.begin, .end = dirty.end, .now = now, .tombstone_age = spec.tombstone_age};
+      bytes_before_ = bytes_of(segments);
+      return {};
+    });
   if (!looked) note_failure(looked.error());
   return round;
 }

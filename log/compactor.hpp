@@ -17,6 +17,8 @@ class Compactor : public Activity {
   struct Hooks {
     /// Runs the job as the owner of the partition's log; fails when the partition takes no appends any more.
     std::function<Result<void>(const OpenPartition&, const std::function<Result<void>(PartitionLog&)>&)> as_owner;
+    /// Makes its full segments durable, where nobody else does.
+    std::function<Result<void>(const OpenPartition&)> sync_sealed;
     /// Where the partition's last round ended.
     std::function<Offset(const OpenPartition&)> cleaned_end;
     /// Notes where this one has.
@@ -25,7 +27,7 @@ class Compactor : public Activity {
     std::function<void(std::shared_ptr<OpenPartition>)> remove_files;
   };
 
-  Compactor(Ports ports, const OpenTopics& topics, Hooks hooks);
+  Compactor(Ports ports, const OpenTopics& topics, Duration interval, Hooks hooks);
 
   /// Begins to step: when its hooks may be called.
   void start() { running_ = ports_.executor.start(*this); }
@@ -43,6 +45,7 @@ class Compactor : public Activity {
 
   const Ports ports_;
   const OpenTopics& topics_;
+  const Duration interval_;
   const Hooks hooks_;
 
   // The activity's own.

@@ -160,23 +160,25 @@ void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenParti
   }
   const Timestamp now = ports_.clock.now();
   Offset target;
-  const Result<void> looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {
-    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
-    std::vector<SegmentFacts> segments = log.segments();
-    // What may go by its age does not wait until the segment is full.
-    bool is_old = is_past(segments.back().newest, spec.retention_age, now);
-    if (spec.segment_age) {
-      const Result<std::optional<Timestamp>> since = log.active_since();
-      if (!since) return since.error();
-      is_old = is_old || is_past(*since, spec.segment_age, now);
-    }
-    if (is_old) {
-      if (Result<void> rolled = log.roll(); !rolled) return rolled;
-      segments = log.segments();
-    }
-    target = retention_target(segments, spec, std::min(partition->committed(), log.synced_end()), now);
-    return {};
-  });
+  Result<void> looked = hooks_.sync_sealed(*partition);
+  if (looked)
+    looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {
+      if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
+      std::vector<SegmentFacts> segments = log.segments();
+      // What may go by its age does not wait until the segment is full.
+      bool is_old = is_past(segments.back().newest, spec.retention_age, now);
+      if (spec.segment_age) {
+        const Result<std::optional<Timestamp>> since = log.active_since();
+        if (!since) return since.error();
+        is_old = is_old || is_past(*since, spec.segment_age, now);
+      }
+      if (is_old) {
+        if (Result<void> rolled = log.roll(); !rolled) return rolled;
+        segments = log.segments();
+      }
+      target = retention_target(segments, spec, std::min(partition->committed(), log.synced_end()), now);
+      return {};
+    });
   if (looked && target > partition->log()->start()) moves.push_back({partition, target});
   if (!looked && looked.error() != Errc::closed && looked.error() != Errc::partition_failed &&
       looked.error() != Errc::not_found) {

@@ -29,6 +29,8 @@ class Housekeeper : public Activity {
   struct Hooks {
     /// Runs the job as the owner of the partition's log; fails when the partition takes no appends any more.
     std::function<Result<void>(const OpenPartition&, const std::function<Result<void>(PartitionLog&)>&)> as_owner;
+    /// Makes its full segments durable, where nobody else does.
+    std::function<Result<void>(const OpenPartition&)> sync_sealed;
     /// Moves the starts, durably and for readers, and tells trimmed().
     std::function<Result<void>(const std::vector<StartMove>&)> move_starts;
   };

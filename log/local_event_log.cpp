@@ -27,7 +27,8 @@ LocalEventLog::LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const Loc
     : LogReads(dir->path(), ports),
       dir_(std::move(dir)),
       queued_bytes_max_(options.queued_bytes_max),
-      scrub_bytes_per_second_(options.scrub_bytes_per_second) {}
+      scrub_bytes_per_second_(options.scrub_bytes_per_second),
+      compaction_interval_(options.compaction_interval) {}
 
 Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::string& directory, const LocalOptions& options) {
   const Instant begin = ports.clock.monotonic();
@@ -76,6 +77,7 @@ Result<void> LocalEventLog::start() {
   for (std::size_t i = 0; i < kFlushers; ++i) flushers_.push_back(std::make_unique<Flusher>(ports().executor));
   Housekeeper::Hooks hooks;
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
+  hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
@@ -100,13 +102,14 @@ Result<void> LocalEventLog::start() {
 void LocalEventLog::start_compactor() {
   Compactor::Hooks hooks;
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
+  hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.cleaned_end = [this](const OpenPartition& partition) {
     const std::lock_guard lock(dir_mutex_);
     return dir_->cleaned_end(partition.name());
   };
   hooks.note_cleaned_end = [this](const OpenPartition& partition, Offset end) { return note_cleaned_end(partition, end); };
   hooks.remove_files = [this](std::shared_ptr<OpenPartition> partition) { housekeeper_->trimmed(std::move(partition)); };
-  compactor_ = std::make_unique<Compactor>(ports(), open_topics_, std::move(hooks));
+  compactor_ = std::make_unique<Compactor>(ports(), open_topics_, compaction_interval_, std::move(hooks));
   compactor_->start();
 }
 

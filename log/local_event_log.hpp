@@ -51,6 +51,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void start_compactor();
   void stop();
   bool stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
+  Result<void> sync_sealed(const OpenPartition& partition);
   Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
 
   // local_partitions.cpp
@@ -87,6 +88,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;
+  const Duration compaction_interval_;
   std::mutex dir_mutex_;            // what changes topics, starts and recovery points, one at a time
   std::int64_t topic_changes_ = 0;  // under dir_mutex_
   std::unique_ptr<TailWriter> tail_;

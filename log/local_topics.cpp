@@ -193,6 +193,11 @@ Result<void> LocalEventLog::as_owner(const OpenPartition& partition, const std::
   return queue ? queue->as_owner(job) : Error{Errc::not_found, "no partition " + to_string(partition.name())};
 }
 
+Result<void> LocalEventLog::sync_sealed(const OpenPartition& partition) {
+  const std::shared_ptr<AppendQueue> queue = find_queue_of(partition);
+  return queue ? queue->sync_sealed() : Error{Errc::not_found, "no partition " + to_string(partition.name())};
+}
+
 Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Offset end) {
   const std::lock_guard lock(dir_mutex_);  // no other partition has its name meanwhile
   if (!find_queue_of(partition)) return Error{Errc::not_found, "no partition " + to_string(partition.name())};

@@ -65,6 +65,28 @@ class CompactedTopic : public testing::Test, QuietLog {
   std::shared_ptr<EventLog> log;
 };
 
+TEST_F(CompactedTopic, IsCompactedAlsoWhereNobodySyncs) {
+  spec.ack_level = AckLevel::isr;
+  spec.flush_interval = kFlushNever;
+  ASSERT_TRUE(log->create_topic(spec));
+  put_many(60);
+  machine.executor.run_for(std::chrono::seconds{25});
+  EXPECT_LT(records_in(*log), 10u);
+}
+
+TEST_F(CompactedTopic, HowOftenIsASetting) {
+  ASSERT_TRUE(log->create_topic(spec));
+  for (const auto& [interval, is_compacted] : {std::pair{std::chrono::seconds{1}, true}, {std::chrono::seconds{100}, false}}) {
+    log.reset();
+    log = open_local("/data", {.ports = &ports, .compaction_interval = interval}).value();
+    machine.executor.run_for(std::chrono::milliseconds{100});
+    const std::size_t before = records_in(*log);
+    put_many(60);
+    machine.executor.run_for(std::chrono::seconds{5});
+    EXPECT_EQ(records_in(*log) < before + 60, is_compacted) << interval.count();
+  }
+}
+
 TEST_F(CompactedTopic, IsCompactedInTheBackgroundAndRemembersHowFar) {
   ASSERT_TRUE(log->create_topic(spec));
   put_many(60);

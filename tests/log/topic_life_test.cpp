@@ -244,6 +244,17 @@ TEST_F(TopicLife, TheOldestSegmentsGoWhileEnoughIsLeft) {
   EXPECT_EQ(start(*log), before);
 }
 
+TEST_F(TopicLife, TheOldestSegmentsGoAlsoWhereNobodySyncs) {
+  TopicSpec spec = events();
+  spec.retention_bytes = 1024;
+  spec.ack_level = AckLevel::isr;
+  spec.flush_interval = kFlushNever;
+  log->create_topic(spec).value();
+  append_many(60);
+  run_for(seconds{11});
+  EXPECT_GT(start(*log), 30);
+}
+
 TEST_F(TopicLife, ASegmentEndsByItsAge) {
   TopicSpec spec = events();
   spec.segment_bytes = 1 << 20;

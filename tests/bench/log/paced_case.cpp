@@ -87,7 +87,8 @@ void paced(const std::string& directory) {
   const std::string load_value(1024, 'v');
   const TopicPartition load{"load", PartitionId{0}};
   const TopicPartition measured{"paced", PartitionId{0}};
-  const std::shared_ptr<EventLog> log = open_local(directory + "/lungo").value();
+  const std::shared_ptr<EventLog> log =
+      open_local(directory + "/lungo", {.compaction_interval = std::chrono::milliseconds{50}}).value();
   static_cast<void>(log->create_topic(topic_spec(load.topic, Durability::synced)).value());
   static_cast<void>(log->create_topic(topic_spec(measured.topic, Durability::written)).value());
   RawFile raw(directory + "/raw", 64u << 20);

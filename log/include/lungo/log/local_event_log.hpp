@@ -27,6 +27,8 @@ struct LocalOptions {
   /// In the background everything is read again and again, at most so many bytes a second, so that rot is found before somebody
   /// needs what it hit: EventLog::damage() and metrics() tell. 0: never. Not with `read_only`.
   std::uint64_t scrub_bytes_per_second = 0;
+  /// From when one round over the topics with `compact` began to the next one.
+  Duration compaction_interval = std::chrono::seconds{10};
 };
 
 /// Opens or creates the data directory, recovering what a crash left behind. After a clean stop each partition is opened when
