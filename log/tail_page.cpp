@@ -106,7 +106,11 @@ Result<TailState> read_tail(Storage& storage, const std::string& path) {
   if (!state.in_order) state.changes = load_slot(*page, kChangesAt);
   const auto count = static_cast<std::uint64_t>(load_slot(*page, kPlacesCountAt).value_or(0));
   if (count > kTailPlacesMax) return Error{Errc::corrupt, path + " is not a tail page"};
-  for (std::size_t i = 0; i < count; ++i) {
+  // Those that the page has not got hold nothing, however many it claims.
+  const std::size_t place_bytes = state.in_order ? kSlotBytes : kPlaceBytes;
+  const std::size_t held = std::min(count, (page->size() - kPlacesAt + place_bytes - 1) / place_bytes);
+  state.places.reserve(held);
+  for (std::size_t i = 0; i < held; ++i) {
     if (state.in_order) {
       state.places.push_back({.start = std::nullopt, .end = load_offset(*page, kPlacesAt + i * kSlotBytes)});
     } else {

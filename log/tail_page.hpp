@@ -62,7 +62,7 @@ class TailWriter {
 struct TailState {
   std::optional<LeaderEpoch> incarnation;  // absent after a power cut, and in a page of version 1 while a writer starts
   std::optional<std::int64_t> changes;     // absent: none
-  std::vector<TailPlace> places;
+  std::vector<TailPlace> places;           // up to the last that the page has got: those behind it hold nothing
   bool in_order = false;  // a page of version 1: the n-th place is the n-th partition's, whatever `lungo.topics` says
 };
 

@@ -46,7 +46,10 @@ TEST(TailPage, NewWriterReplacesWhatTheOldOneLeft) {
   EXPECT_EQ(read_tail(disk, kPath).value().incarnation, LeaderEpoch{2});
   EXPECT_EQ(read_tail(disk, kPath).value().places, std::vector<TailPlace>{place(0, 4)});
   tail->extend_to(3).value();
-  EXPECT_EQ(read_tail(disk, kPath).value().places, (std::vector<TailPlace>{place(0, 4), TailPlace{}, TailPlace{}}));
+  EXPECT_EQ(read_tail(disk, kPath).value().places, std::vector<TailPlace>{place(0, 4)}) << "the others hold nothing";
+  tail->publish(2, Offset{1});
+  EXPECT_EQ(read_tail(disk, kPath).value().places,
+            (std::vector<TailPlace>{place(0, 4), TailPlace{}, {.start = std::nullopt, .end = Offset{1}}}));
 }
 
 TEST(TailPage, VersionOneHasTheEndsInOrder) {
