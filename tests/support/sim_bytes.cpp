@@ -1,6 +1,7 @@
 #include "tests/support/sim_bytes.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <string_view>
 
@@ -20,7 +21,7 @@ std::size_t SimBytes::read(std::uint64_t at, std::span<std::byte> out) const {
     const Bytes& piece = pieces_[(at + done) / kPieceBytes]->bytes;
     const BytesView rest = BytesView{piece}.subspan((at + done) % kPieceBytes);
     const std::size_t count = std::min(rest.size(), wanted - done);
-    std::ranges::copy(rest.first(count), out.begin() + static_cast<std::ptrdiff_t>(done));
+    std::memcpy(out.data() + done, rest.data(), count);  // ranges::copy goes byte by byte where nothing is optimised
     done += count;
   }
   return wanted;
@@ -33,7 +34,7 @@ void SimBytes::write(std::uint64_t at, BytesView bytes) {
     Piece& piece = own(at / kPieceBytes);
     const std::size_t from = at % kPieceBytes;
     const std::size_t count = std::min(piece.bytes.size() - from, bytes.size());
-    std::ranges::copy(bytes.first(count), piece.bytes.begin() + static_cast<std::ptrdiff_t>(from));
+    std::memcpy(piece.bytes.data() + from, bytes.data(), count);
     bytes = bytes.subspan(count);
     at += count;
   }
