@@ -22,7 +22,7 @@ constexpr std::int32_t kPartitions = 1'000;
 
 std::int32_t idle_partitions() {
   const char* const given = std::getenv("LUNGO_BENCH_PARTITIONS");
-  return given != nullptr ? std::atoi(given) : 10'000;
+  return given != nullptr ? std::atoi(given) : 5'000;
 }
 
 double open_seconds(const std::string& directory, std::shared_ptr<EventLog>& log) {
@@ -85,14 +85,14 @@ void measure_recovery(std::string_view figure, const std::string& data, const Wr
 //   scan_singles  the same in batches of one record each: 171 bytes
 //   unsynced      nothing was synced: then it is written once more, as the page cache proves nothing, and synced
 void recovery(const std::string& directory) {
-  constexpr std::size_t kBytes = 60'000'000;
+  constexpr std::size_t kBytes = 40'000'000;
   constexpr std::size_t kBatchBytes = 54'600;
   constexpr std::size_t kSingleBytes = 171;
   measure_recovery("recovery.scan", directory + "/scan", {.appends = kBytes / kBatchBytes, .records = 500, .synced = true});
   measure_recovery("recovery.scan_singles", directory + "/singles",
                    {.appends = kBytes / kSingleBytes, .records = 1, .synced = true});
   measure_recovery("recovery.unsynced", directory + "/unsynced",
-                   {.appends = kBytes / kBatchBytes, .records = 500, .synced = false});
+                   {.appends = kBytes / 4 / kBatchBytes, .records = 500, .synced = false});  // each round writes it
 }
 
 // The child that makes them stops cleanly and takes its heap with it, so that what this process grows by is the partitions'.

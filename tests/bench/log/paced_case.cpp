@@ -22,7 +22,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kPace{100};
 constexpr int kSliceAppends = 5'000;
-constexpr int kSlices = 6;
+constexpr int kSlices = 4;
 
 // From when an append was due, not from when it began: one that comes late because those before took long has waited.
 template <class Append>
@@ -72,7 +72,7 @@ class CompactedLoad {
  private:
   static constexpr int kBatch = 500;
   static constexpr std::uint64_t kKeys = 20'000;
-  static constexpr std::chrono::milliseconds kPause{8};  // 60,000 updates a second, a segment each 150 ms
+  static constexpr std::chrono::milliseconds kPause{16};  // 30,000 updates a second, a segment each 300 ms
 
   EventLog& log_;
   const TopicPartition topic_{"compacted", PartitionId{0}};

@@ -25,7 +25,7 @@ constexpr int kLookUps = 2'000;
 
 std::int64_t streams_wanted() {
   const char* const given = std::getenv("LUNGO_BENCH_STREAMS");
-  return given != nullptr ? std::atoll(given) : 1'000'000;
+  return given != nullptr ? std::atoll(given) : 500'000;
 }
 
 std::string name_of(std::int64_t stream) { return "stream-" + std::to_string(stream); }
