@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <climits>
 #include <csignal>
 #include <lungo/log/check.hpp>
 #include <thread>
@@ -26,12 +30,14 @@ class Counter : public Activity {
     return next ? next(at) : Instant::max();
   }
   std::string_view name() const override { return "counter"; }
+  bool gives_way() const override { return is_patient; }
   bool reaches(int count) {
     return executor_.wait_until([&] { return steps.load() >= count; }, now() + kPatience);
   }
 
   std::atomic<int> steps{0};
   std::function<Instant(Instant)> next;
+  bool is_patient = false;
 
  private:
   Executor& executor_;
@@ -95,6 +101,26 @@ TEST(ThreadExecutor, WaitEndsAtItsDeadline) {
   const Instant deadline = now() + std::chrono::milliseconds{5};
   EXPECT_FALSE(executor->wait_until([] { return false; }, deadline));
   EXPECT_GE(now(), deadline);
+}
+
+TEST(ThreadExecutor, WhatGivesWayRunsBelowTheOthers) {
+  const auto nice = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  const auto executor = make_thread_executor();
+  std::atomic<int> found = INT_MIN;
+  const auto nice_of_step = [&](bool is_patient) {
+    Counter counter(*executor);
+    counter.is_patient = is_patient;
+    counter.next = [&](Instant) {
+      found = nice();
+      found.notify_one();
+      return Instant::max();
+    };
+    const auto running = executor->start(counter);
+    found.wait(INT_MIN);
+    return found.exchange(INT_MIN);
+  };
+  EXPECT_EQ(nice_of_step(false), nice());
+  EXPECT_EQ(nice_of_step(true), std::min(nice() + 5, 19));
 }
 
 TEST(ThreadExecutor, NoNotificationIsLostBetweenManyThreads) {

@@ -22,6 +22,8 @@ class Activity {
   virtual Instant step(Instant now) = 0;
   /// Short and fixed; names the thread and appears in time-outs.
   [[nodiscard]] virtual std::string_view name() const = 0;
+  /// Long work that nobody waits for: its thread gives way to others where processors are scarce.
+  [[nodiscard]] virtual bool gives_way() const { return false; }
 };
 
 /// An activity that was started. Its destructor waits for the step in progress and guarantees that no other begins.
