@@ -83,6 +83,7 @@ Result<CleanEnd> PartitionLog::close() {
   parts_->active->seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();
+  parts_->write_changed_epochs();  // what recovery has learnt, also when nothing was appended since
   parts_->closed = true;
   Segment& active = *parts_->active;
   if (parts_->options.gaps && active.size() == 0) parts_->find_last_batch_crc();

@@ -173,6 +173,7 @@ struct PartitionLog::Parts {
   [[nodiscard]] StreamIndex::Log stream_log() const;
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
+  void write_changed_epochs();
   Result<void> follow(Offset end);
   void find_last_batch_crc();
   [[nodiscard]] Offset synced_names() const;

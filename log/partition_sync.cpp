@@ -35,12 +35,15 @@ Result<Offset> PartitionLog::sync() {
   return done ? Result<Offset>{target} : Result<Offset>{done.error()};
 }
 
+// A failure is let pass: opening makes the file anew out of the batches when it does not fit them.
+void PartitionLog::Parts::write_changed_epochs() {
+  if (!epochs.take_changed()) return;
+  const std::string text = EpochHistory::to_text(epochs.entries());
+  if (!write_file_atomically(ports.storage, directory + "/" + EpochHistory::kFileName, as_bytes(text))) epochs.keep_changed();
+}
+
 Result<void> PartitionLog::Parts::make_durable(Offset target) {
-  if (epochs.take_changed()) {
-    // Let pass: opening makes the file anew out of the batches when it does not fit them.
-    const std::string text = EpochHistory::to_text(epochs.entries());
-    if (!write_file_atomically(ports.storage, directory + "/" + EpochHistory::kFileName, as_bytes(text))) epochs.keep_changed();
-  }
+  write_changed_epochs();
   const std::shared_ptr<const Segments> list = segments.snapshot();
   for (const std::shared_ptr<Segment>& segment : *list) {
     if (segment->base() < first_unsynced_segment) continue;

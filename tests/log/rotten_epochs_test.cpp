@@ -54,6 +54,16 @@ TEST(RottenEpochs, ADigitOfTheHistoryCostsNoBatch) {
   }
 }
 
+TEST(RottenEpochs, WhatRecoveryLearnsIsKeptAlsoWhenNothingIsAppended) {
+  const SilentLog silent;
+  for (const bool is_clean : {true, false}) {
+    ThreeEpochs fixture;
+    fixture.set_history("0\n2\n1 0\n4 10\n");
+    ASSERT_TRUE(fixture.opened(is_clean ? std::optional{fixture.clean} : std::nullopt)->close());
+    EXPECT_EQ(fixture.history(), ThreeEpochs::kHistory);
+  }
+}
+
 // In the middle of its epoch, and at its front and its end, where it could be the history's.
 TEST(RottenEpochs, ABatchWhoseEpochHasRottedIsDamaged) {
   const SilentLog silent;
