@@ -1,6 +1,7 @@
 #include "local_event_log.hpp"
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/logger.hpp"
 #include "file_cache.hpp"
@@ -272,9 +273,13 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
   const Ports given = own ? own->ports() : *options.ports;
   const auto base = std::make_shared<Foundation>(std::move(own), given.storage, options.open_files_max);
   const Ports ports{base->files, given.clock, given.executor, given.random};
-  // What a reader has opened it keeps open: its writer renames and removes files that it goes on in.
-  Result<std::shared_ptr<EventLog>> log =
-      options.read_only ? TailingEventLog::open(given, *path) : LocalEventLog::open(ports, *path, options);
+  Result<std::shared_ptr<EventLog>> log = std::shared_ptr<EventLog>{};
+  try {
+    // What a reader has opened it keeps open: its writer renames and removes files that it goes on in.
+    log = options.read_only ? TailingEventLog::open(given, *path) : LocalEventLog::open(ports, *path, options);
+  } catch (const std::system_error& none_left) {
+    return Error{Errc::io, *path + ": no thread could be started: " + none_left.code().message()};
+  }
   if (!log) return log;
   base->log = std::move(*log);
   return std::shared_ptr<EventLog>(base, base->log.get());

@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 
+#include <lungo/log/check.hpp>
 #include <lungo/log/log_text.hpp>
 
 #include "log_backup.hpp"
@@ -149,7 +151,12 @@ int run_log_tool(int argc, const char* const* argv) {
     return refuse(app, refused, argc, argv);
   }
   Output out{stdout};
-  const Result<int> done = run(app, arguments, out);
+  Result<int> done = 0;
+  try {
+    done = run(app, arguments, out);
+  } catch (const std::exception&) {  // no memory, no thread
+    done = Error{Errc::io, current_exception_text()};
+  }
   if (!done) std::fprintf(stderr, "%s: %s\n", kProgram, printable(done.error()).c_str());
   if (!out.close(kProgram)) return 1;
   return done ? *done : status_of(done.error(), app);
