@@ -104,7 +104,10 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
   const auto position = [this](const std::byte* at) { return static_cast<std::uint32_t>(at - batch_.data()); };
   out = write_framing(out, delta(fields.timestamp, base), static_cast<std::int32_t>(entries_.size()), size);
 
-  Entry entry{.timestamp = fields.timestamp, .body_begin = position(out)};
+  // In its place from the start: made elsewhere and moved, its small fields are waited for when they are read back as one.
+  Entry& entry = entries_.emplace_back();
+  entry.timestamp = fields.timestamp;
+  entry.body_begin = position(out);
   out = write_field(out, fields.key);
   if (fields.key) {
     entry.key_size = static_cast<std::int32_t>(fields.key->size());
@@ -126,7 +129,6 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
   body_bytes_ += size;
   max_timestamp_ = std::max(max_timestamp_, fields.timestamp);
   sealed_ = false;
-  entries_.push_back(entry);
   return {};
 }
 
