@@ -38,7 +38,8 @@ BatchHeader batch_of(const Producer& producer, Offset base, std::uint8_t asked) 
 
 void use(const std::vector<Producer>& producers, Offset base, std::uint8_t asked) {
   ProducerState state{kExpiry, kProducersMax};
-  const Timestamp now = producers.empty() ? Timestamp{} : producers.front().seen;
+  const Timestamp latest = Timestamp::max() - 2 * kExpiry;  // a wall clock comes no further
+  const Timestamp now = producers.empty() ? Timestamp{} : std::min(producers.front().seen, latest);
   for (const Producer& producer : producers) state.add(producer, now);
   for (const Producer& producer : producers) {
     const BatchHeader batch = batch_of(producer, base, asked);
