@@ -35,6 +35,23 @@ def codec(folders):
         report(f"codec.{case}", figures[case], unit, ratio_at_most(ratio), "Boost binary archive", figures["boost_" + case])
 
 
+def parts(folders):
+    """Medians of nine repetitions that Google Benchmark shuffles, so that a bad moment of the machine hits all a little."""
+    command = [
+        folders.program("tests/bench/lungo-bench-parts"), "--benchmark_format=json", "--benchmark_repetitions=9",
+        "--benchmark_enable_random_interleaving=true", "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05",
+    ]  # fmt: skip
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=folders.scratch).stdout
+    for run in json.loads(output)["benchmarks"]:
+        if run["aggregate_name"] != "median":
+            continue
+        name = "parts." + run["run_name"].replace("/", ".") + ("." + run["label"] if "label" in run else "")
+        if "items_per_second" in run:
+            report(name, round(1e9 / run["items_per_second"], 1), "ns/record", None)
+        else:
+            report(name, round(run["bytes_per_second"] / 1e6), "MB/s", None)
+
+
 class Run(NamedTuple):
     seconds: float
     memory_mb: float
@@ -84,7 +101,7 @@ def tracker(folders):
     shutil.rmtree(data)
 
 
-AREAS = {"codec": codec, "log": log_figures.run, "tracker": tracker, "web": web.run}
+AREAS = {"codec": codec, "parts": parts, "log": log_figures.run, "tracker": tracker, "web": web.run}
 
 
 def main(build, scratch, areas):
