@@ -1,5 +1,7 @@
 #include "log_cli.hpp"
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -7,6 +9,7 @@
 #include <lungo/log/check.hpp>
 #include <lungo/log/log_text.hpp>
 
+#include "log_adopt.hpp"
 #include "log_backup.hpp"
 #include "log_consume.hpp"
 #include "log_dump.hpp"
@@ -60,6 +63,7 @@ void describe(CLI::App& app, Arguments& arguments) {
   describe_verify(app, arguments.verify);
   describe_backup(app, arguments.backup);
   describe_restore(app, arguments.restore);
+  describe_adopt(app);
 }
 
 /// The command that was reached, and those above it.
@@ -108,6 +112,14 @@ int refuse(const CLI::App& app, const CLI::ParseError& refused, int argc, const 
   return 2;
 }
 
+/// A reader keeps all segments open, and may.
+void raise_open_files_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   const CLI::App* command = app.get_subcommands().front();
   const std::string& name = command->get_name();
@@ -124,9 +136,14 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
   if (name == "backup") return run_backup(arguments.tool, arguments.backup, out);
   if (name == "restore") return run_restore(arguments.tool, arguments.restore, out);
-  const Result<void> done =
-      name == "stat" ? run_stat(arguments.tool, arguments.stat, out)
-                     : run_topics(command->get_subcommands().front()->get_name(), arguments.tool, arguments.topics, out);
+  Result<void> done;
+  if (name == "stat") {
+    done = run_stat(arguments.tool, arguments.stat, out);
+  } else if (name == "adopt") {
+    done = run_adopt(arguments.tool, out);
+  } else {
+    done = run_topics(command->get_subcommands().front()->get_name(), arguments.tool, arguments.topics, out);
+  }
   if (!done) return done.error();
   return 0;
 }
@@ -141,6 +158,7 @@ int status_of(const Error& error, const CLI::App& app) {
 
 int run_log_tool(int argc, const char* const* argv) {
   hold_back_broken_pipes();
+  raise_open_files_limit();
   log_to_stderr(Severity::warn);
   CLI::App app{"Topics and records of a Lungo data directory.", kProgram};
   Arguments arguments;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 namespace lungo {
@@ -96,6 +97,16 @@ Result<int> read_input(Intake& intake, RecordWriter& writer, StopSignals& signal
   return 0;
 }
 
+/// So that it can still be said how much was written.
+template <class Call>
+auto or_out_of_memory(Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::io, "out of memory"};
+  }
+}
+
 Result<Durability> durability_of(const std::string& name) {
   if (name == "committed") return Durability::committed;
   if (name == "written") return Durability::written;
@@ -167,8 +178,8 @@ Result<int> run_produce(const ToolOptions& tool, const ProduceOptions& options, 
   if (Result<void> headers = intake.read_headers(options.headers); !headers) return headers.error();
   if (::isatty(STDIN_FILENO) == 1) std::fputs("One record a line; Ctrl-D ends.\n", stderr);
 
-  const Result<int> ended = read_input(intake, writer, signals);
-  const Result<void> flushed = writer.flush();
+  const Result<int> ended = or_out_of_memory([&] { return read_input(intake, writer, signals); });
+  const Result<void> flushed = or_out_of_memory([&] { return writer.flush(); });
   const std::string so_far = counted(writer.written(), "record") + (writer.written() == 1 ? " was" : " were") + " written";
   if (!ended) return Error{ended.error().code(), std::string(ended.error().text()) + "; " + so_far};
   if (!flushed) return Error{flushed.error().code(), std::string(flushed.error().text()) + "; " + so_far};

@@ -60,21 +60,6 @@ std::vector<std::string> damage_of(EventLog& log, const TopicSpec& spec, bool js
   return all;
 }
 
-/// Says what has become of the topic.
-void print_topic(const TopicInfo& topic, std::string_view done, bool json, Output& out) {
-  PrintedLine line;
-  line.add("topic", topic.spec.name);
-  line.add("id", to_string(topic.id));
-  line.add("partitions", topic.spec.partitions);
-  line.add("kind", kind_of(topic.spec));
-  line.add_json("settings", settings_json(topic.spec));
-  if (json) {
-    line.print(out, true);
-  } else {
-    out.line("topic " + topic.spec.name + " " + std::string(done));
-  }
-}
-
 Result<void> create(const ToolOptions& tool, const TopicsOptions& options, Output& out) {
   Result<TopicSpec> spec = spec_of(options);
   if (!spec) return spec.error();
@@ -196,6 +181,20 @@ Result<void> remove(const ToolOptions& tool, const TopicsOptions& options, Outpu
 }
 
 }  // namespace
+
+void print_topic(const TopicInfo& topic, std::string_view done, bool json, Output& out) {
+  PrintedLine line;
+  line.add("topic", topic.spec.name);
+  line.add("id", to_string(topic.id));
+  line.add("partitions", topic.spec.partitions);
+  line.add("kind", kind_of(topic.spec));
+  line.add_json("settings", settings_json(topic.spec));
+  if (json) {
+    line.print(out, true);
+  } else {
+    out.line("topic " + topic.spec.name + " " + std::string(done));
+  }
+}
 
 Result<TopicSpec> spec_of(const TopicsOptions& options) {
   TopicSpec spec{.name = options.name, .streams = options.streams, .compact = options.compact};

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lungo/log/printed.hpp>
@@ -28,6 +29,9 @@ struct TopicsOptions {
 void describe_topics(CLI::App& app, TopicsOptions& options);
 /// `command` is the one that was given. Errors: what the log says; invalid_argument.
 Result<void> run_topics(const std::string& command, const ToolOptions& tool, const TopicsOptions& options, Output& out);
+
+/// Says what has become of the topic: "topic NAME done", or in JSON all about it.
+void print_topic(const TopicInfo& topic, std::string_view done, bool json, Output& out);
 
 /// What `create` makes. Errors: invalid_argument.
 Result<TopicSpec> spec_of(const TopicsOptions& options);

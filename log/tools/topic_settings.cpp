@@ -29,7 +29,7 @@ constexpr Known kKnown[] = {
     {"producer.expiry.ms", "MS", "an idempotent producer that is silent for so long is forgotten"},
     {"retention.bytes", "BYTES|none", "per partition; the oldest segments go above it"},
     {"retention.ms", "MS|none", "segments go when their newest record is older"},
-    {"segment.bytes", "BYTES", "a new file begins at this size, 512 to 1 GiB"},
+    {"segment.bytes", "BYTES", "a new file begins at this size, 512 to 2147483647"},
     {"segment.ms", "MS|none", "a new file begins when the last one's first record is older"},
 };
 

@@ -26,7 +26,8 @@ const std::vector<std::vector<std::string>> kCommands{{"topics", "create"},
                                                       {"stat"},
                                                       {"verify"},
                                                       {"backup"},
-                                                      {"restore"}};
+                                                      {"restore"},
+                                                      {"adopt"}};
 
 TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
   for (std::vector<std::string> command : kCommands) {
@@ -39,8 +40,8 @@ TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
   }
   const Finished help = log({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "verify", "backup", "restore", "--dir", "--json",
-                           "Exit status", "Begin with:"})
+  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "verify", "backup", "restore", "adopt", "--dir",
+                           "--json", "Exit status", "Begin with:"})
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
 }
 
@@ -50,7 +51,8 @@ TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
       {{"produce", "orders", "--key-seperator=:"}, "no option --key-seperator; did you mean --key-separator?\n"},
       {{"topics", "create", "orders", "--jsn"}, "no option --jsn; did you mean --json?\n`lungo log topics create --help` says"},
       {{"cosnume", "orders"},
-       "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat, verify, backup, restore\n"},
+       "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat, verify, backup, restore, "
+       "adopt\n"},
       {{"topics", "lst"}, "no command lst; did you mean list? There are create, list, describe, alter, delete\n"},
       {{"topics"}, "A subcommand is required"},
       {{"consume"}, "TOPIC is required"},
