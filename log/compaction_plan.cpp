@@ -15,7 +15,7 @@ DirtyRange dirty_range(std::span<const SegmentFacts> segments, const TopicSpec& 
       range.clean_bytes += segment.bytes;
       continue;
     }
-    const bool is_young = spec.compaction_lag.count() > 0 && segment.newest && now - *segment.newest < spec.compaction_lag;
+    const bool is_young = spec.compaction_lag.count() > 0 && segment.newest && *segment.newest > now - spec.compaction_lag;
     if (segment.end > limit || is_young) break;
     range.dirty_bytes += segment.bytes;
     range.end = segment.end;

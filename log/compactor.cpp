@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include <lungo/log/deadline.hpp>
+
 #include "base/logger.hpp"
 #include "compaction_plan.hpp"
+#include "step_again.hpp"
 
 namespace lungo {
 
@@ -21,18 +24,20 @@ Compactor::Compactor(Ports ports, const OpenTopics& topics, Duration interval, H
     : ports_(ports), topics_(topics), interval_(interval), hooks_(std::move(hooks)) {}
 
 Instant Compactor::step(Instant now) {
-  if (partition_) {
-    go_on();
+  return step_or_again(now, [&] {
+    if (partition_) {
+      go_on();
+      return now;
+    }
+    if (topics_to_see_.empty() && now >= next_round_) {
+      topics_to_see_ = topics_.all();
+      std::erase_if(topics_to_see_, [](const auto& topic) { return !topic->info.spec.compact; });
+      next_round_ = deadline_after(now, interval_);
+      failure_logged_ = false;
+    }
+    if (!find_work() && topics_to_see_.empty()) return next_round_;
     return now;
-  }
-  if (topics_to_see_.empty() && now >= next_round_) {
-    topics_to_see_ = topics_.all();
-    std::erase_if(topics_to_see_, [](const auto& topic) { return !topic->info.spec.compact; });
-    next_round_ = now + interval_;
-    failure_logged_ = false;
-  }
-  if (!find_work() && topics_to_see_.empty()) return next_round_;
-  return now;
+  });
 }
 
 /// Looks at one partition.

@@ -4,6 +4,7 @@
 
 #include "base/logger.hpp"
 #include "retention.hpp"
+#include "step_again.hpp"
 
 namespace lungo {
 
@@ -51,26 +52,28 @@ void Housekeeper::stop() {
 }
 
 Instant Housekeeper::step(Instant now) {
-  take_what_came();
-  if (!directories_.empty()) {
-    remove_from_directory();
-    return now;
-  }
-  if (!partitions_.empty()) {
-    remove_segments();
-    return now;
-  }
-  keep_streams();
-  const Instant next_digest = keep_digests(now);
-  if (topics_to_see_.empty() && now >= next_round_) {
-    topics_to_see_ = topics_.all();
-    std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
-    next_round_ = now + kRound;
-    touches_left_ = kTouchesPerRound;
-    failure_logged_ = false;
-  }
-  look_at_partitions();
-  return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
+  return step_or_again(now, [&] {
+    take_what_came();
+    if (!directories_.empty()) {
+      remove_from_directory();
+      return now;
+    }
+    if (!partitions_.empty()) {
+      remove_segments();
+      return now;
+    }
+    keep_streams();
+    const Instant next_digest = keep_digests(now);
+    if (topics_to_see_.empty() && now >= next_round_) {
+      topics_to_see_ = topics_.all();
+      std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
+      next_round_ = now + kRound;
+      touches_left_ = kTouchesPerRound;
+      failure_logged_ = false;
+    }
+    look_at_partitions();
+    return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
+  });
 }
 
 void Housekeeper::take_what_came() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 
 #include "partition_parts.hpp"
 #include "segment_swap.hpp"
@@ -42,7 +43,14 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
         below(*list, round.end), parts.segment_bytes, round);
   }
   Compaction& compaction = *parts.compaction;
-  const Result<Compaction::Turn> turn = compaction.step(start());
+  const auto turn_of = [&]() -> Result<Compaction::Turn> {
+    try {
+      return compaction.step(start());
+    } catch (const std::bad_alloc&) {  // half of a step can't be gone on with
+      return parts.out_of_memory;
+    }
+  };
+  const Result<Compaction::Turn> turn = turn_of();
   if (!turn) {
     if (turn.error() == Errc::corrupt)
       static_cast<void>(parts.note_damage(compaction.reading()));  // the next round leaves it alone

@@ -183,6 +183,14 @@ TEST(CompactionFilter, ATombstoneStaysUntilItsHorizonHasPassed) {
   EXPECT_EQ(parse_batch_header(behind)->attributes, batch_layout::kDeleteHorizonBit) << "base time and deltas are as they were";
 }
 
+TEST(CompactionFilter, ATombstoneThatIsToStayForEverDoes) {
+  const Keys keys{{{"a", 100}, {"b", 101}}};
+  constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
+  const Bytes first = clean(keys, batch_of({{"a", "1"}, {"b", std::nullopt, 1009}}), Emptied::goes, 5000, kForEver)->bytes;
+  EXPECT_EQ(rows_of(first), (std::vector<Row>{{"a", "1", 1000, 100}, {"b", std::nullopt, 1009, 101}}));
+  EXPECT_TRUE(clean(keys, first, Emptied::goes, 4'000'000'000'000, 1)->is_same);
+}
+
 TEST(CompactionFilter, ATombstoneIsGivenAHorizonOnlyWhereItsKeyIsKnown) {
   const Bytes batch = batch_of({{"a", "1"}, {"b", std::nullopt}});
   EXPECT_TRUE(clean(Keys{{{"a", 100}}, 101}, batch)->is_same) << "what it deletes has not gone yet";
