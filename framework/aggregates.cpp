@@ -6,6 +6,7 @@
 #include <set>
 
 #include <lungo/framework/errors.hpp>
+#include <lungo/log/deadline.hpp>
 
 #include "broken_invariant.hpp"
 
@@ -38,7 +39,7 @@ Result<Commit> single(Result<std::vector<Commit>> commits) {
 
 Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, int attempts, Duration timeout) {
   const Ports ports = store.log().ports();
-  const Instant deadline = ports.clock.monotonic() + timeout;
+  const Instant deadline = deadline_after(ports.clock.monotonic(), timeout);
   while (true) {
     Result<Attempt> made = attempt();
     if (!made) return made.error();
@@ -100,7 +101,7 @@ class CommandLoop final : public Activity {
   }
 
   void submit(AttemptFunction attempt, int attempts, Duration timeout, std::function<void(Result<Commit>)> done) {
-    const Instant deadline = store_.log().ports().clock.monotonic() + timeout;
+    const Instant deadline = deadline_after(store_.log().ports().clock.monotonic(), timeout);
     const auto command = std::make_shared<Command>(Command{std::move(attempt), attempts, deadline, std::move(done), {}});
     const std::lock_guard lock(shared_->mutex);
     shared_->due.push_back(command);

@@ -4,6 +4,9 @@
 #include <mutex>
 #include <set>
 
+#include <lungo/log/deadline.hpp>
+#include <lungo/log/start_activity.hpp>
+
 #include "broken_invariant.hpp"
 #include "process_partition.hpp"
 
@@ -87,7 +90,13 @@ Result<void> ProcessRunner::Loop::start() {
     stop_asked_ = false;
   }
   publish(true, std::nullopt);
-  running_ = context_.store.log().ports().executor.start(*this);
+  Result<std::unique_ptr<RunningActivity>> started = start_activity(context_.store.log().ports().executor, *this);
+  if (!started) {
+    partitions_.clear();
+    publish(false, started.error());
+    return started.error();
+  }
+  running_ = std::move(*started);
   context_.mailbox->waker.arm(*running_);
   return {};
 }
@@ -100,7 +109,8 @@ Result<void> ProcessRunner::Loop::stop(Duration timeout) {
   }
   running_->wake();
   const Ports ports = context_.store.log().ports();
-  const bool drained = ports.executor.wait_until([this] { return !status().running; }, ports.clock.monotonic() + timeout);
+  const bool drained =
+      ports.executor.wait_until([this] { return !status().running; }, deadline_after(ports.clock.monotonic(), timeout));
   context_.mailbox->waker.disarm();
   running_.reset();
   context_.aggregates.clear();  // commands in flight end as canceled
@@ -132,7 +142,7 @@ Result<void> ProcessRunner::Loop::catch_up(Duration timeout) {
     if (!seen.running) return true;
     return std::ranges::all_of(seen.partitions, [&](const PartitionLag& lag) { return lag.next >= goals[lag.partition]; });
   };
-  const bool in_time = ports.executor.wait_until(reached, ports.clock.monotonic() + timeout);
+  const bool in_time = ports.executor.wait_until(reached, deadline_after(ports.clock.monotonic(), timeout));
   if (!seen.running) return seen.error.value_or(Error{Errc::closed, "process " + context_.setup.name + " does not run"});
   if (in_time) return {};
   return lagging(seen, goals);

@@ -6,6 +6,8 @@
 
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/check.hpp>
+#include <lungo/log/deadline.hpp>
+#include <lungo/log/start_activity.hpp>
 
 #include "broken_invariant.hpp"
 #include "positions.hpp"
@@ -117,7 +119,13 @@ Result<void> Subscription::Loop::start() {
   next_store_ = {};  // a new reader's positions are written with its first step: a start at the end is then for good
   mine_.running = true;
   publish();
-  running_ = store_.log().ports().executor.start(*this);
+  Result<std::unique_ptr<RunningActivity>> started = start_activity(store_.log().ports().executor, *this);
+  if (!started) {
+    mine_.running = false;
+    publish();
+    return started.error();
+  }
+  running_ = std::move(*started);
   waker_->arm(*running_);
   return {};
 }
@@ -169,7 +177,7 @@ Result<void> Subscription::Loop::catch_up(Duration timeout) {
     if (!seen.running) return true;
     return std::ranges::all_of(seen.partitions, [&](const PartitionLag& lag) { return lag.next >= goals[lag.partition]; });
   };
-  const bool in_time = ports.executor.wait_until(reached, ports.clock.monotonic() + timeout);
+  const bool in_time = ports.executor.wait_until(reached, deadline_after(ports.clock.monotonic(), timeout));
   if (!seen.running) return seen.error.value_or(Error{Errc::closed, "subscription " + reader_ + " does not run"});
   if (in_time) return {};
   for (const PartitionLag& lag : seen.partitions) {

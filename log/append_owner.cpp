@@ -15,26 +15,31 @@ Result<void> AppendQueue::as_owner(const std::function<Result<void>(PartitionLog
 Result<void> AppendQueue::sync_sealed() {
   if (flush_interval_.load() != kFlushNever) return {};
   bool is_behind = false;
-  const Result<void> looked = as_owner([&](PartitionLog& log) -> Result<void> {
+  Result<void> done = as_owner([&](PartitionLog& log) -> Result<void> {
+    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
     is_behind = log.segments().back().base > log.synced_end();
     return {};
   });
-  return looked && is_behind ? sync_round() : looked;
+  if (!done || !is_behind) return done;
+  if (!or_give_up([&] { done = sync_round(); })) return failure();
+  return done;
 }
 
 // What was queued before is written, and committed if it was to be at the write: it is told what it was promised.
-void AppendQueue::change(const TopicSpec& spec) {
+Offset AppendQueue::change(const TopicSpec& spec) {
   Offset committed;
-  {
-    const Lock lock(mutex_);
-    write_queued(SIZE_MAX);
-    if (ack_level_ == AckLevel::isr) committed = log_->written_end();
-    ack_level_ = spec.ack_level;
-    flush_interval_ = spec.flush_interval;
-    batch_bytes_max_ = spec.batch_bytes_max;
-    log_->change(spec.segment_bytes, spec.timestamps, spec.producer_expiry);
-    tail_is_scheduled_ = false;  // it may be due sooner
-  }
+  const Lock lock(mutex_);
+  write_queued(SIZE_MAX);
+  if (ack_level_ == AckLevel::isr) committed = log_->written_end();
+  ack_level_ = spec.ack_level;
+  flush_interval_ = spec.flush_interval;
+  batch_bytes_max_ = spec.batch_bytes_max;
+  log_->change(spec.segment_bytes, spec.timestamps, spec.producer_expiry);
+  tail_is_scheduled_ = false;  // it may be due sooner
+  return committed;
+}
+
+void AppendQueue::tell_changed(Offset committed) {
   wake_released();
   if (committed > partition_->committed()) {
     publish(committed);

@@ -90,8 +90,11 @@ class AppendQueue {
   /// Makes segments durable that are full, where nobody else would (kFlushNever): retention and compaction take what is synced.
   /// Errors: those of as_owner(), io.
   Result<void> sync_sealed();
-  /// Takes over what may change of a topic's settings, for what comes from now on; what is committed stays so.
-  void change(const TopicSpec& spec);
+  /// Takes over what may change of a topic's settings, for what comes from now on; what is committed stays so. Calls nobody:
+  /// tell_changed() does, with what this returns.
+  [[nodiscard]] Offset change(const TopicSpec& spec);
+  /// Commits what was committed at the write until then, and completes it.
+  void tell_changed(Offset committed);
   /// The topic is gone: nothing is written any more, and appends are refused with `cause`. After flush() has been called for
   /// the last time.
   void abandon(const Error& cause);

@@ -269,6 +269,8 @@ Result<std::vector<TopicInfo>> adopt_kafka_directory(const std::string& director
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options) {
   const Result<std::string> path = directory_path(directory);
   if (!path) return path.error();
+  if (options.compaction_interval <= Duration::zero())
+    return Error{Errc::invalid_argument, "compaction_interval is not above 0"};
   auto own = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
   const Ports given = own ? own->ports() : *options.ports;
   const auto base = std::make_shared<Foundation>(std::move(own), given.storage, options.open_files_max);
@@ -278,6 +280,7 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
     // What a reader has opened it keeps open: its writer renames and removes files that it goes on in.
     log = options.read_only ? TailingEventLog::open(given, *path) : LocalEventLog::open(ports, *path, options);
   } catch (const std::system_error& none_left) {
+    if (none_left.code() != std::errc::resource_unavailable_try_again) throw;
     return Error{Errc::io, *path + ": no thread could be started: " + none_left.code().message()};
   }
   if (!log) return log;

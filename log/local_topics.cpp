@@ -114,7 +114,8 @@ Result<TopicInfo> LocalEventLog::serve(const TopicEntry& entry) {
 void LocalEventLog::topics_changed() { tail_->publish_changes(++topic_changes_); }
 
 Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicChange& change) {
-  const std::lock_guard lock(dir_mutex_);
+  std::vector<std::pair<std::shared_ptr<AppendQueue>, Offset>> changed;
+  std::unique_lock lock(dir_mutex_);
   const Result<TopicInfo> info = dir_->alter_topic(name, change);
   if (!info) return info;
   topics_changed();
@@ -123,11 +124,15 @@ Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicC
   auto topic = std::make_shared<OpenTopic>(**before);
   topic->info.spec = info->spec;
   topic->info.spec.partitions = (*before)->info.spec.partitions;  // as many as are open
+  changed.reserve(topic->partitions.size());
   open_topics_.replace(topic);  // first: whoever opens one of its partitions from here on finds the new settings
   for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
     if (partition->log() == nullptr) continue;  // waits for who is opening it
-    if (const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition)) queue->change(info->spec);
+    if (const std::shared_ptr<AppendQueue> queue = find_queue_of(*partition))
+      changed.emplace_back(queue, queue->change(info->spec));
   }
+  lock.unlock();  // completions and notifications may call the log
+  for (const auto& [queue, committed] : changed) queue->tell_changed(committed);
   logger()->info("topic {} altered", name);
   return info;
 }

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <mutex>
 
+#include <lungo/log/deadline.hpp>
+#include <lungo/log/start_activity.hpp>
+
 #include "engine_loop.hpp"
 #include "logger.hpp"
 #include "store_list.hpp"
@@ -115,7 +118,9 @@ Result<void> Engine::start() {
   opened = core_->loop.open();
   if (!opened) return opened;
   const std::lock_guard lock{core_->lifecycle};
-  core_->running = ports.executor.start(core_->loop);
+  Result<std::unique_ptr<RunningActivity>> started = start_activity(ports.executor, core_->loop);
+  if (!started) return started.error();
+  core_->running = std::move(*started);
   core_->loop.set_running(core_->running.get());
   return {};
 }
@@ -138,7 +143,7 @@ Result<void> Engine::stop() {
 
 Result<void> Engine::catch_up(Duration timeout) {
   const Ports ports = core_->log->ports();
-  const Instant deadline = ports.clock.monotonic() + timeout;
+  const Instant deadline = deadline_after(ports.clock.monotonic(), timeout);
   for (const std::unique_ptr<ProjectionBase>& projection : core_->projections) {
     for (const Position& position : projection->status().positions) {
       const TopicPartition partition{projection->topic(), position.partition};

@@ -149,5 +149,24 @@ TEST(DamagedDirectory, APartitionThatCannotBeReadAnswersSoAlone) {
   EXPECT_EQ(directory.opened()->damage(kBad).size(), 1u) << "and can be read again";
 }
 
+TEST(DamagedDirectory, APartitionThatCannotBeReadHoldsUpNobody) {
+  const SilentLog silent;
+  Directory directory;
+  for (const TopicPartition& partition : {kBad, kGood}) {
+    const TopicChange change{.flush_interval = kFlushNever, .segment_bytes = 512, .retention_bytes = 1};
+    ASSERT_TRUE(directory.opened()->alter_topic(partition.topic, change));
+  }
+  directory.flip(directory.sizes[4] + 62);
+  const Bytes bytes = read_file(directory.machine->disk, kBadLog, 1 << 20).value();
+  const auto copy = directory.machine->disk.open("/data/bad-0/00000000000000000001.log", OpenMode::create).value();
+  ASSERT_TRUE(copy->write_at(0, bytes));
+  ASSERT_TRUE(directory.machine->disk.remove("/data/lungo.clean-stop"));
+  const auto log = directory.opened();
+  ASSERT_EQ(log->read(kBad, Offset{0}, 1).error(), Errc::corrupt);
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(append_wait(*log, append_of(kGood, "k", std::string(80, 'v'))));
+  directory.machine->executor.run_for(std::chrono::seconds{25});
+  EXPECT_GT(log->ends(kGood)->start, Offset{0}) << "what is past the limit goes, as ever";
+}
+
 }  // namespace
 }  // namespace lungo::test

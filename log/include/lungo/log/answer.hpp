@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 
+#include <lungo/log/deadline.hpp>
 #include <lungo/log/ports.hpp>
 #include <lungo/log/result.hpp>
 
@@ -22,7 +23,7 @@ template <class T>
 class Answer {
  public:
   /// The time begins to run now.
-  Answer(const Ports& ports, Duration timeout) : ports_(ports), deadline_(ports.clock.monotonic() + timeout) {}
+  Answer(const Ports& ports, Duration timeout) : ports_(ports), deadline_(deadline_after(ports.clock.monotonic(), timeout)) {}
 
   /// What the call is given; it runs once at most.
   [[nodiscard]] std::function<void(Result<T>)> completion() const {

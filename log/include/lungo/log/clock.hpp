@@ -1,6 +1,7 @@
 // PORT: time and randomness.
 //
-// Real forms in posix_ports.hpp; tests drive a ManualClock and a seeded generator (tests/support). No wall clock in any fence.
+// Real forms: PosixPorts in ports.hpp; tests drive a ManualClock and a seeded generator (tests/support). No wall clock in any
+// fence.
 #pragma once
 
 #include <cstdint>

@@ -219,7 +219,8 @@ class EventLog {
   virtual void append(AppendRequest request, Completion completion) = 0;
   /// The same for a caller that waits; what lungo::append_wait() calls.
   virtual Result<Appended> append_wait(AppendRequest request, Duration timeout);
-  /// A way into one partition for those who append often. It must not be used after the log has gone. Errors: not_found; io.
+  /// A way into one partition for those who append often. After the log has gone it
+  /// answers `closed`. Errors: not_found; io.
   virtual Result<std::shared_ptr<Appender>> appender(const TopicPartition& partition);
 
   /// Committed batches from `from` on, about `bytes_max` at least one batch; empty where none follows below that end. Never

@@ -48,7 +48,8 @@ class Parker {
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Starts to step `activity`, which must outlive the returned handle. First step: at once.
+  /// Starts to step `activity`, which must outlive the returned handle. First step: at once. Throws std::system_error when the
+  /// system has no thread left; start_activity() answers so.
   [[nodiscard]] virtual std::unique_ptr<RunningActivity> start(Activity& activity) = 0;
   /// Blocks until `predicate()` holds (true) or `deadline` has passed (false). The predicate is evaluated on the calling
   /// thread, without any lock of the executor held, at least after each notify(). Must not be called from a completion.

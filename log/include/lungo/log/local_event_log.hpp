@@ -27,7 +27,7 @@ struct LocalOptions {
   /// In the background everything is read again and again, at most so many bytes a second, so that rot is found before somebody
   /// needs what it hit: EventLog::damage() and metrics() tell. 0: never. Not with `read_only`.
   std::uint64_t scrub_bytes_per_second = 0;
-  /// From when one round over the topics with `compact` began to the next one.
+  /// From when one round over the topics with `compact` began to the next one; more than nothing. Duration::max(): only one.
   Duration compaction_interval = std::chrono::seconds{10};
 };
 
