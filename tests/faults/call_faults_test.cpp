@@ -96,8 +96,12 @@ class Life {
     AppendRequest request = append_of(kPartition, "k" + std::to_string(number % 3), value_of(number));
     request.durability = durability;
     const std::uint64_t fired_before = fired();
+    const std::uint64_t failed_syncs_before = failed_log_syncs();
     const Result<Appended> done = append_wait(log, std::move(request));
     const bool failed_now = fired() > fired_before;
+    if (done && durability == Durability::synced && failed_log_syncs() > failed_syncs_before) {
+      problem("an append whose sync failed is acknowledged", Error{Errc::io, std::to_string(number)});
+    }
     note(number, done, durability);
     if (fenced_ && (done || done.error() != Errc::partition_failed)) problem("an append to a failed partition", done);
     if (!done && done.error() == Errc::partition_failed) fenced_ = true;

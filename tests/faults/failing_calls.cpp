@@ -21,6 +21,7 @@ CallFault armed;
 std::atomic<bool> is_armed{false};
 std::atomic<std::uint64_t> calls{0};
 std::atomic<std::uint64_t> failures{0};
+std::atomic<std::uint64_t> failed_syncs{0};  // of files of records
 
 /// What is to become of a call of this kind: 0 is that it is made.
 int fate_of(CallKind kind) {
@@ -30,6 +31,12 @@ int fate_of(CallKind kind) {
   if (armed.error == EINTR && number >= armed.number + kInterruptionsMax) return 0;
   failures.fetch_add(1);
   return armed.error;
+}
+
+bool is_log_file(int fd) {
+  std::array<char, 4096> path;
+  const ssize_t size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path.data(), path.size());
+  return size > 0 && std::string_view(path.data(), static_cast<std::size_t>(size)).ends_with(".log");
 }
 
 /// Makes the call unless it is to fail.
@@ -59,10 +66,13 @@ void arm(const CallFault& fault) {
   armed = fault;
   calls = 0;
   failures = 0;
+  failed_syncs = 0;
   is_armed.store(true, std::memory_order_release);
 }
 
 std::uint64_t fired() { return failures; }
+
+std::uint64_t failed_log_syncs() { return failed_syncs; }
 
 }  // namespace lungo::test
 
@@ -95,8 +105,12 @@ ssize_t pread(int fd, void* bytes, size_t count, off_t position) {
   return ::syscall(SYS_pread64, fd, bytes, count, position);
 }
 
-int fdatasync(int) {
-  return unless_it_fails(CallKind::sync, [] { return 0; });
+int fdatasync(int fd) {
+  const int error = fate_of(CallKind::sync);
+  if (error == 0) return 0;
+  if (error != EINTR && lungo::test::is_log_file(fd)) lungo::test::failed_syncs.fetch_add(1);
+  errno = error;
+  return -1;
 }
 
 int fsync(int) {

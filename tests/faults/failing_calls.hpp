@@ -31,5 +31,7 @@ std::string to_string(const CallFault& fault);
 void arm(const CallFault& fault);
 /// Calls that failed so far.
 std::uint64_t fired();
+/// Syncs of files of records that failed since, and not because they were interrupted.
+std::uint64_t failed_log_syncs();
 
 }  // namespace lungo::test

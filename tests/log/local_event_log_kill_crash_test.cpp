@@ -89,7 +89,7 @@ void expect_numbers(const std::vector<std::string>& values) {
 
 int kills_wanted() {
   const char* const wanted = std::getenv("LUNGO_KILLS");
-  return wanted != nullptr ? std::atoi(wanted) : 20;
+  return wanted != nullptr ? std::atoi(wanted) : 200;
 }
 
 // LUNGO_KILLS says how often.

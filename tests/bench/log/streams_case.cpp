@@ -1,7 +1,7 @@
 // Many streams: what the stream index takes in memory and on disk, and how soon a stream's last record is found.
 //
-// A million streams of four records each, which lie far apart, in four partitions; LUNGO_BENCH_STREAMS says how many instead.
-// The goal is stated for ten million: 1.8 GB of records.
+// Half a million streams of four records each, which lie far apart, in four partitions; LUNGO_BENCH_STREAMS says how many
+// instead. The goals are stated for ten million: 4.8 GB of records.
 #include <lungo/log/local_event_log.hpp>
 
 #include <algorithm>
