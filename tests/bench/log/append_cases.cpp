@@ -40,8 +40,8 @@ void append_500(const std::string& directory) {
   const auto raw = framed_store(directory + "/raw", Durability::written, 0);
   const auto reserved = framed_store(directory + "/reserved", Durability::written, 128u << 20);
   compete("append.500_written", "records/s", kRounds,
-          {rate("lungo", lungo, value, 500, 35), rate("raw", *raw, value, 500, 35),
-           rate("raw_reserved", *reserved, value, 500, 35), rate("lmdb", *peers.lmdb, value, 500, 35),
+          {rate("lungo", lungo, value, 500, 30), rate("raw", *raw, value, 500, 30),
+           rate("raw_reserved", *reserved, value, 500, 30), rate("lmdb", *peers.lmdb, value, 500, 30),
            rate("rocksdb", *peers.rocksdb, value, 500, 10), rate("sqlite", *peers.sqlite, value, 500, 10)});
 }
 
@@ -52,7 +52,7 @@ void append_one_waiting(const std::string& directory) {
   RawFile raw(directory + "/raw", 64u << 20);
   const Bytes batch(171);
   compete("append.one_waiting_written", "records/s", kRounds,
-          {rate("lungo", lungo, value, 1, 6'000), raw_write_rate(raw, batch, 6'000),
+          {rate("lungo", lungo, value, 1, 5'000), raw_write_rate(raw, batch, 5'000),
            rate("rocksdb", *peers.rocksdb, value, 1, 1'500), rate("lmdb", *peers.lmdb, value, 1, 150),
            rate("sqlite", *peers.sqlite, value, 1, 150)});
 }
@@ -83,7 +83,7 @@ void append_one_async(const std::string& directory) {
 
 // Beside as many bytes as a batch takes, and beside whole pages, which no batch ever is: the kernel writes those faster.
 void append_1_kib(const std::string& directory) {
-  constexpr std::size_t kChunks = 20;
+  constexpr std::size_t kChunks = 16;
   constexpr std::size_t kRecords = 64;  // a chunk of 64 KiB
   const std::string value(1024, 'v');
   LungoStore lungo(directory + "/lungo", Durability::written);

@@ -85,7 +85,7 @@ void measure_recovery(std::string_view figure, const std::string& data, const Wr
 //   scan_singles  the same in batches of one record each: 171 bytes
 //   unsynced      nothing was synced: then it is written once more, as the page cache proves nothing, and synced
 void recovery(const std::string& directory) {
-  constexpr std::size_t kBytes = 40'000'000;
+  constexpr std::size_t kBytes = 32'000'000;
   constexpr std::size_t kBatchBytes = 54'600;
   constexpr std::size_t kSingleBytes = 171;
   measure_recovery("recovery.scan", directory + "/scan", {.appends = kBytes / kBatchBytes, .records = 500, .synced = true});

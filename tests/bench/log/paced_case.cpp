@@ -72,7 +72,7 @@ class CompactedLoad {
  private:
   static constexpr int kBatch = 500;
   static constexpr std::uint64_t kKeys = 20'000;
-  static constexpr std::chrono::milliseconds kPause{16};  // 30,000 updates a second, a segment each 300 ms
+  static constexpr std::chrono::milliseconds kPause{20};  // 25,000 updates a second, a segment each 400 ms
 
   EventLog& log_;
   const TopicPartition topic_{"compacted", PartitionId{0}};

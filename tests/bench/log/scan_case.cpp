@@ -12,7 +12,7 @@
 namespace lungo::bench {
 namespace {
 
-constexpr std::size_t kAppends = 300;  // of 500 records of 100 bytes: 16 MB
+constexpr std::size_t kAppends = 250;  // of 500 records of 100 bytes: 14 MB
 
 void fill(Store& store, const std::string& value) {
   for (std::size_t i = 0; i < kAppends; ++i) store.append(value, 500);
