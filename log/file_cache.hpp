@@ -43,6 +43,11 @@ class FileCache : public Storage {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
     return beneath_.lock(path, holder);
   }
+  Result<bool> is_locked(const std::string& path) override { return beneath_.is_locked(path); }
+  Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes) override {
+    return beneath_.copy(from, to, bytes);
+  }
+  Result<void> link(const std::string& from, const std::string& to) override { return beneath_.link(from, to); }
   [[nodiscard]] std::size_t open_files_max() const override { return beneath_.open_files_max(); }
 
  private:

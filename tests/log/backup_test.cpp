@@ -385,6 +385,16 @@ TEST(BackupOnDisk, FullSegmentsGetASecondNameAndTheLastDoesNot) {
   EXPECT_EQ(values_of(*open_local(directory / "restored").value(), kOrders).size(), 10u);
 }
 
+TEST(BackupOnDisk, TheLogsOwnPortsDoAllThatItsStorageDoes) {
+  const TempDirectory directory;
+  const auto log = ten_orders(directory / "data");
+  const Ports ports = log->ports();
+  const Result<BackupReport> report =
+      back_up(directory / "data", directory / "copy", {.kind = BackupKind::hard_links, .ports = &ports});
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(linked_in(directory / "copy/orders-0"), (std::vector{0, 2, 4, 6}));
+}
+
 // After a power cut a full segment above the proven end may be torn: the next opening cuts it, and writes on in the same file.
 TEST(BackupOnDisk, WhatMayBeCutGetsNoSecondName) {
   const SilentLog quiet;
