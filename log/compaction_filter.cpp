@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <lungo/log/deadline.hpp>
+
 #include "base/byte_order.hpp"
 #include "base/byte_reader.hpp"
 #include "base/crc32c.hpp"
@@ -26,12 +28,6 @@ std::int64_t sum(std::int64_t a, std::int64_t b) {
 }
 std::int64_t difference(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
-
-/// When tombstones that are met now may go: an age that reaches past the end of time means never.
-Timestamp horizon(const CompactionFilter::Settings& settings) {
-  const Timestamp end = Timestamp::max();
-  return settings.tombstone_age > end - settings.now ? end : settings.now + settings.tombstone_age;
 }
 
 void append(Bytes& out, BytesView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
@@ -123,7 +119,7 @@ bool CompactionFilter::stays(const Record& record, const BatchHeader& header) co
 BytesView CompactionFilter::rebuilt(const BatchHeader& header, BytesView batch) {
   out_.assign(batch.begin(), batch.begin() + kBatchHeaderBytes);
   std::int64_t base_time = milliseconds_of(header.base_timestamp);
-  if (needs_horizon_) base_time = milliseconds_of(horizon(settings_));
+  if (needs_horizon_) base_time = milliseconds_of(deadline_after(settings_.now, settings_.tombstone_age));
   std::int64_t max_time = kept_.front().time;
   for (const Record& record : kept_) {
     max_time = std::max(max_time, record.time);

@@ -6,7 +6,6 @@
 
 #include "base/logger.hpp"
 #include "compaction_plan.hpp"
-#include "step_again.hpp"
 
 namespace lungo {
 
@@ -24,20 +23,18 @@ Compactor::Compactor(Ports ports, const OpenTopics& topics, Duration interval, H
     : ports_(ports), topics_(topics), interval_(interval), hooks_(std::move(hooks)) {}
 
 Instant Compactor::step(Instant now) {
-  return step_or_again(now, [&] {
-    if (partition_) {
-      go_on();
-      return now;
-    }
-    if (topics_to_see_.empty() && now >= next_round_) {
-      topics_to_see_ = topics_.all();
-      std::erase_if(topics_to_see_, [](const auto& topic) { return !topic->info.spec.compact; });
-      next_round_ = deadline_after(now, interval_);
-      failure_logged_ = false;
-    }
-    if (!find_work() && topics_to_see_.empty()) return next_round_;
+  if (partition_) {
+    go_on();
     return now;
-  });
+  }
+  if (topics_to_see_.empty() && now >= next_round_) {
+    topics_to_see_ = topics_.all();
+    std::erase_if(topics_to_see_, [](const auto& topic) { return !topic->info.spec.compact; });
+    next_round_ = deadline_after(now, interval_);
+    failure_logged_ = false;
+  }
+  if (!find_work() && topics_to_see_.empty()) return next_round_;
+  return now;
 }
 
 /// Looks at one partition.
@@ -64,18 +61,18 @@ std::optional<CompactionRound> Compactor::round_for(const TopicSpec& spec, const
   const Timestamp now = ports_.clock.now();
   const Offset cleaned_end = hooks_.cleaned_end(partition);
   std::optional<CompactionRound> round;
-  Result<void> looked = hooks_.sync_sealed(partition);
-  if (looked)
-    looked = hooks_.as_owner(partition, [&](PartitionLog& log) -> Result<void> {
-      if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
-      const std::vector<SegmentFacts> segments = log.segments();
-      const Offset limit = std::min(partition.committed(), log.synced_end());
-      const DirtyRange dirty = dirty_range(segments, spec, cleaned_end, limit, now);
-      if (dirty.empty() || dirty.ratio() < spec.dirty_ratio_min) return {};
-      round = CompactionRound{.begin = dirty.begin, .end = dirty.end, .now = now, .tombstone_age = spec.tombstone_age};
-      bytes_before_ = bytes_of(segments);
-      return {};
-    });
+  const auto look = [&](PartitionLog& log) -> Result<void> {
+    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
+    const std::vector<SegmentFacts> segments = log.segments();
+    const Offset limit = std::min(partition.committed(), log.synced_end());
+    const DirtyRange dirty = dirty_range(segments, spec, cleaned_end, limit, now);
+    if (dirty.empty() || dirty.ratio() < spec.dirty_ratio_min) return {};
+    round = CompactionRound{.begin = dirty.begin, .end = dirty.end, .now = now, .tombstone_age = spec.tombstone_age};
+    bytes_before_ = bytes_of(segments);
+    return {};
+  };
+  const Result<void> synced = hooks_.sync_sealed(partition);
+  const Result<void> looked = synced ? hooks_.as_owner(partition, look) : synced;
   if (!looked) note_failure(looked.error());
   return round;
 }

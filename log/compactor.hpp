@@ -36,6 +36,7 @@ class Compactor : public Activity {
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-compactor"; }
+  bool may_step_again() const override { return true; }
   bool gives_way() const override { return true; }
 
  private:

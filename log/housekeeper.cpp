@@ -4,7 +4,6 @@
 
 #include "base/logger.hpp"
 #include "retention.hpp"
-#include "step_again.hpp"
 
 namespace lungo {
 
@@ -52,28 +51,26 @@ void Housekeeper::stop() {
 }
 
 Instant Housekeeper::step(Instant now) {
-  return step_or_again(now, [&] {
-    take_what_came();
-    if (!directories_.empty()) {
-      remove_from_directory();
-      return now;
-    }
-    if (!partitions_.empty()) {
-      remove_segments();
-      return now;
-    }
-    keep_streams();
-    const Instant next_digest = keep_digests(now);
-    if (topics_to_see_.empty() && now >= next_round_) {
-      topics_to_see_ = topics_.all();
-      std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
-      next_round_ = now + kRound;
-      touches_left_ = kTouchesPerRound;
-      failure_logged_ = false;
-    }
-    look_at_partitions();
-    return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
-  });
+  take_what_came();
+  if (!directories_.empty()) {
+    remove_from_directory();
+    return now;
+  }
+  if (!partitions_.empty()) {
+    remove_segments();
+    return now;
+  }
+  keep_streams();
+  const Instant next_digest = keep_digests(now);
+  if (topics_to_see_.empty() && now >= next_round_) {
+    topics_to_see_ = topics_.all();
+    std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
+    next_round_ = now + kRound;
+    touches_left_ = kTouchesPerRound;
+    failure_logged_ = false;
+  }
+  look_at_partitions();
+  return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
 }
 
 void Housekeeper::take_what_came() {
@@ -163,25 +160,25 @@ void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenParti
   }
   const Timestamp now = ports_.clock.now();
   Offset target;
-  Result<void> looked = hooks_.sync_sealed(*partition);
-  if (looked)
-    looked = hooks_.as_owner(*partition, [&](PartitionLog& log) -> Result<void> {
-      if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
-      std::vector<SegmentFacts> segments = log.segments();
-      // What may go by its age does not wait until the segment is full.
-      bool is_old = is_past(segments.back().newest, spec.retention_age, now);
-      if (spec.segment_age) {
-        const Result<std::optional<Timestamp>> since = log.active_since();
-        if (!since) return since.error();
-        is_old = is_old || is_past(*since, spec.segment_age, now);
-      }
-      if (is_old) {
-        if (Result<void> rolled = log.roll(); !rolled) return rolled;
-        segments = log.segments();
-      }
-      target = retention_target(segments, spec, std::min(partition->committed(), log.synced_end()), now);
-      return {};
-    });
+  const auto look = [&](PartitionLog& log) -> Result<void> {
+    if (const std::optional<Error>& refusal = log.refused_since_opening()) return *refusal;
+    std::vector<SegmentFacts> segments = log.segments();
+    // What may go by its age does not wait until the segment is full.
+    bool is_old = is_past(segments.back().newest, spec.retention_age, now);
+    if (spec.segment_age) {
+      const Result<std::optional<Timestamp>> since = log.active_since();
+      if (!since) return since.error();
+      is_old = is_old || is_past(*since, spec.segment_age, now);
+    }
+    if (is_old) {
+      if (Result<void> rolled = log.roll(); !rolled) return rolled;
+      segments = log.segments();
+    }
+    target = retention_target(segments, spec, std::min(partition->committed(), log.synced_end()), now);
+    return {};
+  };
+  const Result<void> synced = hooks_.sync_sealed(*partition);
+  const Result<void> looked = synced ? hooks_.as_owner(*partition, look) : synced;
   if (looked && target > partition->log()->start()) moves.push_back({partition, target});
   if (!looked && looked.error() != Errc::closed && looked.error() != Errc::partition_failed &&
       looked.error() != Errc::not_found) {

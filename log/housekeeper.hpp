@@ -51,6 +51,7 @@ class Housekeeper : public Activity {
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-housekeep"; }
+  bool may_step_again() const override { return true; }
   bool gives_way() const override { return true; }
 
  private:

@@ -1,7 +1,6 @@
 #include "recovery_points.hpp"
 
 #include "base/logger.hpp"
-#include "step_again.hpp"
 
 namespace lungo {
 
@@ -28,20 +27,17 @@ RecoveryPoints::Sum RecoveryPoints::sum() const {
 }
 
 Instant RecoveryPoints::step(Instant now) {
-  return step_or_again(now, [&] {
-    const std::lock_guard lock(dir_mutex_);  // no topic goes, and no other takes its name, before these are written
-    const Sum before = sum();
-    if (before == noted_) return now + kPeriod;
-    OffsetsByPartition ends;
-    for_each_partition(topics_,
-                       [&](const OpenPartition& partition) { ends.emplace(partition.name(), partition.synced_end()); });
-    if (const Result<void> noted = dir_.write_recovery_points(ends)) {
-      noted_ = before;
-    } else {
-      logger()->warn("{}; a crash now would make the next start slower", noted.error().text());
-    }
-    return now + kPeriod;
-  });
+  const std::lock_guard lock(dir_mutex_);  // no topic goes, and no other takes its name, before these are written
+  const Sum before = sum();
+  if (before == noted_) return now + kPeriod;
+  OffsetsByPartition ends;
+  for_each_partition(topics_, [&](const OpenPartition& partition) { ends.emplace(partition.name(), partition.synced_end()); });
+  if (const Result<void> noted = dir_.write_recovery_points(ends)) {
+    noted_ = before;
+  } else {
+    logger()->warn("{}; a crash now would make the next start slower", noted.error().text());
+  }
+  return now + kPeriod;
 }
 
 }  // namespace lungo

@@ -18,6 +18,7 @@ class RecoveryPoints : public Activity {
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-checkpts"; }
+  bool may_step_again() const override { return true; }
 
  private:
   /// Ends only move up, so that one that moves shows here. A topic that goes meanwhile can hide it until the next move, which

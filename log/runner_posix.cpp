@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -90,14 +91,24 @@ class ActivityThread : public RunningActivity {
   }
 
   Instant step() {
+    constexpr Duration kPauseWithoutMemory = std::chrono::milliseconds{10};
     if (broken_) return Instant::max();
+    const Instant now = std::chrono::steady_clock::now();
     try {
-      return activity_.step(std::chrono::steady_clock::now());
+      return activity_.step(now);
+    } catch (const std::bad_alloc&) {
+      if (activity_.may_step_again()) return now + kPauseWithoutMemory;
+      stop_for_good();
     } catch (...) {
-      logger()->error("activity {} stopped by a broken invariant: {}", activity_.name(), current_exception_text());
+      stop_for_good();
     }
-    broken_ = true;
     return Instant::max();
+  }
+
+  /// In a handler.
+  void stop_for_good() {
+    logger()->error("activity {} stopped by a broken invariant: {}", activity_.name(), current_exception_text());
+    broken_ = true;
   }
 
   Activity& activity_;

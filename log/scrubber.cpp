@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/logger.hpp"
-#include "step_again.hpp"
 
 namespace lungo {
 
@@ -21,23 +20,21 @@ Scrubber::Scrubber(Ports ports, const OpenTopics& topics, std::uint64_t bytes_pe
 Scrubber::Counts Scrubber::counts() const { return {bytes_, rounds_, damaged_, denied_digests_}; }
 
 Instant Scrubber::step(Instant now) {
-  return step_or_again(now, [&] {
-    const std::shared_ptr<OpenPartition> partition = next_partition();
-    if (partition == nullptr) return now + kPauseOfRounds;
-    const std::uint64_t wanted = std::clamp<std::uint64_t>(bytes_per_second_ / kStepsPerSecond, 1, kBytesPerStepMax);
-    const Result<std::shared_ptr<PartitionLog>> log = partition->touch();  // it reads all, also what nobody else has used
-    const Result<Scrubbed> scrubbed = log ? (*log)->scrub(wanted) : log.error();
-    if (!scrubbed) {
-      logger()->warn("{}; the scrub goes on behind it", scrubbed.error().text());
-      to_see_.pop_back();
-      return now + std::chrono::seconds{1};
-    }
-    bytes_ += scrubbed->bytes;
-    damaged_ += scrubbed->found_damage ? 1 : 0;
-    denied_digests_ += scrubbed->digest_differs ? 1 : 0;
-    if (scrubbed->is_done) to_see_.pop_back();
-    return now + std::chrono::microseconds{scrubbed->bytes * 1'000'000 / bytes_per_second_};
-  });
+  const std::shared_ptr<OpenPartition> partition = next_partition();
+  if (partition == nullptr) return now + kPauseOfRounds;
+  const std::uint64_t wanted = std::clamp<std::uint64_t>(bytes_per_second_ / kStepsPerSecond, 1, kBytesPerStepMax);
+  const Result<std::shared_ptr<PartitionLog>> log = partition->touch();  // it reads all, also what nobody else has used
+  const Result<Scrubbed> scrubbed = log ? (*log)->scrub(wanted) : log.error();
+  if (!scrubbed) {
+    logger()->warn("{}; the scrub goes on behind it", scrubbed.error().text());
+    to_see_.pop_back();
+    return now + std::chrono::seconds{1};
+  }
+  bytes_ += scrubbed->bytes;
+  damaged_ += scrubbed->found_damage ? 1 : 0;
+  denied_digests_ += scrubbed->digest_differs ? 1 : 0;
+  if (scrubbed->is_done) to_see_.pop_back();
+  return now + std::chrono::microseconds{scrubbed->bytes * 1'000'000 / bytes_per_second_};
 }
 
 /// Null: a round is over.

@@ -33,6 +33,7 @@ class Scrubber : public Activity {
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-scrub"; }
+  bool may_step_again() const override { return true; }
   bool gives_way() const override { return true; }
 
  private:

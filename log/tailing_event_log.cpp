@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/logger.hpp"
-#include "step_again.hpp"
 
 namespace lungo {
 
@@ -52,14 +51,12 @@ void TailingEventLog::append(AppendRequest request, Completion completion) {
 // ---- following the writer ----
 
 Instant TailingEventLog::step(Instant now) {
-  return step_or_again(now, [&] {
-    const Result<bool> moved = follow();
-    if (!moved && !failure_logged_) logger()->warn("{}; what is known stays readable", moved.error().text());
-    failure_logged_ = !moved;
-    pause_ = moved && *moved ? kPauseMin : std::min(pause_ * 2, kPauseMax);
-    if (moved && *moved) ports().executor.notify();
-    return now + pause_;
-  });
+  const Result<bool> moved = follow();
+  if (!moved && !failure_logged_) logger()->warn("{}; what is known stays readable", moved.error().text());
+  failure_logged_ = !moved;
+  pause_ = moved && *moved ? kPauseMin : std::min(pause_ * 2, kPauseMax);
+  if (moved && *moved) ports().executor.notify();
+  return now + pause_;
 }
 
 /// True when readers see more than before.

@@ -28,6 +28,7 @@ class TailingEventLog : public LogReads, private Activity {
 
   Instant step(Instant now) override;
   std::string_view name() const override { return "lungo-tail"; }
+  bool may_step_again() const override { return true; }
 
   Result<bool> follow();
   Result<bool> look();

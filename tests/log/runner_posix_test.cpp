@@ -10,8 +10,11 @@
 #include <climits>
 #include <csignal>
 #include <lungo/log/check.hpp>
+#include <new>
 #include <thread>
 #include <vector>
+
+#include "tests/support/quiet_log.hpp"
 
 namespace lungo {
 namespace {
@@ -31,6 +34,7 @@ class Counter : public Activity {
   }
   std::string_view name() const override { return "counter"; }
   bool gives_way() const override { return is_patient; }
+  bool may_step_again() const override { return may_repeat; }
   bool reaches(int count) {
     return executor_.wait_until([&] { return steps.load() >= count; }, now() + kPatience);
   }
@@ -38,6 +42,7 @@ class Counter : public Activity {
   std::atomic<int> steps{0};
   std::function<Instant(Instant)> next;
   bool is_patient = false;
+  bool may_repeat = false;
 
  private:
   Executor& executor_;
@@ -101,6 +106,25 @@ TEST(ThreadExecutor, WaitEndsAtItsDeadline) {
   const Instant deadline = now() + std::chrono::milliseconds{5};
   EXPECT_FALSE(executor->wait_until([] { return false; }, deadline));
   EXPECT_GE(now(), deadline);
+}
+
+TEST(ThreadExecutor, AStepWithoutMemoryIsMadeAgainWhereItMayBe) {
+  const test::SilentLog silent;
+  const auto executor = make_thread_executor();
+  for (const bool may_step_again : {true, false}) {
+    Counter counter(*executor);
+    counter.may_repeat = may_step_again;
+    std::atomic<int> thrown = 0;
+    counter.next = [&](Instant) -> Instant {
+      if (thrown.fetch_add(1) < 2) throw std::bad_alloc{};
+      return Instant::max();
+    };
+    const auto running = executor->start(counter);
+    EXPECT_EQ(executor->wait_until([&] { return counter.steps.load() == 3; },
+                                   now() + (may_step_again ? kPatience : std::chrono::milliseconds{200})),
+              may_step_again);
+    EXPECT_EQ(counter.steps.load(), may_step_again ? 3 : 1);
+  }
 }
 
 TEST(ThreadExecutor, WhatGivesWayRunsBelowTheOthers) {

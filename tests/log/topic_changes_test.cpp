@@ -4,7 +4,6 @@
 #include <lungo/log/deadline.hpp>
 #include <lungo/log/local_event_log.hpp>
 
-#include "step_again.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
@@ -50,14 +49,6 @@ TEST(Deadline, IsNeverBeforeNow) {
   EXPECT_EQ(deadline_after(now, std::chrono::seconds{1}), now + std::chrono::seconds{1});
   EXPECT_EQ(deadline_after(now, Duration::max()), Instant::max());
   EXPECT_EQ(deadline_after(now, -std::chrono::hours{1}), now - std::chrono::hours{1});
-}
-
-TEST(StepAgain, ComesSoonWhereThereWasNoMemory) {
-  const Instant now{std::chrono::hours{5}};
-  EXPECT_EQ(step_or_again(now, [&] { return now + std::chrono::seconds{9}; }), now + std::chrono::seconds{9});
-  const Instant again = step_or_again(now, []() -> Instant { throw std::bad_alloc{}; });
-  EXPECT_GT(again, now);
-  EXPECT_LE(again, now + std::chrono::seconds{1});
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 
 namespace lungo {
 
-/// `timeout` after `now`, at most the end of time: Duration::max() means never.
-constexpr Instant deadline_after(Instant now, Duration timeout) {
-  return timeout > Instant::max() - now ? Instant::max() : now + timeout;
+/// `timeout` after `now`, an Instant or a Timestamp, at most the end of time: a time-out of max() means never.
+template <class Time>
+constexpr Time deadline_after(Time now, typename Time::duration timeout) {
+  return timeout > Time::max() - now ? Time::max() : now + timeout;
 }
 
 }  // namespace lungo

@@ -24,6 +24,8 @@ class Activity {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// Long work that nobody waits for: its thread gives way to others where processors are scarce.
   [[nodiscard]] virtual bool gives_way() const { return false; }
+  /// A step that ran out of memory may be made again, wherever it stopped. Otherwise it was the last one.
+  [[nodiscard]] virtual bool may_step_again() const { return false; }
 };
 
 /// An activity that was started. Its destructor waits for the step in progress and guarantees that no other begins.
