@@ -28,6 +28,7 @@ struct Lane {
   bool trims = false;     // asks for its oldest records to be deleted
   bool is_brief = false;  // has retention
   bool visits = false;    // its topic is deleted and made again
+  bool is_compacted = false;
 
   [[nodiscard]] TopicPartition place() const { return {std::string(topic), PartitionId{partition}}; }
 };
@@ -42,6 +43,7 @@ inline constexpr std::array kLanes{
     Lane{.topic = "brief", .is_async = true, .is_brief = true},
     Lane{.topic = "trimmed", .ack_level = AckLevel::isr, .trims = true},
     Lane{.topic = "visitor", .visits = true},
+    Lane{.topic = "latest", .ack_level = AckLevel::isr, .is_async = true, .is_compacted = true},
 };
 
 inline TopicSpec spec_of(const Lane& lane) {
@@ -56,8 +58,18 @@ inline TopicSpec spec_of(const Lane& lane) {
   spec.compression = lane.compression;
   spec.segment_bytes = 32u << 10;  // rolls all the time
   if (lane.is_brief) spec.retention_bytes = 128u << 10;
+  if (lane.is_compacted) {
+    spec.compact = true;
+    spec.dirty_ratio_min = 0.1;
+    spec.segment_bytes = 4u << 10;
+  }
   return spec;
 }
+
+/// Of a compacted lane the n-th record has the key of the one that is so many in front of it.
+inline constexpr std::int64_t kCompactedKeys = 20;
+
+inline std::string compacted_key(Offset offset) { return "k" + std::to_string(offset.value() % kCompactedKeys); }
 
 /// Who wrote a record: the process's number, and for a topic that comes and goes which of them.
 struct Author {

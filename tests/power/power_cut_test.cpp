@@ -166,6 +166,7 @@ TEST(PowerCut, WhatWasAcknowledgedAsSyncedSurvives) {
   std::cout << "LUNGO_TEST_SEED=" << seed << "\n";
   std::uint64_t synced = 0;
   std::uint64_t lost = 0;
+  std::uint64_t compacted = 0;
   for (int cut = 0; cut < cuts_wanted();) {
     // Each disk has a seed of its own, so that one cut of many can be come back to.
     const std::uint64_t disk_seed = seed + static_cast<std::uint64_t>(cut / kCutsPerDisk);
@@ -179,10 +180,12 @@ TEST(PowerCut, WhatWasAcknowledgedAsSyncedSurvives) {
     }
     synced += machine.survivors().synced();
     lost += machine.survivors().written_and_lost();
+    compacted += machine.survivors().compacted();
   }
   std::cout << cuts_wanted() << " cuts: " << synced << " records acknowledged as synced, all there; " << lost
-            << " acknowledged as written are gone\n";
+            << " acknowledged as written are gone, " << compacted << " met a compacted partition\n";
   EXPECT_GT(lost, 0u) << "nothing at all was lost: were these power cuts?";
+  EXPECT_GT(compacted, 0u) << "no cut met compaction";
 }
 
 TEST(PowerCut, IsNotSurvivedByWhoEatsSyncs) {

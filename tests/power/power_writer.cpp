@@ -110,8 +110,9 @@ class LaneWriter {
     EncodedRecords records;
     std::vector<std::uint32_t> checksums;
     for (std::uint64_t i = 0; i < count; ++i) {
-      const std::string value = lane_value(author_, next_.plus(static_cast<std::int64_t>(i)), random_);
-      wanted(records.add(fields(name_, value)));
+      const Offset offset = next_.plus(static_cast<std::int64_t>(i));
+      const std::string value = lane_value(author_, offset, random_);
+      wanted(records.add(fields(lane_.is_compacted ? compacted_key(offset) : name_, value)));
       checksums.push_back(parse_lane_value(value)->checksum);
     }
     const Offset first = next_;
@@ -214,7 +215,9 @@ class LaneWriter {
 int write_until_killed(std::span<char*> arguments) {
   const SharedReport report(std::atoi(arguments[4]));
   ReportPage& page = report.page();
-  const Result<std::shared_ptr<EventLog>> log = open_local(arguments[1]);
+  LocalOptions options;
+  options.compaction_interval = std::chrono::milliseconds{5};
+  const Result<std::shared_ptr<EventLog>> log = open_local(arguments[1], options);
   if (!log) {
     page.failed.set("open: " + std::string(log.error().text()));
     return 1;

@@ -1,7 +1,5 @@
 #include "tests/power/survivors.hpp"
 
-#include <map>
-
 namespace lungo::test {
 namespace {
 
@@ -18,8 +16,7 @@ T wanted(Result<T> result, const Lane& lane, const std::string& text) {
 }
 
 std::optional<LaneContents> read_from(EventLog& log, const Lane& lane, Offset start) {
-  LaneContents contents;
-  contents.start = start;
+  LaneContents contents{.start = start, .end = start, .records = {}};
   for (Offset from = start;;) {
     const Result<Fetched> fetched = log.read(lane.place(), from, 256u << 10);
     // Retention goes on beside us.
@@ -30,14 +27,17 @@ std::optional<LaneContents> read_from(EventLog& log, const Lane& lane, Offset st
     while (const RecordView* view = records.next()) {
       const std::optional<LaneRecord> record = parse_lane_value(as_text(view->value));
       require(record.has_value(), lane, at(view->offset) + ": no record of ours");
-      require(view->offset == contents.end() && record->offset == view->offset, lane,
-              at(contents.end()) + ": found " + at(view->offset) + ", written as " + at(record->offset));
+      const bool is_next = lane.is_compacted ? view->offset >= contents.end : view->offset == contents.end;
+      require(is_next && record->offset == view->offset, lane,
+              at(contents.end) + ": found " + at(view->offset) + ", written as " + at(record->offset));
       require(view->epoch >= contents.epoch, lane, at(view->offset) + ": the epoch goes back");
       contents.epoch = view->epoch;
-      contents.records.push_back(*record);
+      contents.records.emplace(view->offset, *record);
+      contents.end = view->offset.next();
     }
     require(!records.error(), lane, "a malformed batch");
     from = fetched->next().offset;
+    contents.end = from;
   }
 }
 
@@ -50,17 +50,27 @@ LaneContents contents_of(EventLog& log, const Lane& lane) {
 
 /// What both have is the same.
 void expect_same(const Lane& lane, const LaneContents& before, const LaneContents& now) {
-  for (Offset offset = std::max(before.start, now.start); offset < std::min(before.end(), now.end()); offset = offset.next()) {
-    const LaneRecord& one = before.records[static_cast<std::size_t>(offset - before.start)];
-    const LaneRecord& other = now.records[static_cast<std::size_t>(offset - now.start)];
-    require(one.checksum == other.checksum && one.author == other.author, lane, at(offset) + ": another record than before");
+  for (const auto& [offset, one] : before.records) {
+    const auto other = now.records.find(offset);
+    if (other == now.records.end()) continue;
+    require(one.checksum == other->second.checksum && one.author == other->second.author, lane,
+            at(offset) + ": another record than before");
+  }
+}
+
+/// Nothing between start and end is missing, but what compaction may take.
+void expect_complete(const Lane& lane, const LaneContents& contents) {
+  const Offset last_keys = contents.end.plus(-kCompactedKeys);
+  Offset offset = lane.is_compacted ? std::max(contents.start, last_keys) : contents.start;
+  for (; offset < contents.end; offset = offset.next()) {
+    require(contents.records.contains(offset), lane, at(offset) + " is gone, the end is " + at(contents.end));
   }
 }
 
 /// By key everything is found that is found by reading, and in the same order.
 void expect_keys(EventLog& log, const Lane& lane, const LaneContents& contents) {
   std::map<std::string, std::vector<Offset>> by_key;
-  for (Offset from = contents.start; from < contents.end();) {
+  for (Offset from = contents.start; from < contents.end;) {
     const Fetched fetched = wanted(log.read(lane.place(), from, 256u << 10), lane, "reading");
     RecordCursor records = fetched.records();
     while (const RecordView* record = records.next()) by_key[std::string(as_text(record->key))].push_back(record->offset);
@@ -69,7 +79,7 @@ void expect_keys(EventLog& log, const Lane& lane, const LaneContents& contents) 
   by_key["nobody's"];
   for (const auto& [key, offsets] : by_key) {
     const KeyRecords found =
-        wanted(log.read_key(lane.place(), key, contents.start, contents.end(), 1'000'000), lane, "reading a key");
+        wanted(log.read_key(lane.place(), key, contents.start, contents.end, 1'000'000), lane, "reading a key");
     std::vector<Offset> found_offsets;
     for (const RecordView& record : found.records) found_offsets.push_back(record.offset);
     require(found_offsets == offsets, lane, "the stream of " + key + " is another one than its records");
@@ -104,23 +114,26 @@ void Survivors::look_at(EventLog& log, std::size_t number, const LaneReport& rep
           "begins at " + at(found.start) + ", which nobody asked for");
   require(found.start >= std::max(before.start, Offset{report.start}), lane,
           "deleted records are back: begins at " + at(found.start));
-  require(found.end() >= before.end(), lane, "ends at " + at(found.end()) + ", before at " + at(before.end()));
+  require(found.end >= before.end, lane, "ends at " + at(found.end) + ", before at " + at(before.end));
+  expect_complete(lane, found);
+  compacted_ += static_cast<std::int64_t>(found.records.size()) < found.end - found.start ? 1 : 0;
   expect_same(lane, before, found);
   const Author author{.life = life, .visit = report.visit};
-  for (const LaneRecord& record : found.records) {
-    require(record.offset < before.end() || record.author == author, lane, at(record.offset) + ": not this writer's");
+  for (const auto& [offset, record] : found.records) {
+    require(offset < before.end || record.author == author, lane, at(offset) + ": not this writer's");
   }
   const std::uint32_t count = presence == Presence::gone ? 0 : report.count.load();
   for (const Acknowledged& one : std::span{report.acknowledged}.first(count)) {
     const Offset offset{one.offset};
     synced_ += one.is_synced ? 1 : 0;
     if (offset < found.start) continue;
-    if (offset < found.end()) {
-      const LaneRecord& record = found.records[static_cast<std::size_t>(offset - found.start)];
-      require(record.checksum == one.checksum, lane, at(offset) + ": another record than was acknowledged");
+    if (offset < found.end) {
+      const auto record = found.records.find(offset);
+      require(record == found.records.end() || record->second.checksum == one.checksum, lane,
+              at(offset) + ": another record than was acknowledged");
       continue;
     }
-    require(!one.is_synced, lane, at(offset) + " was acknowledged as synced and is gone; the end is " + at(found.end()));
+    require(!one.is_synced, lane, at(offset) + " was acknowledged as synced and is gone; the end is " + at(found.end));
     ++written_and_lost_;
   }
   if (lane.streams) expect_keys(log, lane, found);
@@ -135,7 +148,8 @@ void Survivors::look_again(EventLog& log) {
     if (!lanes_[number].is_there) continue;
     LaneContents now = contents_of(log, lane);
     require(now.start == before.start || (lane.is_brief && now.start > before.start), lane, "another start by opening again");
-    require(now.end() == before.end(), lane, "another end by opening again");
+    require(now.end == before.end, lane, "another end by opening again");
+    expect_complete(lane, now);
     expect_same(lane, before, now);
     before = std::move(now);
   }
@@ -146,20 +160,21 @@ void Survivors::append(EventLog& log, std::uint32_t life, Random& random) {
     const Lane& lane = kLanes[number];
     Known& known = lanes_[number];
     if (!known.is_there) continue;
-    const Offset end = known.contents.end();
+    const Offset end = known.contents.end;
+    const std::string key = lane.is_compacted ? compacted_key(end) : "checker";
     const std::string value = lane_value({.life = life, .visit = known.visit}, end, random);
     AppendRequest request;
     request.to = lane.place();
     request.durability = Durability::synced;
-    wanted(
-        request.records.add({.timestamp = {}, .key = as_bytes("checker"), .value = as_bytes(value), .headers = {}}).has_value()
-            ? Result<Offset>{end}
-            : Result<Offset>{Error{Errc::too_large, "a record"}},
-        lane, "encoding");
+    wanted(request.records.add({.timestamp = {}, .key = as_bytes(key), .value = as_bytes(value), .headers = {}}).has_value()
+               ? Result<Offset>{end}
+               : Result<Offset>{Error{Errc::too_large, "a record"}},
+           lane, "encoding");
     const Appended appended = wanted(append_wait(log, std::move(request)), lane, "appending");
     require(appended.first == end, lane, "an append went to " + at(appended.first) + ", the end was " + at(end));
     require(appended.epoch > known.contents.epoch, lane, "an epoch is used again");
-    known.contents.records.push_back(*parse_lane_value(value));
+    known.contents.records.emplace(end, *parse_lane_value(value));
+    known.contents.end = end.next();
     known.contents.epoch = appended.epoch;
   }
 }

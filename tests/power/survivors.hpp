@@ -2,11 +2,13 @@
 //
 // Of each lane the log holds, from its start on, one record after another, each the one that was written there: all that was
 // there at the last look, and everything that was acknowledged as synced; behind that more of the same or nothing. A start is
-// one that was asked for. A topic that was made is there, one that was deleted is not. By key everything is found.
+// one that was asked for. A topic that was made is there, one that was deleted is not. By key everything is found. Where a lane
+// is compacted, records may be gone, but never the last one of a key.
 // Threads: one.
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,12 +19,12 @@
 
 namespace lungo::test {
 
-/// The records of a lane, in order.
+/// The records of a lane.
 struct LaneContents {
   Offset start{0};
-  std::vector<LaneRecord> records;
-  LeaderEpoch epoch = kNoEpoch;  // of the last
-  [[nodiscard]] Offset end() const { return start.plus(static_cast<std::int64_t>(records.size())); }
+  Offset end{0};
+  std::map<Offset, LaneRecord> records;  // of [start, end) all, but where compaction has taken some
+  LeaderEpoch epoch = kNoEpoch;          // of the last
 };
 
 /// What was wrong. Throwing it is how a look ends early.
@@ -43,6 +45,8 @@ class Survivors {
 
   /// Records that were acknowledged as written, and gone: what shows that the cuts were some.
   [[nodiscard]] std::uint64_t written_and_lost() const { return written_and_lost_; }
+  /// How often records of a compacted lane had given place: what shows that the cuts met compaction.
+  [[nodiscard]] std::uint64_t compacted() const { return compacted_; }
   /// Records that were acknowledged as synced.
   [[nodiscard]] std::uint64_t synced() const { return synced_; }
 
@@ -58,6 +62,7 @@ class Survivors {
   std::array<Known, kLanes.size()> lanes_;
   std::uint64_t written_and_lost_ = 0;
   std::uint64_t synced_ = 0;
+  std::uint64_t compacted_ = 0;
 };
 
 }  // namespace lungo::test
