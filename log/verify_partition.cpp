@@ -338,9 +338,13 @@ class PartitionVerifier {
 
 Result<VerifiedPartition> verify_partition(Storage& storage, const std::string& directory, const PartitionFacts& facts,
                                            const VerifyOptions& options, VerifyReport& report, const TakeFinding& take) {
+  // Retention takes the oldest segments: what was read of those is worth nothing, and the next attempt begins behind them.
+  Offset first;
   for (int attempt = 1;; ++attempt) {
     PartitionVerifier verifier{storage, directory, facts, options};
     const Result<void> done = verifier.run();
+    if (verifier.seen().start > first) attempt = 1;
+    first = std::max(first, verifier.seen().start);
     if (!done && done.error() == Errc::not_found && attempt < kAttempts) continue;
     if (!done) return done.error();
     for (const Finding& finding : verifier.findings()) {

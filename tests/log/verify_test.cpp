@@ -64,6 +64,30 @@ TEST(Verify, OneThatIsWrittenToIsFine) {
 bool is_stream_run(const Finding& finding) { return finding.file.ends_with(".streams"); }
 
 // Also of the segments that are not written to any more and were read anew: their last time entry is the largest time.
+TEST(Verify, GoesOnBehindWhatIsDeletedWhileItReads) {
+  StoredDirectory directory;
+  const std::shared_ptr<EventLog> log = directory.opened();
+  StoredDirectory::fill(*log, 40, 200);
+  const TopicPartition orders{"orders", PartitionId{0}};
+  int batches = 0;
+  int deletions = 0;
+  VerifyOptions options;
+  options.topics = {"orders"};
+  options.read_some = [&](std::uint64_t) {
+    if (deletions == 12 || ++batches % 9 != 1) return;  // a segment has 9
+    ++deletions;
+    ASSERT_TRUE(log->delete_records(orders, log->ends(orders)->start.plus(10)));
+    directory.machine->executor.run_for(std::chrono::seconds{1});
+  };
+  const Result<VerifyReport> report = verify_directory(directory.machine->disk, "/data", options, [](const Finding& finding) {
+    if (finding.severity != FaultSeverity::note) ADD_FAILURE() << text_of(finding);
+  });
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(deletions, 12);
+  EXPECT_GE(report->records, 80u);
+  EXPECT_LT(report->records, 80u + 10) << "none of what was deleted counts";
+}
+
 TEST(Verify, WhatRecoveryMadeWholeIsFine) {
   const SilentLog quiet;
   for (std::uint64_t seed = 1; seed < 40; ++seed) {
