@@ -277,8 +277,7 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
   const Ports ports{base->files, given.clock, given.executor, given.random};
   Result<std::shared_ptr<EventLog>> log = std::shared_ptr<EventLog>{};
   try {
-    // What a reader has opened it keeps open: its writer renames and removes files that it goes on in.
-    log = options.read_only ? TailingEventLog::open(given, *path) : LocalEventLog::open(ports, *path, options);
+    log = options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, *path, options);
   } catch (const std::system_error& none_left) {
     if (none_left.code() != std::errc::resource_unavailable_try_again) throw;
     return Error{Errc::io, *path + ": no thread could be started: " + none_left.code().message()};

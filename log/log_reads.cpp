@@ -18,6 +18,8 @@ Result<std::vector<TopicInfo>> LogReads::topics() {
 
 namespace {
 
+constexpr int kAttempts = 10;  // beside a writer that exchanges segments all the time
+
 Error outside(const TopicPartition& partition, Offset offset, Offset start, Offset committed) {
   return Error{Errc::offset_out_of_range,
                to_string(partition) + ": offset " + std::to_string(offset.value()) + " lies outside of [" +
@@ -27,36 +29,60 @@ Error outside(const TopicPartition& partition, Offset offset, Offset start, Offs
 
 }  // namespace
 
+bool LogReads::open_again(OpenPartition& /*partition*/, const std::shared_ptr<PartitionLog>& /*log*/) { return false; }
+
+Result<LogReads::Readable> LogReads::readable(const TopicPartition& partition) {
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  if (!found) return found.error();
+  if (const Result<std::shared_ptr<PartitionLog>> touched = (*found)->touch(); !touched) return touched.error();
+  const Offset committed = (*found)->committed();
+  return Readable{(*found)->log(), (*found)->topic(), committed, *found};  // one in the place of another has no less
+}
+
 /// For who reads from `offset` on, or back from it.
 Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition, Offset offset, bool null_will_do) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  if (null_will_do && (*found)->end_of_nothing() == offset) return Readable{nullptr, (*found)->topic(), offset};
-  Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
-  if (!log) return log.error();
-  if (const std::optional<Error>& cause = (*log)->unreadable_since_opening()) return *cause;
-  const Offset committed = (*found)->committed();
-  if (offset < (*log)->start() || offset > committed) return outside(partition, offset, (*log)->start(), committed);
-  return Readable{std::move(*log), (*found)->topic(), committed};
+  if (null_will_do && (*found)->end_of_nothing() == offset) return Readable{nullptr, (*found)->topic(), offset, *found};
+  Result<Readable> at = readable(partition);
+  if (!at) return at;
+  if (const std::optional<Error>& cause = at->log->unreadable_since_opening()) return *cause;
+  const Offset start = at->log->start();
+  if (offset < start || offset > at->committed) return outside(partition, offset, start, at->committed);
+  return at;
+}
+
+/// Reads where `find` says, again where a file of what it found has gone meanwhile.
+template <class Find, class Read>
+std::invoke_result_t<Read, const LogReads::Readable&> LogReads::read_from(Find find, Read read) {
+  for (int attempt = 1;; ++attempt) {
+    const Result<Readable> at = find();
+    if (!at) return at.error();
+    auto result = read(*at);
+    if (result || result.error() != Errc::not_found || attempt == kAttempts || !open_again(*at->partition, at->log)) {
+      return result;
+    }
+  }
 }
 
 Result<Fetched> LogReads::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
-  const Result<Readable> at = readable_at(partition, from, true);
-  if (!at) return at.error();
-  if (from == at->committed) {
-    return Fetched{nullptr, {}, from, Position{at->topic, partition.partition, from, kNoEpoch}, at->committed};
-  }
-  return at->log->read(from, at->committed, bytes_max, at->topic, partition.partition);
+  return read_from([&] { return readable_at(partition, from, true); },
+                   [&](const Readable& at) -> Result<Fetched> {
+                     if (from < at.committed) return at.log->read(from, at.committed, bytes_max, at.topic, partition.partition);
+                     return Fetched{nullptr, {}, from, Position{at.topic, partition.partition, from, kNoEpoch}, at.committed};
+                   });
 }
 
 Result<FileRange> LogReads::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
-  const Result<Readable> at = readable_at(partition, from);
-  return at ? at->log->read_range(from, at->committed, bytes_max, at->topic, partition.partition) : at.error();
+  return read_from(
+      [&] { return readable_at(partition, from); },
+      [&](const Readable& at) { return at.log->read_range(from, at.committed, bytes_max, at.topic, partition.partition); });
 }
 
 Result<Fetched> LogReads::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
-  const Result<Readable> at = readable_at(partition, end);
-  return at ? at->log->read_back(end, at->committed, bytes_max, at->topic, partition.partition) : at.error();
+  return read_from(
+      [&] { return readable_at(partition, end); },
+      [&](const Readable& at) { return at.log->read_back(end, at.committed, bytes_max, at.topic, partition.partition); });
 }
 
 Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
@@ -66,11 +92,8 @@ Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::stri
   if (!(*topic)->info.spec.streams) {
     return Error{Errc::unsupported, "topic " + partition.topic + " has no stream index: it was made without `streams`"};
   }
-  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
-  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
-  if (!log) return log.error();
-  return (*log)->read_key(key, begin, std::min(end, (*found)->committed()), records_max);
+  return read_from([&] { return readable(partition); },
+                   [&](const Readable& at) { return at.log->read_key(key, begin, std::min(end, at.committed), records_max); });
 }
 
 std::vector<DamagedRange> LogReads::damage(const TopicPartition& partition) {
@@ -90,19 +113,13 @@ Result<Ends> LogReads::ends(const TopicPartition& partition) {
 }
 
 Result<std::optional<Offset>> LogReads::offset_at(const TopicPartition& partition, Timestamp time) {
-  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
-  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
-  if (!log) return log.error();
-  return (*log)->offset_at(time, (*found)->committed());
+  return read_from([&] { return readable(partition); },
+                   [&](const Readable& at) { return at.log->offset_at(time, at.committed); });
 }
 
 Result<std::optional<Offset>> LogReads::offset_at_of_what_is_left(const TopicPartition& partition, Timestamp time) {
-  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
-  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
-  if (!log) return log.error();
-  return (*log)->offset_at_of_what_is_left(time, (*found)->committed());
+  return read_from([&] { return readable(partition); },
+                   [&](const Readable& at) { return at.log->offset_at_of_what_is_left(time, at.committed); });
 }
 
 Result<void> LogReads::validate(std::string_view topic, const Position& position) {

@@ -3,6 +3,8 @@
 // Threads: any. Readers see committed records only and take no lock while they read.
 #pragma once
 
+#include <type_traits>
+
 #include "open_topics.hpp"
 
 namespace lungo {
@@ -28,6 +30,9 @@ class LogReads : public EventLog {
   std::optional<std::string> directory() const override { return directory_; }
 
  protected:
+  /// A read in `log` found that a file of it has gone. True: there is another one to read in by now.
+  virtual bool open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log);
+
   OpenTopics open_topics_;
 
  private:
@@ -35,8 +40,12 @@ class LogReads : public EventLog {
     std::shared_ptr<PartitionLog> log;  // null where nothing is there to read, if that will do
     TopicId topic;
     Offset committed;
+    std::shared_ptr<OpenPartition> partition;
   };
+  Result<Readable> readable(const TopicPartition& partition);
   Result<Readable> readable_at(const TopicPartition& partition, Offset offset, bool null_will_do = false);
+  template <class Find, class Read>
+  std::invoke_result_t<Read, const Readable&> read_from(Find find, Read read);
 
   const std::string directory_;
   const Ports ports_;

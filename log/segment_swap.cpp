@@ -184,14 +184,14 @@ Result<void> finish_swaps(Storage& storage, const std::string& directory) { retu
 
 // A directory that is read while a file gets another name may show neither.
 Result<std::vector<ReadableSegment>> readable_segments(Storage& storage, const std::string& directory) {
-  constexpr int kAttempts = 5;
+  constexpr int kAttempts = 20;
   Result<std::vector<ReadableSegment>> seen = Swaps{storage, directory}.readable();
   for (int attempt = 1; seen && attempt < kAttempts; ++attempt) {
     Result<std::vector<ReadableSegment>> again = Swaps{storage, directory}.readable();
     if (!again || *again == *seen) return again;
     seen = std::move(again);
   }
-  return seen;
+  return seen ? Error{Errc::not_found, directory + ": segments are exchanged all the time"} : seen;
 }
 
 // ---- the writer's side ----

@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "base/logger.hpp"
+#include "log_starts.hpp"
 
 namespace lungo {
 
 namespace {
 
+constexpr int kAttempts = 10;
 constexpr Duration kPauseMin = std::chrono::milliseconds{2};
 constexpr Duration kPauseMax = std::chrono::milliseconds{20};
 
@@ -86,10 +88,14 @@ Result<bool> TailingEventLog::look() {
 }
 
 Result<void> TailingEventLog::follow_directory() {
-  if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
+  {
+    const std::lock_guard lock(logs_mutex_);
+    if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
+  }
   close_deleted_topics();
   if (dir_->epoch() != logs_epoch_) {
     if (Result<void> reopened = reopen_logs(); !reopened) return reopened;
+    const std::lock_guard lock(logs_mutex_);
     logs_epoch_ = dir_->epoch();
   }
   return open_topics();
@@ -103,16 +109,17 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
   options.read_only = true;
   options.gaps = topic.gaps;
   options.start = std::max(start, dir_->log_start(partition));
-  Result<std::unique_ptr<PartitionLog>> log = PartitionLog::open(ports(), dir_->partition_path(partition), options,
-                                                                 dir_->clean_end(partition), dir_->recovery_point(partition));
-  if (!log && log.error() == Errc::corrupt) {
+  const std::string path = dir_->partition_path(partition);
+  for (int attempt = 1;; ++attempt) {
+    Result<std::unique_ptr<PartitionLog>> log =
+        PartitionLog::open(ports(), path, options, dir_->clean_end(partition), dir_->recovery_point(partition));
+    if (log) return std::shared_ptr<PartitionLog>(std::move(*log));
+    if (log.error() == Errc::not_found && attempt < kAttempts) continue;  // segments are exchanged
     const Error cause = log.error().with_context(to_string(partition));
+    if (cause != Errc::corrupt) return cause;
     logger()->error("{}; the partition can't be read", cause.text());
-    return std::shared_ptr<PartitionLog>(
-        PartitionLog::unreadable(ports(), dir_->partition_path(partition), options, cause, known_end(partition)));
+    return std::shared_ptr<PartitionLog>(PartitionLog::unreadable(ports(), path, options, cause, known_end(partition)));
   }
-  if (!log) return log.error().with_context(to_string(partition));
-  return std::shared_ptr<PartitionLog>(std::move(*log));
 }
 
 void TailingEventLog::close_deleted_topics() {
@@ -134,6 +141,7 @@ Result<void> TailingEventLog::open_topics() {
     topic->gaps = entry.gaps || entry.info.spec.compact;
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
+    const std::lock_guard lock(logs_mutex_);
     for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
       const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(i)}};
       Result<std::shared_ptr<PartitionLog>> log = open_log(name, *topic);
@@ -154,6 +162,7 @@ Result<void> TailingEventLog::open_topics() {
 Result<void> TailingEventLog::reopen_logs() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
+      const std::lock_guard lock(logs_mutex_);
       Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), *topic);
       if (!log) return log.error();
       partition->replace_log(std::move(*log));
@@ -182,14 +191,15 @@ Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenT
   return {};
 }
 
-/// Of all partitions: one that can't be followed hides none behind it. Errors: the first one's.
-Result<bool> TailingEventLog::show(const TailState& tail) {
+/// Of all partitions, or one: one that can't be followed hides none behind it. Errors: the first one's.
+Result<bool> TailingEventLog::show(const TailState& tail, const OpenPartition* only) {
   bool moved = false;
   std::optional<Error> error;
   std::size_t next_in_order = 0;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const std::size_t place = tail.in_order ? next_in_order++ : topic->tail_places[i];
+      if (only != nullptr && topic->partitions[i].get() != only) continue;
       const TailPlace published = place < tail.places.size() ? tail.places[place] : TailPlace{};
       const Result<bool> shown = show(*topic->partitions[i], *topic, published);
       if (!shown && !error) error = shown.error();
@@ -201,16 +211,64 @@ Result<bool> TailingEventLog::show(const TailState& tail) {
 }
 
 Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published) {
-  if (partition.log()->unreadable_since_opening()) return false;
-  const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition.name()));
-  if (start > partition.log()->start()) {
-    if (Result<void> moved_up = follow_start(partition, topic, start); !moved_up) return moved_up.error();
+  Offset reached;
+  {
+    const std::lock_guard lock(logs_mutex_);
+    if (partition.log()->unreadable_since_opening()) return false;
+    const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition.name()));
+    if (start > partition.log()->start()) {
+      if (Result<void> moved_up = follow_start(partition, topic, start); !moved_up) return moved_up.error();
+    }
+    const Offset end = std::max(published.end.value_or(Offset{0}), known_end(partition.name()));
+    if (end <= partition.committed()) return false;
+    const Result<Offset> refreshed = refresh(partition, topic, end);
+    if (!refreshed) return refreshed.error();
+    reached = std::min(end, *refreshed);
   }
-  const Offset end = std::max(published.end.value_or(Offset{0}), known_end(partition.name()));
-  if (end <= partition.committed()) return false;
-  const std::shared_ptr<PartitionLog> log = partition.log();
-  if (Result<void> refreshed = log->refresh(end); !refreshed) return refreshed.error();
-  return partition.commit(std::min(end, log->written_end()));
+  return partition.commit(reached);  // without the lock, as who waits for it may read at once
+}
+
+/// Returns what its log reaches by now.
+Result<Offset> TailingEventLog::refresh(OpenPartition& partition, const OpenTopic& topic, Offset end) {
+  Result<void> refreshed = partition.log()->refresh(end);
+  if (!refreshed && refreshed.error() == Errc::not_found) {
+    // The segment that was written to has been compacted meanwhile, and its file is closed here.
+    Result<std::shared_ptr<PartitionLog>> another = open_log(partition.name(), topic);
+    if (!another) return another.error();
+    partition.replace_log(std::move(*another));
+    refreshed = partition.log()->refresh(end);
+  }
+  return refreshed ? Result<Offset>{partition.log()->written_end()} : refreshed.error();
+}
+
+bool TailingEventLog::open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) {
+  if (!replace(partition, log)) return false;
+  // What a record gave place to has to be seen with it: the writer has told of it before it took the record.
+  const Result<TailState> tail = read_tail(ports().storage, dir_->path() + "/tail");
+  if (tail && is_of_open_logs(*tail)) static_cast<void>(show(*tail, &partition));
+  return true;
+}
+
+bool TailingEventLog::is_of_open_logs(const TailState& tail) {
+  const std::lock_guard lock(logs_mutex_);
+  return tail.incarnation == logs_epoch_;
+}
+
+/// False: there is none to take the place of `log`.
+bool TailingEventLog::replace(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) {
+  const std::lock_guard lock(logs_mutex_);
+  if (partition.log() != log) return true;  // somebody else has
+  const Result<std::shared_ptr<const OpenTopic>> topic = open_topics_.find(partition.name().topic);
+  if (!topic) return true;  // which the next attempt says
+  // Files go behind this was written: what the activity has seen of it may be older.
+  const Result<OffsetsByPartition> starts = read_log_starts(ports().storage, dir_->path());
+  if (!starts) return false;
+  const auto start = starts->find(partition.name());
+  Result<std::shared_ptr<PartitionLog>> another =
+      open_log(partition.name(), **topic, start == starts->end() ? Offset{0} : start->second);
+  if (!another) return false;
+  partition.replace_log(std::move(*another));
+  return true;
 }
 
 }  // namespace lungo

@@ -2,8 +2,14 @@
 //
 // An activity looks at the tail page every 2 to 20 ms and shows what the writer has done since: new records, records that are
 // deleted, topics that come, change and go, a new writer. Without a page, or with one that promises more than the segments
-// hold, it shows what is known to be synced. Threads: any.
+// hold, it shows what is known to be synced.
+//
+// Files that are open stay readable when the writer removes or exchanges them. Of those that the cache has closed, the next use
+// answers not_found: then the partition is opened again, by who met it.
+// Threads: any.
 #pragma once
+
+#include <mutex>
 
 #include "log_dir.hpp"
 #include "log_reads.hpp"
@@ -39,12 +45,18 @@ class TailingEventLog : public LogReads, private Activity {
   Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const OpenTopic& topic,
                                                  Offset start = Offset{0});
   Result<void> follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start);
-  Result<bool> show(const TailState& tail);
+  Result<bool> show(const TailState& tail, const OpenPartition* only = nullptr);
   Result<bool> show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published);
+  Result<Offset> refresh(OpenPartition& partition, const OpenTopic& topic, Offset end);
+  bool open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) override;
+  [[nodiscard]] bool is_of_open_logs(const TailState& tail);
+  bool replace(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 
-  const std::unique_ptr<LogDir> dir_;  // the activity's own, after open()
-  LeaderEpoch logs_epoch_ = kNoEpoch;  // the incarnation that the open logs are of
+  // Held while a log is opened, refreshed or replaced, so that none of a partition's has less than readers see.
+  std::mutex logs_mutex_;
+  const std::unique_ptr<LogDir> dir_;  // changed by the activity alone, under logs_mutex_, which others read it under
+  LeaderEpoch logs_epoch_ = kNoEpoch;  // the incarnation that the open logs are of; likewise
   std::size_t places_seen_ = 0;        // of the page that the open topics are not behind
   std::optional<std::int64_t> changes_seen_;
   Duration pause_{};

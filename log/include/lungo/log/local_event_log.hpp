@@ -22,7 +22,7 @@ struct LocalOptions {
   /// what holds memory while a sync takes its time. One append alone is never too much for it.
   std::size_t queued_bytes_max = 64u << 20;
   /// Files that are kept open at once, however many segments there are; at most half of what the process may open counts. More
-  /// cost no more memory than a descriptor each, fewer cost opening them again. Not with `read_only`, where each stays open.
+  /// cost no more memory than a descriptor each, fewer cost opening them again.
   std::size_t open_files_max = 4096;
   /// In the background everything is read again and again, at most so many bytes a second, so that rot is found before somebody
   /// needs what it hit: EventLog::damage() and metrics() tell. 0: never. Not with `read_only`.
