@@ -37,7 +37,8 @@ inline KeyValues values_of(const KeyedRecords& records) {
 }
 
 /// In one batch.
-inline Result<Appended> append(PartitionLog& log, const std::vector<KeyedRecord>& records, LeaderEpoch epoch = LeaderEpoch{0}) {
+inline Result<Appended> append_keyed(PartitionLog& log, const std::vector<KeyedRecord>& records,
+                                     LeaderEpoch epoch = LeaderEpoch{0}) {
   EncodedRecords encoded;
   for (const KeyedRecord& record : records) {
     EXPECT_TRUE(encoded.add({.timestamp = Timestamp{std::chrono::milliseconds{record.time}},
@@ -55,8 +56,8 @@ inline std::string padded(std::int64_t number) { return std::to_string(number) +
 /// Appends two records a batch, of seven keys in turn, and syncs.
 inline void append_many(PartitionLog& log, int batches, std::int64_t first = 0) {
   for (std::int64_t i = first; i < first + batches; ++i) {
-    ASSERT_TRUE(append(log, std::vector<KeyedRecord>{{"k" + std::to_string(i % 7), padded(i), 1000 + 10 * i},
-                                                     {"k" + std::to_string((i * 3) % 7), padded(-i), 1005 + 10 * i}}));
+    ASSERT_TRUE(append_keyed(log, std::vector<KeyedRecord>{{"k" + std::to_string(i % 7), padded(i), 1000 + 10 * i},
+                                                           {"k" + std::to_string((i * 3) % 7), padded(-i), 1005 + 10 * i}}));
   }
   ASSERT_TRUE(log.sync());
 }

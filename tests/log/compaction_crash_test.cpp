@@ -44,7 +44,7 @@ void append_random(PartitionLog& log, Random& random, std::int64_t& time, KeyedR
   const std::vector<KeyedRecord> records = random_records(random, time);
   std::int64_t offset = log.written_end().value();
   for (const KeyedRecord& record : records) all[offset++] = record;
-  ASSERT_TRUE(append(log, records, epoch));
+  ASSERT_TRUE(append_keyed(log, records, epoch));
 }
 
 TEST(CompactionCrash, APowerCutAtEachStepLeavesTheLastValues) {
@@ -85,7 +85,7 @@ TEST(CompactionCrash, APowerCutAtEachStepLeavesTheLastValues) {
         expect_left_of(left, before);
         ASSERT_FALSE(has_leftovers(found));
         expect_indexes_as_rebuilt(found.simulation->disk, found.directory, found.options);
-        ASSERT_TRUE(append(*again, {KeyedRecord{"after", "the crash"}}, LeaderEpoch{9}));
+        ASSERT_TRUE(append_keyed(*again, {KeyedRecord{"after", "the crash"}}, LeaderEpoch{9}));
         ASSERT_TRUE(again->sync());
         if (!situation.deep) return;
         ASSERT_TRUE(found.compact(*again));
@@ -114,7 +114,7 @@ TEST(CompactionCrash, TheLastBatchOfASegmentStaysAndSaysHowFarItReaches) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
   for (const char* key : {"b", "a", "a"}) {
-    ASSERT_TRUE(append(*log, {KeyedRecord{key, std::string(300, 'v')}}));  // two fill a segment
+    ASSERT_TRUE(append_keyed(*log, {KeyedRecord{key, std::string(300, 'v')}}));  // two fill a segment
   }
   ASSERT_TRUE(log->roll());
   ASSERT_TRUE(log->sync());
@@ -155,7 +155,7 @@ TEST(CompactionCrash, EveryCallMayFail) {
         expect_left_of(keyed_records(*log), all);
         if (!reached) {
           ++failed_rounds;
-          if (append(*log, {KeyedRecord{"k0", "more"}})) {  // the partition has not failed: it can be tried again
+          if (append_keyed(*log, {KeyedRecord{"k0", "more"}})) {  // the partition has not failed: it can be tried again
             ++went_on;
             ASSERT_TRUE(log->sync());
             const Result<Offset> again = fixture.compact(*log);

@@ -101,9 +101,9 @@ TEST(Compaction, AKeyThatHasRottedTakesNobodysPlace) {
   const SilentLog silent;
   CompactedPartition fixture;
   const auto log = fixture.opened();
-  ASSERT_TRUE(append(*log, {KeyedRecord{"key2", padded(0)}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"key2", padded(0)}}));
   ASSERT_TRUE(log->roll());
-  ASSERT_TRUE(append(*log, {KeyedRecord{"key1", padded(1)}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"key1", padded(1)}}));
   const std::string name = segment_file_name(log->segments().back().base, kLogSuffix);
   ASSERT_TRUE(log->roll());
   ASSERT_TRUE(log->sync());
@@ -122,10 +122,10 @@ TEST(Compaction, ATombstoneStaysAboveWhatIsLeftAloneForDamage) {
   CompactedPartition fixture;
   {
     const auto log = fixture.opened();
-    ASSERT_TRUE(append(*log, {KeyedRecord{"z", padded(0)}}));
-    ASSERT_TRUE(append(*log, {KeyedRecord{"a", padded(1)}, KeyedRecord{"b", padded(2)}}));
+    ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"z", padded(0)}}));
+    ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"a", padded(1)}, KeyedRecord{"b", padded(2)}}));
     ASSERT_TRUE(log->roll());
-    ASSERT_TRUE(append(*log, {KeyedRecord{"a", std::nullopt, 1007}}));
+    ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"a", std::nullopt, 1007}}));
     ASSERT_TRUE(log->roll());
     ASSERT_TRUE(log->sync());
     ASSERT_TRUE(log->close());
@@ -134,7 +134,7 @@ TEST(Compaction, ATombstoneStaysAboveWhatIsLeftAloneForDamage) {
   const auto log = fixture.opened();
   ASSERT_EQ(log->damage().size(), 1u);
   const auto next_round = [&](Offset begin) {
-    EXPECT_TRUE(append(*log, {KeyedRecord{"c" + std::to_string(begin.value()), padded(3)}}));
+    EXPECT_TRUE(append_keyed(*log, {KeyedRecord{"c" + std::to_string(begin.value()), padded(3)}}));
     EXPECT_TRUE(log->roll());
     EXPECT_TRUE(log->sync());
     fixture.now += 2000;

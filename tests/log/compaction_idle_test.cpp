@@ -10,7 +10,7 @@ TEST(Compaction, WhereNothingGoesNothingIsWritten) {
   CompactedPartition fixture;
   fixture.options.segment_bytes = 150;  // no two fit one
   const auto log = fixture.opened();
-  for (int i = 0; i < 12; ++i) ASSERT_TRUE(append(*log, {KeyedRecord{"key" + std::to_string(i), padded(i)}}));
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"key" + std::to_string(i), padded(i)}}));
   ASSERT_TRUE(log->sync());
   const std::vector<std::string> names = fixture.names();
   const KeyedRecords before = keyed_records(*log);
@@ -23,7 +23,7 @@ TEST(Compaction, ASegmentThatEndsInAHeaderAloneIsWrittenOnce) {
   CompactedPartition fixture;
   fixture.options.segment_bytes = 150;  // no two fit one, also not a header and a batch
   const auto log = fixture.opened();
-  for (const char* key : {"a", "b", "a", "c"}) ASSERT_TRUE(append(*log, {KeyedRecord{key, padded(1)}}));
+  for (const char* key : {"a", "b", "a", "c"}) ASSERT_TRUE(append_keyed(*log, {KeyedRecord{key, padded(1)}}));
   ASSERT_TRUE(log->sync());
   int exchanges = 0;
   fixture.simulation->disk.on_step([&exchanges](const DiskStep& step) {

@@ -22,7 +22,7 @@ TEST(CompactionStreams, AnOldStreamIndexFindsNoRecordThatIsGone) {
   {
     const auto log = fixture.opened();
     for (const char* key : {"a", "b", "c", "a", "d", "e"}) {
-      ASSERT_TRUE(append(*log, {KeyedRecord{key, std::string(30, '.')}}));
+      ASSERT_TRUE(append_keyed(*log, {KeyedRecord{key, std::string(30, '.')}}));
       if (*key == 'c' || *key == 'e') {
         ASSERT_TRUE(log->roll());
       }

@@ -51,7 +51,7 @@ TEST(Compaction, WithLittleMemoryARoundEndsEarlierAndTheNextGoesOn) {
   fixture.memory_bytes = 0;  // 48 keys
   const auto log = fixture.opened();
   for (int i = 0; i < 300; ++i) {
-    ASSERT_TRUE(append(*log, {KeyedRecord{"key" + std::to_string(i % 100), padded(i)}}));
+    ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"key" + std::to_string(i % 100), padded(i)}}));
   }
   ASSERT_TRUE(log->sync());
   const KeyedRecords before = keyed_records(*log);
@@ -72,9 +72,9 @@ TEST(Compaction, WithLittleMemoryARoundEndsEarlierAndTheNextGoesOn) {
 TEST(Compaction, ATombstoneGoesAfterItsTimeAndAfterWhatItDeleted) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
-  ASSERT_TRUE(append(*log, {KeyedRecord{"a", padded(1)}, KeyedRecord{"b", padded(2)}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"a", padded(1)}, KeyedRecord{"b", padded(2)}}));
   ASSERT_TRUE(log->roll());
-  ASSERT_TRUE(append(*log, {KeyedRecord{"a", std::nullopt, 1007}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"a", std::nullopt, 1007}}));
   ASSERT_TRUE(log->roll());
   ASSERT_TRUE(log->sync());
   const auto offsets = [&] {
@@ -87,13 +87,13 @@ TEST(Compaction, ATombstoneGoesAfterItsTimeAndAfterWhatItDeleted) {
   EXPECT_EQ(offsets(), (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(keyed_records(*log).at(2), (KeyedRecord{"a", std::nullopt, 1007})) << "its time is as it was";
 
-  ASSERT_TRUE(append(*log, {KeyedRecord{"c", padded(3)}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"c", padded(3)}}));
   ASSERT_TRUE(log->roll());
   ASSERT_TRUE(log->sync());
   fixture.now = 6000;
   const Offset second = fixture.compact(*log, first).value();
   EXPECT_EQ(offsets(), (std::vector<std::int64_t>{1, 2, 3}));
-  ASSERT_TRUE(append(*log, {KeyedRecord{"d", padded(4)}}));
+  ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"d", padded(4)}}));
   ASSERT_TRUE(log->roll());
   ASSERT_TRUE(log->sync());
   fixture.now = 6001;
@@ -424,7 +424,7 @@ TEST(Compaction, ATombstoneStaysAboveASegmentThatIsLeftAlone) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
   const auto append_segment = [&](const KeyedRecord& record) {
-    ASSERT_TRUE(append(*log, {record}));
+    ASSERT_TRUE(append_keyed(*log, {record}));
     ASSERT_TRUE(log->roll());
     ASSERT_TRUE(log->sync());
   };
@@ -444,7 +444,7 @@ TEST(Compaction, WhatIsNotSyncedOrMayHaveNoGapsIsRefused) {
   CompactedPartition fixture;
   const auto log = fixture.opened();
   append_many(*log, 10);
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(*log, {KeyedRecord{"a", padded(i)}}));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append_keyed(*log, {KeyedRecord{"a", padded(i)}}));
   EXPECT_EQ(fixture.compact(*log).error(), Errc::invalid_argument);
   fixture.options.gaps = false;
   fixture.directory = "other-0";
@@ -464,7 +464,7 @@ TEST(Compaction, DamageGivesTheRoundUpAndChangesNothing) {
   const std::vector<std::string> names = fixture.names();
   EXPECT_EQ(fixture.compact(*log).error(), Errc::corrupt);
   EXPECT_EQ(fixture.names(), names);
-  EXPECT_TRUE(append(*log, {KeyedRecord{"a", padded(1)}})) << "the partition goes on";
+  EXPECT_TRUE(append_keyed(*log, {KeyedRecord{"a", padded(1)}})) << "the partition goes on";
   ASSERT_TRUE(log->sync());
   EXPECT_EQ(log->damage().size(), 1u) << "and knows of it";
   EXPECT_EQ(fixture.compact(*log).value(), log->segments().back().base) << "the next round leaves it alone";

@@ -111,7 +111,7 @@ TEST(CompactionThreads, EveryReaderFindsTheLastValues) {
       records.push_back({"k" + std::to_string(offset % kKeys), std::to_string(offset)});
     }
     const std::lock_guard lock(owner);
-    ASSERT_TRUE(append(*log, records));
+    ASSERT_TRUE(append_keyed(*log, records));
     if (i % 20 == 0) {
       ASSERT_TRUE(log->sync());
     }

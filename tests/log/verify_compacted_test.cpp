@@ -32,7 +32,7 @@ struct VerifiedCompacted : CompactedPartition {
     options.streams = true;
     const auto log = opened();
     for (const std::string& key : keys) {
-      ASSERT_TRUE(append(*log, {KeyedRecord{key, std::string(200, '.')}}));
+      ASSERT_TRUE(append_keyed(*log, {KeyedRecord{key, std::string(200, '.')}}));
       ASSERT_TRUE(log->roll());
     }
     clean = log->close().value();
