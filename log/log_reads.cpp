@@ -29,12 +29,14 @@ Error outside(const TopicPartition& partition, Offset offset, Offset start, Offs
 
 }  // namespace
 
+Result<std::shared_ptr<PartitionLog>> LogReads::log_of(OpenPartition& partition) { return partition.touch(); }
+
 bool LogReads::open_again(OpenPartition& /*partition*/, const std::shared_ptr<PartitionLog>& /*log*/) { return false; }
 
 Result<LogReads::Readable> LogReads::readable(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  if (const Result<std::shared_ptr<PartitionLog>> touched = (*found)->touch(); !touched) return touched.error();
+  if (const Result<std::shared_ptr<PartitionLog>> touched = log_of(**found); !touched) return touched.error();
   const Offset committed = (*found)->committed();
   return Readable{(*found)->log(), (*found)->topic(), committed, *found};  // one in the place of another has no less
 }
@@ -99,7 +101,7 @@ Result<KeyRecords> LogReads::read_key(const TopicPartition& partition, std::stri
 std::vector<DamagedRange> LogReads::damage(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return {};
-  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  const Result<std::shared_ptr<PartitionLog>> log = log_of(**found);
   return log ? (*log)->damage() : std::vector<DamagedRange>{};
 }
 
@@ -107,7 +109,7 @@ Result<Ends> LogReads::ends(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   if (const std::optional<Offset> end = (*found)->end_of_nothing()) return Ends{*end, *end, *end, *end};
-  const Result<std::shared_ptr<PartitionLog>> log = (*found)->touch();
+  const Result<std::shared_ptr<PartitionLog>> log = log_of(**found);
   if (!log) return log.error();
   return Ends{(*log)->start(), (*found)->committed(), (*log)->synced_end(), (*log)->written_end()};
 }
@@ -133,7 +135,7 @@ Result<void> LogReads::validate(std::string_view topic, const Position& position
     return refused(Errc::position_diverged, "the position is of topic id " + to_string(position.topic) + ", the log's is " +
                                                 to_string((*found)->topic()));
   }
-  const Result<std::shared_ptr<PartitionLog>> touched = (*found)->touch();
+  const Result<std::shared_ptr<PartitionLog>> touched = log_of(**found);
   if (!touched) return touched.error();
   PartitionLog* const log = touched->get();
   if (const std::optional<Error>& cause = log->unreadable_since_opening()) return *cause;

@@ -30,6 +30,8 @@ class LogReads : public EventLog {
   std::optional<std::string> directory() const override { return directory_; }
 
  protected:
+  /// The partition's log, opened now if nobody has used it before. Errors: why it can't be opened.
+  virtual Result<std::shared_ptr<PartitionLog>> log_of(OpenPartition& partition);
   /// A read in `log` found that a file of it has gone. True: there is another one to read in by now.
   virtual bool open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log);
 

@@ -9,6 +9,13 @@ OpenPartition::OpenPartition(TopicPartition name, TopicId topic, PartitionAtRest
       opener_(&opener),
       committed_(rest_->synced.value()) {}
 
+OpenPartition::OpenPartition(TopicPartition name, TopicId topic, Offset synced)
+    : name_(std::move(name)),
+      topic_(topic),
+      rest_(
+          std::make_unique<PartitionAtRest>(PartitionAtRest{.start = Offset{0}, .synced = synced, .clean = {}, .failure = {}})),
+      committed_(synced.value()) {}
+
 Result<std::shared_ptr<PartitionLog>> OpenPartition::touch() {
   std::shared_ptr<PartitionLog> opened;
   {
@@ -56,6 +63,7 @@ void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {
   std::shared_ptr<PartitionLog> old;  // closed after the lock is released
   const std::lock_guard lock(log_mutex_);
   old = std::exchange(log_, std::move(log));
+  rest_.reset();
 }
 
 bool OpenPartition::commit(Offset end) {

@@ -1,6 +1,6 @@
 // The topics of an open data directory and, per partition, what readers need: its log, its committed end, who waits for it.
 //
-// A writer opens a partition's log when somebody first uses it: until then a partition is its name and its ends.
+// A partition's log is opened when somebody first uses it: until then a partition is its name and its ends.
 //
 // Threads: any. Topics come, change and go: who has found one keeps what it was then, and of a deleted topic what is open. A
 // partition's log may be replaced (read-only logs, after the writer restarted).
@@ -44,10 +44,10 @@ class PartitionOpener {
 
 class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
  public:
-  OpenPartition(TopicPartition name, TopicId topic, std::shared_ptr<PartitionLog> log, Offset committed)
-      : name_(std::move(name)), topic_(topic), log_(std::move(log)), committed_(committed.value()) {}
   /// At rest. Its `opener` outlives all calls of touch().
   OpenPartition(TopicPartition name, TopicId topic, PartitionAtRest rest, PartitionOpener& opener);
+  /// At rest until replace_log(); nobody calls touch() before.
+  OpenPartition(TopicPartition name, TopicId topic, Offset synced);
 
   [[nodiscard]] const TopicPartition& name() const { return name_; }
   [[nodiscard]] const TopicId& topic() const { return topic_; }

@@ -87,24 +87,38 @@ Result<void> TailWriter::extend_to(std::size_t places) {
   return file_->write_at(kPlacesCountAt, count);
 }
 
+namespace {
+
+/// The version of a page whose first bytes are these.
+Result<std::uint32_t> version_of(BytesView page, const std::string& path) {
+  if (page.size() < kPlacesAt || !as_text(page).starts_with(kMagic)) {
+    return Error{Errc::corrupt, path + " is not a tail page"};
+  }
+  const auto major = load_little_endian<std::uint32_t>(page.data() + kMajorAt);
+  if (major <= kMajor) return major;
+  return Error{Errc::newer_format,
+               path + " has version " + std::to_string(major) + ", this Lungo reads up to version " + std::to_string(kMajor)};
+}
+
+std::optional<LeaderEpoch> incarnation_in(BytesView page) {
+  const std::optional<std::int64_t> incarnation = load_slot(page, kIncarnationAt);
+  return incarnation ? std::optional{LeaderEpoch{static_cast<std::int32_t>(*incarnation)}} : std::nullopt;
+}
+
+std::uint64_t places_in(BytesView page) { return static_cast<std::uint64_t>(load_slot(page, kPlacesCountAt).value_or(0)); }
+
+}  // namespace
+
 Result<TailState> read_tail(Storage& storage, const std::string& path) {
   const Result<Bytes> page = read_file(storage, path, kPageBytesMax);
   if (!page) return page.error();
-  if (page->size() < kPlacesAt || !as_text(*page).starts_with(kMagic)) {
-    return Error{Errc::corrupt, path + " is not a tail page"};
-  }
-  const auto major = load_little_endian<std::uint32_t>(page->data() + kMajorAt);
-  if (major > kMajor) {
-    return Error{Errc::newer_format,
-                 path + " has version " + std::to_string(major) + ", this Lungo reads up to version " + std::to_string(kMajor)};
-  }
+  const Result<std::uint32_t> major = version_of(*page, path);
+  if (!major) return major.error();
   TailState state;
-  state.in_order = major == kMajorOfEndsAlone;
-  if (const std::optional<std::int64_t> incarnation = load_slot(*page, kIncarnationAt)) {
-    state.incarnation = LeaderEpoch{static_cast<std::int32_t>(*incarnation)};
-  }
+  state.in_order = *major == kMajorOfEndsAlone;
+  state.incarnation = incarnation_in(*page);
   if (!state.in_order) state.changes = load_slot(*page, kChangesAt);
-  const auto count = static_cast<std::uint64_t>(load_slot(*page, kPlacesCountAt).value_or(0));
+  const std::uint64_t count = places_in(*page);
   if (count > kTailPlacesMax) return Error{Errc::corrupt, path + " is not a tail page"};
   // Those that the page has not got hold nothing, however many it claims.
   const std::size_t place_bytes = state.in_order ? kSlotBytes : kPlaceBytes;
@@ -118,6 +132,26 @@ Result<TailState> read_tail(Storage& storage, const std::string& path) {
     }
   }
   return state;
+}
+
+Result<TailOfPlace> read_tail_of(Storage& storage, const std::string& path, std::size_t place) {
+  const Result<std::unique_ptr<File>> file = storage.open(path, OpenMode::read);
+  if (!file) return file.error();
+  Bytes head(kPlacesAt);
+  const Result<std::size_t> read = (*file)->read_at(0, head);
+  if (!read) return read.error();
+  head.resize(*read);
+  const Result<std::uint32_t> major = version_of(head, path);
+  if (!major) return major.error();
+  if (*major == kMajorOfEndsAlone) return Error{Errc::unsupported, path + " has version 1"};
+  TailOfPlace found{.incarnation = incarnation_in(head), .place = {}};
+  if (place >= places_in(head)) return found;
+  Bytes slots(kPlaceBytes);
+  const Result<std::size_t> there = (*file)->read_at(start_at(place), slots);
+  if (!there) return there.error();
+  slots.resize(*there);
+  found.place = {.start = load_offset(slots, 0), .end = load_offset(slots, kSlotBytes)};
+  return found;
 }
 
 }  // namespace lungo

@@ -69,4 +69,12 @@ struct TailState {
 /// Reads the page. Errors: not_found; corrupt for another magic; newer_format; io.
 Result<TailState> read_tail(Storage& storage, const std::string& path);
 
+/// What the page says of one place alone.
+struct TailOfPlace {
+  std::optional<LeaderEpoch> incarnation;
+  TailPlace place;
+};
+/// Reads no more than that. Errors: as read_tail(); unsupported for a page of version 1.
+Result<TailOfPlace> read_tail_of(Storage& storage, const std::string& path, std::size_t place);
+
 }  // namespace lungo

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/logger.hpp"
-#include "log_starts.hpp"
 
 namespace lungo {
 
@@ -23,7 +22,7 @@ Result<std::shared_ptr<EventLog>> TailingEventLog::open(Ports ports, const std::
   Result<std::unique_ptr<LogDir>> dir = LogDir::open_reader(ports.storage, directory);
   if (!dir) return dir.error();
   const std::shared_ptr<TailingEventLog> log(new TailingEventLog(ports, std::move(*dir)));
-  if (Result<void> opened = log->open_topics(); !opened) return opened.error();
+  log->open_topics();
   if (tail) {
     log->places_seen_ = tail->places.size();
     log->changes_seen_ = tail->changes;
@@ -48,6 +47,14 @@ Result<TopicInfo> TailingEventLog::create_topic(const TopicSpec& spec) {
 
 void TailingEventLog::append(AppendRequest request, Completion completion) {
   completion(Error{Errc::unsupported, to_string(request.to) + ": the log is open read-only"});
+}
+
+EventLog::NotifyToken TailingEventLog::notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) {
+  // Only what is open is followed. Where that fails, whoever looks when he is told learns why.
+  const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
+  if (!found || log_of(**found)) return LogReads::notify_above(partition, end, std::move(notify));
+  notify();
+  return nullptr;
 }
 
 // ---- following the writer ----
@@ -98,7 +105,8 @@ Result<void> TailingEventLog::follow_directory() {
     const std::lock_guard lock(logs_mutex_);
     logs_epoch_ = dir_->epoch();
   }
-  return open_topics();
+  open_topics();
+  return {};
 }
 
 Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const OpenTopic& topic,
@@ -131,8 +139,8 @@ void TailingEventLog::close_deleted_topics() {
   }
 }
 
-/// Those that are not open yet, wholly or in part, and those with other settings than before.
-Result<void> TailingEventLog::open_topics() {
+/// Those that are not there yet, wholly or in part, and those with other settings than before.
+void TailingEventLog::open_topics() {
   for (const TopicEntry& entry : dir_->topics()) {
     const Result<std::shared_ptr<const OpenTopic>> before = open_topics_.find(entry.info.spec.name);
     if (before && (*before)->info.spec == entry.info.spec) continue;
@@ -141,13 +149,9 @@ Result<void> TailingEventLog::open_topics() {
     topic->gaps = entry.gaps || entry.info.spec.compact;
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
-    const std::lock_guard lock(logs_mutex_);
     for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
       const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(i)}};
-      Result<std::shared_ptr<PartitionLog>> log = open_log(name, *topic);
-      if (!log) return log.error();
-      const Offset committed = (*log)->start();
-      topic->partitions.push_back(std::make_shared<OpenPartition>(name, topic->info.id, std::move(*log), committed));
+      topic->partitions.push_back(std::make_shared<OpenPartition>(name, topic->info.id, known_end(name)));
     }
     if (before) {
       open_topics_.replace(std::move(topic));
@@ -155,7 +159,6 @@ Result<void> TailingEventLog::open_topics() {
       open_topics_.add(std::move(topic));
     }
   }
-  return {};
 }
 
 /// A new writer may have cut a torn tail and has an epoch of its own: what was cached of the old one is void.
@@ -163,6 +166,7 @@ Result<void> TailingEventLog::reopen_logs() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
       const std::lock_guard lock(logs_mutex_);
+      if (partition->log() == nullptr) continue;
       Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), *topic);
       if (!log) return log.error();
       partition->replace_log(std::move(*log));
@@ -191,15 +195,14 @@ Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenT
   return {};
 }
 
-/// Of all partitions, or one: one that can't be followed hides none behind it. Errors: the first one's.
-Result<bool> TailingEventLog::show(const TailState& tail, const OpenPartition* only) {
+/// Of all partitions that are open: one that can't be followed hides none behind it. Errors: the first one's.
+Result<bool> TailingEventLog::show(const TailState& tail) {
   bool moved = false;
   std::optional<Error> error;
   std::size_t next_in_order = 0;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const std::size_t place = tail.in_order ? next_in_order++ : topic->tail_places[i];
-      if (only != nullptr && topic->partitions[i].get() != only) continue;
       const TailPlace published = place < tail.places.size() ? tail.places[place] : TailPlace{};
       const Result<bool> shown = show(*topic->partitions[i], *topic, published);
       if (!shown && !error) error = shown.error();
@@ -214,7 +217,7 @@ Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& to
   Offset reached;
   {
     const std::lock_guard lock(logs_mutex_);
-    if (partition.log()->unreadable_since_opening()) return false;
+    if (partition.log() == nullptr || partition.log()->unreadable_since_opening()) return false;
     const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition.name()));
     if (start > partition.log()->start()) {
       if (Result<void> moved_up = follow_start(partition, topic, start); !moved_up) return moved_up.error();
@@ -241,34 +244,53 @@ Result<Offset> TailingEventLog::refresh(OpenPartition& partition, const OpenTopi
   return refreshed ? Result<Offset>{partition.log()->written_end()} : refreshed.error();
 }
 
+// ---- what somebody uses ----
+
+Result<std::shared_ptr<PartitionLog>> TailingEventLog::log_of(OpenPartition& partition) {
+  if (std::shared_ptr<PartitionLog> log = partition.log()) return log;
+  return opened(partition, nullptr);
+}
+
 bool TailingEventLog::open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) {
-  if (!replace(partition, log)) return false;
-  // What a record gave place to has to be seen with it: the writer has told of it before it took the record.
-  const Result<TailState> tail = read_tail(ports().storage, dir_->path() + "/tail");
-  if (tail && is_of_open_logs(*tail)) static_cast<void>(show(*tail, &partition));
-  return true;
+  return opened(partition, log).has_value();
 }
 
-bool TailingEventLog::is_of_open_logs(const TailState& tail) {
-  const std::lock_guard lock(logs_mutex_);
-  return tail.incarnation == logs_epoch_;
-}
-
-/// False: there is none to take the place of `log`.
-bool TailingEventLog::replace(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) {
-  const std::lock_guard lock(logs_mutex_);
-  if (partition.log() != log) return true;  // somebody else has
+/// Opens it, unless somebody else has done so meanwhile.
+Result<std::shared_ptr<PartitionLog>> TailingEventLog::opened(OpenPartition& partition,
+                                                              const std::shared_ptr<PartitionLog>& instead_of) {
   const Result<std::shared_ptr<const OpenTopic>> topic = open_topics_.find(partition.name().topic);
-  if (!topic) return true;  // which the next attempt says
-  // Files go behind this was written: what the activity has seen of it may be older.
-  const Result<OffsetsByPartition> starts = read_log_starts(ports().storage, dir_->path());
-  if (!starts) return false;
-  const auto start = starts->find(partition.name());
-  Result<std::shared_ptr<PartitionLog>> another =
-      open_log(partition.name(), **topic, start == starts->end() ? Offset{0} : start->second);
-  if (!another) return false;
-  partition.replace_log(std::move(*another));
-  return true;
+  if (!topic) return topic.error();
+  if ((*topic)->info.id != partition.topic())
+    return Error{Errc::not_found, "the topic of " + to_string(partition.name()) + " was deleted"};
+  const Offset start = place_of(partition, **topic).start.value_or(Offset{0});
+  {
+    const std::lock_guard lock(logs_mutex_);
+    if (partition.log() != instead_of) return partition.log();
+    Result<std::shared_ptr<PartitionLog>> log = open_log(partition.name(), **topic, start);
+    if (!log) return log;
+    partition.replace_log(std::move(*log));
+  }
+  // What a record gave place to has to be seen with it: the writer has told of it before it took the record.
+  static_cast<void>(show(partition, **topic, place_of(partition, **topic)));
+  return partition.log();
+}
+
+/// What the page says of it by now, as far as it is the page of the writer whose logs are open.
+TailPlace TailingEventLog::place_of(const OpenPartition& partition, const OpenTopic& topic) {
+  const std::string page = dir_->path() + "/tail";
+  const auto number = static_cast<std::size_t>(partition.name().partition.value());
+  Result<TailOfPlace> tail = read_tail_of(ports().storage, page, topic.tail_places[number]);
+  if (!tail && tail.error() == Errc::unsupported) {
+    std::size_t place = number;
+    for (const std::shared_ptr<const OpenTopic>& other : open_topics_.all()) {
+      if (other->info.id == topic.info.id) break;
+      place += other->partitions.size();
+    }
+    const Result<TailState> all = read_tail(ports().storage, page);
+    if (all && place < all->places.size()) tail = TailOfPlace{all->incarnation, all->places[place]};
+  }
+  const std::lock_guard lock(logs_mutex_);
+  return tail && tail->incarnation == logs_epoch_ ? tail->place : TailPlace{};
 }
 
 }  // namespace lungo

@@ -1,8 +1,8 @@
 // The read-only form of the embedded log: another process's live directory, or a stopped one.
 //
-// An activity looks at the tail page every 2 to 20 ms and shows what the writer has done since: new records, records that are
-// deleted, topics that come, change and go, a new writer. Without a page, or with one that promises more than the segments
-// hold, it shows what is known to be synced.
+// A partition is opened by who first uses it. From then on an activity, which looks at the tail page every 2 to 20 ms, shows
+// what the writer has done since: new records, records that are deleted; topics that come, change and go, a new writer. Without
+// a page, or with one that promises more than the segments hold, it shows what is known to be synced.
 //
 // Files that are open stay readable when the writer removes or exchanges them. Of those that the cache has closed, the next use
 // answers not_found: then the partition is opened again, by who met it.
@@ -27,6 +27,7 @@ class TailingEventLog : public LogReads, private Activity {
   Result<TopicInfo> create_topic(const TopicSpec& spec) override;
   /// Answers unsupported.
   void append(AppendRequest request, Completion completion) override;
+  NotifyToken notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) override;
   bool read_only() const override { return true; }
 
  private:
@@ -40,17 +41,18 @@ class TailingEventLog : public LogReads, private Activity {
   Result<bool> look();
   Result<void> follow_directory();
   void close_deleted_topics();
-  Result<void> open_topics();
+  void open_topics();
   Result<void> reopen_logs();
   Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const OpenTopic& topic,
                                                  Offset start = Offset{0});
   Result<void> follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start);
-  Result<bool> show(const TailState& tail, const OpenPartition* only = nullptr);
+  Result<bool> show(const TailState& tail);
   Result<bool> show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published);
   Result<Offset> refresh(OpenPartition& partition, const OpenTopic& topic, Offset end);
+  Result<std::shared_ptr<PartitionLog>> log_of(OpenPartition& partition) override;
   bool open_again(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log) override;
-  [[nodiscard]] bool is_of_open_logs(const TailState& tail);
-  bool replace(OpenPartition& partition, const std::shared_ptr<PartitionLog>& log);
+  Result<std::shared_ptr<PartitionLog>> opened(OpenPartition& partition, const std::shared_ptr<PartitionLog>& instead_of);
+  TailPlace place_of(const OpenPartition& partition, const OpenTopic& topic);
   [[nodiscard]] Offset known_end(const TopicPartition& partition) const;
 
   // Held while a log is opened, refreshed or replaced, so that none of a partition's has less than readers see.

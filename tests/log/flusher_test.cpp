@@ -125,7 +125,8 @@ TEST(Flusher, AStepTakesTimeInProportionToTheSlotsThatWait) {
   const Ports ports = machine.ports();
   const TopicPartition name{"events", PartitionId{0}};
   std::shared_ptr<PartitionLog> log = PartitionLog::open(ports, "events-0", {}, {}, Offset{0}).value();
-  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, std::move(log), Offset{0});
+  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, Offset{0});
+  partition->replace_log(std::move(log));
   AppendQueue::Options options;
   options.ack_level = AckLevel::isr;
   options.flush_interval = std::chrono::hours{1};
@@ -146,7 +147,8 @@ TEST(Flusher, AStreamOfAppendsWakesItOnce) {
   const Ports ports = machine.ports();
   const TopicPartition name{"events", PartitionId{0}};
   std::shared_ptr<PartitionLog> log = PartitionLog::open(ports, "events-0", {}, {}, Offset{0}).value();
-  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, std::move(log), Offset{0});
+  const auto partition = std::make_shared<OpenPartition>(name, TopicId{}, Offset{0});
+  partition->replace_log(std::move(log));
   StandingExecutor executor;
   Flusher flusher{executor};
   Flusher::Slot& slot = flusher.add_slot();

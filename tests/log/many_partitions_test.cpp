@@ -371,6 +371,30 @@ TEST(ManyPartitions, WhoWaitsForOneAtRestIsToldOfTheStop) {
   EXPECT_EQ(told, 2);
 }
 
+TEST(ManyPartitions, AReaderOpensWhatItUses) {
+  const QuietLog quiet;
+  Directory directory;
+  directory.make(30);
+  const auto log = directory.opened();
+  std::set<std::string> touched;
+  WatchedDisk disk{directory.machine.disk, touched};
+  const Ports ports{disk, directory.ports.clock, directory.ports.executor, directory.ports.random};
+  LocalOptions options;
+  options.ports = &ports;
+  options.read_only = true;
+  const auto reader = open_local("/data", options).value();
+  directory.machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_TRUE(touched.empty());
+  EXPECT_EQ(values_of(*reader, many(7)), std::vector<std::string>{"first"});
+  EXPECT_EQ(touched, std::set<std::string>{to_string(many(7))});
+  int told = 0;
+  const auto waiting = reader->notify_above(many(9), Offset{1}, [&] { ++told; });
+  ASSERT_TRUE(Directory::append(*log, 9, "second"));
+  directory.machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_EQ(told, 1) << "who waits is told, whether or not he has read before";
+  EXPECT_EQ(touched.size(), 2u);
+}
+
 TEST(ManyPartitions, ReadersInOtherProcessesSeeWhatTheWriterHasNotOpened) {
   const QuietLog quiet;
   Directory directory;
