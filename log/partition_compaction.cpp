@@ -38,6 +38,7 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
       return Error{Errc::invalid_argument,
                    parts.directory + " can't be compacted up to offset " + std::to_string(round.end.value())};
     }
+    static_cast<void>(parts.finds_rotten_headers(*list, round.end));  // they would get a digest that fits
     parts.compaction = std::make_unique<Compaction>(
         Compaction::Log{parts.ports.storage, parts.directory, parts.options, parts.buffers, parts.epochs},
         below(*list, round.end), parts.segment_bytes, round);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/logger.hpp"
+#include "missing_digests.hpp"
 #include "partition_parts.hpp"
 
 namespace lungo {
@@ -67,6 +68,74 @@ bool PartitionLog::Parts::note_damage(Segment& segment, const Result<std::option
   if (!damage.add(**range)) return false;
   logger()->warn("{}, as a read has found", damaged(directory, **range).text());
   return true;
+}
+
+namespace {
+
+/// A range of a segment's where a batch is whole: only what no CRC covers can be wrong there, of it or of the one in front.
+Result<bool> is_of_whole_batches(const Segment& segment, const DamagedRange& range) {
+  const Result<std::optional<BatchHeader>> header = segment.header_if_any(range.position);
+  if (!header || !*header) return header ? Result<bool>{false} : header.error();
+  return segment.is_batch_at(range.position, (*header)->base_offset);
+}
+
+/// Where all damage that is known shows by CRCs, or there is none.
+bool is_found_by_crcs(const Segment& segment) {
+  const std::shared_ptr<const DamageList> known = segment.damage();
+  return known == nullptr || std::ranges::none_of(known->ranges(), [&segment](const DamagedRange& range) {
+           const Result<bool> is_whole = is_of_whole_batches(segment, range);
+           return is_whole && *is_whole;
+         });
+}
+
+}  // namespace
+
+/// Where offsets may be missing, a base offset that has rotted looks like a gap, and no CRC covers it; the digest does. So at
+/// its first use a sealed segment is compared with that. True: it is another one, and all of it is lost from now on.
+bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, std::size_t index) {
+  if (!options.gaps || index + 1 >= list.size()) return false;
+  const std::shared_ptr<Segment>& segment = list[index];
+  if (segment->headers_compared()) return false;
+  if (!segment->path().ends_with(kLogSuffix)) return false;  // it has not its place yet, and another's digest may be there
+  const Result<std::optional<SegmentDigest>> noted = read_digest(ports.storage, directory, segment->base());
+  if (!noted && noted.error() == Errc::io) return false;
+  std::string differs;
+  if (noted && *noted && segment->damage() == nullptr) {
+    SegmentPass pass{segment, BatchScanner::Depth::headers};
+    const Result<bool> ended = pass.step(segment->size());
+    if (!ended && ended.error() != Errc::corrupt) return false;
+    // One that seems to begin too early may be as it was, and the one in front of it not. Other damage is found by who reads.
+    const DamagedRange place{.from = pass.at(), .end = pass.at(), .file = {}, .position = pass.position(), .bytes = 0};
+    const Result<bool> is_whole = ended ? Result<bool>{false} : is_of_whole_batches(*segment, place);
+    if (ended) differs = difference(**noted, pass.digest());
+    if (is_whole && *is_whole) differs = ended.error().text();
+  } else if (noted && *noted && !is_found_by_crcs(*segment)) {
+    differs = "a batch that is whole does not follow the one in front";
+  }
+  if (!differs.empty()) {
+    const Result<bool> is_of_it = segment->has_its_name(ports.storage);
+    if (!is_of_it || !*is_of_it) return false;  // exchanged: it is another one's digest
+  }
+  segment->note_headers_compared();
+  if (differs.empty()) return false;
+  logger()->error("{} is not as its digest says: {}", segment->path(), differs);
+  const DamagedRange all{.from = segment->base(),
+                         .end = list[index + 1]->base(),
+                         .file = segment->file_name(),
+                         .position = 0,
+                         .bytes = segment->size()};
+  const std::lock_guard lock(trimmed_mutex);  // compaction puts another in its place
+  const std::shared_ptr<const Segments> now = segments.snapshot();
+  return std::ranges::find(*now, segment) == now->end() || note_damage(*segment, std::optional{all});
+}
+
+/// Of all that begin below `end`.
+bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, Offset end) {
+  bool found = false;
+  for (std::size_t i = 0; options.gaps && i < list.size() && list[i]->base() < end; ++i) {
+    found = finds_rotten_headers(list, i) || found;
+  }
+  return found;
 }
 
 /// What reads have found is known to the next opening, which may look at the tails alone; and what is gone is not.

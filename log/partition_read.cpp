@@ -54,6 +54,10 @@ Result<std::optional<Run>> PartitionLog::Parts::first_run(Offset from, Offset en
   const std::optional<std::size_t> index = segment_index(*list, from);
   if (!index) return Error{Errc::offset_out_of_range, "no segment holds offset " + std::to_string(from.value())};
   for (std::size_t i = *index; i < list->size() && (*list)[i]->base() < readable_end; ++i) {
+    if (finds_rotten_headers(*list, i)) {
+      is_news = true;
+      return Error{Errc::corrupt, (*list)[i]->path()};
+    }
     // The history begins at the start, which may lie inside a batch.
     Result<Run> run = look(*(*list)[i], readable_end, Offset{start});
     if (!run && from < Offset{start}) return out_of_range(from);  // the log may have been trimmed meanwhile
@@ -140,6 +144,10 @@ Result<Fetched> PartitionLog::Parts::read_back(Offset end, Offset committed, std
   const std::shared_ptr<const Segments> list = segments.snapshot();
   const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
   for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
+    if (finds_rotten_headers(*list, index)) {
+      is_news = true;
+      return Error{Errc::corrupt, (*list)[index]->path()};
+    }
     Result<BatchRun> run = (*list)[index]->read_back(end, bytes_max, buffers, epochs, begin);
     if (!run && end < Offset{start}) return out_of_range();  // the log may have been trimmed meanwhile
     if (!run) {
@@ -179,6 +187,7 @@ Result<std::optional<Offset>> PartitionLog::offset_at_of_what_is_left(Timestamp 
 
 Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end) {
   const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  static_cast<void>(parts_->finds_rotten_headers(*list, end));
   for (const std::shared_ptr<Segment>& segment : *list) {
     if (segment->base() >= end) break;
     for (Offset from = start();;) {

@@ -26,6 +26,7 @@ StreamIndex::Log PartitionLog::Parts::stream_log() const {
 Result<KeyRecords> PartitionLog::read_key(std::string_view key, Offset begin, Offset end, std::size_t records_max) {
   if (parts_->unreadable) return *parts_->unreadable;
   if (!parts_->options.streams) return Error{Errc::unsupported, parts_->directory + " keeps no stream index"};
+  static_cast<void>(parts_->finds_rotten_headers(*parts_->segments.snapshot(), end));
   RecordLookup lookup = parts_->lookup(std::min(end, written_end()));
   const auto trimmed = [&] {
     return Error{Errc::history_trimmed, parts_->directory + " starts at offset " + std::to_string(start().value())};

@@ -67,6 +67,15 @@ BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch
   return scan;
 }
 
+Result<bool> Segment::has_its_name(Storage& storage) const {
+  const Result<std::unique_ptr<File>> named = storage.open(path_, OpenMode::read);
+  if (!named) return named.error();
+  const Result<std::uint64_t> ours = file_->identity();
+  const Result<std::uint64_t> its = (*named)->identity();
+  if (!ours || !its) return ours ? its.error() : ours.error();
+  return *ours == *its;
+}
+
 bool Segment::is_lost(Offset offset) const {
   const std::shared_ptr<const DamageList> list = damage();
   return list != nullptr && list->first_in(offset, offset.next()) != nullptr;

@@ -187,9 +187,17 @@ class Segment {
                              Offset start = Offset{0}) const;
   /// Batches that end at or below this byte had their CRC checked since the segment was opened, or were appended since.
   [[nodiscard]] std::uint64_t verified_up_to() const { return verified_up_to_.load(std::memory_order_acquire); }
+  /// Whether its headers were compared with its digest since it was opened.
+  [[nodiscard]] bool headers_compared() const { return headers_compared_.load(std::memory_order_acquire); }
+  void note_headers_compared() { headers_compared_.store(true, std::memory_order_release); }
+  /// Whether its file is the one that has its name now. Errors: not_found; io.
+  [[nodiscard]] Result<bool> has_its_name(Storage& storage) const;
 
   /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
+
+  /// What stands there, if it may be a header at all. Errors: io.
+  [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
 
   /// The batch that holds `offset`, if it begins at `place` and nothing about it is in doubt: where it ends is where the next
   /// one begins, or `segment_end`. One read, and nothing otherwise: `place` is a hint. Errors: io.
@@ -236,7 +244,6 @@ class Segment {
   [[nodiscard]] bool is_lost(Offset offset) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
-  [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
   [[nodiscard]] Result<bool> is_confirmed(std::uint64_t position, const BatchHeader& header,
                                           const std::optional<BatchHeader>& before, const SearchLimits& limits) const;
   [[nodiscard]] Result<std::optional<Behind>> batch_behind_lengths(const DamageSite& site, const SearchLimits& limits,
@@ -273,6 +280,7 @@ class Segment {
   std::atomic<std::int64_t> end_max_{kNoEndMax.value()};
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
+  std::atomic<bool> headers_compared_{false};
   mutable PositionHints hints_;
 
   // The owner's.

@@ -9,8 +9,8 @@
 // last offset, `generation` how often compaction has written the range, as far as that is known.
 //
 // Made in the background (partition_digests.cpp), for segments that another one follows and that are synced, and by compaction
-// for those that it writes. It goes, durably, before its segment is cut. Nothing is recovered by it and no read needs it: it is
-// what `lungo log verify` and the scrub compare with. Threads: none of its own.
+// for those that it writes. It goes, durably, before its segment is cut. Nothing is recovered by it: it is what `lungo log
+// verify`, the scrub, and where offsets may be missing the first use of a segment compare with. Threads: none of its own.
 #pragma once
 
 #include <array>
