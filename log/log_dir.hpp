@@ -96,6 +96,8 @@ class LogDir {
 
   /// Reads everything again; true when a topic was added or the epoch has changed. Errors: as open_reader().
   Result<bool> reload();
+  /// Reads again what the writer has synced since. Errors: io.
+  Result<void> reload_recovery_points() { return read_recovery_points(); }
 
  private:
   LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}

@@ -36,9 +36,12 @@ bool LogReads::open_again(OpenPartition& /*partition*/, const std::shared_ptr<Pa
 Result<LogReads::Readable> LogReads::readable(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
-  if (const Result<std::shared_ptr<PartitionLog>> touched = log_of(**found); !touched) return touched.error();
-  const Offset committed = (*found)->committed();
-  return Readable{(*found)->log(), (*found)->topic(), committed, *found};  // one in the place of another has no less
+  for (;;) {
+    const Result<std::shared_ptr<PartitionLog>> log = log_of(**found);
+    if (!log) return log.error();
+    const auto [shown, committed] = (*found)->shown();
+    if (shown) return Readable{shown, (*found)->topic(), committed, *found};
+  }
 }
 
 /// For who reads from `offset` on, or back from it.
@@ -109,9 +112,9 @@ Result<Ends> LogReads::ends(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   if (const std::optional<Offset> end = (*found)->end_of_nothing()) return Ends{*end, *end, *end, *end};
-  const Result<std::shared_ptr<PartitionLog>> log = log_of(**found);
-  if (!log) return log.error();
-  return Ends{(*log)->start(), (*found)->committed(), (*log)->synced_end(), (*log)->written_end()};
+  const Result<Readable> at = readable(partition);
+  if (!at) return at.error();
+  return Ends{at->log->start(), at->committed, at->log->synced_end(), at->log->written_end()};
 }
 
 Result<std::optional<Offset>> LogReads::offset_at(const TopicPartition& partition, Timestamp time) {

@@ -66,6 +66,21 @@ void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {
   rest_.reset();
 }
 
+void OpenPartition::show_log(std::shared_ptr<PartitionLog> log, Offset committed) {
+  std::shared_ptr<PartitionLog> old;  // as above
+  const std::lock_guard lock(log_mutex_);
+  std::int64_t before = committed_.load();
+  while (before < committed.value() && !committed_.compare_exchange_weak(before, committed.value())) {
+  }
+  old = std::exchange(log_, std::move(log));
+  rest_.reset();
+}
+
+OpenPartition::Shown OpenPartition::shown() const {
+  const std::lock_guard lock(log_mutex_);
+  return {log_, committed()};
+}
+
 bool OpenPartition::commit(Offset end) {
   std::int64_t before = committed_.load(std::memory_order_relaxed);
   do {

@@ -64,7 +64,16 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   [[nodiscard]] Offset synced_end() const;
   /// Of a partition at rest: it stays so, and touch() answers `cause`.
   void keep_at_rest(const Error& cause);
+  /// Null: it is at rest again.
   void replace_log(std::shared_ptr<PartitionLog> log);
+  /// Shows readers the log and its committed end, or what they have seen if that is more, at once. tell_waiters() follows.
+  void show_log(std::shared_ptr<PartitionLog> log, Offset committed);
+  void tell_waiters() { waiters_.fire_above(committed()); }
+  struct Shown {
+    std::shared_ptr<PartitionLog> log;  // null: at rest
+    Offset committed;                   // the log has no less
+  };
+  [[nodiscard]] Shown shown() const;
 
   [[nodiscard]] Offset committed() const { return Offset{committed_.load(std::memory_order_acquire)}; }
   /// Shows readers more and calls who waited for it; false when `end` is no more than they see.

@@ -69,7 +69,15 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
       static_cast<void>(give_up(Error{Errc::history_trimmed, parts.directory}));
       return std::optional{begin};
     }
-    if (Result<void> exchanged = parts.exchange(compaction); !exchanged) return give_up(exchanged.error());
+    const auto exchange = [&]() -> Result<void> {
+      try {
+        return parts.exchange(compaction);
+      } catch (const std::bad_alloc&) {  // what was begun can't be told
+        parts.failure.set(parts.out_of_memory);
+        return parts.out_of_memory;
+      }
+    };
+    if (Result<void> exchanged = exchange(); !exchanged) return give_up(exchanged.error());
     compaction.exchanged();
   }
   if (*turn != Compaction::Turn::done) return std::optional<Offset>{};
@@ -82,11 +90,11 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
 Result<void> PartitionLog::Parts::exchange(Compaction& round) {
   Storage& storage = ports.storage;
   const Offset base = round.replacement()->base();
-  sync_turn.take();
-  // A gap above what is proven to be synced counts as a torn tail.
-  const Result<void> proven = mark->make_durable(Offset{synced_end});
-  sync_turn.give_back();
-  if (!proven) return fail(proven.error());
+  {
+    const std::lock_guard turn(sync_turn);
+    // A gap above what is proven to be synced counts as a torn tail.
+    if (const Result<void> proven = mark->make_durable(Offset{synced_end}); !proven) return fail(proven.error());
+  }
   if (Result<void> prepared = prepare_swap(storage, directory, base); !prepared) return prepared;
   if (Result<void> committed = commit_swap(storage, directory, base); !committed) return fail(committed.error());
   put_in_list(round);

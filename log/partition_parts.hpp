@@ -50,12 +50,12 @@ class FailureLatch {
 /// Lets one thread at a time sync; the mutex is not held meanwhile.
 class SyncTurn {
  public:
-  void take() {
+  void lock() {
     std::unique_lock lock(mutex_);
     free_.wait(lock, [this] { return !taken_; });
     taken_ = true;
   }
-  void give_back() {
+  void unlock() {
     {
       const std::lock_guard lock(mutex_);
       taken_ = false;

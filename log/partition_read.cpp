@@ -219,10 +219,8 @@ Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end
 
 Result<void> PartitionLog::refresh(Offset end) {
   if (!parts_->options.read_only || end <= written_end()) return {};
-  parts_->sync_turn.take();  // one at a time, so that the end never goes back; a read-only log has no other use for it
-  Result<void> followed = end <= written_end() ? Result<void>{} : parts_->follow(end);
-  parts_->sync_turn.give_back();
-  return followed;
+  const std::lock_guard turn(parts_->sync_turn);  // so that the end never goes back; a read-only log has no other use for it
+  return end <= written_end() ? Result<void>{} : parts_->follow(end);
 }
 
 Result<void> PartitionLog::Parts::follow(Offset end) {

@@ -63,17 +63,15 @@ Result<bool> PartitionLog::remove_trimmed() {
     const std::lock_guard trimmed(parts.trimmed_mutex);
     const auto end = parts.trimmed.begin() + static_cast<std::ptrdiff_t>(std::min(parts.trimmed.size(), kSegmentsPerStep));
     bases.assign(parts.trimmed.begin(), end);
-    parts.trimmed.erase(parts.trimmed.begin(), end);
   }
   if (bases.empty()) return false;
   // First the name of the segment that follows: a power cut must not keep the removals and lose that, and with it the end.
   if (const Result<Offset> synced = sync(); !synced) return synced.error();
-  for (auto base = bases.begin(); base != bases.end(); ++base) {
-    if (Result<void> aside = set_segment_aside(parts.ports.storage, parts.directory, *base, parts.set_aside); !aside) {
-      const std::lock_guard trimmed(parts.trimmed_mutex);  // a later step tries again
-      parts.trimmed.insert(parts.trimmed.begin(), base, bases.end());
-      return aside.error();
-    }
+  for (const Offset base : bases) {
+    Result<void> aside = set_segment_aside(parts.ports.storage, parts.directory, base, parts.set_aside);
+    if (!aside) return aside.error();  // a later step tries again
+    const std::lock_guard trimmed(parts.trimmed_mutex);
+    std::erase(parts.trimmed, base);
   }
   if (Result<void> durable = parts.ports.storage.sync_directory(parts.directory); !durable) return durable.error();
   return true;
@@ -81,9 +79,10 @@ Result<bool> PartitionLog::remove_trimmed() {
 
 void PartitionLog::refuse(const Error& cause) {
   const std::lock_guard lock(parts_->removing);
-  parts_->sync_turn.take();
-  parts_->failure.set(cause);
-  parts_->sync_turn.give_back();
+  {
+    const std::lock_guard turn(parts_->sync_turn);
+    parts_->failure.set(cause);
+  }
   if (parts_->streams) parts_->streams->stop();
 }
 
@@ -117,9 +116,8 @@ Result<std::optional<Timestamp>> PartitionLog::active_since() const { return par
 
 void PartitionLog::follow_start(Offset start) {
   if (!parts_->options.read_only || start <= this->start()) return;
-  parts_->sync_turn.take();  // as refresh()
+  const std::lock_guard turn(parts_->sync_turn);  // as refresh()
   if (start > this->start() && start <= written_end()) parts_->trim(start);
-  parts_->sync_turn.give_back();
 }
 
 // ---- what a segment knows of its age ----

@@ -9,7 +9,7 @@ namespace lungo {
 Result<Offset> PartitionLog::sync() {
   Parts& parts = *parts_;
   if (parts.options.read_only) return synced_end();
-  parts.sync_turn.take();
+  const std::lock_guard turn(parts.sync_turn);
   // Read under the turn: while we waited another thread may have synced more than was written when we came.
   const std::uint64_t bytes = parts.written_bytes.load(std::memory_order_acquire);
   const Offset target = written_end();
@@ -31,7 +31,6 @@ Result<Offset> PartitionLog::sync() {
     parts.failure.set(parts.out_of_memory);
     done = parts.out_of_memory;
   }
-  parts.sync_turn.give_back();
   return done ? Result<Offset>{target} : Result<Offset>{done.error()};
 }
 

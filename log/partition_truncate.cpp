@@ -19,10 +19,9 @@ Result<void> PartitionLog::truncate_to(Offset end) {
   const Result<std::uint64_t> position = (*list)[index]->border_at(end);
   if (!position) return position.error();
 
-  parts_->sync_turn.take();
+  const std::lock_guard turn(parts_->sync_turn);
   Result<void> done = parts_->cut(*list, index, *position, end);
   if (!done) static_cast<void>(parts_->fail(done.error()));
-  parts_->sync_turn.give_back();
   return done;
 }
 

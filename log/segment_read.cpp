@@ -216,7 +216,7 @@ void Segment::note_verified(std::uint64_t begin, std::uint64_t end) const {
 Result<std::optional<BatchHeader>> Segment::batch_holding(Offset offset) const {
   const Result<Place> place = find(offset);
   if (!place) return place.error();
-  return header_at(place->position);
+  return header_if_any(place->position);
 }
 
 Result<void> Segment::scan_records(Offset from, Offset end, const std::function<void(const RecordView&)>& take,

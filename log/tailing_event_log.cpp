@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include <lungo/log/deadline.hpp>
+
 #include "base/logger.hpp"
+#include "partition_directories.hpp"
 
 namespace lungo {
 
 namespace {
 
 constexpr int kAttempts = 10;
+constexpr Duration kPointsAge = std::chrono::seconds{5};  // of recovery points that will do
 constexpr Duration kPauseMin = std::chrono::milliseconds{2};
 constexpr Duration kPauseMax = std::chrono::milliseconds{20};
 
@@ -101,8 +105,7 @@ Result<void> TailingEventLog::follow_directory() {
   }
   close_deleted_topics();
   if (dir_->epoch() != logs_epoch_) {
-    if (Result<void> reopened = reopen_logs(); !reopened) return reopened;
-    const std::lock_guard lock(logs_mutex_);
+    reopen_logs();
     logs_epoch_ = dir_->epoch();
   }
   open_topics();
@@ -111,6 +114,9 @@ Result<void> TailingEventLog::follow_directory() {
 
 Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicPartition& partition, const OpenTopic& topic,
                                                                 Offset start) {
+  // All above its recovery point is read: an old one would make that long.
+  const Instant now = ports().clock.monotonic();
+  if (now >= points_until_ && dir_->reload_recovery_points()) points_until_ = deadline_after(now, kPointsAge);
   PartitionOptions options;
   options.segment_bytes = topic.info.spec.segment_bytes;
   options.streams = topic.info.spec.streams;
@@ -121,6 +127,10 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
   for (int attempt = 1;; ++attempt) {
     Result<std::unique_ptr<PartitionLog>> log =
         PartitionLog::open(ports(), path, options, dir_->clean_end(partition), dir_->recovery_point(partition));
+    if (log || log.error() == Errc::corrupt) {
+      // A directory that was deleted has other names, and never this one again: so it is enough to look behind.
+      if (Result<void> is_its = check_topic(path, topic); !is_its) return is_its.error().with_context(to_string(partition));
+    }
     if (log) return std::shared_ptr<PartitionLog>(std::move(*log));
     if (log.error() == Errc::not_found && attempt < kAttempts) continue;  // segments are exchanged
     const Error cause = log.error().with_context(to_string(partition));
@@ -128,6 +138,16 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
     logger()->error("{}; the partition can't be read", cause.text());
     return std::shared_ptr<PartitionLog>(PartitionLog::unreadable(ports(), path, options, cause, known_end(partition)));
   }
+}
+
+/// Errors: not_found when the directory is another topic's, or gone; corrupt; io.
+Result<void> TailingEventLog::check_topic(const std::string& directory, const OpenTopic& topic) {
+  const std::string path = directory + "/" + std::string(kPartitionMetadataFile);
+  const Result<Bytes> bytes = read_file(ports().storage, path, kFileBytesMax);
+  if (!bytes) return bytes.error();
+  const Result<TopicId> id = parse_partition_metadata(path, *bytes);
+  if (!id) return id.error();
+  return *id == topic.info.id ? Result<void>{} : Error{Errc::not_found, "topic " + topic.info.spec.name + " was deleted"};
 }
 
 void TailingEventLog::close_deleted_topics() {
@@ -149,6 +169,7 @@ void TailingEventLog::open_topics() {
     topic->gaps = entry.gaps || entry.info.spec.compact;
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
+    const std::lock_guard lock(logs_mutex_);
     for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
       const TopicPartition name{topic->info.spec.name, PartitionId{static_cast<std::int32_t>(i)}};
       topic->partitions.push_back(std::make_shared<OpenPartition>(name, topic->info.id, known_end(name)));
@@ -161,18 +182,19 @@ void TailingEventLog::open_topics() {
   }
 }
 
-/// A new writer may have cut a torn tail and has an epoch of its own: what was cached of the old one is void.
-Result<void> TailingEventLog::reopen_logs() {
+/// A new writer may have cut a torn tail and has an epoch of its own: what was cached of the old one is void. What can't be
+/// opened now is at rest again, and whoever uses it learns why.
+void TailingEventLog::reopen_logs() {
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     for (const std::shared_ptr<OpenPartition>& partition : topic->partitions) {
       const std::lock_guard lock(logs_mutex_);
-      if (partition->log() == nullptr) continue;
-      Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), *topic);
-      if (!log) return log.error();
-      partition->replace_log(std::move(*log));
+      const std::shared_ptr<PartitionLog> before = partition->log();
+      if (before == nullptr) continue;
+      Result<std::shared_ptr<PartitionLog>> log = open_log(partition->name(), *topic, before->start());
+      if (!log) logger()->warn("{}; it is opened again when it is used", log.error().text());
+      partition->replace_log(log ? std::move(*log) : nullptr);
     }
   }
-  return {};
 }
 
 /// What is synced for certain, whatever the tail page says.
@@ -233,15 +255,22 @@ Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& to
 
 /// Returns what its log reaches by now.
 Result<Offset> TailingEventLog::refresh(OpenPartition& partition, const OpenTopic& topic, Offset end) {
-  Result<void> refreshed = partition.log()->refresh(end);
-  if (!refreshed && refreshed.error() == Errc::not_found) {
-    // The segment that was written to has been compacted meanwhile, and its file is closed here.
-    Result<std::shared_ptr<PartitionLog>> another = open_log(partition.name(), topic);
-    if (!another) return another.error();
-    partition.replace_log(std::move(*another));
-    refreshed = partition.log()->refresh(end);
-  }
-  return refreshed ? Result<Offset>{partition.log()->written_end()} : refreshed.error();
+  const std::shared_ptr<PartitionLog> log = partition.log();
+  Result<void> refreshed = log->refresh(end);
+  if (refreshed) return log->written_end();
+  if (refreshed.error() != Errc::not_found) return refreshed.error();
+  // Either the segment that was written to has been compacted meanwhile, and its file is closed here; or the page promises more
+  // than there is, which another look at the files does not change.
+  const auto [tried, is_new] = promised_in_vain_.emplace(partition.name(), end);
+  if (!is_new && tried->second == end) return refreshed.error();
+  tried->second = end;
+  Result<std::shared_ptr<PartitionLog>> another = open_log(partition.name(), topic, log->start());
+  if (!another) return another.error();
+  refreshed = (*another)->refresh(end);
+  const Offset reached = (*another)->written_end();
+  if (refreshed) promised_in_vain_.erase(tried);
+  partition.show_log(std::move(*another), std::min(end, reached));
+  return refreshed ? Result<Offset>{reached} : refreshed.error();
 }
 
 // ---- what somebody uses ----
@@ -262,20 +291,24 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::opened(OpenPartition& par
   if (!topic) return topic.error();
   if ((*topic)->info.id != partition.topic())
     return Error{Errc::not_found, "the topic of " + to_string(partition.name()) + " was deleted"};
-  const Offset start = place_of(partition, **topic).start.value_or(Offset{0});
   {
     const std::lock_guard lock(logs_mutex_);
     if (partition.log() != instead_of) return partition.log();
+    const Offset start = place_of(partition, **topic).start.value_or(Offset{0});
     Result<std::shared_ptr<PartitionLog>> log = open_log(partition.name(), **topic, start);
     if (!log) return log;
-    partition.replace_log(std::move(*log));
+    // What a record gave place to has to be seen with it: the writer has told of it before it took the record.
+    const Offset end = std::max(place_of(partition, **topic).end.value_or(Offset{0}), known_end(partition.name()));
+    if (!(*log)->unreadable_since_opening()) static_cast<void>((*log)->refresh(end).has_value());
+    const Offset reached = std::min(end, (*log)->written_end());
+    partition.show_log(std::move(*log), reached);
   }
-  // What a record gave place to has to be seen with it: the writer has told of it before it took the record.
-  static_cast<void>(show(partition, **topic, place_of(partition, **topic)));
+  partition.tell_waiters();
+  ports().executor.notify();
   return partition.log();
 }
 
-/// What the page says of it by now, as far as it is the page of the writer whose logs are open.
+/// What the page says of it by now.
 TailPlace TailingEventLog::place_of(const OpenPartition& partition, const OpenTopic& topic) {
   const std::string page = dir_->path() + "/tail";
   const auto number = static_cast<std::size_t>(partition.name().partition.value());
@@ -289,8 +322,7 @@ TailPlace TailingEventLog::place_of(const OpenPartition& partition, const OpenTo
     const Result<TailState> all = read_tail(ports().storage, page);
     if (all && place < all->places.size()) tail = TailOfPlace{all->incarnation, all->places[place]};
   }
-  const std::lock_guard lock(logs_mutex_);
-  return tail && tail->incarnation == logs_epoch_ ? tail->place : TailPlace{};
+  return tail && tail->incarnation ? tail->place : TailPlace{};  // absent while a writer starts
 }
 
 }  // namespace lungo

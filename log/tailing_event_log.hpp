@@ -9,6 +9,7 @@
 // Threads: any.
 #pragma once
 
+#include <map>
 #include <mutex>
 
 #include "log_dir.hpp"
@@ -42,9 +43,10 @@ class TailingEventLog : public LogReads, private Activity {
   Result<void> follow_directory();
   void close_deleted_topics();
   void open_topics();
-  Result<void> reopen_logs();
+  void reopen_logs();
   Result<std::shared_ptr<PartitionLog>> open_log(const TopicPartition& partition, const OpenTopic& topic,
                                                  Offset start = Offset{0});
+  Result<void> check_topic(const std::string& directory, const OpenTopic& topic);
   Result<void> follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start);
   Result<bool> show(const TailState& tail);
   Result<bool> show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published);
@@ -57,9 +59,11 @@ class TailingEventLog : public LogReads, private Activity {
 
   // Held while a log is opened, refreshed or replaced, so that none of a partition's has less than readers see.
   std::mutex logs_mutex_;
-  const std::unique_ptr<LogDir> dir_;  // changed by the activity alone, under logs_mutex_, which others read it under
-  LeaderEpoch logs_epoch_ = kNoEpoch;  // the incarnation that the open logs are of; likewise
-  std::size_t places_seen_ = 0;        // of the page that the open topics are not behind
+  const std::unique_ptr<LogDir> dir_;                  // changed under logs_mutex_, its topics by the activity alone
+  Instant points_until_{};                             // so long its recovery points will do; under logs_mutex_
+  std::map<TopicPartition, Offset> promised_in_vain_;  // ends of the page that are not there; under logs_mutex_
+  LeaderEpoch logs_epoch_ = kNoEpoch;                  // the incarnation that the open logs are of
+  std::size_t places_seen_ = 0;                        // of the page that the open topics are not behind
   std::optional<std::int64_t> changes_seen_;
   Duration pause_{};
   bool failure_logged_ = false;

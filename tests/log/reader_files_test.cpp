@@ -166,6 +166,25 @@ TEST(ReaderFiles, ManySegmentsTakeFewDescriptors) {
   EXPECT_LE(descriptors_open(), before + kFilesMax + 4);
 }
 
+TEST(ReaderFilesThreads, ManyFirstUsesAtOnceSeeAllThatWasThere) {
+  const TempDirectory directory;
+  const SilentLog silent;
+  const auto writer = open_local(directory / "data").value();
+  make_topics(*writer);
+  fill(*writer, 20);
+  for (int round = 0; round < 20 && !HasFailure(); ++round) {
+    const auto reader = open_local(directory / "data", {.read_only = true, .open_files_max = kFilesMax}).value();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        const Result<Fetched> last = reader->read(kStreams, Offset{19}, 1);
+        EXPECT_TRUE(last) << last.error();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
 // On the real disk, with retention and compaction beside it.
 TEST(ReaderFilesThreads, BesideAWriterUnderLoad) {
   const TempDirectory directory;

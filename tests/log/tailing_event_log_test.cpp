@@ -135,5 +135,136 @@ TEST(TailingEventLog, ATopicThatIsGoneMovesNoOthersEnd) {
   EXPECT_EQ(tail.places[5], (TailPlace{.start = Offset{0}, .end = Offset{1}}));
 }
 
+// ---- what a first use meets ----
+
+struct Pair {
+  explicit Pair(std::vector<std::string> names) {
+    options.ports = &ports;
+    writer = open_local("/data", options).value();
+    for (const std::string& name : names) writer->create_topic({.name = name, .partitions = 1, .segment_bytes = 4096}).value();
+    reading = options;
+    reading.read_only = true;
+  }
+  void append(const std::string& topic, int records) const {
+    for (int i = 0; i < records; ++i) {
+      const TopicPartition to{topic, PartitionId{0}};
+      append_wait(*writer, append_of(to, "k", std::to_string(i) + std::string(900, 'v'))).value();
+    }
+  }
+
+  test::Simulation machine{1};
+  const Ports ports = machine.ports();
+  LocalOptions options;
+  LocalOptions reading;
+  std::shared_ptr<EventLog> writer;
+};
+
+TEST(TailingEventLog, AFirstUseReadsNoMoreWhereTheReaderIsOld) {
+  const TopicPartition events{"events", PartitionId{0}};
+  Pair pair{{events.topic}};
+  const auto reader = open_local("/data", pair.reading).value();
+  std::vector<std::uint64_t> reads;
+  for (int round = 0; round < 2; ++round) {
+    pair.append(events.topic, 200);
+    pair.machine.executor.run_for(std::chrono::seconds{90});  // recovery points are written
+    const auto another = open_local("/data", pair.reading).value();
+    const std::uint64_t before = pair.machine.disk.reads();
+    EXPECT_TRUE((round == 0 ? another : reader)->ends(events));
+    reads.push_back(pair.machine.disk.reads() - before);
+  }
+  EXPECT_EQ(reader->ends(events)->committed, Offset{400});
+  EXPECT_LE(reads[1], 3 * reads[0]) << "those of a fresh reader are " << reads[0];
+}
+
+TEST(TailingEventLog, WhatThePagePromisesInVainIsNotReadAgainAndAgain) {
+  const TopicPartition cut{"cut", PartitionId{0}};
+  const TopicPartition whole{"whole", PartitionId{0}};
+  Pair pair{{cut.topic, whole.topic}};
+  pair.append(cut.topic, 20);
+  const std::string page = "/data/tail";
+  const auto file = pair.machine.disk.open(page, OpenMode::read_write).value();
+  Bytes end(16);
+  const std::size_t place = pair.writer->topics()->front().spec.name == cut.topic ? 0 : 1;
+  for (std::size_t i = 0; i < 8; ++i) end[i] = i == 0 ? std::byte{50} : std::byte{0};
+  for (std::size_t i = 0; i < 8; ++i) end[8 + i] = ~end[i];
+  file->write_at(64 + place * 32 + 16, end).value();
+  const auto reader = open_local("/data", pair.reading).value();
+  EXPECT_EQ(values_of(*reader, cut).size(), 20u);
+  EXPECT_TRUE(reader->ends(whole));
+  const std::uint64_t before = pair.machine.disk.reads();
+  pair.machine.executor.run_for(std::chrono::seconds{1});
+  EXPECT_LT(pair.machine.disk.reads() - before, 50u * 12) << "a look each 20 ms";
+  pair.append(whole.topic, 3);
+  pair.machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_EQ(values_of(*reader, whole).size(), 3u) << "and hides no other";
+}
+
+TEST(TailingEventLog, ADeletedTopicIsGoneAndNotEmpty) {
+  const TopicPartition events{"events", PartitionId{0}};
+  for (const bool is_made_again : {false, true}) {
+    Pair pair{{events.topic}};
+    pair.append(events.topic, 20);
+    const auto reader = open_local("/data", pair.reading).value();  // and has used nothing of it
+    pair.writer->delete_topic(events.topic).value();
+    if (is_made_again) pair.writer->create_topic({.name = events.topic, .partitions = 1}).value();
+    if (is_made_again) pair.append(events.topic, 1);
+    const Result<Ends> ends = reader->ends(events);  // before its activity has looked
+    ASSERT_FALSE(ends) << ends->committed.value();
+    EXPECT_EQ(ends.error(), Errc::not_found) << ends.error();
+    EXPECT_TRUE(reader->damage(events).empty());
+    pair.machine.executor.run_for(std::chrono::milliseconds{100});
+    EXPECT_EQ(reader->ends(events).has_value(), is_made_again);
+  }
+}
+
+/// Files whose path holds this text can't be read.
+class UnreadableFiles : public Storage {
+ public:
+  explicit UnreadableFiles(Storage& beneath) : beneath_(beneath) {}
+  std::string unreadable;  // nothing
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (!unreadable.empty() && path.find(unreadable) != std::string::npos) return Error{Errc::io, path + ": it can't be read"};
+    return beneath_.open(path, mode);
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override { return beneath_.rename(from, to); }
+  Result<void> remove(const std::string& path) override { return beneath_.remove(path); }
+  Result<void> remove_all(const std::string& path) override { return beneath_.remove_all(path); }
+  Result<void> make_directories(const std::string& path) override { return beneath_.make_directories(path); }
+  Result<std::vector<DirEntry>> list(const std::string& directory) override { return beneath_.list(directory); }
+  Result<bool> exists(const std::string& path) override { return beneath_.exists(path); }
+  Result<void> sync_directory(const std::string& directory) override { return beneath_.sync_directory(directory); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
+    return beneath_.lock(path, holder);
+  }
+
+ private:
+  Storage& beneath_;
+};
+
+TEST(TailingEventLog, APartitionThatCanNotBeReadHidesNoOtherFromANewWriter) {
+  const TopicPartition bad{"bad", PartitionId{0}};
+  const TopicPartition good{"good", PartitionId{0}};
+  Pair pair{{bad.topic, good.topic}};
+  pair.append(bad.topic, 2);
+  pair.append(good.topic, 2);
+  UnreadableFiles files{pair.machine.disk};
+  const Ports ports{files, pair.ports.clock, pair.ports.executor, pair.ports.random};
+  pair.reading.ports = &ports;
+  const auto reader = open_local("/data", pair.reading).value();
+  EXPECT_EQ(values_of(*reader, bad).size(), 2u);
+  EXPECT_EQ(values_of(*reader, good).size(), 2u);
+  const test::LogLines lines;
+  files.unreadable = "bad-0/0000";
+  pair.writer.reset();
+  pair.writer = open_local("/data", pair.options).value();
+  pair.append(good.topic, 3);
+  pair.machine.executor.run_for(std::chrono::milliseconds{100});
+  EXPECT_EQ(values_of(*reader, good).size(), 5u);
+  EXPECT_EQ(reader->ends(bad).error(), Errc::io);
+  files.unreadable.clear();
+  EXPECT_EQ(values_of(*reader, bad).size(), 2u);
+}
+
 }  // namespace
 }  // namespace lungo
