@@ -163,8 +163,10 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
     queue.flusher->forget(*queue.slot);
     queue.appends->abandon(gone);
   }
-  dir_->release_names(info);
-  housekeeper_->remove_directories(dir_->take_deleted_directories());
+  if (deleted) {  // or else the topic may be there again at the next opening
+    dir_->release_names(info);
+    housekeeper_->remove_directories(dir_->take_deleted_directories());
+  }
   lock.unlock();  // completions and notifications may call the log
   for (const Queue& queue : queues) queue.appends->tell_abandoned(gone);
   if (topic) std::ranges::for_each((*topic)->partitions, [](const auto& partition) { partition->close(); });
