@@ -65,6 +65,13 @@ class Backup {
   Result<BackupReport> run() {
     if (Result<void> looked = look(); !looked) return looked.error();
     if (Result<void> made = make_empty(storage_, to_); !made) return made.error();
+    Result<BackupReport> done = copy_all();
+    if (!done) remove_what_was_made();
+    return done;
+  }
+
+ private:
+  Result<BackupReport> copy_all() {
     if (Result<void> copied = copy_partitions(); !copied) return copied.error();
     if (Result<void> written = write_checkpoints(); !written) return written.error();
     if (Result<void> copied = copy_others(); !copied) return copied.error();
@@ -81,7 +88,16 @@ class Backup {
     return report_;
   }
 
- private:
+  /// So that the next attempt finds the place empty. What can't be removed stays, and is no backup without its manifest.
+  void remove_what_was_made() {
+    const Result<std::vector<DirEntry>> entries = storage_.list(to_);
+    if (!entries) return;
+    for (const DirEntry& entry : *entries) {
+      const std::string path = to_ + "/" + entry.name;
+      static_cast<void>((entry.is_directory ? storage_.remove_all(path) : storage_.remove(path)).has_value());
+    }
+  }
+
   /// Takes down where it is going to end, before anything is copied: in all partitions at nearly one moment.
   Result<void> look() {
     const Result<bool> is_locked = storage_.is_locked(directory_ + "/.lock");

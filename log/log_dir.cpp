@@ -9,6 +9,7 @@
 
 #include <lungo/log/text.hpp>
 
+#include "backup_manifest.hpp"
 #include "base/logger.hpp"
 #include "log_starts.hpp"
 #include "partition_directories.hpp"
@@ -58,6 +59,14 @@ std::optional<std::pair<TopicPartition, CleanEnd>> parse_clean_end(std::string_v
 Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness& random, const std::string& path) {
   if (Result<void> made = make_directories_durably(storage, path); !made) return made.error();
   std::unique_ptr<LogDir> dir(new LogDir(storage, path));
+  // Written to, it could not be restored any more, and nobody would hear of it before it is needed.
+  const Result<bool> is_backup = storage.exists(dir->file(kBackupFile));
+  if (!is_backup) return is_backup.error();
+  if (*is_backup) {
+    return Error{Errc::invalid_argument, path +
+                                             " is a backup: restore it to another place with `lungo log restore`, or remove " +
+                                             dir->file(kBackupFile) + " to go on in it"};
+  }
   if (Result<void> locked = dir->lock(random); !locked) return locked.error();
 
   if (Result<void> read = dir->read_meta(); !read) {

@@ -35,7 +35,7 @@ class LogDir {
   using CleanEnds = std::map<TopicPartition, CleanEnd>;
 
   /// Takes the writer's lock, makes the directory when it is absent, and reads it. Errors: locked, naming the holder;
-  /// newer_format; corrupt; no_space; io.
+  /// newer_format; invalid_argument for a backup; corrupt; no_space; io.
   static Result<std::unique_ptr<LogDir>> open_writer(Storage& storage, Randomness& random, const std::string& path);
   /// Reads it without lock, beside a writer or not. Errors: not_found; newer_format; corrupt; io.
   static Result<std::unique_ptr<LogDir>> open_reader(Storage& storage, const std::string& path);

@@ -307,7 +307,8 @@ class PosixStorage : public Storage {
   Result<void> link(const std::string& from, const std::string& to) override {
     if (::link(from.c_str(), to.c_str()) == 0) return {};
     if (errno == EXDEV || errno == EPERM || errno == EMLINK) {
-      return Error{Errc::unsupported, std::string(os_error(errno, "link " + to + " to", from).text())};
+      return Error{Errc::unsupported, std::string(os_error(errno, "link " + to + " to", from).text()) +
+                                          "; a hard link needs the same file system, a copy does not"};
     }
     return os_error(errno, "link " + to + " to", from);
   }

@@ -257,8 +257,11 @@ void describe_consume(CLI::App& app, ConsumeOptions& options) {
       consume->add_option("--from", options.from, "Where to begin in each partition: earliest, latest, OFFSET or TIME")
           ->type_name("PLACE")
           ->default_str("earliest");
-  consume->add_option("--last", options.last, "Begin with the N newest records that are there")->type_name("N")->excludes(from);
-  consume->add_option("--max", options.max, "At most so many records, then end")->type_name("N");
+  consume->add_option("--last", options.last, "Begin with the N newest records that are there")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(from);
+  consume->add_option("--max", options.max, "At most so many records, then end")->type_name("N")->check(CLI::NonNegativeNumber);
   consume->add_flag("--follow", options.follow, "Go on with what comes, until Ctrl-C");
   consume->add_flag("--skip-damaged", options.skip_damaged, "Go on behind records that are damaged, and say on stderr which");
   consume

@@ -6,6 +6,7 @@
 
 #include <lungo/log/compression.hpp>
 
+#include "../segment.hpp"
 #include "../segment_walk.hpp"
 #include "../storage_posix.hpp"
 #include "record_text.hpp"
@@ -166,7 +167,12 @@ Result<std::vector<std::string>> segment_files(const std::string& path) {
                                       "; name a .log file, a partition's directory "
                                       "(DIR/TOPIC-0) or a data directory"};
   if (!fs::status_known(status)) return Error{Errc::io, path + ": " + problem.message()};
-  if (fs::is_regular_file(status)) return std::vector{path};
+  if (fs::is_regular_file(status)) {
+    const std::string name = fs::path(path).filename().string();
+    if (name.find(kLogSuffix) != std::string::npos) return std::vector{path};  // or one that waits to be exchanged or removed
+    return Error{Errc::invalid_argument, path + " is no segment: those end in " + std::string(kLogSuffix) +
+                                             "; what lies beside them `lungo log verify` looks at"};
+  }
   if (!fs::is_directory(status))
     return Error{Errc::invalid_argument, path + " is neither a file nor a directory: a segment is read at any place"};
   const Result<std::vector<fs::directory_entry>> entries = entries_of(path);

@@ -18,9 +18,13 @@ struct Stat {
 
 /// Times of the first and the last record: what retention by age goes by. Nothing where they can't be read.
 void find_times(EventLog& log, const TopicPartition& partition, const Ends& ends, Stat& stat) {
-  if (const Result<Fetched> first = log.read(partition, ends.start, 1); first) {
+  for (Offset from = ends.start; from < ends.committed && !stat.oldest;) {  // batches may have lost all records to compaction
+    const Result<Fetched> first = log.read(partition, from, 1);
+    if (!first) break;
     RecordCursor cursor = first->records();
     if (const RecordView* record = cursor.next()) stat.oldest = record->timestamp;
+    if (first->next().offset <= from) break;
+    from = first->next().offset;
   }
   if (const Result<Fetched> last = log.read_back(partition, ends.committed, 1); last) {
     RecordCursor cursor = last->records();

@@ -92,7 +92,8 @@ Result<std::vector<TopicPartition>> partitions_of(const TopicSpec& topic, const 
     if (number < 0 || number >= topic.partitions)
       return Error{Errc::invalid_argument, "topic " + topic.name + " has no partition " + std::to_string(number) +
                                                "; it has 0 to " + std::to_string(topic.partitions - 1)};
-    partitions.push_back({topic.name, PartitionId{number}});
+    const auto is_it = [number](const TopicPartition& there) { return there.partition == PartitionId{number}; };
+    if (std::ranges::none_of(partitions, is_it)) partitions.push_back({topic.name, PartitionId{number}});
   }
   for (std::int32_t number = 0; wanted.empty() && number < topic.partitions; ++number)
     partitions.push_back({topic.name, PartitionId{number}});

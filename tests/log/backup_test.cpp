@@ -31,8 +31,10 @@ struct BackedUp : StoredDirectory {
     const Ports ports = machine->ports();
     return lungo::restore(from, to, {.ports = &ports});
   }
+  /// To go on in it, where it is a backup.
   std::shared_ptr<EventLog> opened_at(const std::string& directory) {
     const Ports ports = machine->ports();
+    static_cast<void>(machine->disk.remove(directory + "/lungo.backup").has_value());
     Result<std::shared_ptr<EventLog>> log = open_local(directory, {.ports = &ports});
     EXPECT_TRUE(log) << log.error();
     return log ? *log : nullptr;

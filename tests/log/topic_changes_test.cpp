@@ -1,4 +1,4 @@
-// Goal: who is told by a change of a topic may call the log.
+// Goal: who is told by a change of a topic may call the log; and what a change on a full disk leaves can be opened.
 #include <gtest/gtest.h>
 
 #include <lungo/log/deadline.hpp>
@@ -31,6 +31,37 @@ TEST(TopicChanges, WhoIsToldMayMakeATopic) {
   ASSERT_TRUE(log->alter_topic(events.topic, {.segment_bytes = 4096}));
   EXPECT_EQ(told, 3);
   EXPECT_EQ(made, 3);
+}
+
+// Up to a kill a deleted topic is there or gone.
+TEST(TopicChanges, ADeletionOnAFullDiskIsWholeOrHasNotBeen) {
+  const SilentLog silent;
+  const TopicPartition events{"events", PartitionId{0}};
+  int there = 0;
+  for (std::uint64_t room = 0; room < 1000; room += 10) {
+    SCOPED_TRACE(room);
+    Simulation machine{1};
+    const Ports ports = machine.ports();
+    const std::shared_ptr<EventLog> log = open_local("/data", {.ports = &ports}).value();
+    log->create_topic({.name = events.topic, .partitions = 1}).value();
+    append_wait(*log, append_of(events, "k", "a")).value();
+    log->create_topic({.name = "another", .partitions = 3}).value();  // the list without "events" takes more room than the rest
+    machine.disk.set_capacity(machine.disk.used_bytes() + room);
+    const Result<void> deleted = log->delete_topic(events.topic);
+    machine.executor.run_for(std::chrono::seconds{1});
+    machine.disk.set_capacity(std::nullopt);  // somebody makes room
+    Simulation next{1, machine.disk.after_kill()};
+    const Ports next_ports = next.ports();
+    const Result<std::shared_ptr<EventLog>> left = open_local("/data", {.ports = &next_ports});
+    ASSERT_TRUE(left) << left.error();
+    const bool is_there = (*left)->topic(events.topic).has_value();
+    there += is_there ? 1 : 0;
+    EXPECT_FALSE(deleted && is_there);
+    if (is_there) {
+      EXPECT_EQ(values_of(**left, events), std::vector<std::string>{"a"});
+    }
+  }
+  EXPECT_GT(there, 0);
 }
 
 TEST(LocalOptions, AnIntervalThatIsNoneIsRefused) {

@@ -488,34 +488,5 @@ TEST_F(TopicLife, ADeletionThatFailsIsWholeOrHasNotBeen) {
   }
 }
 
-// From then on, up to a kill: it is there or gone, and what lies beside it can be opened.
-TEST(TopicLifeOnAFullDisk, ADeletionIsWholeOrHasNotBeen) {
-  int opened = 0;
-  for (std::uint64_t room = 0; room < 1000; room += 10) {
-    SCOPED_TRACE(room);
-    World other{1};
-    other.append("a");
-    other.log->create_topic({.name = "another", .partitions = 3})
-        .value();  // the list without "events" takes more than the rest
-    other.machine.disk.set_capacity(other.machine.disk.used_bytes() + room);
-    const Result<void> deleted = other.log->delete_topic("events");
-    other.machine.executor.run_for(std::chrono::seconds{1});
-    other.machine.disk.set_capacity(std::nullopt);  // somebody makes room
-    const auto left = other.machine.disk.after_kill();
-    Simulation machine{1, left->after_kill()};
-    const Ports ports = machine.ports();
-    LocalOptions options;
-    options.ports = &ports;
-    const Result<std::shared_ptr<EventLog>> log = open_local("/data", options);
-    ASSERT_TRUE(log) << log.error();
-    if ((*log)->topic("events")) {
-      EXPECT_EQ(values_of(**log, kEvents), Values{"a"});
-      ++opened;
-    }
-    EXPECT_TRUE(!deleted || !(*log)->topic("events"));
-  }
-  EXPECT_GT(opened, 0);
-}
-
 }  // namespace
 }  // namespace lungo

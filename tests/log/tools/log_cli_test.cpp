@@ -57,6 +57,8 @@ TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
       {{"topics"}, "A subcommand is required"},
       {{"consume"}, "TOPIC is required"},
       {{"consume", "orders", "--max", "few"}, "few"},
+      {{"consume", "orders", "--max", "-5"}, "-5"},
+      {{"consume", "orders", "--last", "-5"}, "-5"},
       {{}, "A subcommand is required"}};
   for (const auto& [arguments, answer] : wrong) {
     const Finished refused = log(arguments);
@@ -218,6 +220,9 @@ TEST_F(LogDump, CodecsAreReadAndPlacesWithoutSegmentsAreTold) {
   const Finished none = log({"dump", directory / "empty"});
   EXPECT_EQ(none.status, 1);
   EXPECT_NE(none.err.find("holds no segments"), std::string::npos) << none.err;
+  const Finished other = log({"dump", data + "/packed-0/00000000000000000000.index"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.err.find("is no segment"), std::string::npos) << other.err;
 }
 
 TEST_F(LogDump, APipeIsNotWaitedFor) {

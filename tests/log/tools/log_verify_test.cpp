@@ -49,6 +49,9 @@ TEST_F(LogVerify, WhatCannotBeCheckedIsStatusTwo) {
   const Finished unknown = log({"verify", "order"});
   EXPECT_EQ(unknown.status, 2);
   EXPECT_NE(unknown.err.find("no topic order"), std::string::npos) << unknown.err;
+  const Finished elsewhere = log({"verify", "/nowhere/data"});
+  EXPECT_EQ(elsewhere.status, 2);
+  EXPECT_NE(elsewhere.err.find("/nowhere/data is no data directory"), std::string::npos) << elsewhere.err;
 }
 
 TEST_F(LogVerify, ABackupComesBack) {
@@ -67,6 +70,19 @@ TEST_F(LogVerify, ABackupComesBack) {
   EXPECT_NE(brought_back.out.find("\"records\":20"), std::string::npos) << brought_back.out;
   EXPECT_EQ(test::run({log_program(), "consume", "orders", "--dir", restored}).out, log({"consume", "orders"}).out);
   EXPECT_EQ(test::run({log_program(), "restore", copy, restored}).status, 1) << "something is there";
+}
+
+TEST_F(LogVerify, ABackupIsNotWrittenTo) {
+  make_orders(20);
+  const std::string copy = directory / "copy";
+  ASSERT_EQ(log({"backup", copy}).status, 0);
+  const Finished refused = test::run({log_program(), "topics", "create", "more", "--dir", copy});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.err.find("is a backup: restore it"), std::string::npos) << refused.err;
+  EXPECT_EQ(test::run({log_program(), "consume", "orders", "--dir", copy}).out, log({"consume", "orders"}).out);
+  EXPECT_EQ(test::run({log_program(), "restore", copy, directory / "restored"}).status, 0) << "it is as it was";
+  std::filesystem::remove(copy + "/lungo.backup");
+  EXPECT_EQ(test::run({log_program(), "topics", "create", "more", "--dir", copy}).status, 0);
 }
 
 TEST_F(LogVerify, ABackupThatHasChangedOrWasCutOffIsRefused) {

@@ -33,7 +33,8 @@ struct LocalOptions {
 
 /// Opens or creates the data directory, recovering what a crash left behind. After a clean stop, and with `read_only`, each
 /// partition is opened when somebody first uses it. What is wrong with one partition alone is answered by the calls that use
-/// it. Errors: locked, naming the holder; newer_format; corrupt, in a file of the directory itself; no_space; io.
+/// it. Errors: locked, naming the holder; invalid_argument for a backup; newer_format; corrupt, in a file of the directory
+/// itself; no_space; io.
 Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, LocalOptions options = {});
 
 /// Makes a data directory that Apache Kafka wrote (`log.dirs`, of a broker that was stopped or killed, or a copy of it) one
