@@ -14,8 +14,7 @@ namespace {
 constexpr const char* kHelp =
     "usage: lungo TOOL [ARGUMENTS]\n"
     "\n"
-    "  log     topics and records of a data directory: topics, produce, consume, dump, stat, verify, backup, restore,\n"
-    "          adopt\n"
+    "  log     topics and records of a data directory: topics, produce, consume, dump, stat, verify, backup, restore, adopt\n"
     "  replay  projections and events of a data directory: list, status, show, events, rebuild\n"
     "\n"
     "`lungo TOOL --help` says what a tool can do.\n";

@@ -78,7 +78,18 @@ void append_one_async(const std::string& directory) {
                                 if (failed) throw std::runtime_error("an append failed");
                                 return static_cast<double>(kAppends) / seconds;
                               }};
-  compete("append.one_async_written", "records/s", kRounds, {one_thread, rate("rocksdb", *rocksdb, value, 1, 2'000)});
+  // The same bytes in writes as large as those of a group are, and nothing else.
+  constexpr std::size_t kBatchBytes = 171;
+  const Bytes group(64u << 10);
+  RawFile raw(directory + "/raw", 64u << 20);
+  const Contestant groups{"raw", [&] {
+                            const std::size_t writes = kAppends * kBatchBytes / group.size();
+                            const double seconds = seconds_of([&] {
+                              for (std::size_t i = 0; i < writes; ++i) raw.append(group);
+                            });
+                            return static_cast<double>(writes * group.size() / kBatchBytes) / seconds;
+                          }};
+  compete("append.one_async_written", "records/s", kRounds, {one_thread, groups, rate("rocksdb", *rocksdb, value, 1, 2'000)});
 }
 
 // Beside as many bytes as a batch takes, and beside whole pages, which no batch ever is: the kernel writes those faster.
@@ -89,6 +100,7 @@ void append_1_kib(const std::string& directory) {
   LungoStore lungo(directory + "/lungo", Durability::written);
   RawFile raw(directory + "/raw", 128u << 20);
   RawFile pages(directory + "/pages", 128u << 20);
+  const Peers peers(directory, Durability::written);
   AppendRequest request = request_of(TopicPartition{}, value, kRecords, true);
   const Bytes batch(request.records.stamp(Offset{0}, LeaderEpoch{0}).size());
   const Bytes chunk(kRecords * value.size());
@@ -98,10 +110,16 @@ void append_1_kib(const std::string& directory) {
     });
     return static_cast<double>(kChunks * kRecords * value.size()) / seconds / 1e6;
   };
+  const auto store = [&](std::string name, Store& peer) {
+    return Contestant{std::move(name), [&] { return megabytes_a_second([&] { peer.append(value, kRecords); }); }};
+  };
   compete("append.1_kib_written", "MB/s", kRounds,
-          {{"lungo", [&] { return megabytes_a_second([&] { lungo.append(value, kRecords); }); }},
+          {store("lungo", lungo),
            {"raw", [&] { return megabytes_a_second([&] { raw.append(batch); }); }},
-           {"raw_pages", [&] { return megabytes_a_second([&] { pages.append(chunk); }); }}});
+           {"raw_pages", [&] { return megabytes_a_second([&] { pages.append(chunk); }); }},
+           store("lmdb", *peers.lmdb),
+           store("rocksdb", *peers.rocksdb),
+           store("sqlite", *peers.sqlite)});
 }
 
 }  // namespace lungo::bench

@@ -100,12 +100,28 @@ class Outstanding {
   std::atomic<bool> failed_ = false;
 };
 
+/// What a group of 64 can't be faster than: their bytes in one write, and a sync.
+Contestant raw_groups(RawFile& file) {
+  return {"raw", [&file] {
+            constexpr std::size_t kBatchBytes = 171;
+            constexpr std::size_t kGroups = kTogetherAppends / kTogether;
+            const Bytes group(kTogether * kBatchBytes);
+            return static_cast<double>(kGroups * kTogether) / seconds_of([&] {
+                     for (std::size_t i = 0; i < kGroups; ++i) {
+                       file.append(group);
+                       file.sync();
+                     }
+                   });
+          }};
+}
+
 }  // namespace
 
 // Append by append in turns, so that a disk that slows down slows down both. The raw side is one page; `raw_two_files` writes
 // 16 more bytes into another file without syncing it, as a log does that publishes its end to other processes.
 void synced_latency(const std::string& directory) {
   constexpr int kAppends = 1'000;
+  constexpr int kPeersOneIn = 5;
   constexpr int kWarmUp = 50;
   const std::string value(100, 'v');
   const Bytes page(4096);
@@ -115,9 +131,14 @@ void synced_latency(const std::string& directory) {
   RawFile raw_log(directory + "/raw-log", 16u << 20);
   RawFile raw_end(directory + "/raw-end");
 
+  const Peers peers(directory, Durability::synced);
+
   Histogram lungo_times;
   Histogram raw_times;
   Histogram two_files_times;
+  Histogram rocksdb_times;
+  Histogram lmdb_times;
+  Histogram sqlite_times;
   for (int i = 0; i < kWarmUp + kAppends; ++i) {
     const auto timed = [i](Histogram& times, auto append) {
       const double seconds = seconds_of(append);
@@ -133,8 +154,17 @@ void synced_latency(const std::string& directory) {
       raw_end.append(end);
       raw_log.sync();
     });
+    if (i % kPeersOneIn != 0) continue;
+    timed(rocksdb_times, [&] { peers.rocksdb->append(value, 1); });
+    timed(lmdb_times, [&] { peers.lmdb->append(value, 1); });
+    timed(sqlite_times, [&] { peers.sqlite->append(value, 1); });
   }
-  print("synced.latency", {{"lungo", &lungo_times}, {"raw", &raw_times}, {"raw_two_files", &two_files_times}});
+  print("synced.latency", {{"lungo", &lungo_times},
+                           {"raw", &raw_times},
+                           {"raw_two_files", &two_files_times},
+                           {"rocksdb", &rocksdb_times},
+                           {"lmdb", &lmdb_times},
+                           {"sqlite", &sqlite_times}});
 }
 
 void synced_one(const std::string& directory) { one_thread(directory, "synced.one", 1, kAloneAppends); }
@@ -142,11 +172,13 @@ void synced_500(const std::string& directory) { one_thread(directory, "synced.50
 
 void synced_64_threads(const std::string& directory) {
   const std::string value(100, 'v');
+  RawFile raw(directory + "/raw", 64u << 20);
   LungoStore lungo(directory + "/lungo", Durability::synced);
   const auto rocksdb = rocksdb_store(directory + "/rocksdb", Durability::synced);
   compete("synced.64_threads", "records/s", 7,
           {{"lungo", [&] { return threads_appends_a_second(lungo, value); }},
            {"one thread", [&] { return appends_a_second(lungo, value, 1, kAloneAppends); }},
+           raw_groups(raw),
            {"rocksdb", [&] { return threads_appends_a_second(*rocksdb, value); }}});
 }
 
@@ -154,9 +186,11 @@ void synced_64_outstanding(const std::string& directory) {
   const std::string value(100, 'v');
   LungoStore lungo(directory + "/lungo", Durability::synced);
   Outstanding outstanding(lungo, value);  // lives longer than the last completion
+  RawFile raw(directory + "/raw", 64u << 20);
   compete("synced.64_outstanding", "records/s", 7,
           {{"lungo", [&] { return outstanding.appends_a_second(); }},
-           {"one thread", [&] { return appends_a_second(lungo, value, 1, kAloneAppends); }}});
+           {"one thread", [&] { return appends_a_second(lungo, value, 1, kAloneAppends); }},
+           raw_groups(raw)});
 }
 
 }  // namespace lungo::bench
