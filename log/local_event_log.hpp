@@ -8,6 +8,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 
 #include <lungo/log/local_event_log.hpp>
@@ -89,8 +90,9 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;
   const Duration compaction_interval_;
-  std::mutex dir_mutex_;            // what changes topics, starts and recovery points, one at a time
-  std::int64_t topic_changes_ = 0;  // under dir_mutex_
+  std::mutex dir_mutex_;               // what changes topics, starts and recovery points, one at a time
+  std::int64_t topic_changes_ = 0;     // under dir_mutex_
+  std::set<std::string> names_going_;  // of topics that are deleted and may still be written to; under dir_mutex_
   std::unique_ptr<TailWriter> tail_;
   std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 

@@ -60,6 +60,9 @@ const TopicEntry* LocalEventLog::find_entry(std::string_view name) const {
 
 Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
   const std::lock_guard lock(dir_mutex_);
+  if (names_going_.contains(spec.name)) {
+    return Error{Errc::busy, "topic " + spec.name + " is being deleted; its name is free in a moment"};
+  }
   if (const TopicEntry* const there = find_entry(spec.name)) {
     const std::string other = difference(there->info.spec, spec);
     if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
@@ -158,11 +161,16 @@ Result<void> LocalEventLog::delete_topic(std::string_view name) {
     if (auto found = queues_.extract(std::string(name))) queues = std::move(found.mapped());
   }
   std::erase_if(queues, [](const Queue& queue) { return queue.appends == nullptr; });
-  // Before its name is another's: nobody writes under it any more.
+  // Before its name is another's: nobody writes under it any more. Without the lock, as who is waited for may be telling a
+  // caller who changes topics.
+  names_going_.emplace(name);
+  lock.unlock();
   for (const Queue& queue : queues) {
     queue.flusher->forget(*queue.slot);
     queue.appends->abandon(gone);
   }
+  lock.lock();
+  names_going_.erase(std::string(name));
   if (deleted) {  // or else the topic may be there again at the next opening
     dir_->release_names(info);
     housekeeper_->remove_directories(dir_->take_deleted_directories());

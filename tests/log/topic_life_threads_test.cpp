@@ -136,5 +136,28 @@ TEST_F(TopicLifeThreads, RecordsGoAndSettingsChangeUnderAppendersAndReaders) {
   EXPECT_EQ(log->topic("events")->spec.partitions, 9);
 }
 
+// Who is told may be changing topics while another thread waits for him, as it deletes one.
+TEST(TopicChangesThreads, CompletionsMakeTopicsWhileOthersGo) {
+  const test::SilentLog silent;
+  const test::TempDirectory directory;
+  const auto log = open_local(directory / "data").value();
+  std::atomic<int> under_way = 0;
+  std::atomic<int> made = 0;
+  for (int round = 0; round < 150; ++round) {
+    const TopicPartition going{"going", PartitionId{0}};
+    ASSERT_TRUE(log->create_topic(small_segments(going.topic)));
+    for (int i = 0; i < 8; ++i) {
+      ++under_way;
+      log->append(append_of(going, "k", "v"), [&, round](const Result<Appended>&) {
+        made += log->create_topic(small_segments("made-" + std::to_string(round % 20))) ? 1 : 0;
+        --under_way;
+      });
+    }
+    ASSERT_TRUE(log->delete_topic(going.topic));
+  }
+  while (under_way > 0) std::this_thread::yield();
+  EXPECT_EQ(made, 150 * 8);
+}
+
 }  // namespace
 }  // namespace lungo

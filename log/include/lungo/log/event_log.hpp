@@ -192,7 +192,7 @@ class EventLog {
   virtual ~EventLog() = default;
 
   /// Makes the topic, or returns it when it exists with the same spec. Errors: already_exists with other settings (named);
-  /// invalid_argument; no_space, io.
+  /// invalid_argument; busy while one of this name is being deleted; no_space, io.
   virtual Result<TopicInfo> create_topic(const TopicSpec& spec) = 0;
   /// Errors: not_found.
   virtual Result<TopicInfo> topic(std::string_view name) = 0;
@@ -203,7 +203,8 @@ class EventLog {
   /// a home that can't); no_space, io.
   virtual Result<TopicInfo> alter_topic(std::string_view name, const TopicChange& change);
   /// The topic and its records are gone; the name is free. Appends under way complete with `not_found`, who waits for records
-  /// is told and finds none. Not from a completion. Errors: not_found; unsupported; no_space, io.
+  /// is told and finds none. Not from a completion. Until it returns, create_topic() of that name answers `busy`. Errors:
+  /// not_found; unsupported; no_space, io.
   virtual Result<void> delete_topic(std::string_view name);
   /// Makes the topic have `partitions` of them; keys go to other partitions from then on, so stream topics refuse. Errors:
   /// not_found; invalid_argument when there are more, or the directory has no room; unsupported; no_space, io.
