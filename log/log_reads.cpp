@@ -35,12 +35,14 @@ bool LogReads::open_again(OpenPartition& /*partition*/, const std::shared_ptr<Pa
 
 Result<LogReads::Readable> LogReads::readable(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
-  if (!found) return found.error();
+  return found ? readable(*found) : found.error();
+}
+
+Result<LogReads::Readable> LogReads::readable(const std::shared_ptr<OpenPartition>& partition) {
   for (;;) {
-    const Result<std::shared_ptr<PartitionLog>> log = log_of(**found);
-    if (!log) return log.error();
-    const auto [shown, committed] = (*found)->shown();
-    if (shown) return Readable{shown, (*found)->topic(), committed, *found};
+    auto [log, committed] = partition->shown();
+    if (log) return Readable{std::move(log), partition->topic(), committed, partition};
+    if (const Result<std::shared_ptr<PartitionLog>> opened = log_of(*partition); !opened) return opened.error();
   }
 }
 
@@ -49,7 +51,7 @@ Result<LogReads::Readable> LogReads::readable_at(const TopicPartition& partition
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   if (null_will_do && (*found)->end_of_nothing() == offset) return Readable{nullptr, (*found)->topic(), offset, *found};
-  Result<Readable> at = readable(partition);
+  Result<Readable> at = readable(*found);
   if (!at) return at;
   if (const std::optional<Error>& cause = at->log->unreadable_since_opening()) return *cause;
   const Offset start = at->log->start();
@@ -112,7 +114,7 @@ Result<Ends> LogReads::ends(const TopicPartition& partition) {
   const Result<std::shared_ptr<OpenPartition>> found = open_topics_.find(partition);
   if (!found) return found.error();
   if (const std::optional<Offset> end = (*found)->end_of_nothing()) return Ends{*end, *end, *end, *end};
-  const Result<Readable> at = readable(partition);
+  const Result<Readable> at = readable(*found);
   if (!at) return at.error();
   return Ends{at->log->start(), at->committed, at->log->synced_end(), at->log->written_end()};
 }

@@ -45,6 +45,7 @@ class LogReads : public EventLog {
     std::shared_ptr<OpenPartition> partition;
   };
   Result<Readable> readable(const TopicPartition& partition);
+  Result<Readable> readable(const std::shared_ptr<OpenPartition>& partition);
   Result<Readable> readable_at(const TopicPartition& partition, Offset offset, bool null_will_do = false);
   template <class Find, class Read>
   std::invoke_result_t<Read, const Readable&> read_from(Find find, Read read);

@@ -59,19 +59,10 @@ void OpenPartition::keep_at_rest(const Error& cause) {
   opener_ = nullptr;
 }
 
-void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log) {
+void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log, Offset committed) {
   std::shared_ptr<PartitionLog> old;  // closed after the lock is released
   const std::lock_guard lock(log_mutex_);
-  old = std::exchange(log_, std::move(log));
-  rest_.reset();
-}
-
-void OpenPartition::show_log(std::shared_ptr<PartitionLog> log, Offset committed) {
-  std::shared_ptr<PartitionLog> old;  // as above
-  const std::lock_guard lock(log_mutex_);
-  std::int64_t before = committed_.load();
-  while (before < committed.value() && !committed_.compare_exchange_weak(before, committed.value())) {
-  }
+  raise_committed(committed);
   old = std::exchange(log_, std::move(log));
   rest_.reset();
 }
@@ -81,11 +72,16 @@ OpenPartition::Shown OpenPartition::shown() const {
   return {log_, committed()};
 }
 
-bool OpenPartition::commit(Offset end) {
+bool OpenPartition::raise_committed(Offset end) {
   std::int64_t before = committed_.load(std::memory_order_relaxed);
   do {
     if (end.value() <= before) return false;
   } while (!committed_.compare_exchange_weak(before, end.value()));
+  return true;
+}
+
+bool OpenPartition::commit(Offset end) {
+  if (!raise_committed(end)) return false;
   waiters_.fire_above(end);
   return true;
 }

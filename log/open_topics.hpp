@@ -64,10 +64,9 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   [[nodiscard]] Offset synced_end() const;
   /// Of a partition at rest: it stays so, and touch() answers `cause`.
   void keep_at_rest(const Error& cause);
-  /// Null: it is at rest again.
-  void replace_log(std::shared_ptr<PartitionLog> log);
-  /// Shows readers the log and its committed end, or what they have seen if that is more, at once. tell_waiters() follows.
-  void show_log(std::shared_ptr<PartitionLog> log, Offset committed);
+  /// Readers see the log and `committed`, or what they have seen if that is more, at once; where it may be more, tell_waiters()
+  /// follows. A null log: it is at rest again.
+  void replace_log(std::shared_ptr<PartitionLog> log, Offset committed = Offset{0});
   void tell_waiters() { waiters_.fire_above(committed()); }
   struct Shown {
     std::shared_ptr<PartitionLog> log;  // null: at rest
@@ -83,6 +82,8 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   void close();
 
  private:
+  bool raise_committed(Offset end);
+
   const TopicPartition name_;
   const TopicId topic_;
   mutable std::mutex log_mutex_;

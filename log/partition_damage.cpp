@@ -114,7 +114,8 @@ bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, std::size_t
   }
   if (!differs.empty()) {
     const Result<bool> is_of_it = segment->has_its_name(ports.storage);
-    if (!is_of_it || !*is_of_it) return false;  // exchanged: it is another one's digest
+    if (!is_of_it && is_of_it.error() == Errc::io) return false;
+    if (!is_of_it || !*is_of_it) differs.clear();  // exchanged: it is another one's digest, and its own is gone for good
   }
   segment->note_headers_compared();
   if (differs.empty()) return false;

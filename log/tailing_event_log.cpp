@@ -236,6 +236,7 @@ Result<bool> TailingEventLog::show(const TailState& tail) {
 }
 
 Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& topic, const TailPlace& published) {
+  if (partition.log() == nullptr) return false;  // at rest, as most may be: without the lock
   Offset reached;
   {
     const std::lock_guard lock(logs_mutex_);
@@ -269,7 +270,7 @@ Result<Offset> TailingEventLog::refresh(OpenPartition& partition, const OpenTopi
   refreshed = (*another)->refresh(end);
   const Offset reached = (*another)->written_end();
   if (refreshed) promised_in_vain_.erase(tried);
-  partition.show_log(std::move(*another), std::min(end, reached));
+  partition.replace_log(std::move(*another), std::min(end, reached));
   return refreshed ? Result<Offset>{reached} : refreshed.error();
 }
 
@@ -301,7 +302,7 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::opened(OpenPartition& par
     const Offset end = std::max(place_of(partition, **topic).end.value_or(Offset{0}), known_end(partition.name()));
     if (!(*log)->unreadable_since_opening()) static_cast<void>((*log)->refresh(end).has_value());
     const Offset reached = std::min(end, (*log)->written_end());
-    partition.show_log(std::move(*log), reached);
+    partition.replace_log(std::move(*log), reached);
   }
   partition.tell_waiters();
   ports().executor.notify();

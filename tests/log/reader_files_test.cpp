@@ -68,14 +68,14 @@ void expect_last_of_each_key(const std::map<Offset, std::string>& found, Offset 
 }
 
 struct Pair {
-  explicit Pair(std::uint64_t seed) : machine(seed), ports(machine.ports()) {
+  explicit Pair(std::uint64_t seed, std::size_t files_max = kFilesMax) : machine(seed), ports(machine.ports()) {
     LocalOptions options;
     options.ports = &ports;
     writer = open_local("/data", options).value();
     make_topics(*writer);
     fill(*writer, 40);
     options.read_only = true;
-    options.open_files_max = kFilesMax;
+    options.open_files_max = files_max;
     reader = open_local("/data", options).value();
   }
 
@@ -127,6 +127,18 @@ TEST(ReaderFiles, WhatIsCompactedMeanwhileIsRead) {
   ASSERT_TRUE(last) << last.error();
   EXPECT_FALSE(last->empty());
   EXPECT_TRUE(pair.reader->offset_at(kLatest, Timestamp{}));
+}
+
+// The digest under its name is that of the segment which took its place.
+TEST(ReaderFiles, WhatWasExchangedIsNotComparedAtEachRead) {
+  Pair pair{1, 1000};
+  ASSERT_EQ(pair.reader->ends(kLatest)->committed, Offset{40});  // its files are open, and nothing is read of them
+  fill(*pair.writer, 20);
+  pair.machine.executor.run_for(std::chrono::seconds{21});
+  ASSERT_TRUE(pair.reader->read(kLatest, Offset{0}, 1));
+  const std::uint64_t before = pair.machine.disk.reads();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(pair.reader->read(kLatest, Offset{0}, 1));
+  EXPECT_LE(pair.machine.disk.reads() - before, 2u * 50);
 }
 
 TEST(ReaderFiles, StreamsWhoseRunsAreMergedMeanwhileAreRead) {
