@@ -25,6 +25,8 @@ def ratio_at_most(ratio):
     return Goal(f"<= {ratio} x the peer's", lambda _, got: got <= ratio)
 
 
+AHEAD_OF_PEERS = tuple((peer, ratio_at_least(1.0)) for peer in ("rocksdb", "lmdb", "sqlite"))
+
 # The log's figures by lungo-bench-log's names: (peer or None, goal). Without a goal a peer is there to be compared with.
 LOG = {
     "append.500_written": (
@@ -39,16 +41,12 @@ LOG = {
     "append.one_waiting_written": (
         (None, at_least(1_000_000)),
         ("raw", None),
-        ("rocksdb", ratio_at_least(1.0)),
-        ("lmdb", ratio_at_least(1.0)),
-        ("sqlite", ratio_at_least(1.0)),
+        *AHEAD_OF_PEERS,
     ),
     "append.1_kib_written": (
         ("raw", ratio_at_least(0.5)),
         ("raw_pages", None),
-        ("lmdb", ratio_at_least(1.0)),
-        ("rocksdb", ratio_at_least(1.0)),
-        ("sqlite", ratio_at_least(1.0)),
+        *AHEAD_OF_PEERS,
     ),
     "synced.latency.p50": (
         ("raw", ratio_at_most(1.15)),
@@ -58,15 +56,13 @@ LOG = {
         ("sqlite", ratio_at_most(1.0)),
     ),
     "synced.latency.p99": (("raw", ratio_at_most(1.5)), ("raw_two_files", None), ("rocksdb", None), ("lmdb", None), ("sqlite", None)),
-    "synced.one": (("raw", None), ("rocksdb", ratio_at_least(1.0)), ("sqlite", ratio_at_least(1.0)), ("lmdb", ratio_at_least(1.0))),
-    "synced.500": (("raw", None), ("rocksdb", ratio_at_least(1.0)), ("sqlite", ratio_at_least(1.0)), ("lmdb", ratio_at_least(1.0))),
+    "synced.one": (("raw", None), *AHEAD_OF_PEERS),
+    "synced.500": (("raw", None), *AHEAD_OF_PEERS),
     "synced.64_threads": (("one thread", ratio_at_least(12.0)), ("raw", None), ("rocksdb", ratio_at_least(1.0))),
     "synced.64_outstanding": (("one thread", ratio_at_least(25.0)), ("raw", None)),
     "scan.decoded": (
         (None, at_least(35_000_000)),
-        ("lmdb", ratio_at_least(1.0)),
-        ("rocksdb", ratio_at_least(1.0)),
-        ("sqlite", ratio_at_least(1.0)),
+        *AHEAD_OF_PEERS,
         ("raw", None),
     ),
     "scan.checked": ((None, at_least(3_000)), ("raw", None)),

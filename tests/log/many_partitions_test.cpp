@@ -7,6 +7,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/log_lines.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "tests/support/records.hpp"
@@ -21,28 +22,17 @@ TopicPartition many(std::int32_t number) { return {"many", PartitionId{number}};
 std::string first_log(std::int32_t number) { return "/data/" + to_string(many(number)) + "/00000000000000000000.log"; }
 
 /// The disk, and the partitions of which a segment was opened.
-class WatchedDisk : public Storage {
+class WatchedDisk : public ForwardingStorage {
  public:
-  WatchedDisk(SimDisk& disk, std::set<std::string>& touched) : disk_(disk), touched_(touched) {}
+  WatchedDisk(SimDisk& disk, std::set<std::string>& touched) : ForwardingStorage(disk), touched_(touched) {}
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     constexpr std::string_view kAbove = "/data/";
     if (path.ends_with(".log")) touched_.insert(path.substr(kAbove.size(), path.rfind('/') - kAbove.size()));
-    return disk_.open(path, mode);
-  }
-  Result<void> rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
-  Result<void> remove(const std::string& path) override { return disk_.remove(path); }
-  Result<void> remove_all(const std::string& path) override { return disk_.remove_all(path); }
-  Result<void> make_directories(const std::string& path) override { return disk_.make_directories(path); }
-  Result<std::vector<DirEntry>> list(const std::string& directory) override { return disk_.list(directory); }
-  Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
-  Result<void> sync_directory(const std::string& directory) override { return disk_.sync_directory(directory); }
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
-    return disk_.lock(path, holder);
+    return ForwardingStorage::open(path, mode);
   }
 
  private:
-  SimDisk& disk_;
   std::set<std::string>& touched_;
 };
 

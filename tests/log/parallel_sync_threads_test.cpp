@@ -7,6 +7,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -56,28 +57,18 @@ class HeldFile final : public File {
   Gate* gate_;
 };
 
-class HeldStorage final : public Storage {
+class HeldStorage final : public ForwardingStorage {
  public:
-  HeldStorage(Storage& storage, std::string held, Gate& gate) : storage_(storage), held_(std::move(held)), gate_(gate) {}
+  HeldStorage(Storage& storage, std::string held, Gate& gate)
+      : ForwardingStorage(storage), held_(std::move(held)), gate_(gate) {}
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    Result<std::unique_ptr<File>> file = storage_.open(path, mode);
+    Result<std::unique_ptr<File>> file = ForwardingStorage::open(path, mode);
     if (!file) return file;
     Gate* gate = path.find(held_) != path.npos && path.ends_with(".log") ? &gate_ : nullptr;
     return std::unique_ptr<File>{std::make_unique<HeldFile>(std::move(*file), gate)};
   }
-  Result<void> rename(const std::string& from, const std::string& to) override { return storage_.rename(from, to); }
-  Result<void> remove(const std::string& path) override { return storage_.remove(path); }
-  Result<void> remove_all(const std::string& path) override { return storage_.remove_all(path); }
-  Result<void> make_directories(const std::string& path) override { return storage_.make_directories(path); }
-  Result<std::vector<DirEntry>> list(const std::string& directory) override { return storage_.list(directory); }
-  Result<bool> exists(const std::string& path) override { return storage_.exists(path); }
-  Result<void> sync_directory(const std::string& directory) override { return storage_.sync_directory(directory); }
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
-    return storage_.lock(path, holder);
-  }
 
  private:
-  Storage& storage_;
   const std::string held_;
   Gate& gate_;
 };

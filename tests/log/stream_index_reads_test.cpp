@@ -6,13 +6,14 @@
 
 #include "segment.hpp"
 #include "tests/log/partition_fixture.hpp"
+#include "tests/support/forwarding_storage.hpp"
 
 namespace lungo::test {
 namespace {
 
-class CountingStorage : public Storage {
+class CountingStorage : public ForwardingStorage {
  public:
-  explicit CountingStorage(Storage& under) : under_(under) {}
+  using ForwardingStorage::ForwardingStorage;
 
   struct Reads {
     int of_log = 0;
@@ -24,20 +25,10 @@ class CountingStorage : public Storage {
   Reads take() { return std::exchange(reads_, {}); }
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    Result<std::unique_ptr<File>> file = under_.open(path, mode);
+    Result<std::unique_ptr<File>> file = ForwardingStorage::open(path, mode);
     if (!file) return file;
     int& count = path.ends_with(".log") ? reads_.of_log : path.ends_with(".streams") ? reads_.of_streams : reads_.of_others;
     return std::unique_ptr<File>{std::make_unique<CountingFile>(std::move(*file), count)};
-  }
-  Result<void> rename(const std::string& from, const std::string& to) override { return under_.rename(from, to); }
-  Result<void> remove(const std::string& path) override { return under_.remove(path); }
-  Result<void> remove_all(const std::string& path) override { return under_.remove_all(path); }
-  Result<void> make_directories(const std::string& path) override { return under_.make_directories(path); }
-  Result<std::vector<DirEntry>> list(const std::string& directory) override { return under_.list(directory); }
-  Result<bool> exists(const std::string& path) override { return under_.exists(path); }
-  Result<void> sync_directory(const std::string& directory) override { return under_.sync_directory(directory); }
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
-    return under_.lock(path, holder);
   }
 
  private:
@@ -61,7 +52,6 @@ class CountingStorage : public Storage {
     int& count_;
   };
 
-  Storage& under_;
   Reads reads_;
 };
 

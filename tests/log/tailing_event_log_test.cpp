@@ -7,6 +7,7 @@
 
 #include "base/property_file.hpp"
 #include "tail_page.hpp"
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/log_lines.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
@@ -218,28 +219,15 @@ TEST(TailingEventLog, ADeletedTopicIsGoneAndNotEmpty) {
 }
 
 /// Files whose path holds this text can't be read.
-class UnreadableFiles : public Storage {
+class UnreadableFiles : public test::ForwardingStorage {
  public:
-  explicit UnreadableFiles(Storage& beneath) : beneath_(beneath) {}
+  using ForwardingStorage::ForwardingStorage;
   std::string unreadable;  // nothing
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     if (!unreadable.empty() && path.find(unreadable) != std::string::npos) return Error{Errc::io, path + ": it can't be read"};
-    return beneath_.open(path, mode);
+    return ForwardingStorage::open(path, mode);
   }
-  Result<void> rename(const std::string& from, const std::string& to) override { return beneath_.rename(from, to); }
-  Result<void> remove(const std::string& path) override { return beneath_.remove(path); }
-  Result<void> remove_all(const std::string& path) override { return beneath_.remove_all(path); }
-  Result<void> make_directories(const std::string& path) override { return beneath_.make_directories(path); }
-  Result<std::vector<DirEntry>> list(const std::string& directory) override { return beneath_.list(directory); }
-  Result<bool> exists(const std::string& path) override { return beneath_.exists(path); }
-  Result<void> sync_directory(const std::string& directory) override { return beneath_.sync_directory(directory); }
-  Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& holder) override {
-    return beneath_.lock(path, holder);
-  }
-
- private:
-  Storage& beneath_;
 };
 
 TEST(TailingEventLog, APartitionThatCanNotBeReadHidesNoOtherFromANewWriter) {
