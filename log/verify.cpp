@@ -60,9 +60,7 @@ class DirectoryVerifier {
     }
     for (const std::string& name : options_.topics) {
       const auto is_it = [&](const TopicEntry& topic) { return topic.info.spec.name == name; };
-      if (std::ranges::any_of(topics, is_it)) continue;
-      if (name.find('/') != std::string::npos) return Error{Errc::not_found, name + " is no data directory"};
-      return Error{Errc::not_found, "no topic " + name + " in " + directory_};
+      if (std::ranges::none_of(topics, is_it)) return Error{Errc::not_found, "no topic " + name + " in " + directory_};
     }
     std::erase_if(topics, [this](const TopicEntry& topic) {
       return !options_.topics.empty() && std::ranges::find(options_.topics, topic.info.spec.name) == options_.topics.end();

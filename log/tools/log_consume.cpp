@@ -248,6 +248,10 @@ Result<ReadFrom> parse_from(const std::string& text) {
 }
 
 void describe_consume(CLI::App& app, ConsumeOptions& options) {
+  // CLI11 would take -5 for a number that is not far from the largest.
+  const CLI::Validator not_negative{
+      [](const std::string& text) { return text.starts_with('-') ? text + " is less than 0" : std::string{}; }, ""};
+
   CLI::App* consume = app.add_subcommand("consume", "Print the records of a topic, now or as they come");
   consume->add_option("TOPIC", options.topic, "The topic")->required();
   consume->add_option("--partition", options.partitions, "Only of this partition; may be given again")
@@ -259,9 +263,9 @@ void describe_consume(CLI::App& app, ConsumeOptions& options) {
           ->default_str("earliest");
   consume->add_option("--last", options.last, "Begin with the N newest records that are there")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative)
       ->excludes(from);
-  consume->add_option("--max", options.max, "At most so many records, then end")->type_name("N")->check(CLI::NonNegativeNumber);
+  consume->add_option("--max", options.max, "At most so many records, then end")->type_name("N")->check(not_negative);
   consume->add_flag("--follow", options.follow, "Go on with what comes, until Ctrl-C");
   consume->add_flag("--skip-damaged", options.skip_damaged, "Go on behind records that are damaged, and say on stderr which");
   consume

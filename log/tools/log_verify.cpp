@@ -50,9 +50,10 @@ std::string text_of(const VerifyReport& sum) {
   return text + counted(sum.errors, "error") + ", " + counted(sum.warnings, "warning");
 }
 
-/// The directory, which may be given as the first name, and the topics.
+/// The directory, which may be given as the first name, and the topics, whose names hold no '/'.
 std::pair<std::string, std::vector<std::string>> split(const ToolOptions& tool, const std::vector<std::string>& names) {
-  if (!names.empty() && check_is_data_directory(names.front(), "--dir")) {
+  const bool is_path = !names.empty() && names.front().find('/') != std::string::npos;
+  if (is_path || (!names.empty() && check_is_data_directory(names.front(), "--dir"))) {
     return {names.front(), {names.begin() + 1, names.end()}};
   }
   return {tool.directory, names};

@@ -57,8 +57,8 @@ TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
       {{"topics"}, "A subcommand is required"},
       {{"consume"}, "TOPIC is required"},
       {{"consume", "orders", "--max", "few"}, "few"},
-      {{"consume", "orders", "--max", "-5"}, "-5"},
-      {{"consume", "orders", "--last", "-5"}, "-5"},
+      {{"consume", "orders", "--max", "-5"}, "-5 is less than 0\n"},
+      {{"consume", "orders", "--last", "-5"}, "-5 is less than 0\n"},
       {{}, "A subcommand is required"}};
   for (const auto& [arguments, answer] : wrong) {
     const Finished refused = log(arguments);
