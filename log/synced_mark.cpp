@@ -50,14 +50,21 @@ Result<std::optional<SlotContents>> read_slot(File& file, std::uint64_t position
                                     .end = Offset{load_little_endian<std::int64_t>(slot.data() + 16)}}};
 }
 
-// The later of the two slots; nothing when both are torn.
-Result<std::optional<SlotContents>> read_latest(File& file) {
+struct Slots {
+  std::optional<SlotContents> latest;  // nothing when both are torn
+  bool in_turn = true;                 // as every writer leaves them
+};
+
+// Numbers go round: a bit that rots in a file whose CRC holds, or one that somebody made up, must not keep the mark where it
+// is.
+Result<Slots> read_slots(File& file) {
   const Result<std::optional<SlotContents>> first = read_slot(file, 0);
-  if (!first) return first;
+  if (!first) return first.error();
   const Result<std::optional<SlotContents>> second = read_slot(file, kSlotDistance);
-  if (!second) return second;
-  if (*first && *second) return (*first)->sequence > (*second)->sequence ? first : second;
-  return *first ? first : second;
+  if (!second) return second.error();
+  if (!*first || !*second) return Slots{.latest = *first ? *first : *second};
+  const auto ahead = static_cast<std::int64_t>((*first)->sequence - (*second)->sequence);
+  return Slots{.latest = ahead > 0 ? *first : *second, .in_turn = ahead == 1 || ahead == -1};
 }
 
 }  // namespace
@@ -66,22 +73,23 @@ Result<std::optional<Offset>> SyncedMark::read(Storage& storage, const std::stri
   const Result<std::unique_ptr<File>> file = storage.open(directory + "/" + kFileName, OpenMode::read);
   if (!file && file.error() == Errc::not_found) return std::optional<Offset>{};
   if (!file) return file.error();
-  const Result<std::optional<SlotContents>> latest = read_latest(**file);
-  if (!latest) return latest.error().with_context(directory);
-  return *latest ? std::optional{(*latest)->end} : std::nullopt;
+  const Result<Slots> slots = read_slots(**file);
+  if (!slots) return slots.error().with_context(directory);
+  return slots->latest ? std::optional{slots->latest->end} : std::nullopt;
 }
 
 Result<std::unique_ptr<SyncedMark>> SyncedMark::open(Storage& storage, const std::string& directory, Offset end,
                                                      bool is_as_stopped) {
   Result<std::unique_ptr<File>> file = storage.open(directory + "/" + kFileName, OpenMode::create);
   if (!file) return file.error();
-  const Result<std::optional<SlotContents>> latest = read_latest(**file);
-  if (!latest) return latest.error().with_context(directory);
+  const Result<Slots> slots = read_slots(**file);
+  if (!slots) return slots.error().with_context(directory);
   std::unique_ptr<SyncedMark> mark{new SyncedMark(std::move(*file))};
-  if (*latest) mark->sequence_ = (*latest)->sequence;
+  if (slots->latest) mark->sequence_ = slots->latest->sequence;
   // Its name is durable. Its last value may not be; what a power cut leaves then is a lower one, and the recovery point is
   // `end`.
-  if (is_as_stopped && *latest && (*latest)->end == end) return mark;
+  if (is_as_stopped && slots->in_turn && slots->latest && slots->latest->end == end) return mark;
+  if (!slots->in_turn) mark->note(end);  // so that both are ours
   if (Result<void> written = mark->write_slot(end); !written) return written.error().with_context(directory);
   if (Result<void> synced = mark->file_->sync(); !synced) return synced.error().with_context(directory);
   if (Result<void> synced = storage.sync_directory(directory); !synced) return synced.error().with_context(directory);
