@@ -32,9 +32,9 @@ void Housekeeper::trimmed(std::shared_ptr<OpenPartition> partition) {
   if (running_) running_->wake();
 }
 
-void Housekeeper::streams_due(std::shared_ptr<OpenPartition> partition) {
+void Housekeeper::chores_due(std::shared_ptr<OpenPartition> partition) {
   const std::lock_guard lock(mutex_);
-  streams_come_.push_back(std::move(partition));
+  chores_come_.push_back(std::move(partition));
   if (running_) running_->wake();
 }
 
@@ -60,7 +60,7 @@ Instant Housekeeper::step(Instant now) {
     remove_segments();
     return now;
   }
-  keep_streams();
+  do_chores();
   const Instant next_digest = keep_digests(now);
   if (topics_to_see_.empty() && now >= next_round_) {
     topics_to_see_ = topics_.all();
@@ -70,7 +70,7 @@ Instant Housekeeper::step(Instant now) {
     failure_logged_ = false;
   }
   look_at_partitions();
-  return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
+  return topics_to_see_.empty() && chores_.empty() ? std::min(next_round_, next_digest) : now;
 }
 
 void Housekeeper::take_what_came() {
@@ -81,10 +81,10 @@ void Housekeeper::take_what_came() {
     if (std::ranges::find(partitions_, partition) == partitions_.end()) partitions_.push_back(std::move(partition));
   }
   trimmed_.clear();
-  for (std::shared_ptr<OpenPartition>& partition : streams_come_) {
-    if (std::ranges::find(streams_, partition) == streams_.end()) streams_.push_back(std::move(partition));
+  for (std::shared_ptr<OpenPartition>& partition : chores_come_) {
+    if (std::ranges::find(chores_, partition) == chores_.end()) chores_.push_back(std::move(partition));
   }
-  streams_come_.clear();
+  chores_come_.clear();
 }
 
 /// What cannot be removed now is found again by the next start.
@@ -119,13 +119,13 @@ void Housekeeper::remove_segments() {
 }
 
 // One step of one partition, so that a long merge here holds up no table there.
-void Housekeeper::keep_streams() {
-  if (streams_.empty()) return;
-  std::shared_ptr<OpenPartition> partition = std::move(streams_.front());
-  streams_.pop_front();
-  const Result<bool> more = partition->log()->keep_streams();
+void Housekeeper::do_chores() {
+  if (chores_.empty()) return;
+  std::shared_ptr<OpenPartition> partition = std::move(chores_.front());
+  chores_.pop_front();
+  const Result<bool> more = partition->log()->do_chores();
   if (!more) return note(more.error(), "the stream index is made at the next need");
-  if (*more) streams_.push_back(std::move(partition));
+  if (*more) chores_.push_back(std::move(partition));
 }
 
 Instant Housekeeper::keep_digests(Instant now) {

@@ -1,7 +1,7 @@
 // The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, the files
 // of deleted segments and topics go, stream indexes are written and merged, and digests of sealed segments are made.
 //
-// Each step is a bounded piece of work of each kind. Threads: trimmed(), streams_due() and remove_directories() from any;
+// Each step is a bounded piece of work of each kind. Threads: trimmed(), chores_due() and remove_directories() from any;
 // step() as an Activity.
 #pragma once
 
@@ -43,7 +43,7 @@ class Housekeeper : public Activity {
   /// The log has segments below its start.
   void trimmed(std::shared_ptr<OpenPartition> partition);
   /// The partition's stream index has something to be done.
-  void streams_due(std::shared_ptr<OpenPartition> partition);
+  void chores_due(std::shared_ptr<OpenPartition> partition);
   /// Directories that nobody opens any more.
   void remove_directories(std::vector<std::string> paths);
   /// No step runs or begins after it returns.
@@ -58,7 +58,7 @@ class Housekeeper : public Activity {
   void take_what_came();
   void remove_from_directory();
   void remove_segments();
-  void keep_streams();
+  void do_chores();
   Instant keep_digests(Instant now);
   void look_at_partitions();
   void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
@@ -71,7 +71,7 @@ class Housekeeper : public Activity {
   // The activity's own.
   std::vector<std::string> directories_;
   std::vector<std::shared_ptr<OpenPartition>> partitions_;       // with segments to remove
-  std::deque<std::shared_ptr<OpenPartition>> streams_;           // whose stream index is to be kept, in turn
+  std::deque<std::shared_ptr<OpenPartition>> chores_;            // whose stream index is to be kept, in turn
   std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
@@ -80,10 +80,10 @@ class Housekeeper : public Activity {
   bool failure_logged_ = false;   // in this round
 
   std::mutex mutex_;
-  std::vector<std::string> directories_come_;                 // under mutex_
-  std::vector<std::shared_ptr<OpenPartition>> trimmed_;       // under mutex_
-  std::vector<std::shared_ptr<OpenPartition>> streams_come_;  // under mutex_
-  std::unique_ptr<RunningActivity> running_;                  // under mutex_; last
+  std::vector<std::string> directories_come_;                // under mutex_
+  std::vector<std::shared_ptr<OpenPartition>> trimmed_;      // under mutex_
+  std::vector<std::shared_ptr<OpenPartition>> chores_come_;  // under mutex_
+  std::unique_ptr<RunningActivity> running_;                 // under mutex_; last
 };
 
 }  // namespace lungo

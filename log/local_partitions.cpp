@@ -175,8 +175,8 @@ void LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
   hooks.publish_committed = [this, place = topic.tail_places[index]](Offset end) { tail_->publish(place, end); };
   const auto queue = std::make_shared<AppendQueue>(partition, log, options, std::move(hooks), ports());
   Flusher::set_queue(slot, *queue);
-  log->when_streams_are_due([this, weak = std::weak_ptr{partition}] {
-    if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->streams_due(std::move(open));
+  log->when_chores_are_due([this, weak = std::weak_ptr{partition}] {
+    if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->chores_due(std::move(open));
   });
   const std::unique_lock lock(queues_mutex_);
   queues_[partition->name().topic][index] = {queue, &flusher, &slot};

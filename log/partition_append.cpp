@@ -154,8 +154,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
   const Offset end = base.plus(count);
   const Offset last = base.plus(count - 1);
   if (active->is_full_for(batch.size(), last, segment_bytes)) {
-    active->seal();
-    if (Result<void> rolled = add_segment(base); !rolled) return rolled;
+    if (Result<void> rolled = roll(base); !rolled) return rolled;
   }
   if (Result<void> removed = remove_half_made(); !removed) return removed;
   const std::uint64_t place = active->size();
@@ -170,15 +169,30 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
   if (streams) streams->add({.first = base, .place = place, .crc = last_batch_crc, .epoch = epoch}, hashes);
   written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
   written_end.store(end.value(), std::memory_order_release);
+  if (active->size() > segment_bytes / 2 && makes_ahead() && next_segment.want()) chores_due();
+  return {};
+}
+
+/// Begins the next segment. What can wait is left to do_chores().
+Result<void> PartitionLog::Parts::roll(Offset base) {
+  static_cast<void>(active->finish_indexes());
+  const std::shared_ptr<Segment> full_one = segments.snapshot()->back();
+  if (Result<void> added = add_segment(base); !added) return added;
+  if (chores_due) {
+    const std::lock_guard lock(full_mutex);
+    full.push_back(full_one);
+  } else {
+    full_one->give_back_room();
+  }
   return {};
 }
 
 Result<void> PartitionLog::Parts::add_segment(Offset base) {
   if (Result<void> removed = remove_half_made(); !removed) return removed;
-  if (Result<void> removed = remove_segment(ports.storage, directory, base); !removed) return removed;
   half_made = base;
   // Before the segment is there: from then on this is where its producers are made anew from.
   if (Result<void> noted = producers.roll(*segments.snapshot(), base, ports.clock.now()); !noted) return noted;
+  next_segment.take(base);
   Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
   half_made.reset();

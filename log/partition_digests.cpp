@@ -45,6 +45,7 @@ Result<std::optional<std::uint64_t>> PartitionLog::keep_digests() {
   } else if (!stepped) {
     done = stepped.error();
   } else if (under_way.segment()->damage() == nullptr) {
+    under_way.segment()->give_back_room();  // that a crash may have left
     done = write_digest(parts.ports.storage, parts.directory, under_way.digest());
   }
   parts.digests.done();

@@ -80,6 +80,11 @@ void PartitionLog::Parts::find_last_batch_crc() {
 Result<CleanEnd> PartitionLog::close() {
   if (parts_->options.read_only || parts_->closed) return Error{Errc::closed, parts_->directory + " has nothing to close"};
   if (parts_->opening_refusal) return *parts_->opening_refusal;
+  {
+    const std::lock_guard lock(parts_->removing);
+    parts_->next_segment.remove();
+    parts_->give_back_room();
+  }
   parts_->active->seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();

@@ -1,6 +1,7 @@
 // What a PartitionLog is made of; its members are spread over partition_log.cpp (open, close), partition_append.cpp,
-// partition_batches.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp, partition_compaction.cpp,
-// partition_read.cpp, partition_damage.cpp, partition_digests.cpp, partition_scrub.cpp and partition_streams.cpp.
+// partition_batches.cpp, partition_chores.cpp, partition_sync.cpp, partition_truncate.cpp, partition_start.cpp,
+// partition_compaction.cpp, partition_read.cpp, partition_damage.cpp, partition_digests.cpp, partition_scrub.cpp and
+// partition_streams.cpp.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "damage.hpp"
 #include "epoch_history.hpp"
 #include "missing_digests.hpp"
+#include "next_segment.hpp"
 #include "partition_producers.hpp"
 #include "recent_ids.hpp"
 #include "record_lookup.hpp"
@@ -78,6 +80,7 @@ struct PartitionLog::Parts {
         out_of_memory(Errc::partition_failed,
                       "writes to " + directory + " are refused until it is opened again: out of memory"),
         producers(ports.storage, directory, options.producer_expiry),
+        next_segment(ports.storage, directory),
         timestamps(options_given.timestamps) {}
 
   const Ports ports;
@@ -104,7 +107,9 @@ struct PartitionLog::Parts {
   std::atomic<bool> digests_due{false};         // a segment may be sealed that has none
   const Error out_of_memory;                    // made while there is some
 
-  PartitionProducers producers;  // the owner's, but for its sync()
+  PartitionProducers producers;      // the owner's, but for its sync()
+  NextSegment next_segment;          // made by do_chores()
+  std::function<void()> chores_due;  // set before the first append; null: nobody does them
 
   // The owner's.
   TimestampKind timestamps;            // options.timestamps, until it is changed
@@ -126,6 +131,8 @@ struct PartitionLog::Parts {
   std::vector<std::string> set_aside;      // under removing: files that go next
   std::unique_ptr<Compaction> compaction;  // under removing: the round under way
   MissingDigests digests;                  // under removing
+  std::mutex full_mutex;
+  std::vector<std::shared_ptr<Segment>> full;  // under full_mutex: with room behind their end. Emptied under removing
 
   // The scrub's.
   std::unique_ptr<SegmentPass> scrubbed;  // the segment that it is at
@@ -159,6 +166,8 @@ struct PartitionLog::Parts {
   [[nodiscard]] bool history_fits(const Segments& list, Offset offset) const;
   [[nodiscard]] std::optional<Error> refusal() const;
 
+  [[nodiscard]] bool makes_ahead() const { return chores_due && segment_bytes >= options.made_ahead_bytes_min; }
+  Result<void> roll(Offset base);
   Result<void> add_segment(Offset base);
   Result<void> remove_half_made();
   Result<Appended> append_unchecked(EncodedRecords& records, LeaderEpoch epoch);
@@ -176,6 +185,7 @@ struct PartitionLog::Parts {
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
   Result<void> make_durable(Offset target);
   void write_changed_epochs();
+  void give_back_room();
   Result<void> follow(Offset end);
   void find_last_batch_crc();
   [[nodiscard]] Offset synced_names() const;

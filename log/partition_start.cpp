@@ -89,8 +89,7 @@ void PartitionLog::refuse(const Error& cause) {
 Result<void> PartitionLog::roll() {
   if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
   if (parts_->active->size() == 0) return {};
-  parts_->active->seal();
-  return parts_->add_segment(written_end());
+  return parts_->roll(written_end());
 }
 
 void PartitionLog::change(std::uint64_t segment_bytes, TimestampKind timestamps, std::chrono::milliseconds producer_expiry) {

@@ -54,10 +54,4 @@ Result<const RecentIds*> PartitionLog::Parts::ids() {
   return recent_ids.get();
 }
 
-Result<bool> PartitionLog::keep_streams() { return parts_->streams ? parts_->streams->step() : Result<bool>{false}; }
-
-void PartitionLog::when_streams_are_due(std::function<void()> wake) {
-  if (parts_->streams && !parts_->options.read_only) parts_->streams->when_due(std::move(wake));
-}
-
 }  // namespace lungo

@@ -19,6 +19,10 @@ Result<void> PartitionLog::truncate_to(Offset end) {
   const Result<std::uint64_t> position = (*list)[index]->border_at(end);
   if (!position) return position.error();
 
+  {
+    const std::lock_guard full(parts_->full_mutex);
+    std::erase_if(parts_->full, [&](const auto& segment) { return segment->base() >= (*list)[index]->base(); });
+  }
   const std::lock_guard turn(parts_->sync_turn);
   Result<void> done = parts_->cut(*list, index, *position, end);
   if (!done) static_cast<void>(parts_->fail(done.error()));

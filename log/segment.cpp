@@ -12,7 +12,6 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kBaseDigits = 20;
-constexpr std::uint64_t kReservedBytesMin = 64u << 10;
 constexpr std::uint64_t kReservedBytesMax = 8u << 20;
 constexpr std::uint64_t kCopiedBytes = 256u << 10;
 
@@ -292,9 +291,13 @@ bool Segment::finish_indexes() {
 
 void Segment::seal() {
   static_cast<void>(finish_indexes());
+  give_back_room();
+  reserved_ = size();
+}
+
+void Segment::give_back_room() {
   // The file keeps its size, so no crash can make of it anything but what it is. Not being able to is no failure.
   static_cast<void>(file_->truncate(size()).has_value());
-  reserved_ = size();
 }
 
 Result<void> Segment::cut(std::uint64_t position) {

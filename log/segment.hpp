@@ -32,6 +32,9 @@ inline constexpr std::string_view kLogSuffix = ".log";
 inline constexpr std::string_view kIndexSuffix = ".index";
 inline constexpr std::string_view kTimeIndexSuffix = ".timeindex";
 
+/// Room behind the end of a new segment.
+inline constexpr std::uint64_t kReservedBytesMin = 64u << 10;
+
 /// A run of whole verified batches in a buffer.
 struct BatchRun {
   std::shared_ptr<const Bytes> buffer;
@@ -155,7 +158,7 @@ class Segment {
   Result<void> append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp);
   /// True when the batch belongs into the next segment.
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
-  /// For a segment that rolls or closes: finish_indexes(), and gives back the room behind the end.
+  /// For a segment that closes: finish_indexes() and give_back_room().
   void seal();
   /// As Kafka leaves them behind a segment that is not written to any more: the time index ends with the largest time. False
   /// when that could not be written.
@@ -169,6 +172,9 @@ class Segment {
 
   // Any thread.
 
+  /// Gives back the room behind the end, once nothing is appended any more, and not beside cut(). A file system may take
+  /// milliseconds for it.
+  void give_back_room();
   /// Makes the log file durable, and the indexes of a segment that will not change any more. Errors: io, no_space.
   Result<void> sync(bool with_indexes);
 

@@ -11,7 +11,7 @@ import goals
 CASES = (
     "append_500", "append_one_waiting", "append_one_async", "append_1_kib",
     "synced_latency", "synced_one", "synced_500", "synced_64_threads", "synced_64_outstanding",
-    "scan", "recovery", "partitions", "paced", "streams",
+    "scan", "recovery", "partitions", "paced", "roll", "streams",
 )  # fmt: skip
 WRITTEN_MAX_MIB = 1_024
 

@@ -100,7 +100,7 @@ TEST(Damage, OfATimeIsFoundByWhoLooksForIt) {
 
 void keep_streams(PartitionLog& log) {
   for (bool more = true; more;) {
-    const Result<bool> kept = log.keep_streams();
+    const Result<bool> kept = log.do_chores();
     ASSERT_TRUE(kept) << kept.error();
     more = *kept;
   }

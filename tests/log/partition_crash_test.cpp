@@ -49,7 +49,7 @@ class CrashRun {
  private:
   void step(PartitionLog& log, LeaderEpoch epoch) {
     if (random_.one_in(3)) {
-      ASSERT_TRUE(log.keep_streams());
+      ASSERT_TRUE(log.do_chores());
       return;
     }
     if (random_.one_in(3)) {
@@ -137,7 +137,7 @@ TEST(PartitionCrash, EveryStepMayFail) {
             const std::vector<TestRecord> records{{.key = "k" + std::to_string(i % 3), .value = std::to_string(i)},
                                                   {.key = "x", .value = std::string(80, 'x')}};
             if (append(**log, records)) model.insert(model.end(), records.begin(), records.end());
-            static_cast<void>((*log)->keep_streams().has_value());
+            static_cast<void>((*log)->do_chores().has_value());
             if (i % 3 == 2 && (*log)->sync()) promised = static_cast<std::int64_t>(model.size());
           }
           ASSERT_EQ(contents(**log), model);

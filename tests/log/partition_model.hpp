@@ -18,10 +18,12 @@ class PartitionModelRun {
  public:
   explicit PartitionModelRun(std::uint64_t seed) : random_(seed), fixture_(seed) {
     fixture_.options.segment_bytes = 1500;
+    fixture_.options.made_ahead_bytes_min = 0;
     fixture_.options.index_interval_bytes = 200;
     fixture_.options.streams = true;
     fixture_.options.stream_table_records = 8;
     log_ = fixture_.opened();
+    log_->when_chores_are_due([] {});
   }
 
   void run(int operations) {
@@ -48,7 +50,7 @@ class PartitionModelRun {
         case 6:
         case 7:
         case 8:  // sometimes all that is to be done
-          for (int steps = random_.one_in(3) ? 1000 : 1; steps-- > 0 && *log_->keep_streams();) continue;
+          for (int steps = random_.one_in(3) ? 1000 : 1; steps-- > 0 && *log_->do_chores();) continue;
           break;
         case 9:
           delete_some();
@@ -156,6 +158,7 @@ class PartitionModelRun {
     log_.reset();
     fixture_.options.start = start_;
     log_ = fixture_.opened(clean);
+    log_->when_chores_are_due([] {});
     ASSERT_EQ(log_->start(), start_);
   }
 

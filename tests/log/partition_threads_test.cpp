@@ -41,7 +41,7 @@ TEST(PartitionThreads, ReadersAndSyncRunBesideTheWriter) {
     }
   });
   std::thread keeper([&] {
-    while (!done) ASSERT_TRUE(log->keep_streams());
+    while (!done) ASSERT_TRUE(log->do_chores());
   });
   std::thread key_reader([&] {
     while (!done) {

@@ -85,7 +85,7 @@ class StreamReads : public testing::Test {
         .value();
   }
   static void keep(PartitionLog& kept, int steps) {
-    while (steps-- > 0 && *kept.keep_streams()) continue;
+    while (steps-- > 0 && *kept.do_chores()) continue;
   }
   /// Looks for the stream's last record, by an append that must not find it.
   std::optional<Offset> head(const std::string& key) {

@@ -30,9 +30,9 @@ std::unique_ptr<PartitionLog> open_streams(PartitionFixture& fixture, std::optio
   return fixture.opened(clean);
 }
 
-void keep_streams(PartitionLog& log) {
+void do_chores(PartitionLog& log) {
   for (bool more = true; more;) {
-    const Result<bool> stepped = log.keep_streams();
+    const Result<bool> stepped = log.do_chores();
     ASSERT_TRUE(stepped) << stepped.error();
     more = *stepped;
   }
@@ -115,9 +115,9 @@ TEST(StreamIndex, MissingForeignAndDamagedRunsAreMadeAnew) {
       const auto log = open_streams(fixture);
       for (int i = 0; i < 200; ++i) {
         ASSERT_TRUE(append(*log, {numbered(i)}));
-        if (i == 79) keep_streams(*log);
+        if (i == 79) do_chores(*log);
         if (i > 79 && i % 20 == 19) {
-          ASSERT_TRUE(log->keep_streams());
+          ASSERT_TRUE(log->do_chores());
         }
       }
       ASSERT_TRUE(log->sync());
@@ -130,9 +130,9 @@ TEST(StreamIndex, MissingForeignAndDamagedRunsAreMadeAnew) {
     fixture.truncate(runs[2], 0);
     fixture.write(runs[3], 0, *read_file(fixture.simulation->disk, fixture.path(runs[0]), 1 << 20));
     const auto log = open_streams(fixture);
-    if (kept) keep_streams(*log);
+    if (kept) do_chores(*log);
     expect_streams(*log, 200);
-    keep_streams(*log);
+    do_chores(*log);
     expect_streams(*log, 200);
     ASSERT_TRUE(log->close());
     expect_streams(*open_streams(fixture), 200);
@@ -147,7 +147,7 @@ TEST(StreamIndex, ARunOfAnotherHistoryIsNotUsed) {
       fixture->options.gaps = gaps;
       const auto log = open_streams(*fixture);
       for (int i = 0; i < 40; ++i) EXPECT_TRUE(append(*log, {{.key = prefix + std::to_string(i), .value = "v"}}, epoch));
-      keep_streams(*log);
+      do_chores(*log);
       EXPECT_TRUE(log->sync());
       return fixture;
     };
@@ -187,7 +187,7 @@ TEST(StreamIndex, WhatWasTruncatedIsNotFound) {
     PartitionFixture fixture;
     auto log = open_streams(fixture);
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
-    if (kept) keep_streams(*log);
+    if (kept) do_chores(*log);
     ASSERT_TRUE(log->truncate_to(Offset{47}));
     for (const std::string& run : runs_in(fixture)) EXPECT_LE(run.substr(21, 20), "00000000000000000047") << run;
     expect_streams(*log, 47);
@@ -195,7 +195,7 @@ TEST(StreamIndex, WhatWasTruncatedIsNotFound) {
       ASSERT_TRUE(append(*log, {{.key = "s" + std::to_string(i % 13) + (i % 2 == 0 ? "" : "x"), .value = "new"}}));
     }
     EXPECT_EQ(log->read_key("s1", Offset{0}, Offset{100}, 100)->records.size(), 4u + 2u);  // 53, 66, 79, 92: the even ones
-    keep_streams(*log);
+    do_chores(*log);
     EXPECT_EQ(log->read_key("s1", Offset{0}, Offset{100}, 100)->records.size(), 4u + 2u);
   }
 }
@@ -205,12 +205,12 @@ TEST(StreamIndex, RunsBelowTheStartGo) {
   const auto log = open_streams(fixture);
   for (int i = 0; i < 150; ++i) {
     ASSERT_TRUE(append(*log, {numbered(i)}));
-    ASSERT_TRUE(log->keep_streams());
+    ASSERT_TRUE(log->do_chores());
   }
   ASSERT_TRUE(log->sync());
   const std::size_t before = runs_in(fixture).size();
   ASSERT_TRUE(log->set_start(Offset{145}));
-  keep_streams(*log);
+  do_chores(*log);
   EXPECT_LT(runs_in(fixture).size(), before);
   for (int stream = 0; stream < 13; ++stream) {
     std::size_t expected = 0;
@@ -233,20 +233,20 @@ TEST(StreamIndex, WhoKeepsItIsCalledWhenThereIsWork) {
   PartitionFixture fixture;
   auto log = open_streams(fixture);
   int calls = 0;
-  log->when_streams_are_due([&calls] { ++calls; });
+  log->when_chores_are_due([&calls] { ++calls; });
   for (int i = 0; i < 19; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
   EXPECT_EQ(calls, 0);
   ASSERT_TRUE(append(*log, {numbered(19)}));
   EXPECT_EQ(calls, 1);
   for (int i = 20; i < 40; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
   EXPECT_EQ(calls, 1) << "once until it has come";
-  keep_streams(*log);
+  do_chores(*log);
   for (int i = 40; i < 60; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
   EXPECT_EQ(calls, 2);
   ASSERT_TRUE(log->sync());
   log.reset();
   log = open_streams(fixture);
-  log->when_streams_are_due([&calls] { ++calls; });
+  log->when_chores_are_due([&calls] { ++calls; });
   EXPECT_EQ(calls, 3) << "after a crash some of it is to be read again";
   ASSERT_TRUE(log->close());
 }

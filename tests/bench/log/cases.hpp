@@ -21,6 +21,7 @@ void scan(const std::string& directory);
 void recovery(const std::string& directory);
 void partitions(const std::string& directory);
 void paced(const std::string& directory);
+void roll(const std::string& directory);
 void streams(const std::string& directory);
 
 }  // namespace lungo::bench

@@ -12,32 +12,47 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "raw_file.hpp"
+
 namespace lungo::bench {
 namespace {
 
-std::vector<std::string> files_below(const std::string& directory, bool segments) {
+std::vector<std::string> files_below(const std::string& directory, const std::function<bool(bool is_segment)>& wanted) {
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    const bool is_segment = entry.path().extension() == ".log";
-    if (entry.is_regular_file() && is_segment == segments) paths.push_back(entry.path().string());
+    if (entry.is_regular_file() && wanted(entry.path().extension() == ".log")) paths.push_back(entry.path().string());
   }
   std::ranges::sort(paths);
   return paths;
 }
 
+std::vector<std::string> others_below(const std::string& directory) {
+  return files_below(directory, [](bool is_segment) { return !is_segment; });
+}
+
 }  // namespace
 
-std::vector<std::string> segments_below(const std::string& directory) { return files_below(directory, true); }
+std::vector<std::string> segments_below(const std::string& directory) {
+  return files_below(directory, [](bool is_segment) { return is_segment; });
+}
+
+std::vector<std::string> files_below(const std::string& directory) {
+  return files_below(directory, [](bool) { return true; });
+}
+
+void drop_cache(const std::vector<std::string>& files) {
+  for (const std::string& path : files) RawFile(path).drop_cache();
+}
 
 SmallFiles::SmallFiles(std::string directory) : directory_(std::move(directory)) {
-  for (const std::string& path : files_below(directory_, false)) {
+  for (const std::string& path : others_below(directory_)) {
     std::ifstream file(path, std::ios::binary);
     contents_[path].assign(std::istreambuf_iterator<char>(file), {});
   }
 }
 
 void SmallFiles::restore() const {
-  for (const std::string& path : files_below(directory_, false)) std::filesystem::remove(path);
+  for (const std::string& path : others_below(directory_)) std::filesystem::remove(path);
   for (const auto& [path, content] : contents_) std::ofstream(path, std::ios::binary) << content;
 }
 

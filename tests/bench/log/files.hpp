@@ -11,6 +11,10 @@ namespace lungo::bench {
 
 /// All segments (.log files) below `directory`, in the order of their names.
 std::vector<std::string> segments_below(const std::string& directory);
+/// All files below `directory`.
+std::vector<std::string> files_below(const std::string& directory);
+/// Takes files out of the page cache, which nobody has open. Throws where it keeps one.
+void drop_cache(const std::vector<std::string>& files);
 
 /// All files below a directory but its segments, as they were: what an opening changes after an unclean stop. With them back in
 /// place it can be opened again as if for the first time.

@@ -35,6 +35,7 @@ constexpr Case kCases[] = {
     {"recovery", recovery},
     {"partitions", partitions},
     {"paced", paced},
+    {"roll", roll},
     {"streams", streams},
 };
 

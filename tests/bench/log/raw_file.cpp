@@ -29,8 +29,13 @@ RawFile::RawFile(const std::string& path, std::uint64_t reserved_bytes)
   must(size >= 0, "lseek");
   end_ = static_cast<std::uint64_t>(size);
   if (reserved_bytes == 0) return;
-  must(fallocate(file_, FALLOC_FL_KEEP_SIZE, size, static_cast<off_t>(reserved_bytes)) == 0, "fallocate");
+  reserve(reserved_bytes);
   must(fsync(file_) == 0, "fsync");
+}
+
+void RawFile::reserve(std::uint64_t bytes) {
+  const int done = fallocate(file_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end_), static_cast<off_t>(bytes));
+  must(done == 0, "fallocate");
 }
 
 RawFile::~RawFile() { close(file_); }

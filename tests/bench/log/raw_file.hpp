@@ -18,6 +18,8 @@ class RawFile {
   RawFile(const RawFile&) = delete;
   RawFile& operator=(const RawFile&) = delete;
 
+  /// Room for so many bytes behind the end, at whose size nothing changes.
+  void reserve(std::uint64_t bytes);
   void append(BytesView bytes);
   void sync();
   /// Reads the whole file in pieces of 256 KiB; returns its size. `piece` returns how many bytes it is through with; what it

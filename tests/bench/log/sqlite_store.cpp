@@ -16,7 +16,7 @@ class SqliteStore final : public Store {
     must(sqlite3_open((directory + "/bench.db").c_str(), &db_));
     run("PRAGMA journal_mode=WAL");
     run(durability == Durability::synced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-    run("CREATE TABLE records (number INTEGER PRIMARY KEY, value BLOB NOT NULL)");
+    run("CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, value BLOB NOT NULL)");
     must(sqlite3_prepare_v2(db_, "INSERT INTO records (value) VALUES (?)", -1, &insert_, nullptr));
     must(sqlite3_prepare_v2(db_, "SELECT value FROM records ORDER BY number", -1, &select_, nullptr));
   }

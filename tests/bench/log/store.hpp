@@ -27,6 +27,14 @@ class Store {
 std::unique_ptr<Store> sqlite_store(const std::string& directory, Durability durability);
 std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);  // append: any thread
 std::unique_ptr<Store> lmdb_store(const std::string& directory, Durability durability);
+
+/// A peer by its name: what makes its store, which lies in a directory of that name.
+struct Peer {
+  const char* name;
+  std::unique_ptr<Store> (*open)(const std::string& directory, Durability durability);
+};
+inline constexpr Peer kPeers[] = {{"lmdb", lmdb_store}, {"rocksdb", rocksdb_store}, {"sqlite", sqlite_store}};
+
 /// The three, in directories of their own.
 struct Peers {
   Peers(const std::string& directory, Durability durability)

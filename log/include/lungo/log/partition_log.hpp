@@ -23,6 +23,8 @@ inline constexpr std::uint64_t kSegmentBytesMax = (1ull << 31) - 1;
 
 struct PartitionOptions {
   std::uint64_t segment_bytes = 64ull << 20;
+  // Of larger ones the next is made ahead. Small ones could fill faster than a disk syncs them, one after the other.
+  std::uint64_t made_ahead_bytes_min = 1u << 20;
   std::uint32_t index_interval_bytes = 4096;     // Kafka's: one index entry per so many bytes of batches
   bool streams = false;                          // keep a stream index
   std::uint32_t stream_table_records = 131'072;  // with a key, of the stream index in memory before they go into a file
@@ -142,9 +144,10 @@ class PartitionLog {
   /// durably, or removes what the step before has named. True: there is more to do. One caller at a time. Errors: those of
   /// sync(); no_space, io: what is left goes at the next opening.
   Result<bool> remove_trimmed();
-  /// Goes one bounded step towards a stream index that is whole, on disk, and in few files. True: there is more to do. Errors:
-  /// corrupt (the log), no_space, io: what was to be done is found again by a later step.
-  Result<bool> keep_streams();
+  /// Does what an append should not wait for: makes the files of the next segment, gives back the room behind full ones, and
+  /// goes one bounded step towards a stream index that is whole, on disk, and in few files. True: there is more to do. One
+  /// caller at a time. Errors: corrupt (the log), no_space, io: what was to be done is found again by a later call.
+  Result<bool> do_chores();
   /// Whether keep_digests() is worth a call.
   [[nodiscard]] bool digests_due() const;
   /// Goes one bounded step towards a digest of each sealed segment that is synced and whole (segment_digest.hpp). How many
@@ -155,9 +158,9 @@ class PartitionLog {
   /// their digests. Damage becomes a hole, as when a reader meets it. A partition that has failed is passed. One caller at a
   /// time. Errors: io.
   Result<Scrubbed> scrub(std::uint64_t bytes);
-  /// `wake` is called when keep_streams() is worth a call, at once if it is now; from then on with the owner's mutex held or by
+  /// `wake` is called when do_chores() is worth a call, at once if it is now; from then on with the owner's mutex held or by
   /// a reader. Before the first append.
-  void when_streams_are_due(std::function<void()> wake);
+  void when_chores_are_due(std::function<void()> wake);
   /// Goes one bounded step of a round of compaction, which `round` begins where none is under way; compaction.hpp says what
   /// becomes of the records. Offsets stay, readers go on, and a crash leaves the old segments or the new ones. Where the round
   /// ended, once it is over: keys are unique below that; nothing while there is more to do. One caller at a time.
