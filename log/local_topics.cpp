@@ -5,45 +5,11 @@
 #include "base/logger.hpp"
 #include "local_event_log.hpp"
 #include "segment.hpp"
+#include "setting_table.hpp"
 
 namespace lungo {
 
 namespace {
-
-/// Which setting of an existing topic differs from what was asked for; empty when none does.
-std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
-  if (there.partitions != wanted.partitions) return "partitions=" + std::to_string(there.partitions);
-  if (there.streams != wanted.streams) return there.streams ? "streams=true" : "streams=false";
-  if (there.compact != wanted.compact) return there.compact ? "compact=true" : "compact=false";
-  if (there.ack_level != wanted.ack_level) return there.ack_level == AckLevel::isr ? "ack_level=isr" : "ack_level=isr_sync";
-  if (there.flush_interval != wanted.flush_interval) {
-    return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
-  }
-  if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
-  if (there.compression != wanted.compression) return "compression=" + std::string(to_string(there.compression));
-  if (there.timestamps != wanted.timestamps) {
-    return there.timestamps == TimestampKind::create ? "timestamps=create" : "timestamps=log_append";
-  }
-  if (there.batch_bytes_max != wanted.batch_bytes_max) return "batch_bytes_max=" + std::to_string(there.batch_bytes_max);
-  if (there.producer_expiry != wanted.producer_expiry) {
-    return "producer_expiry=" + std::to_string(there.producer_expiry.count()) + "ms";
-  }
-  const auto text = [](const auto& limit, const auto& count) { return limit ? std::to_string(count(*limit)) : "none"; };
-  const auto ms = [](std::chrono::milliseconds age) { return age.count(); };
-  if (there.segment_age != wanted.segment_age) return "segment_age=" + text(there.segment_age, ms);
-  if (there.retention_age != wanted.retention_age) return "retention_age=" + text(there.retention_age, ms);
-  if (there.retention_bytes != wanted.retention_bytes) {
-    return "retention_bytes=" + text(there.retention_bytes, [](std::uint64_t bytes) { return bytes; });
-  }
-  if (there.tombstone_age != wanted.tombstone_age) {
-    return "tombstone_age=" + std::to_string(there.tombstone_age.count()) + "ms";
-  }
-  if (there.compaction_lag != wanted.compaction_lag) {
-    return "compaction_lag=" + std::to_string(there.compaction_lag.count()) + "ms";
-  }
-  if (there.dirty_ratio_min != wanted.dirty_ratio_min) return "dirty_ratio_min=" + std::to_string(there.dirty_ratio_min);
-  return {};
-}
 
 Error no_topic(std::string_view name) { return {Errc::not_found, "no topic " + std::string(name)}; }
 
@@ -64,7 +30,7 @@ Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
     return Error{Errc::busy, "topic " + spec.name + " is being deleted; its name is free in a moment"};
   }
   if (const TopicEntry* const there = find_entry(spec.name)) {
-    const std::string other = difference(there->info.spec, spec);
+    const std::string other = difference(there->info.spec, spec, SettingStyle::code);
     if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
   } else if (Result<TopicInfo> made = dir_->create_topic(spec); !made) {
     return made;

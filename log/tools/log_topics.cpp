@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../setting_table.hpp"
 #include "../topics_file.hpp"
 #include "topic_settings.hpp"
 
@@ -16,14 +17,16 @@ std::string settings_json(const TopicSpec& spec) {
     if (json.size() > 1) json += ',';
     append_json_string(setting.name, json);
     json += ':';
-    const bool is_number = parse_ratio(setting.value).has_value();  // as all numbers are, whole ones too
-    // A limit that is not there. Compression "none" is a value of its own.
-    if (setting.value == "none" && setting.name != "compression.type") {
-      json += "null";
-    } else if (is_number) {
-      json += setting.value;
-    } else {
-      append_json_string(setting.value, json);
+    switch (setting.kind) {
+      case Setting::Kind::absent:
+        json += "null";
+        break;
+      case Setting::Kind::number:
+        json += setting.value;
+        break;
+      case Setting::Kind::word:
+        append_json_string(setting.value, json);
+        break;
     }
   }
   return json + "}";
@@ -65,11 +68,17 @@ Result<void> create(const ToolOptions& tool, const TopicsOptions& options, Outpu
   if (!spec) return spec.error();
   Result<std::shared_ptr<EventLog>> log = open_or_make(tool.directory);
   if (!log) return log.error();
-  const bool was_there = (*log)->topic(spec->name).has_value();
+  const Result<TopicInfo> there = (*log)->topic(spec->name);
+  if (there) {
+    const std::string other = difference(there->spec, *spec, SettingStyle::user);
+    if (!other.empty())
+      return Error{Errc::already_exists,
+                   "topic " + spec->name + " is there with " + other + "; `lungo log topics alter` changes topics"};
+  }
   Result<TopicInfo> made = (*log)->create_topic(*spec);
   if (!made) return made.error();
   const std::string with = "with " + counted(static_cast<std::uint64_t>(made->spec.partitions), "partition");
-  print_topic(*made, was_there ? "is there already, " + with + " and these settings" : "created " + with, tool.json, out);
+  print_topic(*made, there ? "is there already, " + with + " and these settings" : "created " + with, tool.json, out);
   return {};
 }
 
@@ -101,9 +110,9 @@ void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, co
                        Output& out) {
   if (!json) {
     out.line("topic " + topic.spec.name);
-    const std::vector<Setting> more{
-        {"id", to_string(topic.id)}, {"kind", kind_of(topic.spec)}, {"partitions", std::to_string(topic.spec.partitions)}};
-    for (const Setting& setting : more) out.line("  " + setting.name + " " + setting.value);
+    out.line("  id " + to_string(topic.id));
+    out.line("  kind " + kind_of(topic.spec));
+    out.line("  partitions " + std::to_string(topic.spec.partitions));
     for (const Setting& setting : settings_of(topic.spec)) out.line("  " + setting.name + "=" + setting.value);
   }
   std::string partitions;
