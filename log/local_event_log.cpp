@@ -80,6 +80,7 @@ Result<void> LocalEventLog::start() {
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
   hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
+  hooks.finish_deletions = [this] { return finish_late_deletions(); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     make_room_for_queues(*topic);
@@ -194,6 +195,7 @@ void LocalEventLog::stop_activities() {
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
   stop_activities();
+  finish_late_deletions();  // those that can't be finished are by the next start
   LogDir::CleanEnds clean_ends;
   OffsetsByPartition synced;
   bool clean = true;

@@ -94,7 +94,7 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_partition(const std::s
   }
   if (tail_ == nullptr) return log;  // the log does not write yet
   show_to_readers(**topic, *partition, **log, rest);
-  add_queue(**topic, partition, *log);
+  if (!add_queue(**topic, partition, *log)) return no_partition(partition->name());
   return log;
 }
 
@@ -127,7 +127,8 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_log(const OpenPartitio
                                          std::to_string((*log)->last_epoch().value()) +
                                          ", later than the writer's: it can be written to after the next start"};
     logger()->error("{}", cause.text());
-    (*log)->refuse(cause);
+    const bool refused = (*log)->try_refuse(cause);
+    check(refused, "nobody else has the log yet");
   }
   return std::shared_ptr<PartitionLog>(*std::move(log));
 }
@@ -155,7 +156,8 @@ void LocalEventLog::make_room_for_queues(const OpenTopic& topic) {
   queues_[topic.info.spec.name].resize(topic.partitions.size());
 }
 
-void LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
+/// False, and nothing is there, when the topic was deleted meanwhile.
+bool LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                               const std::shared_ptr<PartitionLog>& log) {
   AppendQueue::Options options;
   options.ack_level = topic.info.spec.ack_level;
@@ -175,11 +177,19 @@ void LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
   hooks.publish_committed = [this, place = topic.tail_places[index]](Offset end) { tail_->publish(place, end); };
   const auto queue = std::make_shared<AppendQueue>(partition, log, options, std::move(hooks), ports());
   Flusher::set_queue(slot, *queue);
+  {
+    const std::unique_lock lock(queues_mutex_);
+    const auto queues = queues_.find(partition->name().topic);
+    if (queues == queues_.end()) {
+      flusher.forget(slot);
+      return false;
+    }
+    queues->second[index] = {queue, &flusher, &slot};
+  }
   log->when_streams_are_due([this, weak = std::weak_ptr{partition}] {
     if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->streams_due(std::move(open));
   });
-  const std::unique_lock lock(queues_mutex_);
-  queues_[partition->name().topic][index] = {queue, &flusher, &slot};
+  return true;
 }
 
 std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
