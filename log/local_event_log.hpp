@@ -57,7 +57,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   Result<void> start();
   void start_compactor();
   void stop();
-  bool stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
+  bool stop(PartitionMarks::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
   Result<void> sync_sealed(const OpenPartition& partition);
   Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
 

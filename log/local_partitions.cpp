@@ -70,8 +70,9 @@ std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, cons
 /// What the directory says of the partition. One that was just made is as empty as its directory.
 PartitionAtRest LocalEventLog::rest_of(const TopicPartition& name, bool is_new) const {
   if (is_new) return {.start = Offset{0}, .synced = Offset{0}, .clean = CleanEnd{Offset{0}, 0}, .failure = {}};
-  PartitionAtRest rest{.start = dir_->log_start(name), .synced = dir_->recovery_point(name), .clean = {}, .failure = {}};
-  rest.clean = dir_->clean_end(name);
+  PartitionAtRest rest{
+      .start = dir_->marks().log_start(name), .synced = dir_->marks().recovery_point(name), .clean = {}, .failure = {}};
+  rest.clean = dir_->marks().clean_end(name);
   if (rest.clean) rest.synced = rest.clean->end;  // it has a checksum, the recovery points have none
   return rest;
 }

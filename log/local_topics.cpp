@@ -238,12 +238,12 @@ Result<void> LocalEventLog::sync_sealed(const OpenPartition& partition) {
 Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Offset end) {
   const std::lock_guard lock(dir_mutex_);  // no other partition has its name meanwhile
   if (!find_queue_of(partition)) return Error{Errc::not_found, "no partition " + to_string(partition.name())};
-  if (end == dir_->cleaned_end(partition.name())) return {};
+  if (end == dir_->marks().cleaned_end(partition.name())) return {};
   CleanedEnd cleaned{.end = end, .again = end};
   for (const DamagedRange& range : partition.log()->damage()) {
     if (range.from < end) cleaned.again = std::min(cleaned.again, segment_base(range.file, kLogSuffix).value_or(range.from));
   }
-  return dir_->write_cleaned_end(partition.name(), cleaned);
+  return dir_->marks().write_cleaned_end(partition.name(), cleaned);
 }
 
 /// What is known of the producers outlives the records that go. Errors: not_found, when the partition is gone.
@@ -277,7 +277,7 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
     if (find_queue_of(partition) && move.start > partition.log()->start()) starts.emplace(partition.name(), move.start);
   }
   if (starts.empty()) return failed;
-  if (Result<void> written = dir_->write_log_starts(starts); !written) return written;
+  if (Result<void> written = dir_->marks().write_log_starts(starts); !written) return written;
   for (const auto& [name, start] : starts) {
     const Result<void> moved =
         find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });
