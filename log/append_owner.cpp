@@ -51,21 +51,21 @@ void AppendQueue::tell_changed(Offset committed) {
   hooks_.wake_flusher();
 }
 
-void AppendQueue::abandon(const Error& cause) {
+void AppendQueue::refuse(const Error& cause) {
+  const Lock lock(mutex_, std::try_to_lock);
+  if (lock) failed_ = cause;
+}
+
+bool AppendQueue::abandon(const Error& cause) {
   {
-    const Lock lock(mutex_);
+    const Lock lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
     failed_ = cause;
+    // Nothing comes any more, so the lead is free soon. Under it nobody is about to sync, or to be told that it is his turn.
+    if (led_ && !abandoned_) return false;
+    led_ = abandoned_ = true;
   }
-  // Nothing comes any more, so the lead is free soon. Under it nobody is about to sync, or to be told that it is his turn.
-  const auto take_lead = [this] {
-    const Lock lock(mutex_);
-    if (led_) return false;
-    led_ = true;
-    return true;
-  };
-  constexpr Duration kPause = std::chrono::milliseconds{1};
-  while (!ports_.executor.wait_until(take_lead, ports_.clock.monotonic() + kPause)) continue;
-  log_->refuse(cause);
+  return log_->try_refuse(cause);
 }
 
 void AppendQueue::tell_abandoned(const Error& cause) {

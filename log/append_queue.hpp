@@ -95,10 +95,12 @@ class AppendQueue {
   [[nodiscard]] Offset change(const TopicSpec& spec);
   /// Commits what was committed at the write until then, and completes it.
   void tell_changed(Offset committed);
-  /// The topic is gone: nothing is written any more, and appends are refused with `cause`. After flush() has been called for
-  /// the last time.
-  void abandon(const Error& cause);
-  /// Completes with `cause` what was under way then.
+  /// The topic is gone: appends are refused with `cause` from now on, or from a later call on while somebody writes.
+  void refuse(const Error& cause);
+  /// The same, after flush() has been called for the last time. Once it is true, nothing is written any more. False while a
+  /// sync is under way, or anything else that it would have to wait for: then it is to be called again. One call at a time.
+  [[nodiscard]] bool abandon(const Error& cause);
+  /// Completes with `cause` what was under way when abandon() was true.
   void tell_abandoned(const Error& cause);
 
   [[nodiscard]] const OpenPartition& partition() const { return *partition_; }
@@ -184,6 +186,7 @@ class AppendQueue {
   std::vector<std::vector<Recipient>> spare_lists_;  // and of who shared them
   std::vector<std::shared_ptr<Parker>> released_;    // of callers that are done, to be unparked
   bool led_ = false;
+  bool abandoned_ = false;                 // led_ by abandon()
   bool completing_ = false;                // that thread looks again before it stops
   std::optional<Instant> unsynced_since_;  // when the oldest byte was written that nobody waits to be synced
   bool tail_is_scheduled_ = false;         // the flusher knows when that tail is to be synced

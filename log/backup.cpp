@@ -139,8 +139,9 @@ class Backup {
         const TopicPartition partition{topic.info.spec.name, PartitionId{number}};
         const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_ + "/" + to_string(partition));
         if (!mark) return mark.error();
-        synced_[partition] = std::max({mark->value_or(Offset{0}), dir_->recovery_point(partition),
-                                       dir_->clean_end(partition) ? dir_->clean_end(partition)->end : Offset{0}});
+        synced_[partition] =
+            std::max({mark->value_or(Offset{0}), dir_->marks().recovery_point(partition),
+                      dir_->marks().clean_end(partition) ? dir_->marks().clean_end(partition)->end : Offset{0}});
       }
     }
     return {};

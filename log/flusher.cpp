@@ -44,10 +44,23 @@ void Flusher::set_queue(Slot& slot, AppendQueue& queue) {
 }
 
 void Flusher::forget(Slot& slot) {
-  const std::lock_guard no_step(stepping_);
-  std::erase(waiting_, &slot);
   const std::lock_guard lock(mutex_);
   slot.queue_ = nullptr;
+}
+
+bool Flusher::is_flushing(const Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  return slot.flushing_ != nullptr;
+}
+
+AppendQueue* Flusher::begin_flush(Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  return slot.flushing_ = slot.queue_;
+}
+
+void Flusher::end_flush(Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  slot.flushing_ = nullptr;
 }
 
 Instant Flusher::step(Instant now) {
@@ -80,27 +93,23 @@ bool Flusher::take_marked() {
     return false;
   }
   turn_.swap(marked_);
-  for (Slot* slot : turn_) slot->flushing_ = slot->queue_;
-  for (Slot* slot : waiting_) slot->flushing_ = slot->queue_;
   return true;
 }
 
 /// A slot stays marked, and costs nobody a wake-up, until its queue has had nothing to do.
 Instant Flusher::take_turn(Slot& slot, Instant now) {
-  if (slot.flushing_ == nullptr) {  // forgotten since it was marked
+  AppendQueue* const queue = begin_flush(slot);
+  if (queue == nullptr) {  // forgotten since it was marked
     slot.marked_.store(false);
     return Instant::max();
   }
-  const AppendQueue::Turn turn = slot.flushing_->flush(now);
-  if (turn.is_active) {
-    slot.marked_.store(true);
-    return turn.again;
-  }
-  slot.marked_.store(false);
+  const AppendQueue::Turn turn = queue->flush(now);
+  slot.marked_.store(turn.is_active);
   // What came between the flush and here found the slot marked.
-  if (!slot.flushing_->wants_flush()) return turn.again;
-  slot.marked_.store(true);
-  return now;
+  const bool wants_another = !turn.is_active && queue->wants_flush();
+  if (wants_another) slot.marked_.store(true);
+  end_flush(slot);
+  return wants_another ? now : turn.again;
 }
 
 }  // namespace lungo

@@ -2,7 +2,7 @@
 //
 // Only queues that asked for it are looked at, so thousands of idle partitions cost nothing.
 // Threads: Slot::mark() from any, also while stop() runs; step() as an Activity; add_slot() from any, set_queue() before the
-// slot's first mark(); forget() not from inside a step.
+// slot's first mark(); forget() and is_flushing() from any.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ class Flusher : public Activity {
     friend class Flusher;
     Flusher& flusher_;
     AppendQueue* queue_ = nullptr;     // under the flusher's mutex
-    AppendQueue* flushing_ = nullptr;  // under stepping_
+    AppendQueue* flushing_ = nullptr;  // under the flusher's mutex; set while its flush() runs
     std::atomic<bool> marked_{false};
     bool in_turn_ = false;  // under stepping_
   };
@@ -38,8 +38,10 @@ class Flusher : public Activity {
   /// A slot whose queue comes with set_queue(), before the first mark().
   Slot& add_slot();
   static void set_queue(Slot& slot, AppendQueue& queue);
-  /// No flush() of the slot's queue runs or begins after it returns; marks have no effect on it.
+  /// No flush() of the slot's queue begins after it returns; marks have no effect on it. One may be under way.
   void forget(Slot& slot);
+  /// A flush() of the slot's queue is under way.
+  [[nodiscard]] bool is_flushing(const Slot& slot);
   /// No flush() runs or begins after it returns.
   void stop();
 
@@ -48,7 +50,9 @@ class Flusher : public Activity {
 
  private:
   bool take_marked();
-  static Instant take_turn(Slot& slot, Instant now);
+  Instant take_turn(Slot& slot, Instant now);
+  AppendQueue* begin_flush(Slot& slot);
+  void end_flush(Slot& slot);
 
   std::mutex stepping_;  // before mutex_; held by a step
   std::mutex mutex_;

@@ -10,6 +10,7 @@ namespace lungo {
 namespace {
 
 constexpr Duration kRound = std::chrono::seconds{10};
+constexpr Duration kLateDeletionPause = std::chrono::milliseconds{100};
 constexpr std::size_t kPartitionsPerStep = 64;
 constexpr std::size_t kFilesPerStep = 64;
 constexpr std::size_t kTouchesPerRound = 16;
@@ -44,6 +45,12 @@ void Housekeeper::remove_directories(std::vector<std::string> paths) {
   if (running_ && !paths.empty()) running_->wake();
 }
 
+void Housekeeper::deletion_is_late() {
+  has_late_deletions_ = true;
+  const std::lock_guard lock(mutex_);
+  if (running_) running_->wake();
+}
+
 void Housekeeper::stop() {
   std::unique_ptr<RunningActivity> running;
   const std::lock_guard lock(mutex_);
@@ -51,6 +58,7 @@ void Housekeeper::stop() {
 }
 
 Instant Housekeeper::step(Instant now) {
+  const Instant next_look = finish_deletions(now);
   take_what_came();
   if (!directories_.empty()) {
     remove_from_directory();
@@ -70,7 +78,14 @@ Instant Housekeeper::step(Instant now) {
     failure_logged_ = false;
   }
   look_at_partitions();
-  return topics_to_see_.empty() && chores_.empty() ? std::min(next_round_, next_digest) : now;
+  return topics_to_see_.empty() && chores_.empty() ? std::min({next_round_, next_digest, next_look}) : now;
+}
+
+/// When to look at them again.
+Instant Housekeeper::finish_deletions(Instant now) {
+  if (!has_late_deletions_.exchange(false) || !hooks_.finish_deletions()) return Instant::max();
+  has_late_deletions_ = true;
+  return now + kLateDeletionPause;
 }
 
 void Housekeeper::take_what_came() {

@@ -1,10 +1,11 @@
 // The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, the files
 // of deleted segments and topics go, stream indexes are written and merged, and digests of sealed segments are made.
 //
-// Each step is a bounded piece of work of each kind. Threads: trimmed(), chores_due() and remove_directories() from any;
-// step() as an Activity.
+// Each step is a bounded piece of work of each kind. Threads: trimmed(), chores_due(), remove_directories() and
+// deletion_is_late() from any; step() as an Activity.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -33,6 +34,8 @@ class Housekeeper : public Activity {
     std::function<Result<void>(const OpenPartition&)> sync_sealed;
     /// Moves the starts, durably and for readers, and tells trimmed().
     std::function<Result<void>(const std::vector<StartMove>&)> move_starts;
+    /// Finishes those deletions of topics for which their callers do not wait any more, where it can; true while some are left.
+    std::function<bool()> finish_deletions;
   };
 
   Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks);
@@ -46,6 +49,8 @@ class Housekeeper : public Activity {
   void chores_due(std::shared_ptr<OpenPartition> partition);
   /// Directories that nobody opens any more.
   void remove_directories(std::vector<std::string> paths);
+  /// There is something for `finish_deletions`.
+  void deletion_is_late();
   /// No step runs or begins after it returns.
   void stop();
 
@@ -60,6 +65,7 @@ class Housekeeper : public Activity {
   void remove_segments();
   void do_chores();
   Instant keep_digests(Instant now);
+  Instant finish_deletions(Instant now);
   void look_at_partitions();
   void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
   void note(const Result<void>& outcome, std::string_view what);
@@ -78,6 +84,8 @@ class Housekeeper : public Activity {
   DigestKeeper digests_;
   std::size_t touches_left_ = 0;  // in this round
   bool failure_logged_ = false;   // in this round
+
+  std::atomic<bool> has_late_deletions_{false};
 
   std::mutex mutex_;
   std::vector<std::string> directories_come_;                // under mutex_

@@ -35,9 +35,9 @@ Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::st
   const Instant begin = ports.clock.monotonic();
   Result<std::unique_ptr<LogDir>> dir = LogDir::open_writer(ports.storage, ports.random, directory);
   if (!dir) return dir.error();
-  const char* const after = (*dir)->epoch() == LeaderEpoch{0} ? "nothing"
-                            : (*dir)->was_stopped_cleanly()   ? "clean-stop"
-                                                              : "crash";
+  const char* const after = (*dir)->epoch() == LeaderEpoch{0}       ? "nothing"
+                            : (*dir)->marks().was_stopped_cleanly() ? "clean-stop"
+                                                                    : "crash";
   const std::shared_ptr<LocalEventLog> log(new LocalEventLog(ports, std::move(*dir), options));
   const Result<Opened> opened = log->open_partitions();
   if (!opened) return opened.error();
@@ -80,6 +80,7 @@ Result<void> LocalEventLog::start() {
   hooks.as_owner = [this](const OpenPartition& partition, const auto& job) { return as_owner(partition, job); };
   hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
+  hooks.finish_deletions = [this] { return finish_late_deletions(); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     make_room_for_queues(*topic);
@@ -106,7 +107,7 @@ void LocalEventLog::start_compactor() {
   hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.cleaned_end = [this](const OpenPartition& partition) {
     const std::lock_guard lock(dir_mutex_);
-    return dir_->cleaned_end(partition.name());
+    return dir_->marks().cleaned_end(partition.name());
   };
   hooks.note_cleaned_end = [this](const OpenPartition& partition, Offset end) { return note_cleaned_end(partition, end); };
   hooks.remove_files = [this](std::shared_ptr<OpenPartition> partition) { housekeeper_->trimmed(std::move(partition)); };
@@ -194,7 +195,8 @@ void LocalEventLog::stop_activities() {
 void LocalEventLog::stop() {
   const Instant begin = ports().clock.monotonic();
   stop_activities();
-  LogDir::CleanEnds clean_ends;
+  finish_late_deletions();  // those that can't be finished are by the next start
+  PartitionMarks::CleanEnds clean_ends;
   OffsetsByPartition synced;
   bool clean = true;
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
@@ -204,7 +206,7 @@ void LocalEventLog::stop() {
     }
   }
   // Of the partitions that failed nothing is known to be synced; without the marker all are walked from their recovery points.
-  Result<void> noted = clean ? dir_->write_recovery_points(synced) : Result<void>{};
+  Result<void> noted = clean ? dir_->marks().write_recovery_points(synced) : Result<void>{};
   if (noted && clean) noted = dir_->write_clean_stop(clean_ends);
   if (!noted) logger()->warn("{}; the next start recovers as after a crash", noted.error().text());
   logger()->info("{} closed epoch={} clean={} ms={}", dir_->path(), dir_->epoch().value(), clean && noted,
@@ -212,7 +214,7 @@ void LocalEventLog::stop() {
 }
 
 /// Notes how the partition is left; false when nobody knows.
-bool LocalEventLog::stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition,
+bool LocalEventLog::stop(PartitionMarks::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition,
                          AppendQueue* queue) {
   const TopicPartition& name = partition.name();
   if (queue == nullptr) {  // at rest: as it was left before, if that is known

@@ -8,7 +8,6 @@
 
 #include <map>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 
 #include <lungo/log/local_event_log.hpp>
@@ -20,6 +19,7 @@
 #include "recovery_points.hpp"
 #include "scrubber.hpp"
 #include "tail_page.hpp"
+#include "topic_deletion.hpp"
 
 namespace lungo {
 
@@ -47,11 +47,17 @@ class LocalEventLog : public LogReads, private PartitionOpener {
     RecoveryReport recovery;
   };
 
+  struct GoingTopic {
+    std::shared_ptr<TopicDeletion> deletion;
+    bool is_durable = false;  // or else the topic may be there again at the next opening
+    bool is_late = false;     // the housekeeper's
+  };
+
   LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<void> start();
   void start_compactor();
   void stop();
-  bool stop(LogDir::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
+  bool stop(PartitionMarks::CleanEnds& clean_ends, OffsetsByPartition& synced, OpenPartition& partition, AppendQueue* queue);
   Result<void> sync_sealed(const OpenPartition& partition);
   Result<void> as_owner(const OpenPartition& partition, const std::function<Result<void>(PartitionLog&)>& job);
 
@@ -69,7 +75,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void show_to_readers(const OpenTopic& topic, const OpenPartition& partition, const PartitionLog& log,
                        const PartitionAtRest& rest);
   void make_room_for_queues(const OpenTopic& topic);
-  void add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
+  bool add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                  const std::shared_ptr<PartitionLog>& log);
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
@@ -80,6 +86,10 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   [[nodiscard]] const TopicEntry* find_entry(std::string_view name) const;
   Result<TopicInfo> serve(const TopicEntry& entry);
   void topics_changed();
+  std::shared_ptr<TopicDeletion> set_aside(const TopicInfo& info, bool is_durable);
+  Result<void> give_up_waiting(TopicDeletion& deletion);
+  bool finish_late_deletions();
+  void finish(TopicDeletion& deletion);
   Result<void> keep_producers(const StartMove& move);
   Result<void> move_starts(const std::vector<StartMove>& moves);
   Result<void> note_cleaned_end(const OpenPartition& partition, Offset end);
@@ -90,19 +100,14 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;
   const Duration compaction_interval_;
-  std::mutex dir_mutex_;               // what changes topics, starts and recovery points, one at a time
-  std::int64_t topic_changes_ = 0;     // under dir_mutex_
-  std::set<std::string> names_going_;  // of topics that are deleted and may still be written to; under dir_mutex_
+  std::mutex dir_mutex_;                                  // what changes topics, starts and recovery points, one at a time
+  std::int64_t topic_changes_ = 0;                        // under dir_mutex_
+  std::map<std::string, GoingTopic, std::less<>> going_;  // deleted, and may still be written to; under dir_mutex_
   std::unique_ptr<TailWriter> tail_;
   std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 
-  struct Queue {
-    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
-    Flusher* flusher = nullptr;
-    Flusher::Slot* slot = nullptr;
-  };
   /// Of one topic, by partition.
-  using TopicQueues = std::vector<Queue>;
+  using TopicQueues = std::vector<PartitionQueue>;
   std::shared_mutex queues_mutex_;
   std::map<std::string, TopicQueues, std::less<>> queues_;  // under queues_mutex_
 

@@ -70,8 +70,9 @@ std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, cons
 /// What the directory says of the partition. One that was just made is as empty as its directory.
 PartitionAtRest LocalEventLog::rest_of(const TopicPartition& name, bool is_new) const {
   if (is_new) return {.start = Offset{0}, .synced = Offset{0}, .clean = CleanEnd{Offset{0}, 0}, .failure = {}};
-  PartitionAtRest rest{.start = dir_->log_start(name), .synced = dir_->recovery_point(name), .clean = {}, .failure = {}};
-  rest.clean = dir_->clean_end(name);
+  PartitionAtRest rest{
+      .start = dir_->marks().log_start(name), .synced = dir_->marks().recovery_point(name), .clean = {}, .failure = {}};
+  rest.clean = dir_->marks().clean_end(name);
   if (rest.clean) rest.synced = rest.clean->end;  // it has a checksum, the recovery points have none
   return rest;
 }
@@ -94,7 +95,7 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_partition(const std::s
   }
   if (tail_ == nullptr) return log;  // the log does not write yet
   show_to_readers(**topic, *partition, **log, rest);
-  add_queue(**topic, partition, *log);
+  if (!add_queue(**topic, partition, *log)) return no_partition(partition->name());
   return log;
 }
 
@@ -127,7 +128,8 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_log(const OpenPartitio
                                          std::to_string((*log)->last_epoch().value()) +
                                          ", later than the writer's: it can be written to after the next start"};
     logger()->error("{}", cause.text());
-    (*log)->refuse(cause);
+    const bool refused = (*log)->try_refuse(cause);
+    check(refused, "nobody else has the log yet");
   }
   return std::shared_ptr<PartitionLog>(*std::move(log));
 }
@@ -155,7 +157,8 @@ void LocalEventLog::make_room_for_queues(const OpenTopic& topic) {
   queues_[topic.info.spec.name].resize(topic.partitions.size());
 }
 
-void LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
+/// False, and nothing is there, when the topic was deleted meanwhile.
+bool LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                               const std::shared_ptr<PartitionLog>& log) {
   AppendQueue::Options options;
   options.ack_level = topic.info.spec.ack_level;
@@ -175,11 +178,19 @@ void LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
   hooks.publish_committed = [this, place = topic.tail_places[index]](Offset end) { tail_->publish(place, end); };
   const auto queue = std::make_shared<AppendQueue>(partition, log, options, std::move(hooks), ports());
   Flusher::set_queue(slot, *queue);
+  {
+    const std::unique_lock lock(queues_mutex_);
+    const auto queues = queues_.find(partition->name().topic);
+    if (queues == queues_.end()) {
+      flusher.forget(slot);
+      return false;
+    }
+    queues->second[index] = {queue, &flusher, &slot};
+  }
   log->when_chores_are_due([this, weak = std::weak_ptr{partition}] {
     if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->chores_due(std::move(open));
   });
-  const std::unique_lock lock(queues_mutex_);
-  queues_[partition->name().topic][index] = {queue, &flusher, &slot};
+  return true;
 }
 
 std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {

@@ -5,45 +5,14 @@
 #include "base/logger.hpp"
 #include "local_event_log.hpp"
 #include "segment.hpp"
+#include "setting_table.hpp"
 
 namespace lungo {
 
 namespace {
 
-/// Which setting of an existing topic differs from what was asked for; empty when none does.
-std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
-  if (there.partitions != wanted.partitions) return "partitions=" + std::to_string(there.partitions);
-  if (there.streams != wanted.streams) return there.streams ? "streams=true" : "streams=false";
-  if (there.compact != wanted.compact) return there.compact ? "compact=true" : "compact=false";
-  if (there.ack_level != wanted.ack_level) return there.ack_level == AckLevel::isr ? "ack_level=isr" : "ack_level=isr_sync";
-  if (there.flush_interval != wanted.flush_interval) {
-    return "flush_interval=" + std::to_string(there.flush_interval.count()) + "ms";
-  }
-  if (there.segment_bytes != wanted.segment_bytes) return "segment_bytes=" + std::to_string(there.segment_bytes);
-  if (there.compression != wanted.compression) return "compression=" + std::string(to_string(there.compression));
-  if (there.timestamps != wanted.timestamps) {
-    return there.timestamps == TimestampKind::create ? "timestamps=create" : "timestamps=log_append";
-  }
-  if (there.batch_bytes_max != wanted.batch_bytes_max) return "batch_bytes_max=" + std::to_string(there.batch_bytes_max);
-  if (there.producer_expiry != wanted.producer_expiry) {
-    return "producer_expiry=" + std::to_string(there.producer_expiry.count()) + "ms";
-  }
-  const auto text = [](const auto& limit, const auto& count) { return limit ? std::to_string(count(*limit)) : "none"; };
-  const auto ms = [](std::chrono::milliseconds age) { return age.count(); };
-  if (there.segment_age != wanted.segment_age) return "segment_age=" + text(there.segment_age, ms);
-  if (there.retention_age != wanted.retention_age) return "retention_age=" + text(there.retention_age, ms);
-  if (there.retention_bytes != wanted.retention_bytes) {
-    return "retention_bytes=" + text(there.retention_bytes, [](std::uint64_t bytes) { return bytes; });
-  }
-  if (there.tombstone_age != wanted.tombstone_age) {
-    return "tombstone_age=" + std::to_string(there.tombstone_age.count()) + "ms";
-  }
-  if (there.compaction_lag != wanted.compaction_lag) {
-    return "compaction_lag=" + std::to_string(there.compaction_lag.count()) + "ms";
-  }
-  if (there.dirty_ratio_min != wanted.dirty_ratio_min) return "dirty_ratio_min=" + std::to_string(there.dirty_ratio_min);
-  return {};
-}
+constexpr Duration kDeletionWait = std::chrono::seconds{30};
+constexpr Duration kDeletionPause = std::chrono::milliseconds{1};
 
 Error no_topic(std::string_view name) { return {Errc::not_found, "no topic " + std::string(name)}; }
 
@@ -60,11 +29,13 @@ const TopicEntry* LocalEventLog::find_entry(std::string_view name) const {
 
 Result<TopicInfo> LocalEventLog::create_topic(const TopicSpec& spec) {
   const std::lock_guard lock(dir_mutex_);
-  if (names_going_.contains(spec.name)) {
-    return Error{Errc::busy, "topic " + spec.name + " is being deleted; its name is free in a moment"};
+  if (const auto going = going_.find(spec.name); going != going_.end()) {
+    const std::optional<TopicPartition> laggard = going->second.is_late ? going->second.deletion->laggard() : std::nullopt;
+    const std::string when = laggard ? "when " + to_string(*laggard) + " is not written to any more" : "in a moment";
+    return Error{Errc::busy, "topic " + spec.name + " is being deleted; its name is free " + when};
   }
   if (const TopicEntry* const there = find_entry(spec.name)) {
-    const std::string other = difference(there->info.spec, spec);
+    const std::string other = difference(there->info.spec, spec, SettingStyle::code);
     if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
   } else if (Result<TopicInfo> made = dir_->create_topic(spec); !made) {
     return made;
@@ -143,43 +114,94 @@ Result<TopicInfo> LocalEventLog::alter_topic(std::string_view name, const TopicC
 // ---- topics and records that go ----
 
 Result<void> LocalEventLog::delete_topic(std::string_view name) {
-  std::unique_lock lock(dir_mutex_);
-  const TopicEntry* const there = find_entry(name);
-  if (there == nullptr) return no_topic(name);
-  const TopicInfo info = there->info;
-  const Result<void> deleted = dir_->delete_topic(name);
-  if (find_entry(name) != nullptr) return deleted;
-  topics_changed();
-  const Error gone{Errc::not_found, "topic " + std::string(name) + " was deleted"};
-  const Result<std::shared_ptr<const OpenTopic>> topic = open_topics_.find(name);
+  std::shared_ptr<TopicDeletion> deletion;
+  Result<void> deleted;
+  {
+    const std::lock_guard lock(dir_mutex_);
+    const TopicEntry* const there = find_entry(name);
+    if (there == nullptr) return no_topic(name);
+    const TopicInfo info = there->info;
+    deleted = dir_->delete_topic(name);
+    if (find_entry(name) != nullptr) return deleted;
+    topics_changed();
+    deletion = set_aside(info, deleted.has_value());
+  }
+  // Before its name is another's: nobody writes under it any more. Without the lock, as who is waited for may be telling a
+  // caller who changes topics, and a disk that hangs must not hold up those who want other topics.
+  const Instant deadline = ports().clock.monotonic() + kDeletionWait;
+  const auto let_go = [&] { return deletion->let_go(); };
+  while (!ports().executor.wait_until(let_go, std::min(deadline, ports().clock.monotonic() + kDeletionPause))) {
+    if (ports().clock.monotonic() >= deadline) return give_up_waiting(*deletion);
+  }
+  finish(*deletion);
+  return deleted;
+}
+
+/// Nobody finds the topic any more, nor what writes to it. With the lock.
+std::shared_ptr<TopicDeletion> LocalEventLog::set_aside(const TopicInfo& info, bool is_durable) {
+  const std::string& name = info.spec.name;
+  std::vector<std::shared_ptr<OpenPartition>> partitions;
+  if (const Result<std::shared_ptr<const OpenTopic>> topic = open_topics_.find(name)) partitions = (*topic)->partitions;
   open_topics_.remove(info.id);
-  // Who is about to open one of its partitions has done so when this has been there.
-  if (topic) std::ranges::for_each((*topic)->partitions, [&](const auto& partition) { partition->keep_at_rest(gone); });
   TopicQueues queues;
   {
-    const std::unique_lock queues_lock(queues_mutex_);
-    if (auto found = queues_.extract(std::string(name))) queues = std::move(found.mapped());
+    const std::unique_lock lock(queues_mutex_);
+    if (auto found = queues_.extract(name)) queues = std::move(found.mapped());
   }
-  std::erase_if(queues, [](const Queue& queue) { return queue.appends == nullptr; });
-  // Before its name is another's: nobody writes under it any more. Without the lock, as who is waited for may be telling a
-  // caller who changes topics.
-  names_going_.emplace(name);
-  lock.unlock();
-  for (const Queue& queue : queues) {
-    queue.flusher->forget(*queue.slot);
-    queue.appends->abandon(gone);
+  auto deletion = std::make_shared<TopicDeletion>(info, std::move(partitions), std::move(queues),
+                                                  Error{Errc::not_found, "topic " + name + " was deleted"});
+  going_.emplace(name, GoingTopic{.deletion = deletion, .is_durable = is_durable});
+  return deletion;
+}
+
+/// Leaves the rest to the housekeeper. Errors: timed_out, always.
+Result<void> LocalEventLog::give_up_waiting(TopicDeletion& deletion) {
+  const std::string& name = deletion.topic().spec.name;
+  const std::optional<TopicPartition> laggard = deletion.laggard();
+  {
+    const std::lock_guard lock(dir_mutex_);
+    going_.find(name)->second.is_late = true;
   }
-  lock.lock();
-  names_going_.erase(std::string(name));
-  if (deleted) {  // or else the topic may be there again at the next opening
-    dir_->release_names(info);
-    housekeeper_->remove_directories(dir_->take_deleted_directories());
+  housekeeper_->deletion_is_late();
+  deletion.tell();  // those that need not wait for it
+  Error error{Errc::timed_out, "topic " + name + " is deleted, but " + (laggard ? to_string(*laggard) : "a partition") +
+                                   " is still being written to by a call that has not ended for 30 s, as on a disk that hangs; "
+                                   "the name is free and the files go when it ends"};
+  logger()->warn("{}", error.text());
+  return error;
+}
+
+/// True while some can't be finished.
+bool LocalEventLog::finish_late_deletions() {
+  std::vector<std::shared_ptr<TopicDeletion>> late;
+  {
+    const std::lock_guard lock(dir_mutex_);
+    for (const auto& [name, going] : going_) {
+      if (going.is_late) late.push_back(going.deletion);
+    }
   }
-  lock.unlock();  // completions and notifications may call the log
-  for (const Queue& queue : queues) queue.appends->tell_abandoned(gone);
-  if (topic) std::ranges::for_each((*topic)->partitions, [](const auto& partition) { partition->close(); });
-  logger()->info("topic {} deleted", name);
-  return deleted;
+  bool some_are_left = false;
+  for (const std::shared_ptr<TopicDeletion>& deletion : late) {
+    const bool is_done = deletion->let_go();
+    some_are_left = some_are_left || !is_done;
+    if (is_done) finish(*deletion);
+  }
+  return some_are_left;
+}
+
+/// When all its partitions have let go.
+void LocalEventLog::finish(TopicDeletion& deletion) {
+  const TopicInfo& topic = deletion.topic();
+  {
+    const std::lock_guard lock(dir_mutex_);
+    const bool is_durable = going_.extract(topic.spec.name).mapped().is_durable;
+    if (is_durable) {
+      dir_->release_names(topic);
+      housekeeper_->remove_directories(dir_->take_deleted_directories());
+    }
+  }
+  deletion.tell();  // without the lock, as completions and notifications may call the log
+  logger()->info("topic {} deleted", topic.spec.name);
 }
 
 Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset below) {
@@ -216,19 +238,18 @@ Result<void> LocalEventLog::sync_sealed(const OpenPartition& partition) {
 Result<void> LocalEventLog::note_cleaned_end(const OpenPartition& partition, Offset end) {
   const std::lock_guard lock(dir_mutex_);  // no other partition has its name meanwhile
   if (!find_queue_of(partition)) return Error{Errc::not_found, "no partition " + to_string(partition.name())};
-  if (end == dir_->cleaned_end(partition.name())) return {};
+  if (end == dir_->marks().cleaned_end(partition.name())) return {};
   CleanedEnd cleaned{.end = end, .again = end};
   for (const DamagedRange& range : partition.log()->damage()) {
     if (range.from < end) cleaned.again = std::min(cleaned.again, segment_base(range.file, kLogSuffix).value_or(range.from));
   }
-  return dir_->write_cleaned_end(partition.name(), cleaned);
+  return dir_->marks().write_cleaned_end(partition.name(), cleaned);
 }
 
-/// What is known of the producers outlives the records that go.
+/// What is known of the producers outlives the records that go. Errors: not_found, when the partition is gone.
 Result<void> LocalEventLog::keep_producers(const StartMove& move) {
-  const std::shared_ptr<AppendQueue> queue = find_queue_of(*move.partition);
   bool has_producers = false;
-  Result<void> kept = queue->as_owner([&](PartitionLog& log) -> Result<void> {
+  Result<void> kept = as_owner(*move.partition, [&](PartitionLog& log) -> Result<void> {
     const Result<bool> there = log.keep_producers(move.start);
     if (!there) return there.error();
     has_producers = *there;
@@ -241,20 +262,22 @@ Result<void> LocalEventLog::keep_producers(const StartMove& move) {
 
 /// First on disk, then for readers; the files go later. Partitions that are gone meanwhile are left out.
 Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
+  Result<void> failed;
+  std::vector<StartMove> kept;
+  for (const StartMove& move : moves) {  // without the lock: a sync that hangs must not hold up those who want other topics
+    if (move.start <= move.partition->log()->start()) continue;
+    const Result<void> done = keep_producers(move);
+    if (done) kept.push_back(move);
+    if (!done && find_queue_of(*move.partition)) failed = done;
+  }
   const std::lock_guard lock(dir_mutex_);
   OffsetsByPartition starts;
-  Result<void> failed;
-  for (const StartMove& move : moves) {
+  for (const StartMove& move : kept) {
     const OpenPartition& partition = *move.partition;
-    if (!find_queue_of(partition) || move.start <= partition.log()->start()) continue;
-    if (Result<void> kept = keep_producers(move); !kept) {
-      failed = kept;
-    } else {
-      starts.emplace(partition.name(), move.start);
-    }
+    if (find_queue_of(partition) && move.start > partition.log()->start()) starts.emplace(partition.name(), move.start);
   }
   if (starts.empty()) return failed;
-  if (Result<void> written = dir_->write_log_starts(starts); !written) return written;
+  if (Result<void> written = dir_->marks().write_log_starts(starts); !written) return written;
   for (const auto& [name, start] : starts) {
     const Result<void> moved =
         find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });

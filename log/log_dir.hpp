@@ -12,11 +12,10 @@
 //   trim     `lungo.starts` and then Kafka's `log-start-offset-checkpoint`, before any file goes
 //   stop     after everything is synced: recovery points, then the clean-stop marker, last
 //
-// The marker names the epoch that wrote it, so one that comes back from a lost removal is not believed.
+// What it notes of the partitions has a class of its own, partition_marks.hpp.
 // Threads: one at a time.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,16 +23,13 @@
 #include <vector>
 
 #include <lungo/log/partition_log.hpp>
-#include "checkpoint_file.hpp"
-#include "cleaned_ends.hpp"
+#include "partition_marks.hpp"
 #include "topics_file.hpp"
 
 namespace lungo {
 
 class LogDir {
  public:
-  using CleanEnds = std::map<TopicPartition, CleanEnd>;
-
   /// Takes the writer's lock, makes the directory when it is absent, and reads it. Errors: locked, naming the holder;
   /// newer_format; invalid_argument for a backup; corrupt; no_space; io.
   static Result<std::unique_ptr<LogDir>> open_writer(Storage& storage, Randomness& random, const std::string& path);
@@ -52,19 +48,12 @@ class LogDir {
   [[nodiscard]] const std::vector<TopicEntry>& topics() const { return topics_; }
   [[nodiscard]] std::string partition_path(const TopicPartition& partition) const;
 
-  /// Whether the last writer stopped cleanly.
-  [[nodiscard]] bool was_stopped_cleanly() const { return clean_ends_.has_value(); }
-  /// What the clean-stop marker says of the partition.
-  [[nodiscard]] std::optional<CleanEnd> clean_end(const TopicPartition& partition) const;
-  /// Everything below it was synced before the directory was opened.
-  [[nodiscard]] Offset recovery_point(const TopicPartition& partition) const;
-  /// What lies below is deleted, whether its files are still there or not.
-  [[nodiscard]] Offset log_start(const TopicPartition& partition) const;
-  /// Below it each key has one record: where the last round of compaction ended.
-  [[nodiscard]] Offset cleaned_end(const TopicPartition& partition) const;
+  /// What is noted of the partitions.
+  [[nodiscard]] const PartitionMarks& marks() const { return marks_; }
 
   // A writer's.
 
+  [[nodiscard]] PartitionMarks& marks() { return marks_; }
   /// Must succeed before the first append. The epoch becomes a later one than before, and than `newest`: that of the batches
   /// that are there. Errors: corrupt, when there is none; no_space, io.
   Result<void> begin_writing(LeaderEpoch newest = kNoEpoch);
@@ -83,24 +72,16 @@ class LogDir {
   void release_names(const TopicInfo& topic);
   /// Directories of deleted topics, under their new names, that nobody has taken yet; for good when they are removed.
   [[nodiscard]] std::vector<std::string> take_deleted_directories() { return std::exchange(deleted_directories_, {}); }
-  /// Starts that have moved up. Errors: no_space, io.
-  Result<void> write_log_starts(const OffsetsByPartition& moved);
-  /// Where rounds of compaction ended, and the first one behind the next opening begins. Errors: no_space, io.
-  Result<void> write_cleaned_end(const TopicPartition& partition, const CleanedEnd& cleaned);
-  /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
-  Result<void> write_recovery_points(const OffsetsByPartition& synced);
   /// The last thing a writer does. Errors: no_space, io.
-  Result<void> write_clean_stop(const CleanEnds& ends);
+  Result<void> write_clean_stop(const PartitionMarks::CleanEnds& ends) { return marks_.write_clean_stop(ends, epoch_); }
 
   // A reader's.
 
-  /// Reads everything again; true when a topic was added or the epoch has changed. Errors: as open_reader().
-  Result<bool> reload();
-  /// Reads again what the writer has synced since. Errors: io.
-  Result<void> reload_recovery_points() { return read_recovery_points(); }
+  /// Reads everything again. Errors: as open_reader().
+  Result<void> reload();
 
  private:
-  LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}
+  LogDir(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)), marks_(storage, path_) {}
 
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
   Result<void> lock(Randomness& random);
@@ -111,22 +92,12 @@ class LogDir {
   Result<std::optional<std::string>> find_used_partition() const;
   Result<void> read_topics();
   Result<void> read_topics_beside_a_writer();
-  Result<void> read_recovery_points();
-  Result<void> read_log_starts();
-  Result<void> read_cleaned_ends();
-  Result<void> read_offsets(std::string_view name, OffsetsByPartition& offsets, std::string_view consequence);
-  Result<void> read_clean_stop();
   Result<void> check_partition_directories() const;
   Result<void> write_meta(LeaderEpoch epoch);
-  void warn_of_other_starts(const OffsetsByPartition& ours, const OffsetsByPartition& kafkas) const;
-  Result<void> write_starts(OffsetsByPartition next);
-  Result<void> write_cleaned_ends(CleanedEnds next);
-  Result<void> write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known);
   Result<void> write_topics(const std::vector<TopicEntry>& topics);
   [[nodiscard]] std::vector<TopicEntry>::iterator find_entry(std::string_view name);
   Result<void> make_partition_directories(const std::vector<TopicEntry>& topics, const TopicInfo& info, std::int32_t first);
   Result<void> make_partition_directory(const TopicPartition& partition, const TopicId& id);
-  Result<void> forget_partitions(std::string_view topic, std::int32_t first);
   Result<std::optional<TopicId>> deleted_topic_of(const std::string& directory) const;
   Result<void> set_aside(const std::string& name, const TopicId& topic);
   Result<void> set_aside_deleted();
@@ -142,11 +113,7 @@ class LogDir {
   std::vector<TopicEntry> topics_;
   std::vector<TopicId> deleted_;  // topics that are gone, while directories may have their names
   std::vector<std::string> deleted_directories_;
-  OffsetsByPartition recovery_points_;  // as the file has them, those of topics that are gone too
-  OffsetsByPartition log_starts_;       // likewise
-  bool starts_agree_ = true;            // the two files that have them
-  CleanedEnds cleaned_ends_;            // likewise
-  std::optional<CleanEnds> clean_ends_;
+  PartitionMarks marks_;
 };
 
 }  // namespace lungo

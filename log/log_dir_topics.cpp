@@ -66,7 +66,7 @@ Result<void> LogDir::make_partition_directories(const std::vector<TopicEntry>& t
   if (tail_places_end(topics) > kTailPlacesMax) {
     return Error{Errc::invalid_argument, "topic \"" + info.spec.name + "\": the directory has no room for so many partitions"};
   }
-  if (Result<void> forgotten = forget_partitions(info.spec.name, first); !forgotten) return forgotten;
+  if (Result<void> forgotten = marks_.forget(info.spec.name, first); !forgotten) return forgotten;
   for (std::int32_t i = first; i < info.spec.partitions; ++i) {
     if (Result<void> made = make_partition_directory({info.spec.name, PartitionId{i}}, info.id); !made) return made;
   }

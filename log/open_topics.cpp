@@ -52,11 +52,13 @@ Offset OpenPartition::synced_end() const {
   return log_ ? log_->synced_end() : rest_->synced;
 }
 
-void OpenPartition::keep_at_rest(const Error& cause) {
-  const std::lock_guard lock(log_mutex_);
-  if (log_) return;
+bool OpenPartition::keep_at_rest(const Error& cause) {
+  const std::unique_lock lock(log_mutex_, std::try_to_lock);
+  if (!lock) return false;
+  if (log_) return true;
   rest_->failure = cause;
   opener_ = nullptr;
+  return true;
 }
 
 void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log, Offset committed) {

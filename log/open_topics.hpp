@@ -62,8 +62,9 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   [[nodiscard]] std::optional<Offset> end_of_nothing() const;
   /// What is on disk for certain.
   [[nodiscard]] Offset synced_end() const;
-  /// Of a partition at rest: it stays so, and touch() answers `cause`.
-  void keep_at_rest(const Error& cause);
+  /// Of a partition at rest: it stays so, and touch() answers `cause`. False while somebody is opening it, who is not waited
+  /// for.
+  [[nodiscard]] bool keep_at_rest(const Error& cause);
   /// Readers see the log and `committed`, or what they have seen if that is more, at once; where it may be more, tell_waiters()
   /// follows. A null log: it is at rest again.
   void replace_log(std::shared_ptr<PartitionLog> log, Offset committed = Offset{0});

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <lungo/log/partition_log.hpp>
 
@@ -56,6 +57,10 @@ class SyncTurn {
     std::unique_lock lock(mutex_);
     free_.wait(lock, [this] { return !taken_; });
     taken_ = true;
+  }
+  bool try_lock() {
+    const std::lock_guard lock(mutex_);
+    return !std::exchange(taken_, true);
   }
   void unlock() {
     {

@@ -77,13 +77,15 @@ Result<bool> PartitionLog::remove_trimmed() {
   return true;
 }
 
-void PartitionLog::refuse(const Error& cause) {
-  const std::lock_guard lock(parts_->removing);
+bool PartitionLog::try_refuse(const Error& cause) {
+  const std::unique_lock removing(parts_->removing, std::try_to_lock);
+  if (!removing) return false;
   {
-    const std::lock_guard turn(parts_->sync_turn);
+    const std::unique_lock turn(parts_->sync_turn, std::try_to_lock);
+    if (!turn) return false;
     parts_->failure.set(cause);
   }
-  if (parts_->streams) parts_->streams->stop();
+  return !parts_->streams || parts_->streams->try_stop();
 }
 
 Result<void> PartitionLog::roll() {

@@ -32,7 +32,7 @@ Instant RecoveryPoints::step(Instant now) {
   if (before == noted_) return now + kPeriod;
   OffsetsByPartition ends;
   for_each_partition(topics_, [&](const OpenPartition& partition) { ends.emplace(partition.name(), partition.synced_end()); });
-  if (const Result<void> noted = dir_.write_recovery_points(ends)) {
+  if (const Result<void> noted = dir_.marks().write_recovery_points(ends)) {
     noted_ = before;
   } else {
     logger()->warn("{}; a crash now would make the next start slower", noted.error().text());

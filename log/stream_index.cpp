@@ -119,12 +119,19 @@ Result<void> StreamIndex::save() {
       more = written && *written;
     }
   }
+  const std::lock_guard working(working_);
   stop();
   return saved;
 }
 
+bool StreamIndex::try_stop() {
+  const std::unique_lock working(working_, std::try_to_lock);
+  if (working) stop();
+  return working.owns_lock();
+}
+
+/// With `working_`.
 void StreamIndex::stop() {
-  const std::lock_guard working(working_);
   drop_merge();
   stopped_ = true;
   const std::lock_guard lock(mutex_);

@@ -79,8 +79,8 @@ class StreamIndex {
   void when_due(std::function<void()> wake);
   /// The log's start has moved up.
   void note_start() { call_due(); }
-  /// Nothing is written or removed any more.
-  void stop();
+  /// Once it is true, nothing is written or removed any more. False while a step runs, which it does not wait for.
+  [[nodiscard]] bool try_stop();
 
   /// Appends the offsets of [from, end) with this hash, ascending, of a first part of it, at most `limit`; returns up to where
   /// that is all. Errors: corrupt, io.
@@ -143,6 +143,7 @@ class StreamIndex {
   Result<bool> begin_merge();
   Result<void> finish_merge();
   void drop_merge();
+  void stop();
   void make_hole_of(const std::shared_ptr<const StreamRunReader>& run, const Error& cause);
   [[nodiscard]] bool writes() const { return !log_.options.read_only && !stopped_; }
   [[nodiscard]] Offset start() const { return Offset{log_.start.load(std::memory_order_acquire)}; }

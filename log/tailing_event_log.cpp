@@ -101,7 +101,7 @@ Result<bool> TailingEventLog::look() {
 Result<void> TailingEventLog::follow_directory() {
   {
     const std::lock_guard lock(logs_mutex_);
-    if (Result<bool> reloaded = dir_->reload(); !reloaded) return reloaded.error();
+    if (Result<void> reloaded = dir_->reload(); !reloaded) return reloaded.error();
   }
   close_deleted_topics();
   if (dir_->epoch() != logs_epoch_) {
@@ -116,17 +116,17 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
                                                                 Offset start) {
   // All above its recovery point is read: an old one would make that long.
   const Instant now = ports().clock.monotonic();
-  if (now >= points_until_ && dir_->reload_recovery_points()) points_until_ = deadline_after(now, kPointsAge);
+  if (now >= points_until_ && dir_->marks().read_recovery_points()) points_until_ = deadline_after(now, kPointsAge);
   PartitionOptions options;
   options.segment_bytes = topic.info.spec.segment_bytes;
   options.streams = topic.info.spec.streams;
   options.read_only = true;
   options.gaps = topic.gaps;
-  options.start = std::max(start, dir_->log_start(partition));
+  options.start = std::max(start, dir_->marks().log_start(partition));
   const std::string path = dir_->partition_path(partition);
   for (int attempt = 1;; ++attempt) {
     Result<std::unique_ptr<PartitionLog>> log =
-        PartitionLog::open(ports(), path, options, dir_->clean_end(partition), dir_->recovery_point(partition));
+        PartitionLog::open(ports(), path, options, dir_->marks().clean_end(partition), dir_->marks().recovery_point(partition));
     if (log || log.error() == Errc::corrupt) {
       // A directory that was deleted has other names, and never this one again: so it is enough to look behind.
       if (Result<void> is_its = check_topic(path, topic); !is_its) return is_its.error().with_context(to_string(partition));
@@ -200,8 +200,8 @@ void TailingEventLog::reopen_logs() {
 /// What is synced for certain, whatever the tail page says.
 Offset TailingEventLog::known_end(const TopicPartition& partition) const {
   // A checkpoint has no checksum; the marker has one, and is never below it.
-  const std::optional<CleanEnd> clean = dir_->clean_end(partition);
-  return clean ? clean->end : dir_->recovery_point(partition);
+  const std::optional<CleanEnd> clean = dir_->marks().clean_end(partition);
+  return clean ? clean->end : dir_->marks().recovery_point(partition);
 }
 
 Result<void> TailingEventLog::follow_start(OpenPartition& partition, const OpenTopic& topic, Offset start) {
@@ -241,7 +241,7 @@ Result<bool> TailingEventLog::show(OpenPartition& partition, const OpenTopic& to
   {
     const std::lock_guard lock(logs_mutex_);
     if (partition.log() == nullptr || partition.log()->unreadable_since_opening()) return false;
-    const Offset start = std::max(published.start.value_or(Offset{0}), dir_->log_start(partition.name()));
+    const Offset start = std::max(published.start.value_or(Offset{0}), dir_->marks().log_start(partition.name()));
     if (start > partition.log()->start()) {
       if (Result<void> moved_up = follow_start(partition, topic, start); !moved_up) return moved_up.error();
     }

@@ -1,14 +1,9 @@
 #include "topics_file.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <limits>
 
-#include <lungo/log/check.hpp>
-#include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
-#include "batch_header.hpp"
+#include "setting_table.hpp"
 #include "tail_page.hpp"
 
 namespace lungo {
@@ -20,13 +15,6 @@ constexpr int kMajor = 1;
 
 constexpr std::size_t kNameCharsMax = 249;  // so that NAME-PARTITION is a file name; Kafka's limit
 constexpr std::int32_t kPartitionsMax = 100'000;
-constexpr std::uint64_t kSegmentBytesMin = 512;
-constexpr std::uint64_t kRetentionBytesMax = std::numeric_limits<std::int64_t>::max();
-constexpr std::string_view kIsrSync = "isr+sync";
-constexpr std::string_view kIsr = "isr";
-constexpr std::string_view kCreateTime = "CreateTime";
-constexpr std::string_view kLogAppendTime = "LogAppendTime";
-constexpr std::uint32_t kBatchBytesMin = kBatchHeaderBytes + kRecordBytesMin;
 
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
@@ -83,6 +71,20 @@ std::string fault_in_places(const std::vector<TopicEntry>& topics) {
   return {};
 }
 
+/// Those that are written out, in the file's order.
+void add_settings(const TopicSpec& spec, bool gaps, Properties& properties) {
+  static const TopicSpec kDefaults;
+  for (const TopicSetting& setting : topic_settings()) {
+    if (setting.in_file == TopicSetting::InFile::as_compact) continue;
+    if (setting.name == "compression.type" && gaps) properties.push_back({"gaps", "1"});  // its place
+    std::optional<std::string> value = setting.format(spec, SettingStyle::file);
+    if (!value) continue;
+    const bool is_written =
+        setting.in_file == TopicSetting::InFile::always || value != setting.format(kDefaults, SettingStyle::file);
+    if (is_written) properties.push_back({std::string(setting.name), std::move(*value)});
+  }
+}
+
 Properties properties_of(const TopicEntry& topic) {
   const TopicSpec& spec = topic.info.spec;
   Properties properties{
@@ -91,96 +93,45 @@ Properties properties_of(const TopicEntry& topic) {
       {"partitions", std::to_string(spec.partitions)},
       {"streams", spec.streams ? "1" : "0"},
       {"compact", spec.compact ? "1" : "0"},
-      {"ack.level", std::string(spec.ack_level == AckLevel::isr_sync ? kIsrSync : kIsr)},
-      {"flush.interval.ms", std::to_string(spec.flush_interval.count())},
-      {"segment.bytes", std::to_string(spec.segment_bytes)},
   };
-  if (spec.segment_age) properties.push_back({"segment.ms", std::to_string(spec.segment_age->count())});
-  if (spec.retention_age) properties.push_back({"retention.ms", std::to_string(spec.retention_age->count())});
-  if (spec.retention_bytes) properties.push_back({"retention.bytes", std::to_string(*spec.retention_bytes)});
-  if (topic.gaps) properties.push_back({"gaps", "1"});
-  if (spec.compression != Compression::none)
-    properties.push_back({"compression.type", std::string(to_string(spec.compression))});
-  const TopicSpec defaults;
-  if (spec.tombstone_age != defaults.tombstone_age) {
-    properties.push_back({"delete.retention.ms", std::to_string(spec.tombstone_age.count())});
-  }
-  if (spec.compaction_lag != defaults.compaction_lag) {
-    properties.push_back({"min.compaction.lag.ms", std::to_string(spec.compaction_lag.count())});
-  }
-  if (spec.dirty_ratio_min != defaults.dirty_ratio_min) {
-    properties.push_back({"min.cleanable.dirty.ratio", format_ratio(spec.dirty_ratio_min)});
-  }
-  if (spec.timestamps != defaults.timestamps) {
-    properties.push_back({"message.timestamp.type", std::string(to_string(spec.timestamps))});
-  }
-  if (spec.batch_bytes_max != defaults.batch_bytes_max) {
-    properties.push_back({"max.message.bytes", std::to_string(spec.batch_bytes_max)});
-  }
-  if (spec.producer_expiry != defaults.producer_expiry) {
-    properties.push_back({"producer.expiry.ms", std::to_string(spec.producer_expiry.count())});
-  }
+  add_settings(spec, topic.gaps, properties);
   if (!topic.tail_places.empty()) properties.push_back({"tail.places", format_tail_places(topic.tail_places)});
   properties.insert(properties.end(), topic.unknown.begin(), topic.unknown.end());
   return properties;
 }
 
+Error no_value(const Property& property, const std::string& path) {
+  return damaged(path, property.key + "=" + property.value + " can't be");
+}
+
+/// What the topic is, which it was made as.
 Result<void> set_number(TopicSpec& spec, const Property& property, const std::string& path) {
   const Result<std::int64_t> number = number_of(property, path);
   if (!number) return number.error();
   if (property.key == "partitions") {
-    if (*number < 1 || *number > kPartitionsMax) return damaged(path, "partitions=" + property.value);
+    if (*number < 1 || *number > kPartitionsMax) return no_value(property, path);
     spec.partitions = static_cast<std::int32_t>(*number);
   }
   if (property.key == "streams") spec.streams = *number != 0;
   if (property.key == "compact") spec.compact = *number != 0;
-  if (property.key == "flush.interval.ms") spec.flush_interval = std::chrono::milliseconds{*number};
-  if (property.key == "segment.bytes") spec.segment_bytes = static_cast<std::uint64_t>(*number);
-  if (property.key == "segment.ms") spec.segment_age = std::chrono::milliseconds{*number};
-  if (property.key == "retention.ms") spec.retention_age = std::chrono::milliseconds{*number};
-  if (property.key == "delete.retention.ms") spec.tombstone_age = std::chrono::milliseconds{*number};
-  if (property.key == "min.compaction.lag.ms") spec.compaction_lag = std::chrono::milliseconds{*number};
-  if (property.key == "retention.bytes") {
-    if (*number < 0) return damaged(path, "retention.bytes=" + property.value);
-    spec.retention_bytes = static_cast<std::uint64_t>(*number);
-  }
-  if (property.key == "max.message.bytes") {
-    if (*number < 0 || *number > kBatchLengthMax) return damaged(path, "max.message.bytes=" + property.value);
-    spec.batch_bytes_max = static_cast<std::uint32_t>(*number);
-  }
-  if (property.key == "producer.expiry.ms") spec.producer_expiry = std::chrono::milliseconds{*number};
   return {};
 }
 
 Result<void> set_property(TopicEntry& topic, const Property& property, const std::string& path) {
-  constexpr std::string_view kNumbers[] = {
-      "partitions", "streams",      "compact",         "flush.interval.ms",   "segment.bytes",         "max.message.bytes",
-      "segment.ms", "retention.ms", "retention.bytes", "delete.retention.ms", "min.compaction.lag.ms", "producer.expiry.ms"};
-  if (std::ranges::find(kNumbers, property.key) != std::end(kNumbers)) return set_number(topic.info.spec, property, path);
+  if (property.key == "partitions" || property.key == "streams" || property.key == "compact")
+    return set_number(topic.info.spec, property, path);
+  const TopicSetting* const setting = find_setting(property.key);
+  if (setting != nullptr && setting->in_file != TopicSetting::InFile::as_compact)
+    return setting->parse(property.value, topic.info.spec) ? Result<void>{} : no_value(property, path);
   if (property.key == "id") {
     const Result<TopicId> id = parse_topic_id(property.value);
     if (!id) return id.error().with_context(path);
     topic.info.id = *id;
-  } else if (property.key == "ack.level") {
-    if (property.value != kIsrSync && property.value != kIsr) return damaged(path, "ack.level=" + property.value);
-    topic.info.spec.ack_level = property.value == kIsr ? AckLevel::isr : AckLevel::isr_sync;
   } else if (property.key == "gaps") {
     topic.gaps = property.value != "0";
-  } else if (property.key == "compression.type") {
-    const std::optional<Compression> codec = parse_compression(property.value);
-    if (!codec) return damaged(path, "compression.type=" + property.value);
-    topic.info.spec.compression = *codec;
-  } else if (property.key == "min.cleanable.dirty.ratio") {
-    const std::optional<double> ratio = parse_ratio(property.value);
-    if (!ratio) return damaged(path, "min.cleanable.dirty.ratio=" + property.value);
-    topic.info.spec.dirty_ratio_min = *ratio;
-  } else if (property.key == "message.timestamp.type") {
-    const std::optional<TimestampKind> kind = parse_timestamp_kind(property.value);
-    if (!kind) return damaged(path, "message.timestamp.type=" + property.value);
-    topic.info.spec.timestamps = *kind;
   } else if (property.key == "tail.places") {
     std::optional<std::vector<TailPlaces>> ranges = parse_tail_places(property.value);
-    if (!ranges) return damaged(path, "tail.places=" + property.value);
+    if (!ranges) return no_value(property, path);
     topic.tail_places = std::move(*ranges);
   } else {
     topic.unknown.push_back(property);
@@ -199,70 +150,18 @@ Result<void> validate(const TopicSpec& spec) {
   // The framework's own rows are found by key and only the last one of a key counts; the streams of applications are history.
   const bool is_internal = spec.name.starts_with("__lungo_");
   if (spec.streams && spec.compact && !is_internal) return refused(spec, "a stream topic can't be compacted");
-  if (spec.flush_interval.count() < 0) return refused(spec, "flush_interval is negative");
-  if (spec.segment_bytes < kSegmentBytesMin || spec.segment_bytes > kSegmentBytesMax) {
-    return refused(spec, "segment_bytes must be 512 to " + std::to_string(kSegmentBytesMax));
+  for (const TopicSetting& setting : topic_settings()) {
+    if (setting.fits(spec)) continue;
+    return refused(spec, std::string(setting.member) + " must be " + setting.range(SettingStyle::code) + ", not " +
+                             *setting.format(spec, SettingStyle::code));
   }
-  if (spec.segment_age && spec.segment_age->count() < 1) return refused(spec, "segment_age must be 1 ms or more");
-  if (spec.retention_age && spec.retention_age->count() < 0) return refused(spec, "retention_age is negative");
-  if (spec.retention_bytes && *spec.retention_bytes > kRetentionBytesMax) return refused(spec, "retention_bytes is too large");
-  if (spec.tombstone_age.count() < 0) return refused(spec, "tombstone_age is negative");
-  if (spec.compaction_lag.count() < 0) return refused(spec, "compaction_lag is negative");
-  if (!(spec.dirty_ratio_min >= 0 && spec.dirty_ratio_min <= 1)) return refused(spec, "dirty_ratio_min must be 0 to 1");
-  if (spec.batch_bytes_max < kBatchBytesMin || spec.batch_bytes_max > kBatchLengthMax) {
-    return refused(spec,
-                   "batch_bytes_max must be " + std::to_string(kBatchBytesMin) + " to " + std::to_string(kBatchLengthMax));
-  }
-  if (spec.producer_expiry.count() < 1) return refused(spec, "producer_expiry must be 1 ms or more");
-  if (!parse_compression(to_string(spec.compression))) return refused(spec, "there is no such compression");
   return {};
-}
-
-void apply(const TopicChange& change, TopicSpec& spec) {
-  if (change.ack_level) spec.ack_level = *change.ack_level;
-  if (change.flush_interval) spec.flush_interval = *change.flush_interval;
-  if (change.segment_bytes) spec.segment_bytes = *change.segment_bytes;
-  if (change.tombstone_age) spec.tombstone_age = *change.tombstone_age;
-  if (change.compaction_lag) spec.compaction_lag = *change.compaction_lag;
-  if (change.dirty_ratio_min) spec.dirty_ratio_min = *change.dirty_ratio_min;
-  if (change.timestamps) spec.timestamps = *change.timestamps;
-  if (change.batch_bytes_max) spec.batch_bytes_max = *change.batch_bytes_max;
-  if (change.producer_expiry) spec.producer_expiry = *change.producer_expiry;
-  const auto limit = [](auto& setting, const auto& wanted, const auto& none) {
-    if (wanted) setting = *wanted;
-    if (wanted == none) setting.reset();
-  };
-  limit(spec.segment_age, change.segment_age, kNoAgeLimit);
-  limit(spec.retention_age, change.retention_age, kNoAgeLimit);
-  limit(spec.retention_bytes, change.retention_bytes, kNoSizeLimit);
 }
 
 Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change) {
   apply(change, spec);
   if (Result<void> valid = validate(spec); !valid) return valid.error();
   return spec;
-}
-
-std::string_view to_string(TimestampKind kind) { return kind == TimestampKind::log_append ? kLogAppendTime : kCreateTime; }
-
-std::optional<TimestampKind> parse_timestamp_kind(std::string_view text) {
-  if (text == kCreateTime) return TimestampKind::create;
-  if (text == kLogAppendTime) return TimestampKind::log_append;
-  return std::nullopt;
-}
-
-std::string format_ratio(double ratio) {
-  std::array<char, 32> text{};
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
-  check(error == std::errc{}, "a ratio is a short number");
-  return {text.data(), end};
-}
-
-std::optional<double> parse_ratio(std::string_view text) {
-  double ratio = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return ratio;
 }
 
 std::string format_topics(const std::vector<TopicEntry>& topics) {

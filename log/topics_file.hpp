@@ -18,13 +18,11 @@
 //   tail.places=0+4
 //   crc32c=...
 //
-// The three before `tail.places` stand there only where there is such a limit. A Lungo that does not know them keeps them, and
-// the records.
-// `gaps=1` stands where Apache Kafka wrote records of the topic: offsets may be missing.
-// `delete.retention.ms`, `min.compaction.lag.ms` and `min.cleanable.dirty.ratio` stand where they are not TopicSpec's defaults.
-// `compression.type=CODEC` (gzip, snappy, lz4 or zstd) stands where new batches are compressed,
-// `message.timestamp.type=LogAppendTime` where records have the log's times, `max.message.bytes=N` and `producer.expiry.ms=N`
-// where they are others than a TopicSpec begins with.
+// The settings behind `compact` are those of setting_table.hpp, in its order. The first three stand there always, the others
+// where they are not what a TopicSpec begins with: the three before `tail.places` only where there is such a limit. A Lungo
+// that does not know one keeps it, and the records.
+//
+// `gaps=1`, behind `retention.bytes`, stands where Apache Kafka wrote records of the topic: offsets may be missing.
 //
 // `tail.places=FIRST+COUNT[,FIRST+COUNT]*` names the places of the topic's partitions in the tail page (tail_page.hpp), in
 // their order: a topic that goes or grows moves no other topic's. Version 1 all the same: who does not know the line can't read
@@ -65,19 +63,10 @@ void give_tail_places(std::vector<TopicEntry>& topics, std::size_t from);
 /// The place of each partition.
 std::vector<std::size_t> tail_place_numbers(const TopicEntry& topic);
 
-/// Errors: invalid_argument, saying what is wrong with the name or the settings.
+/// Errors: invalid_argument, saying what is wrong with the name or the settings, by the members of TopicSpec.
 Result<void> validate(const TopicSpec& spec);
-/// Without a look at whether the outcome is valid.
-void apply(const TopicChange& change, TopicSpec& spec);
 /// Errors: as validate().
 Result<TopicSpec> changed(TopicSpec spec, const TopicChange& change);
-
-/// As the file, Kafka and users write them; nothing for other text.
-std::string_view to_string(TimestampKind kind);
-std::optional<TimestampKind> parse_timestamp_kind(std::string_view text);
-/// Reading gives the same number again.
-std::string format_ratio(double ratio);
-std::optional<double> parse_ratio(std::string_view text);
 
 std::string format_topics(const std::vector<TopicEntry>& topics);
 

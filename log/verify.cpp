@@ -165,7 +165,7 @@ class DirectoryVerifier {
     facts.is_foreign = topic.gaps;
     facts.gaps = topic.gaps || topic.info.spec.compact;
     facts.streams = topic.info.spec.streams;
-    if (dir_) facts.clean = dir_->clean_end(partition);
+    if (dir_) facts.clean = dir_->marks().clean_end(partition);
     facts.has_mark = mark->has_value();
     facts.start = [&] { return offset_of(read_log_starts(storage_, directory_), partition); };
     facts.proven = std::max(

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <new>
 #include <system_error>
@@ -114,6 +115,12 @@ Result<Durability> durability_of(const std::string& name) {
   return Error{Errc::invalid_argument, "--durability is committed, written or synced, not '" + name + "'"};
 }
 
+std::int32_t any_partition(const TopicSpec& topic, Randomness& random) {
+  std::array<std::byte, 4> bytes;
+  random.fill(bytes);
+  return static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(bytes) % static_cast<std::uint32_t>(topic.partitions));
+}
+
 void report(const std::string& topic, const RecordWriter& writer, bool json, Output& out) {
   if (!json) return out.line(counted(writer.written(), "record") + " written to " + topic);
   std::string ranges;
@@ -153,7 +160,8 @@ void describe_produce(CLI::App& app, ProduceOptions& options) {
       "Examples: printf 'ada:2 espresso\\n' | lungo log produce orders --key-separator :\n"
       "          lungo log consume orders --json | lungo log produce copy --json\n"
       "One record a line. A key decides the partition as Kafka's producers do (murmur2); without one the partitions take "
-      "turns.\n"
+      "turns,\n"
+      "batch by batch, from any one on.\n"
       "With --json a line is {\"key\", \"value\", \"headers\": [{\"name\", \"value\"}], \"timestamp\": ms since 1970, "
       "\"partition\"}, all of\n"
       "which may be absent or null; bytes that are no UTF-8 as \"keyBase64\", \"valueBase64\"; what `consume --json` prints is "
@@ -186,6 +194,9 @@ Result<int> run_produce(const ToolOptions& tool, const ProduceOptions& options, 
   report(topic->spec.name, writer, tool.json, out);
   return *ended == 0 ? 0 : 128 + *ended;
 }
+
+RecordWriter::RecordWriter(EventLog& log, TopicSpec topic, Options options)
+    : log_(log), topic_(std::move(topic)), options_(options), unkeyed_to_(any_partition(topic_, log.ports().random)) {}
 
 Result<void> RecordWriter::add(const NewRecord& record, Timestamp now) {
   if (topic_.compact && !record.key) {

@@ -41,10 +41,11 @@ class RecordWriter {
     Durability durability = Durability::committed;
     std::size_t batch_records = 500;
   };
-  RecordWriter(EventLog& log, TopicSpec topic, Options options) : log_(log), topic_(std::move(topic)), options_(options) {}
+  RecordWriter(EventLog& log, TopicSpec topic, Options options);
 
   /// The record's own partition; otherwise that of its key, as Kafka's producers choose it; without a key one after the other,
-  /// batch by batch. Errors: invalid_argument for a partition that is not there; too_large; as Appender::append_wait().
+  /// batch by batch, from a random one on, or else the first would get all of those who write few. Errors: invalid_argument for
+  /// a partition that is not there; too_large; as Appender::append_wait().
   Result<void> add(const NewRecord& record, Timestamp now);
   Result<void> flush();
 
@@ -68,7 +69,7 @@ class RecordWriter {
   const Options options_;
   std::map<std::int32_t, Pending> pending_;
   std::map<std::int32_t, Range> ranges_;
-  std::int32_t unkeyed_to_ = 0;
+  std::int32_t unkeyed_to_;  // the partition whose turn it is
   std::size_t pending_bytes_ = 0;
   std::uint64_t written_ = 0;
 };

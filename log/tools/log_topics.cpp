@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "../setting_table.hpp"
 #include "../topics_file.hpp"
 #include "topic_settings.hpp"
 
@@ -16,14 +17,16 @@ std::string settings_json(const TopicSpec& spec) {
     if (json.size() > 1) json += ',';
     append_json_string(setting.name, json);
     json += ':';
-    const bool is_number = parse_ratio(setting.value).has_value();  // as all numbers are, whole ones too
-    // A limit that is not there. Compression "none" is a value of its own.
-    if (setting.value == "none" && setting.name != "compression.type") {
-      json += "null";
-    } else if (is_number) {
-      json += setting.value;
-    } else {
-      append_json_string(setting.value, json);
+    switch (setting.kind) {
+      case Setting::Kind::absent:
+        json += "null";
+        break;
+      case Setting::Kind::number:
+        json += setting.value;
+        break;
+      case Setting::Kind::word:
+        append_json_string(setting.value, json);
+        break;
     }
   }
   return json + "}";
@@ -60,16 +63,29 @@ std::vector<std::string> damage_of(EventLog& log, const TopicSpec& spec, bool js
   return all;
 }
 
+bool is_the_frameworks(std::string_view topic) { return topic.starts_with("__lungo_"); }
+
 Result<void> create(const ToolOptions& tool, const TopicsOptions& options, Output& out) {
   Result<TopicSpec> spec = spec_of(options);
   if (!spec) return spec.error();
+  if (is_the_frameworks(spec->name) && !options.yes)
+    return Error{Errc::invalid_argument,
+                 "names that begin with __lungo_ are for the framework, which makes its topics itself; "
+                 "choose another one, or say --yes to make " +
+                     spec->name + " all the same"};
   Result<std::shared_ptr<EventLog>> log = open_or_make(tool.directory);
   if (!log) return log.error();
-  const bool was_there = (*log)->topic(spec->name).has_value();
+  const Result<TopicInfo> there = (*log)->topic(spec->name);
+  if (there) {
+    const std::string other = difference(there->spec, *spec, SettingStyle::user);
+    if (!other.empty())
+      return Error{Errc::already_exists,
+                   "topic " + spec->name + " is there with " + other + "; `lungo log topics alter` changes topics"};
+  }
   Result<TopicInfo> made = (*log)->create_topic(*spec);
   if (!made) return made.error();
   const std::string with = "with " + counted(static_cast<std::uint64_t>(made->spec.partitions), "partition");
-  print_topic(*made, was_there ? "is there already, " + with + " and these settings" : "created " + with, tool.json, out);
+  print_topic(*made, there ? "is there already, " + with + " and these settings" : "created " + with, tool.json, out);
   return {};
 }
 
@@ -101,9 +117,9 @@ void print_description(const TopicInfo& topic, const std::vector<Ends>& ends, co
                        Output& out) {
   if (!json) {
     out.line("topic " + topic.spec.name);
-    const std::vector<Setting> more{
-        {"id", to_string(topic.id)}, {"kind", kind_of(topic.spec)}, {"partitions", std::to_string(topic.spec.partitions)}};
-    for (const Setting& setting : more) out.line("  " + setting.name + " " + setting.value);
+    out.line("  id " + to_string(topic.id));
+    out.line("  kind " + kind_of(topic.spec));
+    out.line("  partitions " + std::to_string(topic.spec.partitions));
     for (const Setting& setting : settings_of(topic.spec)) out.line("  " + setting.name + "=" + setting.value);
   }
   std::string partitions;
@@ -151,6 +167,10 @@ Result<void> alter(const ToolOptions& tool, const TopicsOptions& options, Output
   }
   if (options.settings.empty() && !options.partitions)
     return Error{Errc::invalid_argument, "nothing to change; give --set NAME=VALUE or --partitions N"};
+  if (is_the_frameworks(options.name) && !options.yes)
+    return Error{Errc::invalid_argument, "topic " + options.name +
+                                             " is the framework's, which made it as it needs it; say --yes to "
+                                             "change it all the same"};
   Result<std::shared_ptr<EventLog>> log = open_to_write(tool.directory);
   if (!log) return log.error();
   Result<TopicInfo> topic = find_topic(**log, options.name);
@@ -166,7 +186,7 @@ Result<void> alter(const ToolOptions& tool, const TopicsOptions& options, Output
 
 Result<void> remove(const ToolOptions& tool, const TopicsOptions& options, Output& out) {
   // Without the framework's own topics the records of the others can't be read.
-  const bool is_internal = options.name.starts_with("__lungo_");
+  const bool is_internal = is_the_frameworks(options.name);
   if (!options.yes && (is_internal || ::isatty(STDIN_FILENO) == 1))
     return Error{Errc::invalid_argument, "this deletes topic " + options.name +
                                              (is_internal ? ", which the framework needs," : "") +
@@ -220,6 +240,7 @@ void describe_topics(CLI::App& app, TopicsOptions& options) {
   create->add_option("--set", options.settings, "A setting; may be given again")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  create->add_flag("--yes", options.yes, "Also a __lungo_ topic, which is the framework's to make");
   create->footer("Settings:\n" + settings_help() +
                  "\nExample: lungo log topics create orders --partitions 2 --set retention.ms=604800000 --dir data\n"
                  "A topic that is there with the same settings is left as it is.\n"
@@ -248,6 +269,7 @@ void describe_topics(CLI::App& app, TopicsOptions& options) {
       ->allow_extra_args(false);
   alter->add_option("--partitions", options.partitions, "To have so many: more, never fewer, and not of a stream topic")
       ->type_name("N");
+  alter->add_flag("--yes", options.yes, "Also a __lungo_ topic, which the framework made as it needs it");
   alter->footer("Settings:\n" + settings_help() +
                 "\nExample: lungo log topics alter orders --set retention.bytes=1073741824 --set segment.ms=none\n"
                 "With more partitions keys go to other ones from then on. --json: as create");

@@ -11,7 +11,8 @@ namespace lungo {
 
 struct Setting {
   std::string name;
-  std::string value;  // "none" for a limit that is not there
+  std::string value;  // "none" for what is absent
+  enum class Kind { word, number, absent } kind = Kind::word;
 };
 
 /// All of them, in the order of their names.

@@ -25,7 +25,7 @@ void make(Simulation& machine, const CleanedEnd& cleaned) {
   spec.partitions = 2;
   spec.compact = true;
   dir->create_topic(spec).value();
-  dir->write_cleaned_end(kCompacted, cleaned).value();
+  dir->marks().write_cleaned_end(kCompacted, cleaned).value();
 }
 
 TEST(CleanedEnds, AreReadBack) {
@@ -46,7 +46,7 @@ TEST(CleanedEnds, LinesThatCannotBeAreDamage) {
 TEST(CleanedEnds, TheFirstRoundBehindAnOpeningBeginsWhereDamageWasPassed) {
   Simulation machine(1);
   make(machine, {.end = Offset{105}, .again = Offset{40}});
-  EXPECT_EQ(open(machine).value()->cleaned_end(kCompacted), Offset{40});
+  EXPECT_EQ(open(machine).value()->marks().cleaned_end(kCompacted), Offset{40});
 }
 
 // Tombstones go by what they say: an end that rots upwards must not be believed.
@@ -66,7 +66,7 @@ TEST(CleanedEnds, NoFlippedBitMovesOneUp) {
         EXPECT_EQ(dir.error(), Errc::newer_format) << file << " bit " << bit;
         continue;
       }
-      const Offset end = (*dir)->cleaned_end(kCompacted);
+      const Offset end = (*dir)->marks().cleaned_end(kCompacted);
       EXPECT_EQ(end, file == kCleanedEndsFile ? Offset{0} : Offset{105}) << file << " bit " << bit;
     }
     write_file_atomically(machine.disk, path, whole).value();
@@ -83,9 +83,9 @@ TEST(CleanedEnds, AreNotThoseOfATopicThatIsMadeAnew) {
     dir->delete_topic(topic.spec.name).value();
     dir->release_names(topic);
     dir->create_topic(topic.spec).value();
-    EXPECT_EQ(dir->cleaned_end(kCompacted), Offset{0});
+    EXPECT_EQ(dir->marks().cleaned_end(kCompacted), Offset{0});
   }
-  EXPECT_EQ(open(machine).value()->cleaned_end(kCompacted), Offset{0});
+  EXPECT_EQ(open(machine).value()->marks().cleaned_end(kCompacted), Offset{0});
 }
 
 }  // namespace

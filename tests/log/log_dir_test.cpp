@@ -125,25 +125,28 @@ TEST(LogDir, CleanStopIsBelievedOnceAndOnlyByTheNextEpoch) {
   const std::string marker = contents(machine, "lungo.clean-stop");
   {
     const auto dir = open(machine);
-    ASSERT_TRUE(dir->was_stopped_cleanly());
-    EXPECT_EQ(dir->clean_end(partition)->end, Offset{105});
-    EXPECT_EQ(dir->clean_end(partition)->last_batch_crc, 0xabcdef01u);
-    EXPECT_FALSE(dir->clean_end({"a-b", PartitionId{0}}).has_value());
+    ASSERT_TRUE(dir->marks().was_stopped_cleanly());
+    EXPECT_EQ(dir->marks().clean_end(partition)->end, Offset{105});
+    EXPECT_EQ(dir->marks().clean_end(partition)->last_batch_crc, 0xabcdef01u);
+    EXPECT_FALSE(dir->marks().clean_end({"a-b", PartitionId{0}}).has_value());
     dir->begin_writing().value();
   }
-  EXPECT_FALSE(open(machine)->was_stopped_cleanly());
+  EXPECT_FALSE(open(machine)->marks().was_stopped_cleanly());
   write(machine, "lungo.clean-stop", marker);
-  EXPECT_FALSE(open(machine)->was_stopped_cleanly()) << "a marker of an older epoch came back";
+  EXPECT_FALSE(open(machine)->marks().was_stopped_cleanly()) << "a marker of an older epoch came back";
 }
 
 TEST(LogDir, RecoveryPointsAreKeptInKafkasFormat) {
   Simulation machine(1);
-  open(machine)->write_recovery_points({{{"t", PartitionId{0}}, Offset{7}}, {{"t", PartitionId{1}}, Offset{9}}}).value();
+  open(machine)
+      ->marks()
+      .write_recovery_points({{{"t", PartitionId{0}}, Offset{7}}, {{"t", PartitionId{1}}, Offset{9}}})
+      .value();
   EXPECT_EQ(contents(machine, "recovery-point-offset-checkpoint"), "0\n2\nt 0 7\nt 1 9\n");
-  EXPECT_EQ(open(machine)->recovery_point({"t", PartitionId{1}}), Offset{9});
-  EXPECT_EQ(open(machine)->recovery_point({"t", PartitionId{2}}), Offset{0});
+  EXPECT_EQ(open(machine)->marks().recovery_point({"t", PartitionId{1}}), Offset{9});
+  EXPECT_EQ(open(machine)->marks().recovery_point({"t", PartitionId{2}}), Offset{0});
   write(machine, "recovery-point-offset-checkpoint", "0\n3\nt 0 7\n");
-  EXPECT_EQ(open(machine)->recovery_point({"t", PartitionId{0}}), Offset{0}) << "damaged: walk everything";
+  EXPECT_EQ(open(machine)->marks().recovery_point({"t", PartitionId{0}}), Offset{0}) << "damaged: walk everything";
 }
 
 TEST(LogDir, NewerMajorVersionIsRefusedByName) {
@@ -339,7 +342,7 @@ TEST(LogDirCrash, OpensAfterACutAtEveryStep) {
     epoch_begun = dir->epoch().value();
     dir->create_topic(two_partitions(name)).value();
     created.push_back(name);
-    dir->write_recovery_points({{{"t", PartitionId{0}}, Offset{1}}}).value();
+    dir->marks().write_recovery_points({{{"t", PartitionId{0}}, Offset{1}}}).value();
     dir->write_clean_stop({{{"t", PartitionId{0}}, {Offset{1}, 2}}}).value();
   }
   EXPECT_GT(states, 1000);

@@ -105,10 +105,10 @@ TEST(LogDirTopics, ADeletedTopicIsGoneWithItsDirectoriesAndItsNameIsFree) {
   const auto dir = begun(machine);
   const TopicId id = dir->create_topic(topic("t")).value().id;
   put_records(machine, "t-0");
-  dir->write_recovery_points({{{"t", PartitionId{0}}, Offset{7}}, {{"u", PartitionId{0}}, Offset{8}}}).value();
-  dir->write_log_starts({{{"t", PartitionId{1}}, Offset{7}}}).value();
-  dir->write_cleaned_end({"t", PartitionId{1}}, {Offset{6}, Offset{6}}).value();
-  dir->write_cleaned_end({"u", PartitionId{0}}, {Offset{5}, Offset{5}}).value();
+  dir->marks().write_recovery_points({{{"t", PartitionId{0}}, Offset{7}}, {{"u", PartitionId{0}}, Offset{8}}}).value();
+  dir->marks().write_log_starts({{{"t", PartitionId{1}}, Offset{7}}}).value();
+  dir->marks().write_cleaned_end({"t", PartitionId{1}}, {Offset{6}, Offset{6}}).value();
+  dir->marks().write_cleaned_end({"u", PartitionId{0}}, {Offset{5}, Offset{5}}).value();
   delete_topic(*dir, "t").value();
   EXPECT_EQ(delete_topic(*dir, "t").error(), Errc::not_found);
   const std::vector<std::string> aside = dir->take_deleted_directories();
@@ -119,11 +119,11 @@ TEST(LogDirTopics, ADeletedTopicIsGoneWithItsDirectoriesAndItsNameIsFree) {
   EXPECT_NE(dir->create_topic(topic("t")).value().id, id);
   EXPECT_EQ(tail_place_numbers(*find(*dir, "t")), (std::vector<std::size_t>{2, 3})) << "no place is given twice";
   const auto again = LogDir::open_reader(machine.disk, kPath).value();
-  EXPECT_EQ(again->recovery_point({"t", PartitionId{0}}), Offset{0}) << "that was the other topic's";
-  EXPECT_EQ(again->log_start({"t", PartitionId{1}}), Offset{0});
-  EXPECT_EQ(dir->cleaned_end({"t", PartitionId{1}}), Offset{0});
-  EXPECT_EQ(dir->cleaned_end({"u", PartitionId{0}}), Offset{5});
-  EXPECT_EQ(again->recovery_point({"u", PartitionId{0}}), Offset{8});
+  EXPECT_EQ(again->marks().recovery_point({"t", PartitionId{0}}), Offset{0}) << "that was the other topic's";
+  EXPECT_EQ(again->marks().log_start({"t", PartitionId{1}}), Offset{0});
+  EXPECT_EQ(dir->marks().cleaned_end({"t", PartitionId{1}}), Offset{0});
+  EXPECT_EQ(dir->marks().cleaned_end({"u", PartitionId{0}}), Offset{5});
+  EXPECT_EQ(again->marks().recovery_point({"u", PartitionId{0}}), Offset{8});
 }
 
 TEST(LogDirTopics, DirectoriesThatWaitToBeRemovedAreFoundByTheNextWriter) {
@@ -224,7 +224,7 @@ TEST(LogDirTopicsCrash, OpensAfterACutAtEveryStep) {
       if (find(*dir, name) != nullptr) continue;
       const Result<TopicInfo> made = dir->create_topic(topic(name, 4));
       ASSERT_TRUE(made) << made.error();
-      EXPECT_EQ(dir->recovery_point({name, PartitionId{0}}), Offset{0});
+      EXPECT_EQ(dir->marks().recovery_point({name, PartitionId{0}}), Offset{0});
     }
     for (const std::string& path : dir->take_deleted_directories()) after.disk.remove_all(path).value();
     dir.reset();
@@ -244,8 +244,8 @@ TEST(LogDirTopicsCrash, OpensAfterACutAtEveryStep) {
   dir->create_topic(topic("u")).value();
   put_records(machine, "t-0");
   put_records(machine, "u-1");
-  dir->write_recovery_points({{{"t", PartitionId{0}}, Offset{5}}, {{"u", PartitionId{0}}, Offset{5}}}).value();
-  dir->write_log_starts({{{"t", PartitionId{0}}, Offset{5}}}).value();
+  dir->marks().write_recovery_points({{{"t", PartitionId{0}}, Offset{5}}, {{"u", PartitionId{0}}, Offset{5}}}).value();
+  dir->marks().write_log_starts({{{"t", PartitionId{0}}, Offset{5}}}).value();
   machine.disk.on_step([&](const test::DiskStep& step) {
     for (std::uint64_t seed = 0; seed < 12; ++seed) open_after_cut(step, seed);
   });

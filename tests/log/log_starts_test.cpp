@@ -33,7 +33,7 @@ void make_trimmed(Simulation& machine) {
   spec.name = kTrimmed.topic;
   spec.partitions = 2;
   dir->create_topic(spec).value();
-  dir->write_log_starts({{kTrimmed, Offset{105}}}).value();
+  dir->marks().write_log_starts({{kTrimmed, Offset{105}}}).value();
 }
 
 Bytes contents(Simulation& machine, const std::string& name) {
@@ -76,8 +76,8 @@ TEST(LogStarts, NoFlippedBitMovesAStart) {
         EXPECT_TRUE(name == kLogStartsFile && dir.error() == Errc::newer_format) << name << " bit " << bit;
         continue;
       }
-      EXPECT_EQ((*dir)->log_start(kTrimmed), Offset{105}) << name << " bit " << bit;
-      EXPECT_EQ((*dir)->log_start({"t", PartitionId{0}}), Offset{0}) << name << " bit " << bit;
+      EXPECT_EQ((*dir)->marks().log_start(kTrimmed), Offset{105}) << name << " bit " << bit;
+      EXPECT_EQ((*dir)->marks().log_start({"t", PartitionId{0}}), Offset{0}) << name << " bit " << bit;
     }
     write(machine, name, whole);
   }
@@ -88,8 +88,8 @@ TEST(LogStarts, KafkasCountWhereThereAreNoneOfOurs) {
   make_trimmed(machine);
   const Bytes ours = contents(machine, std::string(kLogStartsFile));
   machine.disk.remove(kPath + "/" + std::string(kLogStartsFile)).value();
-  EXPECT_EQ(LogDir::open_reader(machine.disk, kPath).value()->log_start(kTrimmed), Offset{105});
-  EXPECT_EQ(begun(machine)->log_start(kTrimmed), Offset{105});
+  EXPECT_EQ(LogDir::open_reader(machine.disk, kPath).value()->marks().log_start(kTrimmed), Offset{105});
+  EXPECT_EQ(begun(machine)->marks().log_start(kTrimmed), Offset{105});
   EXPECT_EQ(contents(machine, std::string(kLogStartsFile)), ours) << "a writer makes them its own";
 }
 
@@ -100,7 +100,7 @@ TEST(LogStarts, KafkasFileIsMadeToAgree) {
   const Bytes kafkas = contents(machine, kKafkasFile);
   for (const std::string_view text : {"0\n1\nt 1 905\n", "0\n0\n", "nonsense"}) {
     write(machine, kKafkasFile, as_bytes(text));
-    EXPECT_EQ(begun(machine)->log_start(kTrimmed), Offset{105});
+    EXPECT_EQ(begun(machine)->marks().log_start(kTrimmed), Offset{105});
     EXPECT_EQ(contents(machine, kKafkasFile), kafkas) << text;
   }
   machine.disk.remove(kPath + "/" + kKafkasFile).value();
@@ -118,7 +118,7 @@ TEST(LogStarts, ATopicThatIsMadeAnewBeginsAtZero) {
     dir->release_names(topic);
     dir->create_topic(topic.spec).value();
   }
-  EXPECT_EQ(open(machine).value()->log_start(kTrimmed), Offset{0});
+  EXPECT_EQ(open(machine).value()->marks().log_start(kTrimmed), Offset{0});
 }
 
 // Method: cut the power before every step of two moves and of a begin that finds no file of ours; a start that was written
@@ -134,18 +134,18 @@ TEST(LogStartsCrash, StayAfterACutAtEveryStep) {
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
       SCOPED_TRACE("before step " + std::to_string(step.number) + ", seed " + std::to_string(seed));
       Simulation after(seed, machine.disk.after_power_cut(seed));
-      const Offset start = open(after).value()->log_start(kTrimmed);
+      const Offset start = open(after).value()->marks().log_start(kTrimmed);
       EXPECT_GE(start, least);
       EXPECT_LE(start, most);
       begun(after);
-      EXPECT_EQ(open(after).value()->log_start(kTrimmed), start);
+      EXPECT_EQ(open(after).value()->marks().log_start(kTrimmed), start);
       ++states;
     }
   });
   const auto dir = begun(machine);
   for (const Offset start : {Offset{205}, Offset{305}}) {
     most = start;
-    dir->write_log_starts({{kTrimmed, start}}).value();
+    dir->marks().write_log_starts({{kTrimmed, start}}).value();
     least = start;
   }
   machine.disk.on_step({});

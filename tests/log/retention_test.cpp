@@ -201,7 +201,7 @@ TEST(PartitionStart, ARefusedLogRemovesAndSyncsNothingAnyMore) {
   PartitionFixture fixture;
   const auto log = with_segments(fixture, 3);
   ASSERT_TRUE(log->set_start(Offset{4}));
-  log->refuse(Error{Errc::not_found, "the topic is gone"});
+  ASSERT_TRUE(log->try_refuse(Error{Errc::not_found, "the topic is gone"}));
   const std::uint64_t steps = fixture.simulation->disk.steps();
   EXPECT_EQ(log->remove_trimmed().error(), Errc::not_found);
   EXPECT_EQ(log->sync().error(), Errc::not_found);

@@ -139,6 +139,59 @@ TEST(TopicSettings, ThoseOfCompactionAreKeptWhereTheyAreNotTheDefaults) {
   EXPECT_EQ(changed(altered, {.dirty_ratio_min = 1.01}).error(), Errc::invalid_argument);
 }
 
+// What stands where, to the letter, whatever the table of settings looks like.
+TEST(TopicSettings, StandInTheFilesOrder) {
+  TopicEntry usual = topic("a", 2);
+  const std::string head = "id=AAAAAAAAAAAAAAAAAAAAAA\npartitions=2\nstreams=0\ncompact=";
+  EXPECT_NE(format_topics({usual}).find("\ntopic=a\n" + head +
+                                        "0\nack.level=isr+sync\nflush.interval.ms=5\nsegment.bytes=67108864\ncrc32c="),
+            std::string::npos)
+      << format_topics({usual});
+  TopicEntry entry = topic("a", 2, {{0, 2}});
+  entry.gaps = true;
+  entry.unknown = {{"future", "1"}};
+  using std::chrono::milliseconds;
+  entry.info.spec = {.name = "a",
+                     .partitions = 2,
+                     .compact = true,
+                     .ack_level = AckLevel::isr,
+                     .flush_interval = kFlushNever,
+                     .segment_bytes = 512,
+                     .segment_age = milliseconds{1},
+                     .retention_age = milliseconds{2},
+                     .retention_bytes = 3,
+                     .compression = Compression::zstd,
+                     .tombstone_age = milliseconds{4},
+                     .compaction_lag = milliseconds{5},
+                     .dirty_ratio_min = 0.25,
+                     .timestamps = TimestampKind::log_append,
+                     .batch_bytes_max = 68,
+                     .producer_expiry = milliseconds{6}};
+  const std::string text = format_topics({entry});
+  EXPECT_NE(text.find("\ntopic=a\n" + head +
+                      "1\nack.level=isr\nflush.interval.ms=9223372036854775807\nsegment.bytes=512\nsegment.ms=1\n"
+                      "retention.ms=2\nretention.bytes=3\ngaps=1\ncompression.type=zstd\ndelete.retention.ms=4\n"
+                      "min.compaction.lag.ms=5\nmin.cleanable.dirty.ratio=0.25\nmessage.timestamp.type=LogAppendTime\n"
+                      "max.message.bytes=68\nproducer.expiry.ms=6\ntail.places=0+2\nfuture=1\ncrc32c="),
+            std::string::npos)
+      << text;
+  const TopicEntry read = parse_topics("lungo.topics", as_bytes(text)).value()[0];
+  EXPECT_EQ(read.info.spec, entry.info.spec);
+  EXPECT_TRUE(read.gaps);
+  EXPECT_EQ(read.unknown, entry.unknown);
+}
+
+TEST(TopicSettings, WhatUsersMayWriteAndTheFileNeverHasIsDamage) {
+  for (const Property& property : {Property{"retention.ms", "none"}, Property{"flush.interval.ms", "none"}}) {
+    const std::string text = format_property_file("topics", 1, {{"topic", "a"}, {"partitions", "1"}, property});
+    EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).error().text(),
+              "lungo.topics: " + property.key + "=" + property.value + " can't be");
+  }
+  // By the tools' name it is no line of the file: kept, as any that nobody knows.
+  const std::string text = format_property_file("topics", 1, {{"topic", "a"}, {"cleanup.policy", "compact"}});
+  EXPECT_EQ(parse_topics("lungo.topics", as_bytes(text)).value()[0].unknown, (Properties{{"cleanup.policy", "compact"}}));
+}
+
 TEST(TopicSettings, LimitsThatCannotBeAreDamage) {
   for (const Property& property :
        {Property{"segment.ms", "0"}, Property{"retention.ms", "-1"}, Property{"retention.bytes", "-1"},

@@ -83,7 +83,11 @@ TEST_F(LogTopics, TheSameOnceMoreIsLeftAndAnotherOneIsRefused) {
   EXPECT_EQ(again.out, "topic orders is there already, with 4 partitions and these settings\n");
   const Finished other = log({"topics", "create", "orders", "--partitions", "5"});
   EXPECT_EQ(other.status, 1);
-  EXPECT_NE(other.err.find("already_exists"), std::string::npos) << other.err;
+  EXPECT_EQ(other.err,
+            "lungo log: already_exists: topic orders is there with partitions=4, not 5; `lungo log topics alter` changes "
+            "topics\n");
+  EXPECT_NE(log({"topics", "create", "orders", "--set", "retention.ms=5"}).err.find("retention.ms=none, not 5"),
+            std::string::npos);
 }
 
 TEST_F(LogTopics, OfARefusedChangeNothingIsDone) {
@@ -99,7 +103,9 @@ TEST_F(LogTopics, WhatCanNotBeIsRefused) {
   EXPECT_EQ(log({"topics", "create", "or/ders"}).status, 2);
   EXPECT_EQ(log({"topics", "create", "orders", "--partitions", "0"}).status, 2);
   EXPECT_EQ(log({"topics", "create", "orders", "--streams", "--compact"}).status, 2);
-  EXPECT_EQ(log({"topics", "create", "orders", "--set", "segment.bytes=1"}).status, 2);
+  const Finished small = log({"topics", "create", "orders", "--set", "segment.bytes=1"});
+  EXPECT_EQ(small.status, 2);
+  EXPECT_EQ(small.err, "lungo log: invalid_argument: segment.bytes is BYTES, 512 to 2147483647, not '1'\n");
   ASSERT_EQ(log({"topics", "create", "views", "--streams"}).status, 0);
   const Finished grown = log({"topics", "alter", "views", "--partitions", "9"});
   EXPECT_EQ(grown.status, 1);
@@ -110,6 +116,31 @@ TEST_F(LogTopics, WhatCanNotBeIsRefused) {
   const Finished unknown = log({"topics", "delete", "veiws", "--yes"});
   EXPECT_EQ(unknown.status, 1);
   EXPECT_EQ(unknown.err, "lungo log: not_found: no topic veiws; did you mean views? There are views\n");
+}
+
+TEST_F(LogTopics, ThoseOfTheFrameworkAreNotMadeOrChangedByTheWay) {
+  const Finished made = log({"topics", "create", "__lungo_positions"});
+  EXPECT_EQ(made.status, 2);
+  EXPECT_EQ(made.err,
+            "lungo log: invalid_argument: names that begin with __lungo_ are for the framework, which makes its topics itself; "
+            "choose another one, or say --yes to make __lungo_positions all the same\n");
+  EXPECT_FALSE(std::filesystem::exists(data)) << "nor a directory for it";
+  ASSERT_EQ(log({"topics", "create", "__lungo_positions", "--yes"}).status, 0);
+  for (const std::vector<std::string>& change : {std::vector<std::string>{"--set", "retention.ms=5"}, {"--partitions", "9"}}) {
+    const std::string before = log({"topics", "describe"}).out;
+    std::vector<std::string> alter{"topics", "alter", "__lungo_positions"};
+    alter.insert(alter.end(), change.begin(), change.end());
+    const Finished refused = log(alter);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_EQ(
+        refused.err,
+        "lungo log: invalid_argument: topic __lungo_positions is the framework's, which made it as it needs it; say --yes "
+        "to change it all the same\n");
+    EXPECT_EQ(log({"topics", "describe"}).out, before);
+    alter.emplace_back("--yes");
+    EXPECT_EQ(log(alter).status, 0);
+  }
+  EXPECT_EQ(log({"topics", "create", "lungo_positions"}).status, 0) << "that is anybody's";
 }
 
 /// Runs the program on a terminal of its own and returns what appeared there.
@@ -133,7 +164,7 @@ Finished on_terminal(const std::vector<std::string>& command) {
 
 TEST_F(LogTopics, DeletingFromATerminalNeedsAYes) {
   ASSERT_EQ(log({"topics", "create", "orders"}).status, 0);
-  ASSERT_EQ(log({"topics", "create", "__lungo_shapes"}).status, 0);
+  ASSERT_EQ(log({"topics", "create", "__lungo_shapes", "--yes"}).status, 0);
   EXPECT_NE(log({"topics", "delete", "__lungo_shapes"}).err.find("which the framework needs"), std::string::npos);
   EXPECT_EQ(log({"topics", "delete", "__lungo_shapes", "--yes"}).status, 0);
   const Finished asked = on_terminal(command({"topics", "delete", "orders"}));

@@ -71,6 +71,9 @@ TEST(TopicSettings, NoneAndMinusOneTakeALimitAway) {
     ASSERT_TRUE(set(spec, none));
     EXPECT_EQ(spec.retention_age, std::nullopt);
   }
+  TopicSpec most{.name = "t"};
+  ASSERT_TRUE(set(most, "retention.ms=9223372036854775807"));
+  EXPECT_EQ(most.retention_age, std::nullopt) << "longer than anything is kept";
   TopicChange change;
   ASSERT_TRUE(set(change, "retention.bytes=none"));
   EXPECT_EQ(change.retention_bytes, kNoSizeLimit);
@@ -79,13 +82,15 @@ TEST(TopicSettings, NoneAndMinusOneTakeALimitAway) {
 TEST(TopicSettings, WhatIsWrongIsToldWithWhatIsRight) {
   EXPECT_EQ(refusal("retention.ms"), "'retention.ms' is no setting; write NAME=VALUE, e.g. retention.ms=86400000");
   EXPECT_EQ(refusal("retentoin.ms=1").substr(0, 60), "no setting retentoin.ms; did you mean retention.ms? There ar");
-  EXPECT_EQ(refusal("retention.ms=1d"), "retention.ms is MS|none, not '1d'");
-  EXPECT_EQ(refusal("retention.ms=-2"), "retention.ms is MS|none, not '-2'");
-  EXPECT_EQ(refusal("segment.bytes=none"), "segment.bytes is BYTES, not 'none'");
+  EXPECT_EQ(refusal("retention.ms=1d"), "retention.ms is MS|none, 0 or more, not '1d'");
+  EXPECT_EQ(refusal("retention.ms=-2"), "retention.ms is MS|none, 0 or more, not '-2'");
+  EXPECT_EQ(refusal("segment.bytes=none"), "segment.bytes is BYTES, 512 to 2147483647, not 'none'");
   EXPECT_EQ(refusal("ack.level=all"), "ack.level is isr+sync|isr, not 'all'");
   EXPECT_EQ(refusal("compression.type=brotli"), "compression.type is none|gzip|snappy|lz4|zstd, not 'brotli'");
-  EXPECT_EQ(refusal("delete.retention.ms=none"), "delete.retention.ms is MS, not 'none'");
-  EXPECT_EQ(refusal("max.message.bytes=4294967296"), "max.message.bytes is BYTES, not '4294967296'");
+  EXPECT_EQ(refusal("delete.retention.ms=none"), "delete.retention.ms is MS, 0 or more, not 'none'");
+  EXPECT_EQ(refusal("max.message.bytes=4294967296"), "max.message.bytes is BYTES, 68 to 536870912, not '4294967296'");
+  EXPECT_EQ(refusal("segment.bytes=511"), "segment.bytes is BYTES, 512 to 2147483647, not '511'");
+  EXPECT_EQ(refusal("segment.ms=0"), "segment.ms is MS|none, 1 or more, not '0'");
   EXPECT_EQ(refusal("message.timestamp.type=createtime"),
             "message.timestamp.type is CreateTime|LogAppendTime, not 'createtime'");
   for (const char* value : {"1.5", "-0.1", "nan", "half", ""})

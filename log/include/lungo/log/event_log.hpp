@@ -204,7 +204,8 @@ class EventLog {
   virtual Result<TopicInfo> alter_topic(std::string_view name, const TopicChange& change);
   /// The topic and its records are gone; the name is free. Appends under way complete with `not_found`, who waits for records
   /// is told and finds none. Not from a completion. Until it returns, create_topic() of that name answers `busy`. Errors:
-  /// not_found; unsupported; no_space, io.
+  /// not_found; unsupported; no_space, io; timed_out after 30 s, naming the partition, when a write or sync of it does not end:
+  /// the topic is gone all the same, and its name is free when that ends.
   virtual Result<void> delete_topic(std::string_view name);
   /// Makes the topic have `partitions` of them; keys go to other partitions from then on, so stream topics refuse. Errors:
   /// not_found; invalid_argument when there are more, or the directory has no room; unsupported; no_space, io.

@@ -168,9 +168,9 @@ class PartitionLog {
   /// given up, and what has been exchanged stays so. When that leaves files that can't be told apart after a crash, the
   /// partition has failed.
   Result<std::optional<Offset>> compact(const CompactionRound& round);
-  /// Nothing is written, synced or removed any more when this returns, and `cause` is what is answered: the directory is
-  /// another's.
-  void refuse(const Error& cause);
+  /// Once it is true, nothing is written, synced or removed any more, and `cause` is what is answered: the directory is
+  /// another's. False while something of that runs, which it does not wait for: then it is to be called again.
+  [[nodiscard]] bool try_refuse(const Error& cause);
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Offset written_end() const;
   [[nodiscard]] Offset synced_end() const;
