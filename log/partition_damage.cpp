@@ -43,7 +43,7 @@ bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, O
   const Offset written{written_end.load(std::memory_order_acquire)};
   const bool is_sealed = index + 1 < list.size();
   const Offset limit = is_sealed ? list[index + 1]->base() : written;
-  const SearchLimits limits{.base_max = limit, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps, .is_sealed = is_sealed};
+  const SearchLimits limits{.base_max = limit, .gaps_below = list[index]->gaps_below(), .is_sealed = is_sealed};
   Result<std::optional<DamagedRange>> range = list[index]->find_damage(begin, end, limits, nullptr, Offset{start});
   if (range && !*range) {
     range = list[index]->find_damage(begin, end, limits, &epochs, Offset{start});

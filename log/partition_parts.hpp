@@ -182,7 +182,7 @@ struct PartitionLog::Parts {
   void trim(Offset new_start);
   Result<void> exchange(Compaction& round);
   void put_in_list(const Compaction& round);
-  Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
+  Result<std::shared_ptr<Segment>> open_to_read(Offset base, bool waits = false) const;
   Result<std::shared_ptr<Segment>> open_to_read_behind(Offset reached) const;
 };
 

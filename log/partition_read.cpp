@@ -237,7 +237,7 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
     const Result<Offset> walked = last.walk_from(reached, end, epochs);
     if (!walked && walked.error() == Errc::corrupt) {
-      const SearchLimits limits{.base_max = end, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps};
+      const SearchLimits limits{.base_max = end, .gaps_below = last.gaps_below()};
       if (note_damage(last, last.find_damage(reached, end, limits, nullptr, reached))) continue;
     }
     if (!walked) return walked.error();
@@ -264,8 +264,11 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
   return {};
 }
 
-Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) const {
-  return Segment::open(ports.storage, directory, base, options);
+Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base, bool waits) const {
+  Result<std::shared_ptr<Segment>> segment =
+      Segment::open(ports.storage, directory, base, options, waits ? kSwapSuffix : std::string_view{});
+  if (segment && options.dense_end && is_as_appended(ports.storage, directory, base)) (*segment)->expect_no_gaps();
+  return segment;
 }
 
 // The segment that goes on at `reached`. With gaps that may be another one than that of which all has been read, and has its
@@ -274,9 +277,7 @@ Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read_behind(Offset
   if (!options.gaps) return open_to_read(reached);
   const Result<std::vector<ReadableSegment>> found = readable_segments(ports.storage, directory);
   if (!found) return found.error();
-  const auto open_it = [this](const ReadableSegment& segment) {
-    return Segment::open(ports.storage, directory, segment.base, options, segment.waits ? kSwapSuffix : std::string_view{});
-  };
+  const auto open_it = [this](const ReadableSegment& segment) { return open_to_read(segment.base, segment.waits); };
   const auto next = std::ranges::upper_bound(*found, reached, {}, &ReadableSegment::base);
   if (next != found->begin()) {
     Result<std::shared_ptr<Segment>> below = open_it(*std::prev(next));

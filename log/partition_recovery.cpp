@@ -76,6 +76,8 @@ class Recovery {
         logger()->error("{}", log_.refusal->text());
       }
     }
+    log_.last_is_sealed = options_.dense_end && !log_.segments.empty() && log_.segments.back()->may_have_gaps() &&
+                          log_.segments.back()->size() > 0;
     if (!options_.read_only && (log_.damage != known_ || !damage_is_known_)) {
       if (Result<void> written = log_.damage.write(storage_, directory_); !written) return written.error();
     }
@@ -127,7 +129,16 @@ class Recovery {
     }
     bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
-    return {};
+    expect_dense_end();
+    // The last one is appended to, or else it has the digest that compaction gave it.
+    if (log_.segments.empty() || (options_.dense_end && log_.segments.back()->may_have_gaps())) return {};
+    return remove_digest(storage_, directory_, log_.segments.back()->base());
+  }
+
+  void expect_dense_end() {
+    if (!options_.dense_end || log_.segments.empty()) return;
+    Segment& last = *log_.segments.back();
+    if (is_as_appended(storage_, directory_, last.base())) last.expect_no_gaps();
   }
 
   Result<void> open_readable_segments() {
@@ -145,6 +156,7 @@ class Recovery {
     }
     bound(log_.segments);
     log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
+    expect_dense_end();
     return {};
   }
 
@@ -324,7 +336,8 @@ class Recovery {
     const Segment& segment = *log_.segments[index];
     const bool is_last = index + 1 == log_.segments.size();
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
-    const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit, .gaps_below = gaps_below_};
+    const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit,
+                              .gaps_below = std::min(gaps_below_, segment.gaps_below())};
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
     if (range && !*range) range = known_before(segment, site);
     if (!range) return range;

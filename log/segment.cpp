@@ -58,10 +58,10 @@ Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std:
       offsets_(std::move(offsets)),
       times_(std::move(times)),
       index_interval_bytes_(options.index_interval_bytes),
-      gaps_below_(options.gaps ? kGapsAnywhere : kNoGaps) {}
+      may_have_gaps_(options.gaps) {}
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
-  BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
+  BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below()};
   scan.end_at_most(end_max());
   scan.pass_over(damage());
   return scan;
@@ -129,7 +129,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   std::optional<BatchScanner> scan;
   const auto go_on = [&] {
     scan.emplace(*file_, path_, BatchScanner::Depth::checked, site.position, size(), site.expected, site.epoch,
-                 std::min(gaps_below, gaps_below_));
+                 std::min(gaps_below, this->gaps_below()));
     scan->end_at_most(end_max());
     scan->pass_over(damage());
   };

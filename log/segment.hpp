@@ -94,7 +94,11 @@ class Segment {
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
+  [[nodiscard]] bool may_have_gaps() const { return may_have_gaps_.load(std::memory_order_relaxed); }
+  /// kNoGaps or kGapsAnywhere.
+  [[nodiscard]] Offset gaps_below() const { return may_have_gaps() ? kGapsAnywhere : kNoGaps; }
+  /// Nobody but append() has written to it: before the first look at its batches.
+  void expect_no_gaps() { may_have_gaps_.store(false, std::memory_order_relaxed); }
   [[nodiscard]] std::string file_name() const { return segment_file_name(base_, kLogSuffix); }
   /// What of it is lost: scans step over that. Null: nothing is known to be.
   [[nodiscard]] std::shared_ptr<const DamageList> damage() const { return damage_.get(); }
@@ -275,7 +279,7 @@ class Segment {
   const std::unique_ptr<OffsetIndex> offsets_;
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
-  const Offset gaps_below_;  // kNoGaps or kGapsAnywhere
+  std::atomic<bool> may_have_gaps_;
   KnownDamage damage_;
   std::atomic<std::int64_t> end_max_{kNoEndMax.value()};
   std::atomic<std::uint64_t> size_{0};

@@ -98,7 +98,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   Result<void> filled = fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
   BatchHeader header;
   // A first batch that is larger; room is made for no more than the file has.
-  if (filled && header_fault(bytes, run, gaps_below_, end_max(), header).empty() && header.size_bytes() > bytes.size() &&
+  if (filled && header_fault(bytes, run, gaps_below(), end_max(), header).empty() && header.size_bytes() > bytes.size() &&
       header.size_bytes() <= available) {
     filled = fill(header.size_bytes());
   }
@@ -110,7 +110,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   std::string fault;
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
-    fault = header_fault(rest, run, gaps_below_, end_max(), header);
+    fault = header_fault(rest, run, gaps_below(), end_max(), header);
     if (fault.empty() && header.base_offset >= end) {  // behind a gap that reaches up to `end`
       if (run.batches.empty()) return run;
       break;

@@ -111,7 +111,7 @@ Result<bool> Segment::is_odd_in_front(std::uint64_t position, Offset expected, L
                                       LeaderEpoch epoch_before) const {
   const Result<std::optional<BatchHeader>> here = header_if_any(position);
   if (!here) return here.error();
-  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below_).empty()) return false;
+  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below()).empty()) return false;
   // If what follows agrees with the one in front, it is this one.
   const Result<std::optional<BatchHeader>> next = header_if_any(position + (*here)->size_bytes());
   if (!next) return next.error();
