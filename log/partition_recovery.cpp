@@ -4,9 +4,9 @@
 #include <map>
 
 #include "base/logger.hpp"
+#include "opened_segments.hpp"
 #include "segment_digest.hpp"
 #include "segment_directory.hpp"
-#include "segment_swap.hpp"
 #include "synced_mark.hpp"
 
 namespace lungo {
@@ -28,7 +28,10 @@ class Recovery {
     if (Result<void> loaded = load_damage(); !loaded) return loaded.error();
     if (!known_.empty()) proven_ = std::max(proven_, known_.ranges().back().end);
     if (options_.gaps) gaps_below_ = has_mark_ ? proven_ : kGapsAnywhere;
-    if (Result<void> opened = open_segments(); !opened) return opened.error();
+    Result<Segments> opened = open_segments(storage_, directory_, options_, known_);
+    if (!opened) return opened.error();
+    log_.segments = std::move(*opened);
+    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     if (Result<void> learnt = learn_gaps(); !learnt) return learnt.error();
     if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
     if (Result<void> looked = look(clean, damage_is_known_ ? recovery_point : Offset{0}); !looked) return looked.error();
@@ -94,82 +97,12 @@ class Recovery {
     return {};
   }
 
-  Result<void> open_segments() {
-    if (!options_.read_only) {
-      if (Result<void> finished = finish_swaps(storage_, directory_); !finished) return finished;
-    }
-    constexpr int kAttempts = 5;
-    for (int attempt = 1;; ++attempt) {
-      log_.segments.clear();
-      Result<void> opened = open_listed_segments();
-      // The writer beside this reader may have removed one since the look at the names.
-      if (opened || opened.error() != Errc::not_found || !options_.read_only || attempt == kAttempts) return opened;
-    }
-  }
-
   // Beside a writer that compacts: a gap in what was opened may be newer than the look at the mark, which moves before.
   Result<void> learn_gaps() {
     if (!options_.read_only || !options_.gaps || !has_mark_) return {};
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_);
     if (!mark) return mark.error();
     gaps_below_ = std::max(gaps_below_, mark->value_or(Offset{0}));
-    return {};
-  }
-
-  Result<void> open_listed_segments() {
-    if (options_.read_only) return open_readable_segments();
-    Result<std::vector<Offset>> bases = list_segments(storage_, directory_, true);
-    if (!bases) return bases.error();
-    if (Result<void> left_out = leave_out_deleted(*bases); !left_out) return left_out;
-    for (const Offset base : *bases) {
-      Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
-      if (!segment) return segment.error();
-      (*segment)->set_damage(known_.of_file((*segment)->file_name()));
-      log_.segments.push_back(std::move(*segment));
-    }
-    bound(log_.segments);
-    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
-    expect_dense_end();
-    // The last one is appended to, or else it has the digest that compaction gave it.
-    if (log_.segments.empty() || (options_.dense_end && log_.segments.back()->may_have_gaps())) return {};
-    return remove_digest(storage_, directory_, log_.segments.back()->base());
-  }
-
-  void expect_dense_end() {
-    if (!options_.dense_end || log_.segments.empty()) return;
-    Segment& last = *log_.segments.back();
-    if (is_as_appended(storage_, directory_, last.base())) last.expect_no_gaps();
-  }
-
-  Result<void> open_readable_segments() {
-    Result<std::vector<ReadableSegment>> found = readable_segments(storage_, directory_);
-    if (!found) return found.error();
-    const auto first = std::ranges::upper_bound(*found, options_.start, {}, &ReadableSegment::base);
-    if (first - found->begin() > 1) found->erase(found->begin(), std::prev(first));  // deleted
-    for (const auto& [base, waits] : *found) {
-      Result<std::shared_ptr<Segment>> segment =
-          Segment::open(storage_, directory_, base, options_, waits ? kSwapSuffix : std::string_view{});
-      if (!segment) return segment.error();
-      // What waits is whole, and has not the bytes of the file whose name it gets.
-      if (!waits) (*segment)->set_damage(known_.of_file((*segment)->file_name()));
-      log_.segments.push_back(std::move(*segment));
-    }
-    bound(log_.segments);
-    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
-    expect_dense_end();
-    return {};
-  }
-
-  Result<void> leave_out_deleted(std::vector<Offset>& bases) {
-    const auto first = std::ranges::upper_bound(bases, options_.start);
-    if (first - bases.begin() < 2) return {};
-    const std::vector<Offset> deleted(bases.begin(), std::prev(first));
-    bases.erase(bases.begin(), std::prev(first));
-    // As when they were to be removed first: the name of what follows may not be durable.
-    if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
-    for (const Offset base : deleted) {
-      if (Result<void> removed = remove_segment(storage_, directory_, base); !removed) return removed;
-    }
     return {};
   }
 
