@@ -37,7 +37,7 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   if (!log->segments.empty()) parts->active = log->segments.back().get();
   parts->digests_due = !options.read_only && log->segments.size() > 1;
   parts->segments.assign(std::move(log->segments));
-  parts->damage_on_disk = log->damage;
+  parts->damage_on_disk = log->damage.proved();
   parts->damage.assign(std::move(log->damage));
   if (log->refusal) parts->refuse_from_now_on(*log->refusal);
   if (!options.read_only && !log->refusal) {

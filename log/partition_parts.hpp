@@ -151,6 +151,7 @@ struct PartitionLog::Parts {
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                             bool& is_news);
   bool note_damage(const Compaction::Reading& reading);
+  bool reads_again(const DamagedRange& hole);
   bool finds_rotten_headers(const Segments& list, std::size_t index);
   bool finds_rotten_headers(const Segments& list, Offset end);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);

@@ -72,7 +72,8 @@ class Recovery {
       const DamagedRange& last = all.ranges().back();
       const bool is_last_file = log_.segments.empty() || log_.segments.back()->file_name() == last.file;
       log_.ends_in_damage = log_.ends_in_damage || (last.end == log_.end && is_last_file);
-      const bool end_is_known = (clean && clean->end == log_.end) || options_.start == log_.end;
+      // By the start only where nothing more can stand there.
+      const bool end_is_known = (clean && clean->end == log_.end) || (options_.start == log_.end && !last.is_unreadable);
       if (log_.ends_in_damage && !end_is_known) {
         log_.refusal = Error{Errc::partition_failed, "writes to " + directory_ + " are refused: " + to_string(last) +
                                                          " up to the end, and whether more followed is not known"};
@@ -81,7 +82,7 @@ class Recovery {
     }
     log_.last_is_sealed = options_.dense_end && !log_.segments.empty() && log_.segments.back()->may_have_gaps() &&
                           log_.segments.back()->size() > 0;
-    if (!options_.read_only && (log_.damage != known_ || !damage_is_known_)) {
+    if (!options_.read_only && (log_.damage.proved() != known_ || !damage_is_known_)) {
       if (Result<void> written = log_.damage.write(storage_, directory_); !written) return written.error();
     }
     return std::move(log_);
@@ -112,7 +113,18 @@ class Recovery {
     if (!text) return text.error() == Errc::not_found ? Result<void>{} : Result<void>{text.error()};
     Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(*text));
     if (!entries && entries.error() == Errc::newer_format) return entries.error().with_context(directory_);
-    if (entries) epochs_.assign(std::move(*entries));
+    if (entries) epochs_.assign(known_epochs_ = std::move(*entries));
+    return {};
+  }
+
+  // What the disk does not read may be there again later, and then its epochs have to be in the history.
+  Result<void> keep_epochs_of(const DamagedRange& range, const Segment& segment) {
+    const Result<std::optional<BatchHeader>> behind = segment.header_if_any(range.position + range.bytes);
+    if (!behind) return behind.error();
+    for (const EpochStart& known : known_epochs_) {
+      const bool may_be = range.from <= known.start && known.start < range.end;
+      if (may_be && (!*behind || known.epoch <= (*behind)->epoch)) epochs_.note(known.epoch, known.start);
+    }
     return {};
   }
 
@@ -122,7 +134,7 @@ class Recovery {
     std::optional<BatchHeader> last;
     for (std::size_t i = 0; i < log_.segments.size(); ++i) {
       const Result<SegmentScan> tail = log_.segments[i]->load_tail();
-      if (!tail && tail.error() == Errc::corrupt) return false;
+      if (!tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io)) return false;
       if (!tail) return tail.error();
       const bool is_last = i + 1 == log_.segments.size();
       const Offset next = is_last ? clean.end : log_.segments[i + 1]->base();
@@ -154,7 +166,7 @@ class Recovery {
           log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
       if (walked) before = *walked;
       if (walked) continue;
-      if (walked.error() != Errc::corrupt) return walked.error();
+      if (walked.error() != Errc::corrupt && walked.error() != Errc::io) return walked.error();
       epochs_.trim_to(log_.segments[i]->base());
       const Result<SegmentScan> scanned = verify(i);
       if (!scanned) return scanned.error();
@@ -220,7 +232,7 @@ class Recovery {
   Result<SegmentScan> trusted_tail(std::size_t index) {
     if (const auto known = verified_.find(index); known != verified_.end()) return known->second;
     Result<SegmentScan> tail = log_.segments[index]->load_tail();
-    return !tail && tail.error() == Errc::corrupt ? verify(index) : tail;
+    return !tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io) ? verify(index) : tail;
   }
 
   Result<SegmentScan> verify(std::size_t index) {
@@ -263,15 +275,19 @@ class Recovery {
 
   // Whether it is a torn tail (nothing), or damage to what was promised, and how far that reaches.
   Result<std::optional<DamagedRange>> judge(std::size_t index, const DamageSite& site) {
+    const Segment& segment = *log_.segments[index];
+    if (site.is_unreadable && !segment.can_be_opened()) return std::optional<DamagedRange>{};
+    const std::uint64_t faults_before = read_faults();
     const Result<bool> is_kept = is_promised(index, site.position, site.expected);
     if (!is_kept) return is_kept.error();
-    if (!*is_kept) return std::optional<DamagedRange>{};
-    const Segment& segment = *log_.segments[index];
+    if (!*is_kept && !site.is_unreadable) return std::optional<DamagedRange>{};
     const bool is_last = index + 1 == log_.segments.size();
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
-    const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit,
+    const SearchLimits limits{.base_max = is_last && (!has_mark_ || !*is_kept) ? kGapsAnywhere : limit,
                               .gaps_below = std::min(gaps_below_, segment.gaps_below())};
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
+    // Whether there is a torn tail nobody can see, and none is cut for that.
+    if (range && !*range && !*is_kept) return range;
     if (range && !*range) range = known_before(segment, site);
     if (!range) return range;
     if (!*range && limit <= site.expected) {
@@ -284,10 +300,23 @@ class Recovery {
       }
     }
     if (!*range) {
-      *range = DamagedRange{site.expected, limit, segment.file_name(), site.position, segment.size() - site.position};
+      *range = DamagedRange{.from = site.expected,
+                            .end = limit,
+                            .file = segment.file_name(),
+                            .position = site.position,
+                            .bytes = segment.size() - site.position,
+                            .is_unreadable = site.is_unreadable || read_faults() != faults_before};
     }
     epochs_.trim_to((*range)->from);
-    return range;
+    if (!(*range)->is_unreadable) return range;
+    const Result<void> kept = keep_epochs_of(**range, segment);
+    return kept ? range : kept.error();
+  }
+
+  [[nodiscard]] std::uint64_t read_faults() const {
+    std::uint64_t faults = 0;
+    for (const std::shared_ptr<Segment>& segment : log_.segments) faults += segment->read_faults();
+    return faults;
   }
 
   // A torn tail may hide where damage ends: what was known of it before tells, if the batch behind it is still there.
@@ -391,7 +420,8 @@ class Recovery {
   std::map<std::size_t, SegmentScan> verified_;  // segments that were read in full
   bool has_mark_ = false;
   Offset proven_;
-  DamageList known_;                   // before this opening
+  DamageList known_;  // before this opening
+  std::vector<EpochStart> known_epochs_;
   bool damage_is_known_ = true;        // its file is there, or there never was one
   std::vector<DamagedRange> nowhere_;  // where there is no segment
   // Compaction takes only what is synced, and our own appends leave no gap: above the proven end one is a torn tail.

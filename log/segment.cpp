@@ -7,6 +7,7 @@
 #include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
+#include "readable_bytes.hpp"
 
 namespace lungo {
 namespace {
@@ -149,7 +150,8 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   for (;;) {
     while (const ScannedBatch* const batch = scan->advance()) take(*batch);
     const Result<std::optional<ScannedBatch>> next = scan->next();
-    if (!next && next.error() != Errc::corrupt) return next.error();
+    site.is_unreadable = !next && next.error() == Errc::io;
+    if (!next && next.error() != Errc::corrupt && !site.is_unreadable) return next.error();
     site.position = scan->position();
     site.expected = scan->expected();
     if (next && *next) {
@@ -160,6 +162,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     if (next) break;
     const Result<std::optional<DamagedRange>> range = pass ? pass(site) : std::optional<DamagedRange>{};
     if (!range) return range.error();
+    if (!*range && site.is_unreadable) return next.error();
     if (!*range) result.damage = next.error();
     if (!*range) break;
     damage_.add(**range);
@@ -172,6 +175,11 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   result.end = site.expected;
   result.position = site.position;
   note_verified(0, result.position);
+  // A time that is not known now may be the largest later: entries behind it would lead past it.
+  const std::shared_ptr<const DamageList> lost = damage();
+  is_unindexed_ =
+      lost != nullptr && std::ranges::any_of(lost->ranges(), [](const DamagedRange& range) { return range.is_unreadable; });
+  if (is_unindexed_) entries = {};
   if (!entries.times.empty()) last_indexed_time_ = entries.times.back().timestamp;
   if (write_indexes) {
     if (Result<void> written = offsets_->replace(entries.offsets); !written) return written.error().with_context(path_);
@@ -214,15 +222,20 @@ Result<void> Segment::write_again(Offset from) {
   if (!border && border.error() != Errc::invalid_argument) return border.error();
   const std::uint64_t begin = border ? *border : 0;
   Bytes piece(std::min<std::uint64_t>(kCopiedBytes, size() - begin));
+  const std::shared_ptr<const DamageList> lost = damage();
   for (std::uint64_t position = begin; position < size();) {
     const std::size_t wanted = std::min<std::uint64_t>(piece.size(), size() - position);
-    const Result<std::size_t> read = file_->read_at(position, std::span{piece}.first(wanted));
-    if (!read) return read.error().with_context(path_);
-    if (*read != wanted) return corrupt_at(path_, position + *read, "the file ends early");
-    if (Result<void> written = file_->write_at(position, BytesView{piece}.first(wanted)); !written) {
+    const ReadableBytes read = read_readable(*file_, position, std::span{piece}.first(wanted));
+    if (read.size == 0 && read.fault && lost != nullptr && lost->holds_byte(position)) {
+      position = block_end(position);
+      continue;
+    }
+    if (read.size == 0 && read.fault) return read.fault->with_context(path_);
+    if (read.size != wanted && !read.fault) return corrupt_at(path_, position + read.size, "the file ends early");
+    if (Result<void> written = file_->write_at(position, BytesView{piece}.first(read.size)); !written) {
       return written.error().with_context(path_);
     }
-    position += wanted;
+    position += read.size;
   }
   return {};
 }
@@ -275,6 +288,7 @@ void Segment::note_time(TimeEntry entry) {
 void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp,
                           std::uint64_t position) {
   if (max_timestamp) note_time({max_timestamp->time_since_epoch().count(), relative(last_offset)});
+  if (is_unindexed_) return;
   // The time first: an offset entry says that the largest time up to it has one.
   if (bytes_since_index_ > index_interval_bytes_ && finish_indexes()) {
     static_cast<void>(offsets_->append({relative(last_offset), static_cast<std::int32_t>(position)}).has_value());
@@ -284,6 +298,7 @@ void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<T
 }
 
 bool Segment::finish_indexes() {
+  if (is_unindexed_) return true;
   if (!largest_time_ || (last_indexed_time_ && largest_time_->timestamp <= *last_indexed_time_)) return true;
   const bool is_written = times_->append(*largest_time_).has_value();
   if (is_written) last_indexed_time_ = largest_time_->timestamp;

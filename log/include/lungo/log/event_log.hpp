@@ -178,6 +178,7 @@ struct DamagedRange {
   std::string file;  // its name in the partition's directory
   std::uint64_t position = 0;
   std::uint64_t bytes = 0;
+  bool is_unreadable = false;  // the disk did not read them: nothing of that is written down, as it may read them again
   friend bool operator==(const DamagedRange&, const DamagedRange&) = default;
 };
 
