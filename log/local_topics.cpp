@@ -247,7 +247,9 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   for (const StartMove& move : moves) {
     const OpenPartition& partition = *move.partition;
     if (!find_queue_of(partition) || move.start <= partition.log()->start()) continue;
-    if (Result<void> kept = keep_producers(move); !kept) {
+    // Where nothing can be written, nothing is: what is known of its producers by then is what the next opening finds.
+    const bool is_refused = partition.log()->refused_since_opening() && !partition.log()->unreadable_since_opening();
+    if (Result<void> kept = is_refused ? Result<void>{} : keep_producers(move); !kept) {
       failed = kept;
     } else {
       starts.emplace(partition.name(), move.start);
@@ -256,14 +258,15 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   if (starts.empty()) return failed;
   if (Result<void> written = dir_->write_log_starts(starts); !written) return written;
   for (const auto& [name, start] : starts) {
-    const Result<void> moved =
-        find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });
-    if (!moved) failed = moved;
-    if (!moved) continue;
     const std::shared_ptr<const OpenTopic> topic = *open_topics_.find(name.topic);
     const auto index = static_cast<std::size_t>(name.partition.value());
+    const std::shared_ptr<PartitionLog> log = topic->partitions[index]->log();
+    const auto move_it = [to = start](PartitionLog& owned) -> Result<void> { return owned.set_start(to); };
+    const Result<void> moved = log->refused_since_opening() ? move_it(*log) : find_queue(name)->as_owner(move_it);
+    if (!moved) failed = moved;
+    if (!moved) continue;
     tail_->publish_start(topic->tail_places[index], start);
-    housekeeper_->trimmed(topic->partitions[index]);
+    if (!log->refused_since_opening()) housekeeper_->trimmed(topic->partitions[index]);
   }
   return failed;
 }
