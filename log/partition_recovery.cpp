@@ -1,6 +1,7 @@
 #include "partition_recovery.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "base/logger.hpp"
@@ -158,6 +159,8 @@ class Recovery {
 
   // Of the first `count` segments. Errors: corrupt: the history of what is behind the damage can't be known; io.
   Result<void> relearn_epochs(std::size_t count) {
+    const std::vector<EpochStart> known = epochs_.entries();
+    const Offset first = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     epochs_.assign({});
     std::optional<SegmentScan> before;
     for (std::size_t i = 0; i < count; ++i) {
@@ -173,7 +176,11 @@ class Recovery {
       if (scanned->damage) return *scanned->damage;
       before = *scanned;
     }
-    return unlearn_odd_epoch(count, before);
+    if (Result<void> unlearnt = unlearn_odd_epoch(count, before); !unlearnt) return unlearnt;
+    std::vector<EpochStart> learnt = epochs_.entries();
+    epochs_.assign(known);
+    epochs_.replace(first, Offset{std::numeric_limits<std::int64_t>::max()}, std::move(learnt));
+    return {};
   }
 
   // In front of segment `index`: an epoch that began with the last batch there, and that the first one here has not, is none.
