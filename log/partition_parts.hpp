@@ -171,7 +171,7 @@ struct PartitionLog::Parts {
                              std::span<const std::uint64_t> hashes);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                      std::span<const std::uint64_t> hashes);
-  [[nodiscard]] RecordLookup lookup(Offset end) const;
+  [[nodiscard]] RecordLookup lookup(Offset end);
   Result<const RecentIds*> ids();
   [[nodiscard]] StreamIndex::Log stream_log() const;
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);

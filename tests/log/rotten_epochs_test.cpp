@@ -90,6 +90,27 @@ TEST(RottenEpochs, TheEpochInFrontOfTheFirstRecordIsKept) {
   }
 }
 
+TEST(RottenEpochs, WhoLooksForAKeyFindsOutToo) {
+  const SilentLog silent;
+  for (const bool is_condition : {true, false}) {
+    SCOPED_TRACE(is_condition);
+    ThreeEpochs fixture;
+    fixture.options.streams = true;
+    fixture.set_history("0\n3\n1 0\n4 10\n7 25\n");
+    const auto log = fixture.opened(fixture.clean);
+    if (is_condition) {
+      const Condition condition{.key = "k", .as_of = Offset{22}};
+      EXPECT_EQ(append(*log, {{.key = "k", .value = "new"}}, LeaderEpoch{8}, condition).error(), Errc::conflict);
+    } else {
+      const Result<KeyRecords> found = log->read_key("k", Offset{0}, Offset{30}, 100);
+      ASSERT_TRUE(found) << found.error();
+      EXPECT_EQ(found->records.size(), 25u);
+    }
+    EXPECT_TRUE(log->damage().empty());
+    EXPECT_EQ(log->end_of_epoch(LeaderEpoch{4}), Offset{20});
+  }
+}
+
 // In the middle of its epoch, and at its front and its end, where it could be the history's.
 TEST(RottenEpochs, ABatchWhoseEpochHasRottedIsDamaged) {
   const SilentLog silent;
