@@ -83,21 +83,28 @@ bool Segment::is_lost(Offset offset) const {
 }
 
 // Of the times up to the last offset entry the largest is in the time index, so the batches behind that entry are enough. Both
-// entries have to name a batch's end, but for a batch that is known to be lost.
+// entries have to name a batch's end. Where that batch is known to be lost nobody can check the time, and all that are left
+// tell theirs; the offset entry has to lie in the bytes that are lost.
 Result<SegmentScan> Segment::load_tail() {
   const std::optional<TimeEntry> time = times_->last();
   const std::optional<OffsetEntry> indexed = offsets_->last();
   if ((times_->count() > 0 && !time) || (offsets_->count() > 0 && !indexed)) return corrupt_at(path_, 0, "unreadable index");
-  largest_time_ = time;
-  if (time && !is_lost(base_.plus(time->relative_offset))) {
+  const bool is_time_lost = time && is_lost(base_.plus(time->relative_offset));
+  largest_time_ = is_time_lost ? std::nullopt : time;
+  if (time && !is_time_lost) {
     const Result<std::optional<Place>> named = place_named_by(*time);
     if (!named) return named.error();
     if (!*named) return corrupt_at(path_, 0, "the time index does not fit");
   }
   Place from{0, base_};
-  if (indexed && !is_lost(base_.plus(indexed->relative_offset))) {
-    from = place_of(indexed);
-    if (from.position != static_cast<std::uint64_t>(indexed->position)) return corrupt_at(path_, 0, "the index does not fit");
+  if (indexed) {
+    const auto position = static_cast<std::uint64_t>(indexed->position);
+    const bool is_index_lost = is_lost(base_.plus(indexed->relative_offset));
+    const Place named = is_index_lost ? from : place_of(indexed);
+    if (is_index_lost ? !damage()->holds_byte(position) : named.position != position) {
+      return corrupt_at(path_, 0, "the index does not fit");
+    }
+    if (!is_time_lost) from = named;
   }
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
   BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
