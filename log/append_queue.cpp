@@ -207,7 +207,7 @@ Result<Appended> AppendQueue::append_batch(BytesView batch, const AppendOptions&
   rules.bytes_max = batch_bytes_max_;
   Result<ProducerBatch> valid = ProducerBatch::validate(batch, rules);
   if (!valid) return valid.error().with_context(to_string(partition_->name()));
-  return write_or_queue({.outcome = {}, .batch = &*valid}, batch.size(), options.durability);
+  return write_or_queue({.outcome = {}, .batch = &*valid}, valid->size_bytes(), options.durability);
 }
 
 /// Writes what the caller keeps and waits for; where it needs a sync and another thread leads, it leaves that to who leads

@@ -55,6 +55,10 @@ class PartitionCopier {
   /// False: it changed meanwhile. What was copied before and has not changed stays.
   Result<bool> try_to_copy() {
     result_ = {};
+    if (added_end_) {
+      if (Result<void> removed = remove_segment(storage_, copy_.to, *added_end_); !removed) return removed.error();
+      added_end_.reset();
+    }
     if (Result<void> made = make_directories_durably(storage_, copy_.to); !made) return made.error();
     if (Result<void> marked = find_promised(); !marked) return marked.error();
     const Result<std::vector<Source>> there = look();
@@ -184,9 +188,12 @@ class PartitionCopier {
     if (!size) return size.error();
     std::uint64_t position = 0;
     Offset end = copied_.back().segment.base;
+    bool lacks_records = false;
     const WalkVisitor visitor{[&](const WalkedBatch& batch) {
                                 if (copy_.end && batch.header.base_offset >= *copy_.end) return false;
                                 if (!batch.crc_holds) return true;
+                                lacks_records = lacks_records || batch.header.base_offset != end ||
+                                                end.plus(batch.header.records_count) != batch.header.end_offset();
                                 position = batch.position + batch.header.size_bytes();
                                 end = batch.header.end_offset();
                                 return true;
@@ -194,8 +201,19 @@ class PartitionCopier {
                               [](const WalkedDamage&) { return true; }};
     const Result<WalkCounts> walked = walk_segment(**file, *size, visitor);
     if (!walked) return walked.error();
-    if (position == *size || end < promised_) return {};
-    return truncate(path, position);
+    if (position != *size && end >= promised_) {
+      if (Result<void> cut = truncate(path, position); !cut) return cut;
+      position = *size;
+    }
+    return position == *size && lacks_records && copy_.gaps && !copy_.is_foreign ? add_end(end) : Result<void>{};
+  }
+
+  /// Compaction has written the last one since it was looked where the copy is to end, and nothing may be missing from the last
+  /// segment (is_as_appended()).
+  Result<void> add_end(Offset end) {
+    const Result<std::unique_ptr<File>> made = storage_.open(target_path(segment_file_name(end, kLogSuffix)), OpenMode::create);
+    if (made) added_end_ = end;
+    return made ? Result<void>{} : Result<void>{made.error()};
   }
 
   Result<void> truncate(const std::string& path, std::uint64_t size) {
@@ -313,7 +331,8 @@ class PartitionCopier {
   Offset mark_;      // what `synced-end` says
   Offset promised_;  // below it the copy has to have everything
   Offset start_;
-  std::vector<Source> copied_;  // ascending; of the last one maybe not all
+  std::vector<Source> copied_;       // ascending; of the last one maybe not all
+  std::optional<Offset> added_end_;  // an empty segment of the copy alone, behind those
   CopiedPartition result_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/crc32c.hpp"
 #include "batch_header.hpp"
+#include "readable_bytes.hpp"
 
 namespace lungo {
 namespace {
@@ -70,10 +71,10 @@ Result<BytesView> BatchScanner::window(std::size_t size) {
   if (position_ < buffered_from_ || position_ + size > buffered_end) {
     if (buffer_.size() < size) buffer_.resize(size);
     const std::size_t wanted = std::min<std::uint64_t>(buffer_.size(), end_ - position_);
-    const Result<std::size_t> read = file_.read_at(position_, std::span{buffer_}.first(wanted));
-    if (!read) return read.error().with_context(name_);
+    const ReadableBytes read = read_readable(file_, position_, std::span{buffer_}.first(wanted));
     buffered_from_ = position_;
-    buffered_size_ = *read;
+    buffered_size_ = read.size;
+    if (read.fault && read.size < size) return read.fault->with_context(name_ + ", byte " + std::to_string(position_));
   }
   const std::size_t begin = position_ - buffered_from_;
   return BytesView{buffer_}.subspan(begin, std::min(size, buffered_size_ - begin));

@@ -30,7 +30,8 @@ class ProducerBatch {
 
   /// Its base offset and epoch are those of the last stamp().
   [[nodiscard]] const BatchHeader& header() const { return header_; }
-  [[nodiscard]] std::size_t size_bytes() const { return bytes_.size(); }
+  /// Of memory: a batch that is small on the wire may have millions of records, each of which has a hash.
+  [[nodiscard]] std::size_t size_bytes() const { return bytes_.size() + key_hashes_.capacity() * sizeof(std::uint64_t); }
   [[nodiscard]] BytesView bytes() const { return bytes_; }
   [[nodiscard]] std::int32_t count() const { return header_.records_count; }
   [[nodiscard]] bool has_producer() const { return header_.producer != kNoProducer; }

@@ -71,13 +71,14 @@ Result<DamageList> DamageList::read(Storage& storage, const std::string& directo
 
 Result<void> DamageList::write(Storage& storage, const std::string& directory) const {
   const std::string path = path_in(directory);
-  if (ranges_.empty()) {
+  const DamageList proved = this->proved();
+  if (proved.empty()) {
     Result<void> removed = storage.remove(path);
     if (!removed) return removed.error() == Errc::not_found ? Result<void>{} : removed;
     return storage.sync_directory(directory);
   }
   Properties properties;
-  for (const DamagedRange& range : ranges_) properties.push_back({std::string(kRangeKey), line_of(range)});
+  for (const DamagedRange& range : proved.ranges_) properties.push_back({std::string(kRangeKey), line_of(range)});
   return write_file_atomically(storage, path, as_bytes(format_property_file(kKind, kMajor, properties)));
 }
 
@@ -136,6 +137,12 @@ DamageList DamageList::from(Offset start) const {
   return DamageList{std::move(ranges)};
 }
 
+DamageList DamageList::proved() const {
+  std::vector<DamagedRange> ranges;
+  std::ranges::copy_if(ranges_, std::back_inserter(ranges), [](const DamagedRange& range) { return !range.is_unreadable; });
+  return DamageList{std::move(ranges)};
+}
+
 DamageList DamageList::below(Offset end) const {
   std::vector<DamagedRange> ranges;
   std::ranges::copy_if(ranges_, std::back_inserter(ranges), [&](const DamagedRange& range) { return range.end <= end; });
@@ -182,6 +189,14 @@ void KnownDamage::forget(std::string_view file) {
   if (list_ != nullptr) set(list_->without_file(file));
 }
 
+void KnownDamage::forget(const DamagedRange& range) {
+  const std::lock_guard lock(mutex_);
+  if (list_ == nullptr) return;
+  std::vector<DamagedRange> kept = list_->ranges();
+  std::erase(kept, range);
+  set(DamageList{std::move(kept)});
+}
+
 void KnownDamage::set(DamageList list) {
   list_ = list.empty() ? nullptr : std::make_shared<const DamageList>(std::move(list));
   any_.store(list_ != nullptr, std::memory_order_release);
@@ -194,7 +209,8 @@ std::string to_string(const DamagedRange& range) {
 Error damaged(std::string_view directory, const DamagedRange& range) {
   return Error{Errc::corrupt,
                std::string(directory) + "/" + range.file + ", byte " + std::to_string(range.position) + ": " +
-                   to_string(range) + " (" + std::to_string(range.bytes) + " bytes)",
+                   to_string(range) + " (" + std::to_string(range.bytes) +
+                   (range.is_unreadable ? " bytes, which the disk does not read)" : " bytes)"),
                range.from};
 }
 

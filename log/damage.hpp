@@ -13,6 +13,7 @@
 //
 // The file is written before a partition with damage serves anything. It proves damage and never health: a segment that is read
 // in full is judged by its bytes, and what is whole again leaves the file. Its ranges count as promised, so none is ever cut.
+// What the disk did not read is not written there: whether it is lost nobody knows, and the next opening tries again.
 #pragma once
 
 #include <atomic>
@@ -37,7 +38,7 @@ class DamageList {
 
   /// Nothing when there is no file. Errors: corrupt; newer_format; io.
   static Result<DamageList> read(Storage& storage, const std::string& directory);
-  /// Durably; an empty list removes the file. Errors: no_space, io.
+  /// Durably, what is proved(); an empty list removes the file. Errors: no_space, io.
   Result<void> write(Storage& storage, const std::string& directory) const;
 
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
@@ -59,6 +60,8 @@ class DamageList {
   [[nodiscard]] DamageList without_file(std::string_view file) const;
   /// Without what lies wholly below `start`.
   [[nodiscard]] DamageList from(Offset start) const;
+  /// Without what the disk did not read.
+  [[nodiscard]] DamageList proved() const;
   /// Without what reaches above `end`.
   [[nodiscard]] DamageList below(Offset end) const;
   /// With one more, in the place of those that it overlaps.
@@ -82,6 +85,7 @@ class KnownDamage {
   void keep(Offset start, Offset end);
   /// Forgets what lies in the file.
   void forget(std::string_view file);
+  void forget(const DamagedRange& range);
 
  private:
   void set(DamageList list);  // with mutex_ held

@@ -63,8 +63,16 @@ void EpochHistory::assign(std::vector<EpochStart> entries) {
   entries_ = std::move(entries);
 }
 
-void EpochHistory::replace_below(Offset end, std::vector<EpochStart> entries) {
+void EpochHistory::replace(Offset begin, Offset end, std::vector<EpochStart> entries) {
   const std::lock_guard lock(mutex_);
+  const auto from_begin = std::ranges::lower_bound(entries_, begin, {}, &EpochStart::start);
+  const std::optional<EpochStart> in_front =
+      from_begin == entries_.begin() ? std::nullopt : std::optional{*std::prev(from_begin)};
+  if (in_front && (entries.empty() || in_front->epoch < entries.front().epoch)) {
+    entries.insert(entries.begin(), *in_front);
+  } else if (in_front && in_front->epoch == entries.front().epoch) {
+    entries.front() = *in_front;
+  }
   const auto is_later = [&](const EpochStart& entry) {
     return entry.start >= end && (entries.empty() || entry.epoch > entries.back().epoch);
   };

@@ -41,8 +41,10 @@ class EpochHistory {
   static std::string to_text(const std::vector<EpochStart>& entries);
 
   void assign(std::vector<EpochStart> entries);
-  /// In the place of what begins below `end`; what begins there or later was noted meanwhile, and stays.
-  void replace_below(Offset end, std::vector<EpochStart> entries);
+  /// In the place of what begins below `end`, `entries` that were learnt from `begin` on; what begins at `end` or later was
+  /// noted meanwhile, and stays. So does the epoch of what lies in front of `begin`, where the first of the entries allows it:
+  /// there are positions behind that.
+  void replace(Offset begin, Offset end, std::vector<EpochStart> entries);
   /// Takes note of a batch: a later epoch than the last begins at `offset`.
   void note(LeaderEpoch epoch, Offset offset);
   /// Forgets what begins at or above `end`.

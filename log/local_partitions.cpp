@@ -58,6 +58,7 @@ std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, cons
   topic->info = entry.info;
   topic->tail_places = tail_place_numbers(entry);
   topic->gaps = entry.gaps || entry.info.spec.compact;
+  topic->dense_end = entry.info.spec.compact && !entry.gaps;
   if (before != nullptr) topic->partitions = before->partitions;
   PartitionOpener& opener = *this;
   for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {
@@ -106,6 +107,7 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_log(const OpenPartitio
   options.segment_bytes = topic.info.spec.segment_bytes;
   options.streams = topic.info.spec.streams;
   options.gaps = topic.gaps;
+  options.dense_end = topic.dense_end;
   options.compression = topic.info.spec.compression;
   options.timestamps = topic.info.spec.timestamps;
   options.producer_expiry = topic.info.spec.producer_expiry;

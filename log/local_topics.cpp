@@ -266,7 +266,10 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   std::vector<StartMove> kept;
   for (const StartMove& move : moves) {  // without the lock: a sync that hangs must not hold up those who want other topics
     if (move.start <= move.partition->log()->start()) continue;
-    const Result<void> done = keep_producers(move);
+    // Where nothing can be written, nothing is: what is known of its producers by then is what the next opening finds.
+    const PartitionLog& log = *move.partition->log();
+    const bool is_refused = log.refused_since_opening() && !log.unreadable_since_opening();
+    const Result<void> done = is_refused ? Result<void>{} : keep_producers(move);
     if (done) kept.push_back(move);
     if (!done && find_queue_of(*move.partition)) failed = done;
   }
@@ -279,14 +282,15 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   if (starts.empty()) return failed;
   if (Result<void> written = dir_->marks().write_log_starts(starts); !written) return written;
   for (const auto& [name, start] : starts) {
-    const Result<void> moved =
-        find_queue(name)->as_owner([to = start](PartitionLog& log) -> Result<void> { return log.set_start(to); });
-    if (!moved) failed = moved;
-    if (!moved) continue;
     const std::shared_ptr<const OpenTopic> topic = *open_topics_.find(name.topic);
     const auto index = static_cast<std::size_t>(name.partition.value());
+    const std::shared_ptr<PartitionLog> log = topic->partitions[index]->log();
+    const auto move_it = [to = start](PartitionLog& owned) -> Result<void> { return owned.set_start(to); };
+    const Result<void> moved = log->refused_since_opening() ? move_it(*log) : find_queue(name)->as_owner(move_it);
+    if (!moved) failed = moved;
+    if (!moved) continue;
     tail_->publish_start(topic->tail_places[index], start);
-    housekeeper_->trimmed(topic->partitions[index]);
+    if (!log->refused_since_opening()) housekeeper_->trimmed(topic->partitions[index]);
   }
   return failed;
 }

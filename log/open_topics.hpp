@@ -99,7 +99,8 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
 /// As it is at one moment; a change makes another one of it, with the same partitions.
 struct OpenTopic {
   TopicInfo info;
-  bool gaps = false;  // offsets may be missing
+  bool gaps = false;       // offsets may be missing
+  bool dense_end = false;  // but not from the last segments: all of it was appended here
   std::vector<std::shared_ptr<OpenPartition>> partitions;
   std::vector<std::size_t> tail_places;  // of the partitions, in the tail page
 };

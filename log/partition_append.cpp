@@ -196,6 +196,7 @@ Result<void> PartitionLog::Parts::add_segment(Offset base) {
   Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
   half_made.reset();
+  if (options.dense_end) (*segment)->expect_no_gaps();
   active = segment->get();
   segments.add(std::move(*segment));
   names_changed.store(true, std::memory_order_release);

@@ -43,7 +43,7 @@ bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, O
   const Offset written{written_end.load(std::memory_order_acquire)};
   const bool is_sealed = index + 1 < list.size();
   const Offset limit = is_sealed ? list[index + 1]->base() : written;
-  const SearchLimits limits{.base_max = limit, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps, .is_sealed = is_sealed};
+  const SearchLimits limits{.base_max = limit, .gaps_below = list[index]->gaps_below(), .is_sealed = is_sealed};
   Result<std::optional<DamagedRange>> range = list[index]->find_damage(begin, end, limits, nullptr, Offset{start});
   if (range && !*range) {
     range = list[index]->find_damage(begin, end, limits, &epochs, Offset{start});
@@ -53,6 +53,19 @@ bool PartitionLog::Parts::note_damage(const Segments& list, std::size_t index, O
   const std::shared_ptr<const Segments> now = segments.snapshot();
   if (std::ranges::find(*now, list[index]) == now->end()) return true;
   return note_damage(*list[index], range);
+}
+
+/// What the disk did not read once it may read now: then it is as if nobody had tried.
+bool PartitionLog::Parts::reads_again(const DamagedRange& hole) {
+  if (!hole.is_unreadable) return false;
+  const std::shared_ptr<const Segments> list = segments.snapshot();
+  const auto found = std::ranges::find_if(*list, [&hole](const auto& segment) { return segment->file_name() == hole.file; });
+  if (found == list->end() || !(*found)->can_read(hole)) return false;
+  const std::lock_guard lock(trimmed_mutex);  // compaction puts another in its place
+  (*found)->forget_damage(hole);
+  damage.forget(hole);
+  logger()->info("{}/{}, byte {}: can be read again", directory, hole.file, hole.position);
+  return true;
 }
 
 bool PartitionLog::Parts::note_damage(const Compaction::Reading& reading) {
@@ -142,7 +155,7 @@ bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, Offset end)
 /// What reads have found is known to the next opening, which may look at the tails alone; and what is gone is not.
 Result<void> PartitionLog::Parts::keep_damage() {
   const std::shared_ptr<const DamageList> known = damage.get();
-  const DamageList list = known == nullptr ? DamageList{} : *known;
+  const DamageList list = known == nullptr ? DamageList{} : known->proved();
   if (list == damage_on_disk) return {};
   if (Result<void> written = list.write(ports.storage, directory); !written) return written;
   damage_on_disk = list;

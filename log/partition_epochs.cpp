@@ -33,16 +33,19 @@ bool PartitionLog::Parts::relearn_rotten_epochs(const Segments& list, const Dama
   const bool is_alone = !disagrees(odd.end) && (odd.from <= first || !disagrees(odd.from.plus(-1)));
   if (is_alone || history_fits(list, odd.from)) return false;
 
+  // The end first: what is appended behind it may lie in segments that are not in the list, and has told its epochs itself.
   const Offset end{written_end};
+  const std::shared_ptr<const Segments> now = segments.snapshot();
+  if (now->empty()) return false;
   EpochHistory learnt;
-  for (const std::shared_ptr<Segment>& segment : list) {
+  for (const std::shared_ptr<Segment>& segment : *now) {
     const auto note = [&](const BatchHeader& header) {
       if (header.base_offset < end) learnt.note(header.epoch, header.base_offset);
     };
     if (!segment->walk_headers(note)) return false;
   }
   logger()->warn("{}: {} does not fit the batches, and is made anew", directory, EpochHistory::kFileName);
-  epochs.replace_below(end, learnt.entries());
+  epochs.replace(now->front()->base(), end, learnt.entries());
   return true;
 }
 

@@ -37,7 +37,7 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
   if (!log->segments.empty()) parts->active = log->segments.back().get();
   parts->digests_due = !options.read_only && log->segments.size() > 1;
   parts->segments.assign(std::move(log->segments));
-  parts->damage_on_disk = log->damage;
+  parts->damage_on_disk = log->damage.proved();
   parts->damage.assign(std::move(log->damage));
   if (log->refusal) parts->refuse_from_now_on(*log->refusal);
   if (!options.read_only && !log->refusal) {
@@ -46,8 +46,9 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
     Result<std::unique_ptr<SyncedMark>> mark = SyncedMark::open(ports.storage, parts->directory, log->end, is_as_stopped);
     if (!mark) return mark.error();
     parts->mark = std::move(*mark);
-    // Behind damage in a file of its own: the offsets that are lost take no bytes, or any number of them.
-    if (parts->active == nullptr || log->ends_in_damage) {
+    // Behind damage in a file of its own: the offsets that are lost take no bytes, or any number of them. And behind what
+    // compaction has written: nothing is missing from the last segment.
+    if (parts->active == nullptr || log->ends_in_damage || log->last_is_sealed) {
       if (Result<void> added = parts->add_segment(log->end); !added) return added.error();
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();

@@ -163,6 +163,7 @@ struct PartitionLog::Parts {
   Result<Fetched> read_back(Offset end, Offset committed, std::size_t bytes_max, const TopicId& topic, PartitionId partition,
                             bool& is_news);
   bool note_damage(const Compaction::Reading& reading);
+  bool reads_again(const DamagedRange& hole);
   bool finds_rotten_headers(const Segments& list, std::size_t index);
   bool finds_rotten_headers(const Segments& list, Offset end);
   bool note_damage(Segment& segment, const Result<std::optional<DamagedRange>>& range);
@@ -184,7 +185,7 @@ struct PartitionLog::Parts {
                              std::span<const std::uint64_t> hashes);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                      std::span<const std::uint64_t> hashes);
-  [[nodiscard]] RecordLookup lookup(Offset end) const;
+  [[nodiscard]] RecordLookup lookup(Offset end);
   Result<const RecentIds*> ids();
   [[nodiscard]] StreamIndex::Log stream_log() const;
   Result<void> cut(const Segments& list, std::size_t index, std::uint64_t position, Offset end);
@@ -197,7 +198,7 @@ struct PartitionLog::Parts {
   void trim(Offset new_start);
   Result<void> exchange(Compaction& round);
   void put_in_list(const Compaction& round);
-  Result<std::shared_ptr<Segment>> open_to_read(Offset base) const;
+  Result<std::shared_ptr<Segment>> open_to_read(Offset base, bool waits = false) const;
   Result<std::shared_ptr<Segment>> open_to_read_behind(Offset reached) const;
 };
 

@@ -6,6 +6,11 @@
 #include "segment_swap.hpp"
 
 namespace lungo {
+namespace {
+
+bool may_be_damage(const Error& error) { return error == Errc::corrupt || error == Errc::io; }
+
+}  // namespace
 
 Offset PartitionLog::start() const { return Offset{parts_->start.load(std::memory_order_acquire)}; }
 Offset PartitionLog::written_end() const { return Offset{parts_->written_end.load(std::memory_order_acquire)}; }
@@ -47,7 +52,10 @@ Result<std::optional<Run>> PartitionLog::Parts::first_run(Offset from, Offset en
 
   const std::shared_ptr<const DamageList> lost = damage.get();
   const DamagedRange* const hole = lost == nullptr ? nullptr : lost->first_in(from, end);
-  if (hole != nullptr && hole->from <= from) return damaged(directory, *hole);
+  if (hole != nullptr && hole->from <= from) {
+    is_news = reads_again(*hole);
+    return damaged(directory, *hole);
+  }
   const Offset readable_end = hole == nullptr ? end : hole->from;
 
   const std::shared_ptr<const Segments> list = segments.snapshot();
@@ -62,7 +70,7 @@ Result<std::optional<Run>> PartitionLog::Parts::first_run(Offset from, Offset en
     Result<Run> run = look(*(*list)[i], readable_end, Offset{start});
     if (!run && from < Offset{start}) return out_of_range(from);  // the log may have been trimmed meanwhile
     if (!run) {
-      is_news = run.error() == Errc::corrupt && is_new_damage(*list, i, from, from.next(), lost);
+      is_news = may_be_damage(run.error()) && is_new_damage(*list, i, from, from.next(), lost);
       return run.error();
     }
     if (!run->empty()) return std::optional{std::move(*run)};
@@ -140,7 +148,10 @@ Result<Fetched> PartitionLog::Parts::read_back(Offset end, Offset committed, std
   if (end < begin || end > Offset{written_end}) return out_of_range();
   const std::shared_ptr<const DamageList> lost = damage.get();
   const DamagedRange* const hole = lost == nullptr ? nullptr : lost->last_in(begin, end);
-  if (hole != nullptr && hole->end >= end) return damaged(directory, *hole);
+  if (hole != nullptr && hole->end >= end) {
+    is_news = reads_again(*hole);
+    return damaged(directory, *hole);
+  }
   const std::shared_ptr<const Segments> list = segments.snapshot();
   const std::optional<std::size_t> last = segment_index(*list, end.plus(-1));
   for (std::size_t index = last ? *last + 1 : 0; index-- > 0 && end > begin;) {
@@ -152,7 +163,7 @@ Result<Fetched> PartitionLog::Parts::read_back(Offset end, Offset committed, std
     if (!run && end < Offset{start}) return out_of_range();  // the log may have been trimmed meanwhile
     if (!run) {
       const Offset lowest = std::max((*list)[index]->base(), begin);
-      is_news = run.error() == Errc::corrupt && is_new_damage(*list, index, lowest, end, lost);
+      is_news = may_be_damage(run.error()) && is_new_damage(*list, index, lowest, end, lost);
       return run.error();
     }
     if (run->batches.empty()) continue;  // `end` lies in the first batch here
@@ -193,7 +204,7 @@ Result<std::optional<Offset>> PartitionLog::find_time(Timestamp time, Offset end
     for (Offset from = start();;) {
       const std::shared_ptr<const DamageList> known = parts_->damage.get();
       const Result<std::optional<Offset>> batch = segment->first_batch_at(time, from);
-      if (!batch && batch.error() == Errc::corrupt) {  // known from here on, as if it had been read
+      if (!batch && may_be_damage(batch.error())) {  // known from here on, as if it had been read
         const auto index = static_cast<std::size_t>(std::ranges::find(*list, segment) - list->begin());
         const Offset segment_end = index + 1 < list->size() ? std::min(end, (*list)[index + 1]->base()) : end;
         if (parts_->is_new_damage(*list, index, segment->base(), segment_end, known)) continue;
@@ -236,8 +247,8 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
     Segment& last = *list.back();
     if (Result<void> refreshed = last.refresh(); !refreshed) return refreshed;
     const Result<Offset> walked = last.walk_from(reached, end, epochs);
-    if (!walked && walked.error() == Errc::corrupt) {
-      const SearchLimits limits{.base_max = end, .gaps_below = options.gaps ? kGapsAnywhere : kNoGaps};
+    if (!walked && may_be_damage(walked.error())) {
+      const SearchLimits limits{.base_max = end, .gaps_below = last.gaps_below()};
       if (note_damage(last, last.find_damage(reached, end, limits, nullptr, reached))) continue;
     }
     if (!walked) return walked.error();
@@ -264,8 +275,11 @@ Result<void> PartitionLog::Parts::follow(Offset end) {
   return {};
 }
 
-Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base) const {
-  return Segment::open(ports.storage, directory, base, options);
+Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read(Offset base, bool waits) const {
+  Result<std::shared_ptr<Segment>> segment =
+      Segment::open(ports.storage, directory, base, options, waits ? kSwapSuffix : std::string_view{});
+  if (segment && options.dense_end && is_as_appended(ports.storage, directory, base)) (*segment)->expect_no_gaps();
+  return segment;
 }
 
 // The segment that goes on at `reached`. With gaps that may be another one than that of which all has been read, and has its
@@ -274,9 +288,7 @@ Result<std::shared_ptr<Segment>> PartitionLog::Parts::open_to_read_behind(Offset
   if (!options.gaps) return open_to_read(reached);
   const Result<std::vector<ReadableSegment>> found = readable_segments(ports.storage, directory);
   if (!found) return found.error();
-  const auto open_it = [this](const ReadableSegment& segment) {
-    return Segment::open(ports.storage, directory, segment.base, options, segment.waits ? kSwapSuffix : std::string_view{});
-  };
+  const auto open_it = [this](const ReadableSegment& segment) { return open_to_read(segment.base, segment.waits); };
   const auto next = std::ranges::upper_bound(*found, reached, {}, &ReadableSegment::base);
   if (next != found->begin()) {
     Result<std::shared_ptr<Segment>> below = open_it(*std::prev(next));

@@ -1,12 +1,13 @@
 #include "partition_recovery.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "base/logger.hpp"
+#include "opened_segments.hpp"
 #include "segment_digest.hpp"
 #include "segment_directory.hpp"
-#include "segment_swap.hpp"
 #include "synced_mark.hpp"
 
 namespace lungo {
@@ -28,7 +29,10 @@ class Recovery {
     if (Result<void> loaded = load_damage(); !loaded) return loaded.error();
     if (!known_.empty()) proven_ = std::max(proven_, known_.ranges().back().end);
     if (options_.gaps) gaps_below_ = has_mark_ ? proven_ : kGapsAnywhere;
-    if (Result<void> opened = open_segments(); !opened) return opened.error();
+    Result<Segments> opened = open_segments(storage_, directory_, options_, known_);
+    if (!opened) return opened.error();
+    log_.segments = std::move(*opened);
+    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     if (Result<void> learnt = learn_gaps(); !learnt) return learnt.error();
     if (Result<void> loaded = load_epochs(); !loaded) return loaded.error();
     if (Result<void> looked = look(clean, damage_is_known_ ? recovery_point : Offset{0}); !looked) return looked.error();
@@ -69,14 +73,17 @@ class Recovery {
       const DamagedRange& last = all.ranges().back();
       const bool is_last_file = log_.segments.empty() || log_.segments.back()->file_name() == last.file;
       log_.ends_in_damage = log_.ends_in_damage || (last.end == log_.end && is_last_file);
-      const bool end_is_known = (clean && clean->end == log_.end) || options_.start == log_.end;
+      // By the start only where nothing more can stand there.
+      const bool end_is_known = (clean && clean->end == log_.end) || (options_.start == log_.end && !last.is_unreadable);
       if (log_.ends_in_damage && !end_is_known) {
         log_.refusal = Error{Errc::partition_failed, "writes to " + directory_ + " are refused: " + to_string(last) +
                                                          " up to the end, and whether more followed is not known"};
         logger()->error("{}", log_.refusal->text());
       }
     }
-    if (!options_.read_only && (log_.damage != known_ || !damage_is_known_)) {
+    log_.last_is_sealed = options_.dense_end && !log_.segments.empty() && log_.segments.back()->may_have_gaps() &&
+                          log_.segments.back()->size() > 0;
+    if (!options_.read_only && (log_.damage.proved() != known_ || !damage_is_known_)) {
       if (Result<void> written = log_.damage.write(storage_, directory_); !written) return written.error();
     }
     return std::move(log_);
@@ -92,19 +99,6 @@ class Recovery {
     return {};
   }
 
-  Result<void> open_segments() {
-    if (!options_.read_only) {
-      if (Result<void> finished = finish_swaps(storage_, directory_); !finished) return finished;
-    }
-    constexpr int kAttempts = 5;
-    for (int attempt = 1;; ++attempt) {
-      log_.segments.clear();
-      Result<void> opened = open_listed_segments();
-      // The writer beside this reader may have removed one since the look at the names.
-      if (opened || opened.error() != Errc::not_found || !options_.read_only || attempt == kAttempts) return opened;
-    }
-  }
-
   // Beside a writer that compacts: a gap in what was opened may be newer than the look at the mark, which moves before.
   Result<void> learn_gaps() {
     if (!options_.read_only || !options_.gaps || !has_mark_) return {};
@@ -114,60 +108,24 @@ class Recovery {
     return {};
   }
 
-  Result<void> open_listed_segments() {
-    if (options_.read_only) return open_readable_segments();
-    Result<std::vector<Offset>> bases = list_segments(storage_, directory_, true);
-    if (!bases) return bases.error();
-    if (Result<void> left_out = leave_out_deleted(*bases); !left_out) return left_out;
-    for (const Offset base : *bases) {
-      Result<std::shared_ptr<Segment>> segment = Segment::open(storage_, directory_, base, options_);
-      if (!segment) return segment.error();
-      (*segment)->set_damage(known_.of_file((*segment)->file_name()));
-      log_.segments.push_back(std::move(*segment));
-    }
-    bound(log_.segments);
-    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
-    return {};
-  }
-
-  Result<void> open_readable_segments() {
-    Result<std::vector<ReadableSegment>> found = readable_segments(storage_, directory_);
-    if (!found) return found.error();
-    const auto first = std::ranges::upper_bound(*found, options_.start, {}, &ReadableSegment::base);
-    if (first - found->begin() > 1) found->erase(found->begin(), std::prev(first));  // deleted
-    for (const auto& [base, waits] : *found) {
-      Result<std::shared_ptr<Segment>> segment =
-          Segment::open(storage_, directory_, base, options_, waits ? kSwapSuffix : std::string_view{});
-      if (!segment) return segment.error();
-      // What waits is whole, and has not the bytes of the file whose name it gets.
-      if (!waits) (*segment)->set_damage(known_.of_file((*segment)->file_name()));
-      log_.segments.push_back(std::move(*segment));
-    }
-    bound(log_.segments);
-    log_.end = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
-    return {};
-  }
-
-  Result<void> leave_out_deleted(std::vector<Offset>& bases) {
-    const auto first = std::ranges::upper_bound(bases, options_.start);
-    if (first - bases.begin() < 2) return {};
-    const std::vector<Offset> deleted(bases.begin(), std::prev(first));
-    bases.erase(bases.begin(), std::prev(first));
-    // As when they were to be removed first: the name of what follows may not be durable.
-    if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
-    for (const Offset base : deleted) {
-      if (Result<void> removed = remove_segment(storage_, directory_, base); !removed) return removed;
-    }
-    return {};
-  }
-
   // A missing or damaged file is made anew out of the batches.
   Result<void> load_epochs() {
     const Result<Bytes> text = read_file(storage_, directory_ + "/" + EpochHistory::kFileName, kEpochFileBytesMax);
     if (!text) return text.error() == Errc::not_found ? Result<void>{} : Result<void>{text.error()};
     Result<std::vector<EpochStart>> entries = EpochHistory::parse(as_text(*text));
     if (!entries && entries.error() == Errc::newer_format) return entries.error().with_context(directory_);
-    if (entries) epochs_.assign(std::move(*entries));
+    if (entries) epochs_.assign(known_epochs_ = std::move(*entries));
+    return {};
+  }
+
+  // What the disk does not read may be there again later, and then its epochs have to be in the history.
+  Result<void> keep_epochs_of(const DamagedRange& range, const Segment& segment) {
+    const Result<std::optional<BatchHeader>> behind = segment.header_if_any(range.position + range.bytes);
+    if (!behind) return behind.error();
+    for (const EpochStart& known : known_epochs_) {
+      const bool may_be = range.from <= known.start && known.start < range.end;
+      if (may_be && (!*behind || known.epoch <= (*behind)->epoch)) epochs_.note(known.epoch, known.start);
+    }
     return {};
   }
 
@@ -177,7 +135,7 @@ class Recovery {
     std::optional<BatchHeader> last;
     for (std::size_t i = 0; i < log_.segments.size(); ++i) {
       const Result<SegmentScan> tail = log_.segments[i]->load_tail();
-      if (!tail && tail.error() == Errc::corrupt) return false;
+      if (!tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io)) return false;
       if (!tail) return tail.error();
       const bool is_last = i + 1 == log_.segments.size();
       const Offset next = is_last ? clean.end : log_.segments[i + 1]->base();
@@ -201,6 +159,8 @@ class Recovery {
 
   // Of the first `count` segments. Errors: corrupt: the history of what is behind the damage can't be known; io.
   Result<void> relearn_epochs(std::size_t count) {
+    const std::vector<EpochStart> known = epochs_.entries();
+    const Offset first = log_.segments.empty() ? Offset{0} : log_.segments.front()->base();
     epochs_.assign({});
     std::optional<SegmentScan> before;
     for (std::size_t i = 0; i < count; ++i) {
@@ -209,14 +169,18 @@ class Recovery {
           log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
       if (walked) before = *walked;
       if (walked) continue;
-      if (walked.error() != Errc::corrupt) return walked.error();
+      if (walked.error() != Errc::corrupt && walked.error() != Errc::io) return walked.error();
       epochs_.trim_to(log_.segments[i]->base());
       const Result<SegmentScan> scanned = verify(i);
       if (!scanned) return scanned.error();
       if (scanned->damage) return *scanned->damage;
       before = *scanned;
     }
-    return unlearn_odd_epoch(count, before);
+    if (Result<void> unlearnt = unlearn_odd_epoch(count, before); !unlearnt) return unlearnt;
+    std::vector<EpochStart> learnt = epochs_.entries();
+    epochs_.assign(known);
+    epochs_.replace(first, Offset{std::numeric_limits<std::int64_t>::max()}, std::move(learnt));
+    return {};
   }
 
   // In front of segment `index`: an epoch that began with the last batch there, and that the first one here has not, is none.
@@ -275,7 +239,7 @@ class Recovery {
   Result<SegmentScan> trusted_tail(std::size_t index) {
     if (const auto known = verified_.find(index); known != verified_.end()) return known->second;
     Result<SegmentScan> tail = log_.segments[index]->load_tail();
-    return !tail && tail.error() == Errc::corrupt ? verify(index) : tail;
+    return !tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io) ? verify(index) : tail;
   }
 
   Result<SegmentScan> verify(std::size_t index) {
@@ -318,14 +282,19 @@ class Recovery {
 
   // Whether it is a torn tail (nothing), or damage to what was promised, and how far that reaches.
   Result<std::optional<DamagedRange>> judge(std::size_t index, const DamageSite& site) {
+    const Segment& segment = *log_.segments[index];
+    if (site.is_unreadable && !segment.can_be_opened()) return std::optional<DamagedRange>{};
+    const std::uint64_t faults_before = read_faults();
     const Result<bool> is_kept = is_promised(index, site.position, site.expected);
     if (!is_kept) return is_kept.error();
-    if (!*is_kept) return std::optional<DamagedRange>{};
-    const Segment& segment = *log_.segments[index];
+    if (!*is_kept && !site.is_unreadable) return std::optional<DamagedRange>{};
     const bool is_last = index + 1 == log_.segments.size();
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
-    const SearchLimits limits{.base_max = is_last && !has_mark_ ? kGapsAnywhere : limit, .gaps_below = gaps_below_};
+    const SearchLimits limits{.base_max = is_last && (!has_mark_ || !*is_kept) ? kGapsAnywhere : limit,
+                              .gaps_below = std::min(gaps_below_, segment.gaps_below())};
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
+    // Whether there is a torn tail nobody can see, and none is cut for that.
+    if (range && !*range && !*is_kept) return range;
     if (range && !*range) range = known_before(segment, site);
     if (!range) return range;
     if (!*range && limit <= site.expected) {
@@ -338,10 +307,23 @@ class Recovery {
       }
     }
     if (!*range) {
-      *range = DamagedRange{site.expected, limit, segment.file_name(), site.position, segment.size() - site.position};
+      *range = DamagedRange{.from = site.expected,
+                            .end = limit,
+                            .file = segment.file_name(),
+                            .position = site.position,
+                            .bytes = segment.size() - site.position,
+                            .is_unreadable = site.is_unreadable || read_faults() != faults_before};
     }
     epochs_.trim_to((*range)->from);
-    return range;
+    if (!(*range)->is_unreadable) return range;
+    const Result<void> kept = keep_epochs_of(**range, segment);
+    return kept ? range : kept.error();
+  }
+
+  [[nodiscard]] std::uint64_t read_faults() const {
+    std::uint64_t faults = 0;
+    for (const std::shared_ptr<Segment>& segment : log_.segments) faults += segment->read_faults();
+    return faults;
   }
 
   // A torn tail may hide where damage ends: what was known of it before tells, if the batch behind it is still there.
@@ -445,7 +427,8 @@ class Recovery {
   std::map<std::size_t, SegmentScan> verified_;  // segments that were read in full
   bool has_mark_ = false;
   Offset proven_;
-  DamageList known_;                   // before this opening
+  DamageList known_;  // before this opening
+  std::vector<EpochStart> known_epochs_;
   bool damage_is_known_ = true;        // its file is there, or there never was one
   std::vector<DamagedRange> nowhere_;  // where there is no segment
   // Compaction takes only what is synced, and our own appends leave no gap: above the proven end one is a torn tail.

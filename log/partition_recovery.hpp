@@ -34,6 +34,7 @@ struct RecoveredLog {
   bool has_producers = false;        // a batch of one was read
   DamageList damage;                 // on disk, where the log is to be written
   bool ends_in_damage = false;       // behind the last segment's last whole batch
+  bool last_is_sealed = false;       // compaction has written the last segment: what comes next lies in another
   std::optional<Error> refusal;      // why nothing may be written
   RecoveryReport report;
 };

@@ -35,12 +35,16 @@ Result<Scrubbed> PartitionLog::scrub(std::uint64_t bytes) {
   const Result<bool> ended = pass.step(bytes);
   scrubbed.bytes = pass.position() - begin;
   if (ended && !*ended) return scrubbed;
-  if (!ended && ended.error() != Errc::corrupt) {
+  if (!ended && ended.error() != Errc::corrupt && ended.error() != Errc::io) {
     parts.scrubbed.reset();
     return ended.error();
   }
   if (!ended) {
     scrubbed.found_damage = parts.note_damage({pass.segment(), pass.at(), pass.at().next()});
+    if (!scrubbed.found_damage && ended.error() == Errc::io) {
+      parts.scrubbed.reset();
+      return ended.error();
+    }
     // From its beginning again, over what is known by now; what can't be told from an append that was taken back is let be.
     parts.scrubbed =
         scrubbed.found_damage ? std::make_unique<SegmentPass>(pass.segment(), BatchScanner::Depth::checked) : nullptr;

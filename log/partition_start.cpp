@@ -26,7 +26,10 @@ Result<bool> PartitionLog::keep_producers(Offset start) {
 }
 
 Result<void> PartitionLog::set_start(Offset start) {
-  if (const std::optional<Error> refusal = parts_->refusal()) return *refusal;
+  // Where writes are refused since the opening, what is lost can be given up: the next one may know the end by the start.
+  const bool can_be_given_up = parts_->opening_refusal && !parts_->unreadable && !parts_->options.read_only;
+  const std::optional<Error> refusal = parts_->refusal();
+  if (refusal && !can_be_given_up) return *refusal;
   if (start <= this->start()) return {};
   if (start > synced_end()) {
     return Error{Errc::invalid_argument, parts_->directory + " can't start at offset " + std::to_string(start.value()) +

@@ -6,8 +6,17 @@
 
 namespace lungo {
 
-RecordLookup PartitionLog::Parts::lookup(Offset end) const {
-  return {{.directory = directory, .streams = streams.get(), .epochs = epochs, .buffers = buffers, .gaps = options.gaps},
+RecordLookup PartitionLog::Parts::lookup(Offset end) {
+  const auto relearn = [this](const Segments& list, std::size_t index, Offset offset) {
+    const std::shared_ptr<const DamageList> known = damage.get();
+    return note_damage(list, index, offset, offset.next()) && damage.get() == known;
+  };
+  return {{.directory = directory,
+           .streams = streams.get(),
+           .epochs = epochs,
+           .buffers = buffers,
+           .gaps = options.gaps,
+           .relearn = relearn},
           segments.snapshot(),
           Offset{start},
           end,

@@ -49,6 +49,7 @@ Result<void> PartitionLog::Parts::cut(const Segments& list, std::size_t index, s
   // A fresh object: readers that hold the old one keep a consistent view of what it had in memory.
   const Result<std::shared_ptr<Segment>> segment = Segment::open(ports.storage, directory, base, options);
   if (!segment) return segment.error();
+  if (options.dense_end) (*segment)->expect_no_gaps();  // no round of compaction has been there
   if (const std::shared_ptr<const DamageList> lost = damage.get())
     (*segment)->set_damage(lost->of_file((*segment)->file_name()));
   const Result<SegmentScan> rebuilt = (*segment)->rebuild(true, kNoEpoch, [](const BatchHeader&) {});

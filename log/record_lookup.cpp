@@ -69,6 +69,8 @@ Result<BatchRun> RecordLookup::read(Offset offset, std::optional<std::uint32_t> 
     if (!run) return run.error();
     if (*run) return std::move(**run);
   }
+  Result<BatchRun> run = segment.read(offset, end_, 0, log_.buffers, log_.epochs, start_);
+  if (run || run.error() != Errc::corrupt || !log_.relearn || !log_.relearn(*segments_, *index, offset)) return run;
   return segment.read(offset, end_, 0, log_.buffers, log_.epochs, start_);
 }
 

@@ -26,6 +26,8 @@ class RecordLookup {
     const EpochHistory& epochs;
     BufferPool& buffers;
     bool gaps = false;  // records may be missing
+    /// A batch at this offset of the segment is not good: true when the history of epochs was not, and was made anew.
+    std::function<bool(const Segments&, std::size_t, Offset)> relearn = {};
   };
   /// `segments` hold [start, end), and more of the batch at the start; `damage`, which may be null, is what is lost of them.
   RecordLookup(const Log& log, std::shared_ptr<const Segments> segments, Offset start, Offset end,

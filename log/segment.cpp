@@ -7,6 +7,7 @@
 #include <lungo/log/text.hpp>
 
 #include "base/logger.hpp"
+#include "readable_bytes.hpp"
 
 namespace lungo {
 namespace {
@@ -57,10 +58,10 @@ Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std:
       offsets_(std::move(offsets)),
       times_(std::move(times)),
       index_interval_bytes_(options.index_interval_bytes),
-      gaps_below_(options.gaps ? kGapsAnywhere : kNoGaps) {}
+      may_have_gaps_(options.gaps) {}
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
-  BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below_};
+  BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below()};
   scan.end_at_most(end_max());
   scan.pass_over(damage());
   return scan;
@@ -81,21 +82,28 @@ bool Segment::is_lost(Offset offset) const {
 }
 
 // Of the times up to the last offset entry the largest is in the time index, so the batches behind that entry are enough. Both
-// entries have to name a batch's end, but for a batch that is known to be lost.
+// entries have to name a batch's end. Where that batch is known to be lost nobody can check the time, and all that are left
+// tell theirs; the offset entry has to lie in the bytes that are lost.
 Result<SegmentScan> Segment::load_tail() {
   const std::optional<TimeEntry> time = times_->last();
   const std::optional<OffsetEntry> indexed = offsets_->last();
   if ((times_->count() > 0 && !time) || (offsets_->count() > 0 && !indexed)) return corrupt_at(path_, 0, "unreadable index");
-  largest_time_ = time;
-  if (time && !is_lost(base_.plus(time->relative_offset))) {
+  const bool is_time_lost = time && is_lost(base_.plus(time->relative_offset));
+  largest_time_ = is_time_lost ? std::nullopt : time;
+  if (time && !is_time_lost) {
     const Result<std::optional<Place>> named = place_named_by(*time);
     if (!named) return named.error();
     if (!*named) return corrupt_at(path_, 0, "the time index does not fit");
   }
   Place from{0, base_};
-  if (indexed && !is_lost(base_.plus(indexed->relative_offset))) {
-    from = place_of(indexed);
-    if (from.position != static_cast<std::uint64_t>(indexed->position)) return corrupt_at(path_, 0, "the index does not fit");
+  if (indexed) {
+    const auto position = static_cast<std::uint64_t>(indexed->position);
+    const bool is_index_lost = is_lost(base_.plus(indexed->relative_offset));
+    const Place named = is_index_lost ? from : place_of(indexed);
+    if (is_index_lost ? !damage()->holds_byte(position) : named.position != position) {
+      return corrupt_at(path_, 0, "the index does not fit");
+    }
+    if (!is_time_lost) from = named;
   }
   SegmentScan result{.end = base_, .position = 0, .last = std::nullopt, .damage = std::nullopt};
   BatchScanner scan = scanner(BatchScanner::Depth::headers, from);
@@ -128,7 +136,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   std::optional<BatchScanner> scan;
   const auto go_on = [&] {
     scan.emplace(*file_, path_, BatchScanner::Depth::checked, site.position, size(), site.expected, site.epoch,
-                 std::min(gaps_below, gaps_below_));
+                 std::min(gaps_below, this->gaps_below()));
     scan->end_at_most(end_max());
     scan->pass_over(damage());
   };
@@ -148,7 +156,8 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   for (;;) {
     while (const ScannedBatch* const batch = scan->advance()) take(*batch);
     const Result<std::optional<ScannedBatch>> next = scan->next();
-    if (!next && next.error() != Errc::corrupt) return next.error();
+    site.is_unreadable = !next && next.error() == Errc::io;
+    if (!next && next.error() != Errc::corrupt && !site.is_unreadable) return next.error();
     site.position = scan->position();
     site.expected = scan->expected();
     if (next && *next) {
@@ -159,6 +168,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     if (next) break;
     const Result<std::optional<DamagedRange>> range = pass ? pass(site) : std::optional<DamagedRange>{};
     if (!range) return range.error();
+    if (!*range && site.is_unreadable) return next.error();
     if (!*range) result.damage = next.error();
     if (!*range) break;
     damage_.add(**range);
@@ -171,6 +181,11 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
   result.end = site.expected;
   result.position = site.position;
   note_verified(0, result.position);
+  // A time that is not known now may be the largest later: entries behind it would lead past it.
+  const std::shared_ptr<const DamageList> lost = damage();
+  is_unindexed_ =
+      lost != nullptr && std::ranges::any_of(lost->ranges(), [](const DamagedRange& range) { return range.is_unreadable; });
+  if (is_unindexed_) entries = {};
   if (!entries.times.empty()) last_indexed_time_ = entries.times.back().timestamp;
   if (write_indexes) {
     if (Result<void> written = offsets_->replace(entries.offsets); !written) return written.error().with_context(path_);
@@ -213,15 +228,20 @@ Result<void> Segment::write_again(Offset from) {
   if (!border && border.error() != Errc::invalid_argument) return border.error();
   const std::uint64_t begin = border ? *border : 0;
   Bytes piece(std::min<std::uint64_t>(kCopiedBytes, size() - begin));
+  const std::shared_ptr<const DamageList> lost = damage();
   for (std::uint64_t position = begin; position < size();) {
     const std::size_t wanted = std::min<std::uint64_t>(piece.size(), size() - position);
-    const Result<std::size_t> read = file_->read_at(position, std::span{piece}.first(wanted));
-    if (!read) return read.error().with_context(path_);
-    if (*read != wanted) return corrupt_at(path_, position + *read, "the file ends early");
-    if (Result<void> written = file_->write_at(position, BytesView{piece}.first(wanted)); !written) {
+    const ReadableBytes read = read_readable(*file_, position, std::span{piece}.first(wanted));
+    if (read.size == 0 && read.fault && lost != nullptr && lost->holds_byte(position)) {
+      position = block_end(position);
+      continue;
+    }
+    if (read.size == 0 && read.fault) return read.fault->with_context(path_);
+    if (read.size != wanted && !read.fault) return corrupt_at(path_, position + read.size, "the file ends early");
+    if (Result<void> written = file_->write_at(position, BytesView{piece}.first(read.size)); !written) {
       return written.error().with_context(path_);
     }
-    position += wanted;
+    position += read.size;
   }
   return {};
 }
@@ -274,6 +294,7 @@ void Segment::note_time(TimeEntry entry) {
 void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<Timestamp> max_timestamp,
                           std::uint64_t position) {
   if (max_timestamp) note_time({max_timestamp->time_since_epoch().count(), relative(last_offset)});
+  if (is_unindexed_) return;
   // The time first: an offset entry says that the largest time up to it has one.
   if (bytes_since_index_ > index_interval_bytes_ && finish_indexes()) {
     static_cast<void>(offsets_->append({relative(last_offset), static_cast<std::int32_t>(position)}).has_value());
@@ -283,6 +304,7 @@ void Segment::index_batch(std::size_t bytes, Offset last_offset, std::optional<T
 }
 
 bool Segment::finish_indexes() {
+  if (is_unindexed_) return true;
   if (!largest_time_ || (last_indexed_time_ && largest_time_->timestamp <= *last_indexed_time_)) return true;
   const bool is_written = times_->append(*largest_time_).has_value();
   if (is_written) last_indexed_time_ = largest_time_->timestamp;

@@ -71,6 +71,7 @@ struct DamageSite {
   LeaderEpoch epoch;                     // of the batch in front
   std::optional<ScannedBatch> previous;  // that batch, if it was read
   LeaderEpoch epoch_before;              // of the one in front of that
+  bool is_unreadable = false;            // the disk does not read it: nobody knows what is there
 };
 
 /// Tells what is damaged there, and that the scan goes on behind it; or nothing: it ends there.
@@ -97,12 +98,20 @@ class Segment {
   [[nodiscard]] Offset base() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] bool may_have_gaps() const { return gaps_below_ != kNoGaps; }
+  [[nodiscard]] bool may_have_gaps() const { return may_have_gaps_.load(std::memory_order_relaxed); }
+  /// kNoGaps or kGapsAnywhere.
+  [[nodiscard]] Offset gaps_below() const { return may_have_gaps() ? kGapsAnywhere : kNoGaps; }
+  /// Nobody but append() has written to it: before the first look at its batches.
+  void expect_no_gaps() { may_have_gaps_.store(false, std::memory_order_relaxed); }
   [[nodiscard]] std::string file_name() const { return segment_file_name(base_, kLogSuffix); }
   /// What of it is lost: scans step over that. Null: nothing is known to be.
   [[nodiscard]] std::shared_ptr<const DamageList> damage() const { return damage_.get(); }
   void set_damage(DamageList damage) { damage_.assign(std::move(damage)); }
   void add_damage(const DamagedRange& range) { damage_.add(range); }
+  /// Whether the disk reads all bytes of the range by now.
+  [[nodiscard]] bool can_read(const DamagedRange& range) const;
+  /// It is as if nobody had looked at it yet.
+  void forget_damage(const DamagedRange& range);
 
   /// Where the next segment begins: no batch here reaches past it.
   void set_end_max(Offset next_base) { end_max_.store(next_base.value(), std::memory_order_relaxed); }
@@ -114,8 +123,8 @@ class Segment {
   Result<SegmentScan> load_tail();
   /// Reads and verifies the whole segment and makes its indexes anew. `note` is told each good batch; epochs below
   /// `epoch_at_least` are damage, and so are gaps above `gaps_below`, where the segment may have gaps at all. Damage is not an
-  /// error: `pass` tells whether to go on behind it. With `write_indexes` false the index files stay as they are.
-  /// Errors: io, no_space, and those of `pass`.
+  /// error: `pass` tells whether to go on behind it. What the disk does not read is one, where `pass` does not. With
+  /// `write_indexes` false the index files stay as they are. Errors: io, no_space, and those of `pass`.
   Result<SegmentScan> rebuild(bool write_indexes, LeaderEpoch epoch_at_least,
                               const std::function<void(const BatchHeader&)>& note, Offset gaps_below = kGapsAnywhere,
                               const PassDamage& pass = {});
@@ -124,10 +133,11 @@ class Segment {
   /// Scans all of it as it is now, for who holds it meanwhile.
   [[nodiscard]] BatchScanner scan_all(BatchScanner::Depth depth) const { return scanner(depth, {0, base_}); }
   /// Writes everything behind the batch border at `from` (all, if it is none) once more, as it is: after a failed sync the
-  /// cache may hold pages that count as clean and are not on disk. Errors: corrupt, no_space, io.
+  /// cache may hold pages that count as clean and are not on disk. But for damage that the disk does not read. Errors: corrupt,
+  /// no_space, io.
   Result<void> write_again(Offset from);
   /// True when a whole batch with a base offset of at least `expected` begins anywhere at or behind `position`, or may: the
-  /// search is bounded, and hostile bytes can make it longer than that. Errors: io.
+  /// search is bounded, hostile bytes can make it longer than that, and the disk may not read all of it. Errors: io.
   [[nodiscard]] Result<bool> holds_batch_after(std::uint64_t position, Offset expected) const;
   /// Whether the batch at `position`, whose epoch is below `epoch`, is in its place and the one in front of it is odd, as
   /// `epoch_before` was the epoch before that. Leader epochs are outside of the CRC: one that was turned into a later one shows
@@ -196,13 +206,17 @@ class Segment {
   /// Whether its headers were compared with its digest since it was opened.
   [[nodiscard]] bool headers_compared() const { return headers_compared_.load(std::memory_order_acquire); }
   void note_headers_compared() { headers_compared_.store(true, std::memory_order_release); }
+  /// How often the disk did not read what was to be looked at for damage.
+  [[nodiscard]] std::uint32_t read_faults() const { return read_faults_.load(std::memory_order_relaxed); }
+  /// False where `io` says nothing of the disk: there is no descriptor left.
+  [[nodiscard]] bool can_be_opened() const { return file_->size().has_value(); }
   /// Whether its file is the one that has its name now. Errors: not_found; io.
   [[nodiscard]] Result<bool> has_its_name(Storage& storage) const;
 
   /// Header of the batch that holds `offset`; nothing when the segment ends below it. Errors: corrupt, io.
   [[nodiscard]] Result<std::optional<BatchHeader>> batch_holding(Offset offset) const;
 
-  /// What stands there, if it may be a header at all. Errors: io.
+  /// What stands there, if it may be a header at all, and the disk reads it. Errors: io.
   [[nodiscard]] Result<std::optional<BatchHeader>> header_if_any(std::uint64_t position) const;
 
   /// The batch that holds `offset`, if it begins at `place` and nothing about it is in doubt: where it ends is where the next
@@ -248,6 +262,7 @@ class Segment {
   };
 
   [[nodiscard]] bool is_lost(Offset offset) const;
+  [[nodiscard]] Result<bool> is_whole(std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> odd_one_in_front(const DamageSite& site) const;
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const;
   [[nodiscard]] Result<bool> is_confirmed(std::uint64_t position, const BatchHeader& header,
@@ -281,19 +296,21 @@ class Segment {
   const std::unique_ptr<OffsetIndex> offsets_;
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
-  const Offset gaps_below_;  // kNoGaps or kGapsAnywhere
+  std::atomic<bool> may_have_gaps_;
   KnownDamage damage_;
   std::atomic<std::int64_t> end_max_{kNoEndMax.value()};
   std::atomic<std::uint64_t> size_{0};
   mutable std::atomic<std::uint64_t> verified_up_to_{0};
   std::atomic<bool> headers_compared_{false};
   mutable PositionHints hints_;
+  mutable std::atomic<std::uint32_t> read_faults_{0};  // that a search has stepped over
 
   // The owner's.
   std::uint64_t reserved_ = 0;             // room on disk up to here
   std::uint64_t bytes_since_index_ = 0;    // of batches behind the last index entry
   std::optional<TimeEntry> largest_time_;  // so far, and the last offset of the batch that brought it
   std::optional<std::int64_t> last_indexed_time_;
+  bool is_unindexed_ = false;  // there are batches whose times are not known
 };
 
 }  // namespace lungo

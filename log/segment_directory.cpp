@@ -42,10 +42,6 @@ Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& d
     if (entry.is_directory || !is_left_over(entry.name, bases)) continue;
     if (Result<void> removed = remove_if_present(storage, directory + "/" + entry.name); !removed) return removed.error();
   }
-  // The last one is appended to.
-  if (!bases.empty()) {
-    if (Result<void> removed = remove_digest(storage, directory, bases.back()); !removed) return removed.error();
-  }
   return bases;
 }
 

@@ -14,8 +14,7 @@ inline constexpr std::string_view kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kDeletedSuffix = ".deleted";  // behind a whole name: the file is about to be removed
 
 /// Base offsets of the segments, ascending. With `clean_up` temporary files, those that were about to be removed, sidecars
-/// without a log file, the digest of the last segment, which goes on, and stream indexes of version 1, which had one file a
-/// segment, are removed. An absent directory holds
+/// without a log file, and stream indexes of version 1, which had one file a segment, are removed. An absent directory holds
 /// nothing. Snapshots of producers, which need no segment, are left alone. Errors: io.
 Result<std::vector<Offset>> list_segments(Storage& storage, const std::string& directory, bool clean_up);
 

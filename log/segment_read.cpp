@@ -6,12 +6,14 @@
 
 #include "base/crc32c.hpp"
 #include "batch_header.hpp"
+#include "readable_bytes.hpp"
 #include "segment.hpp"
 
 namespace lungo {
 namespace {
 
 constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few bytes, and most batches of one record fit
+constexpr std::size_t kProbedBytes = 256u << 10;
 constexpr std::size_t kHintedBytes = 16u << 10;  // a batch of many records, and the header behind it
 
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
@@ -88,21 +90,20 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
 
   std::shared_ptr<Bytes> buffer;
   BytesView bytes;
-  const auto fill = [&](std::size_t wanted) -> Result<void> {
+  std::optional<Error> unread;  // why the bytes end there
+  const auto fill = [&](std::size_t wanted) {
     buffer = buffers.take(wanted);
-    const Result<std::size_t> read = file_->read_at(place.position, std::span{*buffer}.first(wanted));
-    if (!read) return read.error().with_context(path_);
-    bytes = BytesView{*buffer}.first(*read);
-    return {};
+    ReadableBytes read = read_readable(*file_, place.position, std::span{*buffer}.first(wanted));
+    bytes = BytesView{*buffer}.first(read.size);
+    unread = std::move(read.fault);
   };
-  Result<void> filled = fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
+  fill(std::min<std::uint64_t>(std::max(bytes_max, kReadBytesMin), available));
   BatchHeader header;
   // A first batch that is larger; room is made for no more than the file has.
-  if (filled && header_fault(bytes, run, gaps_below_, end_max(), header).empty() && header.size_bytes() > bytes.size() &&
+  if (!unread && header_fault(bytes, run, gaps_below(), end_max(), header).empty() && header.size_bytes() > bytes.size() &&
       header.size_bytes() <= available) {
-    filled = fill(header.size_bytes());
+    fill(header.size_bytes());
   }
-  if (!filled) return filled.error();
 
   // What is good before damage is served; the next read begins with the damaged batch, and names it.
   const std::uint64_t mark = trust == Trust::checked_before ? verified_up_to() : 0;
@@ -110,7 +111,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   std::string fault;
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
-    fault = header_fault(rest, run, gaps_below_, end_max(), header);
+    fault = header_fault(rest, run, gaps_below(), end_max(), header);
     if (fault.empty() && header.base_offset >= end) {  // behind a gap that reaches up to `end`
       if (run.batches.empty()) return run;
       break;
@@ -124,6 +125,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
     run.end = header.end_offset();
     run.epoch = header.epoch;
   }
+  if (run.batches.empty() && unread) return unread->with_context(path_);
   if (run.batches.empty()) return corrupt_at(path_, place.position, fault);
   run.buffer = std::move(buffer);
   note_verified(place.position, place.position + run.batches.size());
@@ -211,6 +213,23 @@ void Segment::note_verified(std::uint64_t begin, std::uint64_t end) const {
   std::uint64_t mark = verified_up_to_.load(std::memory_order_relaxed);
   while (begin <= mark && mark < end && !verified_up_to_.compare_exchange_weak(mark, end, std::memory_order_acq_rel)) {
   }
+}
+
+bool Segment::can_read(const DamagedRange& range) const {
+  Bytes piece(std::min<std::uint64_t>(range.bytes, kProbedBytes));
+  for (std::uint64_t done = 0; done < range.bytes;) {
+    const std::span<std::byte> wanted = std::span{piece}.first(std::min<std::uint64_t>(piece.size(), range.bytes - done));
+    if (!file_->read_at(range.position + done, wanted)) return false;
+    done += wanted.size();
+  }
+  return true;
+}
+
+void Segment::forget_damage(const DamagedRange& range) {
+  std::uint64_t mark = verified_up_to();
+  while (range.position < mark && !verified_up_to_.compare_exchange_weak(mark, range.position, std::memory_order_acq_rel)) {
+  }
+  damage_.forget(range);
 }
 
 Result<std::optional<BatchHeader>> Segment::batch_holding(Offset offset) const {

@@ -5,6 +5,7 @@
 
 #include "base/byte_order.hpp"
 #include "batch_layout.hpp"
+#include "readable_bytes.hpp"
 #include "segment.hpp"
 
 namespace lungo {
@@ -34,6 +35,13 @@ std::optional<BatchHeader> header_in(BytesView head) {
   return *header;
 }
 
+/// What passes is no fault.
+Result<bool> has_its_crc_at_second_attempt(File& file, std::uint64_t position, const BatchHeader& header,
+                                           std::span<std::byte> scratch) {
+  Result<bool> holds = has_its_crc(file, position, header, scratch);
+  return holds || holds.error() != Errc::io ? holds : has_its_crc(file, position, header, scratch);
+}
+
 class BatchSearch {
  public:
   BatchSearch(File& file, std::uint64_t position, std::uint64_t end, Offset expected)
@@ -49,8 +57,14 @@ class BatchSearch {
     }
     bytes_left_ -= header->size_bytes();
     piece_.resize(kPieceBytes);
-    return has_its_crc(file_, position, *header, piece_);
+    Result<bool> holds = has_its_crc_at_second_attempt(file_, position, *header, piece_);
+    if (holds || holds.error() != Errc::io) return holds;
+    ++faults_;
+    return false;
   }
+  /// How often the disk did not read what was to be looked at.
+  [[nodiscard]] std::uint32_t faults() const { return faults_; }
+  void note_fault() { ++faults_; }
   /// True once something was let pass for a batch because knowing costs too much.
   [[nodiscard]] bool is_spent() const { return is_spent_; }
 
@@ -60,19 +74,26 @@ class BatchSearch {
   const Offset expected_;
   std::uint64_t bytes_left_;
   bool is_spent_ = false;
+  std::uint32_t faults_ = 0;
   Bytes piece_;
 };
 
-/// What walks a file byte by byte: at each position from `position` on where a header fits, `look` says whether to stop.
-Result<std::optional<std::uint64_t>> find_byte(File& file, std::uint64_t position, std::uint64_t end,
+/// What walks a file byte by byte: at each position from `position` on where a header fits, `look` says whether to stop. Steps
+/// over what the disk does not read, and notes that.
+Result<std::optional<std::uint64_t>> find_byte(File& file, std::uint64_t position, std::uint64_t end, BatchSearch& search,
                                                const std::function<Result<bool>(std::uint64_t, BytesView)>& look) {
   Bytes window(std::min<std::uint64_t>(kWindowBytes, end > position ? end - position : 0));
   while (position + kBatchHeaderBytes <= end) {
     const std::size_t wanted = std::min<std::uint64_t>(window.size(), end - position);
-    const Result<std::size_t> read = file.read_at(position, std::span{window}.first(wanted));
-    if (!read) return read.error();
-    if (*read < kBatchHeaderBytes) break;
-    const BytesView bytes = BytesView{window}.first(*read);
+    const ReadableBytes read = read_readable(file, position, std::span{window}.first(wanted));
+    if (read.fault && *read.fault != Errc::io) return *read.fault;
+    if (read.fault) search.note_fault();
+    if (read.size < kBatchHeaderBytes) {
+      if (!read.fault) break;
+      position = block_end(position + read.size);
+      continue;
+    }
+    const BytesView bytes = BytesView{window}.first(read.size);
     const std::size_t starts = bytes.size() - kBatchHeaderBytes + 1;
     for (std::size_t i = 0; i < starts; ++i) {
       const Result<bool> found = look(position + i, bytes.subspan(i));
@@ -91,9 +112,10 @@ Result<bool> Segment::holds_batch_after(std::uint64_t position, Offset expected)
   if (position >= end) return false;
   BatchSearch search{*file_, position, end, expected};
   const Result<std::optional<std::uint64_t>> found =
-      find_byte(*file_, position, end, [&](std::uint64_t at, BytesView head) { return search.is_batch(at, head); });
+      find_byte(*file_, position, end, search, [&](std::uint64_t at, BytesView head) { return search.is_batch(at, head); });
   if (!found) return found.error().with_context(path_);
-  return found->has_value();
+  read_faults_ += search.faults();
+  return found->has_value() || search.faults() > 0;
 }
 
 // ---- how far damage reaches ----
@@ -101,17 +123,26 @@ Result<bool> Segment::holds_batch_after(std::uint64_t position, Offset expected)
 // As header_at(), where a read that fails is no answer.
 Result<std::optional<BatchHeader>> Segment::header_if_any(std::uint64_t position) const {
   std::array<std::byte, kBatchHeaderBytes> bytes{};
-  const Result<std::size_t> read = file_->read_at(position, bytes);
-  if (!read) return read.error().with_context(path_);
-  const Result<BatchHeader> header = parse_batch_header(BytesView{bytes}.first(*read));
+  const ReadableBytes read = read_readable(*file_, position, bytes);
+  if (read.fault && *read.fault != Errc::io) return read.fault->with_context(path_);
+  if (read.fault) ++read_faults_;
+  const Result<BatchHeader> header = parse_batch_header(BytesView{bytes}.first(read.size));
   return header ? std::optional{*header} : std::nullopt;
+}
+
+// As has_its_crc(); what the disk does not read is not.
+Result<bool> Segment::is_whole(std::uint64_t position, const BatchHeader& header, std::span<std::byte> scratch) const {
+  Result<bool> holds = has_its_crc_at_second_attempt(*file_, position, header, scratch);
+  if (holds || holds.error() != Errc::io) return holds;
+  ++read_faults_;
+  return false;
 }
 
 Result<bool> Segment::is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
                                       LeaderEpoch epoch_before) const {
   const Result<std::optional<BatchHeader>> here = header_if_any(position);
   if (!here) return here.error();
-  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below_).empty()) return false;
+  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below()).empty()) return false;
   // If what follows agrees with the one in front, it is this one.
   const Result<std::optional<BatchHeader>> next = header_if_any(position + (*here)->size_bytes());
   if (!next) return next.error();
@@ -151,14 +182,15 @@ Result<std::optional<Segment::Behind>> Segment::batch_behind_lengths(const Damag
     if (*header && (*header)->base_offset > site.expected && (*header)->base_offset <= limits.base_max &&
         (*header)->epoch >= site.epoch && (*header)->size_bytes() <= size() - position) {
       Result<bool> good = is_confirmed(position, **header, before, limits);
-      if (good && *good) good = has_its_crc(*file_, position, **header, piece);
+      if (good && *good) good = is_whole(position, **header, piece);
       if (!good) return good.error();
       if (*good) return std::optional{Behind{position, (*header)->base_offset}};
     }
     before = *header;
-    const Result<std::size_t> read = file_->read_at(position, front);
-    if (!read) return read.error().with_context(path_);
-    if (*read < front.size()) break;
+    const ReadableBytes read = read_readable(*file_, position, front);
+    if (read.fault && *read.fault != Errc::io) return read.fault->with_context(path_);
+    if (read.fault) ++read_faults_;
+    if (read.size < front.size()) break;
     const auto length = load_big_endian<std::int32_t>(front.data() + batch_layout::kLengthAt);
     const std::uint64_t claimed = batch_layout::kEpochAt + static_cast<std::uint64_t>(std::max(length, 0));
     if (claimed < kBatchHeaderBytes || claimed > size() - position) break;
@@ -176,7 +208,7 @@ Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageS
   std::uint64_t not_before = site.position + 1;
   Offset base;
   const Result<std::optional<std::uint64_t>> found =
-      find_byte(*file_, site.position + 1, size(), [&](std::uint64_t at, BytesView head) -> Result<bool> {
+      find_byte(*file_, site.position + 1, size(), search, [&](std::uint64_t at, BytesView head) -> Result<bool> {
         if (at < not_before || search.is_spent()) return false;
         const Result<bool> is_batch = search.is_batch(at, head);
         if (!is_batch || !*is_batch || search.is_spent()) return is_batch ? Result<bool>{false} : is_batch;
@@ -186,11 +218,13 @@ Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageS
         scan.end_at_most(end_max());
         Result<std::optional<ScannedBatch>> next = scan.next();
         while (next && *next) next = scan.next();
-        if (!next && next.error() != Errc::corrupt) return next.error();
+        if (!next && next.error() != Errc::corrupt && next.error() != Errc::io) return next.error();
+        if (!next && next.error() == Errc::io) search.note_fault();
         not_before = std::max(at + 1, scan.position());
         return next.has_value();
       });
   if (!found) return found.error().with_context(path_);
+  read_faults_ += search.faults();
   return *found ? std::optional{Behind{**found, base}} : std::nullopt;
 }
 
@@ -199,25 +233,35 @@ Result<bool> Segment::is_batch_at(std::uint64_t position, Offset base) const {
   if (!header) return header.error();
   if (!*header || (*header)->base_offset != base || (*header)->size_bytes() > size() - position) return false;
   Bytes piece(kPieceBytes);
-  return has_its_crc(*file_, position, **header, piece);
+  return is_whole(position, **header, piece);
 }
 
 Result<std::optional<DamagedRange>> Segment::damage_up_to_batches(const DamageSite& site, const SearchLimits& limits) const {
+  const std::uint32_t faults_before = read_faults_;
   if (Result<std::optional<DamagedRange>> odd = odd_one_in_front(site); !odd || *odd) return odd;
   bool reaches_end = false;
   Result<std::optional<Behind>> behind = batch_behind_lengths(site, limits, reaches_end);
   if (behind && !*behind && !reaches_end) behind = batches_to_the_end(site, limits);
   if (!behind) return behind.error();
   if (!*behind) return std::optional<DamagedRange>{};
-  return std::optional{
-      DamagedRange{site.expected, (*behind)->base, file_name(), site.position, (*behind)->position - site.position}};
+  return std::optional{DamagedRange{.from = site.expected,
+                                    .end = (*behind)->base,
+                                    .file = file_name(),
+                                    .position = site.position,
+                                    .bytes = (*behind)->position - site.position,
+                                    .is_unreadable = site.is_unreadable || read_faults_ != faults_before}};
 }
 
 // What no batch follows. A segment that is written may have grown since: there the damaged one has to be the last by what its
 // header says.
 Result<std::optional<DamagedRange>> Segment::damage_up_to_end(const DamageSite& site, const SearchLimits& limits) const {
   const std::uint64_t end = size();
-  const DamagedRange range{site.expected, limits.base_max, file_name(), site.position, end - site.position};
+  const DamagedRange range{.from = site.expected,
+                           .end = limits.base_max,
+                           .file = file_name(),
+                           .position = site.position,
+                           .bytes = end - site.position,
+                           .is_unreadable = site.is_unreadable};
   if (limits.is_sealed) return std::optional{range};
   const Result<std::optional<BatchHeader>> header = header_if_any(site.position);
   if (!header) return header.error();
@@ -235,7 +279,8 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
     const Result<std::optional<ScannedBatch>> next = scan.next();
     site.position = scan.position();
     site.expected = scan.expected();
-    if (!next && next.error() == Errc::corrupt) {
+    site.is_unreadable = !next && next.error() == Errc::io && can_be_opened();
+    if (site.is_unreadable || (!next && next.error() == Errc::corrupt)) {
       Result<std::optional<DamagedRange>> range = damage_up_to_batches(site, limits);
       return range && !*range ? damage_up_to_end(site, limits) : range;
     }

@@ -194,6 +194,13 @@ Result<std::vector<ReadableSegment>> readable_segments(Storage& storage, const s
   return seen ? Error{Errc::not_found, directory + ": segments are exchanged all the time"} : seen;
 }
 
+bool is_as_appended(Storage& storage, const std::string& directory, Offset base) {
+  const Result<std::vector<ReadableSegment>> segments = readable_segments(storage, directory);
+  if (!segments || segments->empty() || segments->back() != ReadableSegment{base}) return false;
+  const Result<std::optional<SegmentDigest>> digest = read_digest(storage, directory, base);
+  return digest && (!*digest || (*digest)->generation == 0);
+}
+
 // ---- the writer's side ----
 
 Result<void> discard_cleaned(Storage& storage, const std::string& directory) { return Swaps{storage, directory}.discard(); }

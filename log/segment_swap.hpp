@@ -50,4 +50,9 @@ struct ReadableSegment {
 /// exchange goes on; io.
 Result<std::vector<ReadableSegment>> readable_segments(Storage& storage, const std::string& directory);
 
+/// Whether the log file at `base`, which was opened before, is the last one and compaction has not written it, so that nothing
+/// is missing from it. Compaction leaves the last one alone; where others behind it were lost, its digest tells. False in
+/// doubt.
+bool is_as_appended(Storage& storage, const std::string& directory, Offset base);
+
 }  // namespace lungo

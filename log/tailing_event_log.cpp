@@ -122,6 +122,7 @@ Result<std::shared_ptr<PartitionLog>> TailingEventLog::open_log(const TopicParti
   options.streams = topic.info.spec.streams;
   options.read_only = true;
   options.gaps = topic.gaps;
+  options.dense_end = topic.dense_end;
   options.start = std::max(start, dir_->marks().log_start(partition));
   const std::string path = dir_->partition_path(partition);
   for (int attempt = 1;; ++attempt) {
@@ -167,6 +168,7 @@ void TailingEventLog::open_topics() {
     auto topic = std::make_shared<OpenTopic>();
     topic->info = entry.info;
     topic->gaps = entry.gaps || entry.info.spec.compact;
+    topic->dense_end = entry.info.spec.compact && !entry.gaps;
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
     const std::lock_guard lock(logs_mutex_);

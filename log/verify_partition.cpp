@@ -72,6 +72,8 @@ class PartitionVerifier {
         is_last ? Result<std::optional<SegmentDigest>>{std::optional<SegmentDigest>{}} : read_digest_of(segment.base, suffix);
     if (!digest) return digest.error();
 
+    const bool is_dense = is_last && !facts_.is_foreign && is_as_appended(storage_, directory_, segment.base);
+    may_have_gaps_ = facts_.gaps && !is_dense;
     const std::size_t damage_before = damage_;
     if (Result<void> walked = walk(**file, *size, segment.base, is_last, *indexes); !walked) return walked;
     report_.segments += 1;
@@ -125,7 +127,7 @@ class PartitionVerifier {
                           ", above what follows at " + std::to_string(end_max_.value()));
     }
     close_lost(header.base_offset);
-    const bool continues_it = header.base_offset == expected_ || (facts_.gaps && header.base_offset > expected_);
+    const bool continues_it = header.base_offset == expected_ || (may_have_gaps_ && header.base_offset > expected_);
     if (!batch.fault.empty() || header.base_offset < expected_) {
       note_damage();
       add_bytes(batch.position, header.size_bytes(), header.base_offset, header.end_offset(),
@@ -326,6 +328,7 @@ class PartitionVerifier {
   Offset promised_;                  // proven, or known to be lost
   bool is_torn_ = false;             // the last of them, and what follows, lie above what was synced
   Offset end_max_ = kNoEndMax;       // of the segment's records
+  bool may_have_gaps_ = false;       // the segment
   std::optional<std::size_t> lost_;  // the first of the findings whose end is not known yet
   std::optional<IndexCheck> indexes_;
   std::optional<HeaderDigest> digest_;

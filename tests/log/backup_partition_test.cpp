@@ -5,6 +5,7 @@
 
 #include "segment.hpp"
 #include "segment_swap.hpp"
+#include "tests/log/compacted_partition.hpp"
 #include "tests/log/partition_fixture.hpp"
 
 namespace lungo::test {
@@ -75,6 +76,43 @@ TEST(BackupPartition, WhatHasNotChangedIsNotCopiedAgain) {
   EXPECT_EQ(copied->records, 30u);
   EXPECT_EQ(made["copy/" + name], 1);
   EXPECT_EQ(made["copy/" + segment_file_name(Offset{0}, kLogSuffix)], 1);
+}
+
+// The segment in which the copy is to end has been compacted since.
+TEST(BackupPartition, ACopyThatEndsInWhatWasCompactedGoesOnBehindIt) {
+  CompactedPartition fixture;
+  fixture.options.dense_end = true;
+  KeyedRecords kept;
+  LogReach reach{};
+  {
+    const auto log = fixture.opened();
+    append_many(*log, 40);
+    ASSERT_TRUE(fixture.compact(*log));
+    while (*log->remove_trimmed()) {
+    }
+    const std::vector<SegmentFacts> segments = log->segments();
+    reach = {.base = segments[0].base, .size = segments[0].bytes, .synced = segments[1].base};
+    kept = keyed_records(*log);
+    std::erase_if(kept, [&](const auto& entry) { return entry.first >= segments[1].base.value(); });
+  }
+  PartitionCopy copy{
+      .storage = fixture.simulation->disk, .from = fixture.directory, .to = "copy", .name = "copy", .gaps = true};
+  copy.start = [] { return Offset{0}; };
+  copy.reach = reach;
+  const Result<CopiedPartition> copied = copy_partition_files(copy);
+  ASSERT_TRUE(copied) << copied.error();
+  EXPECT_TRUE(copied->damage.empty());
+  EXPECT_EQ(copied->end, reach.synced);
+  fixture.directory = "copy";
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = fixture.opened();
+    EXPECT_TRUE(log->damage().empty());
+    EXPECT_EQ(keyed_records(*log), kept);
+    const Result<Appended> appended = append_keyed(*log, {KeyedRecord{"z", padded(opening)}});
+    ASSERT_TRUE(appended) << appended.error();
+    kept[appended->first.value()] = {"z", padded(opening)};
+    ASSERT_TRUE(log->sync());
+  }
 }
 
 }  // namespace

@@ -251,6 +251,20 @@ TEST(BatchValidation, RecordsWithoutAKeyAreNoStream) {
   EXPECT_EQ(ProducerBatch::validate(batch, {.key_hashes = true})->key_hashes(), std::vector(2, kNoKeyHash));
 }
 
+// By the thousand they compress to nothing; what waits to be written counts as what it takes.
+TEST(BatchValidation, TheHashesOfItsRecordsCountAsItsMemory) {
+  constexpr int kRecords = 20'000;
+  Bytes batch = encode(produced_by(7, 40, kRecords));
+  const Bytes plain(batch.begin() + kBatchHeaderBytes, batch.end());
+  compressed(Compression::zstd, plain, kRecords)(batch);
+  stamp_crc(batch);
+  ASSERT_LT(batch.size(), kRecords * sizeof(std::uint64_t) / 2);
+  const Result<ProducerBatch> hashed = ProducerBatch::validate(batch, {.key_hashes = true});
+  ASSERT_TRUE(hashed) << hashed.error();
+  EXPECT_GE(hashed->size_bytes(), batch.size() + kRecords * sizeof(std::uint64_t));
+  EXPECT_EQ(ProducerBatch::validate(batch, {})->size_bytes(), batch.size());
+}
+
 TEST(BatchValidation, MendsALargestTimeThatIsNotTheRecords) {
   for (const std::int64_t claimed : {std::int64_t{-1}, std::int64_t{999}, std::int64_t{1} << 62}) {
     Bytes batch = good_batch();

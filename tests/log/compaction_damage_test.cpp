@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "segment.hpp"
+#include "segment_directory.hpp"
+#include "synced_mark.hpp"
 #include "tests/log/compacted_partition.hpp"
 #include "tests/support/quiet_log.hpp"
 
@@ -151,6 +153,62 @@ TEST(Compaction, ATombstoneStaysAboveWhatIsLeftAloneForDamage) {
   ASSERT_TRUE(log->set_start(Offset{3}));
   next_round(reached);
   EXPECT_FALSE(readable_records(*log).contains(3)) << "nothing is left that it deleted";
+}
+
+// Nobody but appends has written to the last segment: what would be a gap elsewhere is damage there.
+TEST(Compaction, ABaseOffsetThatRotsInTheLastSegmentIsDamage) {
+  const SilentLog silent;
+  CompactedPartition fixture;
+  fixture.options.dense_end = true;
+  SegmentFacts last;
+  {
+    const auto log = fixture.opened();
+    append_many(*log, 40);
+    ASSERT_TRUE(fixture.compact(*log));
+    ASSERT_TRUE(log->roll());
+    last = log->segments().back();
+    append_many(*log, 2, 40);
+  }
+  fixture.flip(segment_file_name(last.base, kLogSuffix), 7, std::byte{1});  // it is even, and two records behind it the next
+  for (const bool read_only : {true, false}) {
+    fixture.options.read_only = read_only;
+    const auto log = fixture.opened();
+    ASSERT_EQ(log->damage().size(), 1u);
+    EXPECT_EQ(log->damage()[0].from, last.base);
+    EXPECT_EQ(log->damage()[0].end, last.base.plus(2));
+  }
+}
+
+// Where all behind it is lost, and nothing says that there was more.
+TEST(Compaction, WhatItHasWrittenIsNotAppendedTo) {
+  const QuietLog quiet;
+  CompactedPartition fixture;
+  fixture.options.dense_end = true;
+  KeyedRecords kept;
+  {
+    const auto log = fixture.opened();
+    append_many(*log, 40);
+    ASSERT_TRUE(fixture.compact(*log));
+    while (*log->remove_trimmed()) {
+    }
+    const std::vector<SegmentFacts> segments = log->segments();
+    kept = keyed_records(*log);
+    std::erase_if(kept, [&](const auto& entry) { return entry.first >= segments[1].base.value(); });
+    ASSERT_LT(static_cast<std::int64_t>(kept.size()), segments[1].base.value()) << "nothing is missing";
+    for (std::size_t i = 1; i < segments.size(); ++i) {
+      ASSERT_TRUE(remove_segment(fixture.simulation->disk, fixture.directory, segments[i].base));
+    }
+    ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path(SyncedMark::kFileName)));
+  }
+  for (int opening = 0; opening < 3; ++opening) {
+    const auto log = fixture.opened();
+    ASSERT_TRUE(log->damage().empty()) << damaged({}, log->damage()[0]);
+    EXPECT_EQ(keyed_records(*log), kept);
+    const Result<Appended> appended = append_keyed(*log, {KeyedRecord{"z", padded(opening)}});
+    ASSERT_TRUE(appended) << appended.error();
+    kept[appended->first.value()] = {"z", padded(opening)};
+    ASSERT_TRUE(log->sync());
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "damage.hpp"
+#include "sparse_index.hpp"
 #include "stream_run_files.hpp"
 #include "tests/log/crashed_log.hpp"
 #include "tests/support/quiet_log.hpp"
@@ -94,6 +95,63 @@ TEST(Damage, OfATimeIsFoundByWhoLooksForIt) {
   ASSERT_EQ(log->damage().size(), 1u);
   EXPECT_EQ(log->damage()[0].from, Offset{3});
   EXPECT_EQ(log->offset_at_of_what_is_left(time, Offset{5}).value(), Offset{4});
+}
+
+// An entry of the time index that has rotted seems to be a lost batch's, which nobody can read. By its time the segment would
+// stay for ever.
+TEST(Damage, ATimeThatOnlyTheIndexHasIsNoTime) {
+  const SilentLog silent;
+  PartitionFixture fixture;
+  fixture.options.index_interval_bytes = 1;
+  std::vector<std::uint64_t> borders;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 10; ++i) {
+      borders.push_back(fixture.file_size(kFirstLog));
+      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i), .time = 1000 + i}}));
+    }
+    ASSERT_TRUE(log->sync());
+  }
+  fixture.flip(kFirstLog, borders[5] + 65);
+  const CleanEnd clean = fixture.opened()->close().value();
+  TimeEntry rotten{.timestamp = std::int64_t{1} << 50, .relative_offset = 5};
+  Bytes entry(TimeEntry::kBytes);
+  rotten.store(entry.data());
+  fixture.write(kFirstTimeIndex, fixture.file_size(kFirstTimeIndex) - entry.size(), entry);
+  const auto log = fixture.opened(clean, clean.end);
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(log->recovery().bytes_scanned, 0u);
+  ASSERT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(log->segments().front().newest, Timestamp{std::chrono::milliseconds{1009}});
+}
+
+// An offset entry that has rotted likewise: the bytes tell.
+TEST(Damage, AnOffsetEntryBesideTheLostBytesIsMadeAnew) {
+  const SilentLog silent;
+  PartitionFixture fixture;
+  fixture.options.index_interval_bytes = 1;
+  std::vector<std::uint64_t> borders;
+  {
+    const auto log = fixture.opened();
+    for (int i = 0; i < 10; ++i) {
+      borders.push_back(fixture.file_size(kFirstLog));
+      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
+    }
+    ASSERT_TRUE(log->sync());
+  }
+  fixture.flip(kFirstLog, borders[5] + 65);
+  const CleanEnd clean = fixture.opened()->close().value();
+  OffsetEntry rotten{.relative_offset = 5, .position = static_cast<std::int32_t>(borders[9]) + 1};
+  Bytes entry(OffsetEntry::kBytes);
+  rotten.store(entry.data());
+  fixture.write(kFirstIndex, fixture.file_size(kFirstIndex) - entry.size(), entry);
+  const auto log = fixture.opened(clean, clean.end);
+  ASSERT_NE(log, nullptr);
+  EXPECT_GT(log->recovery().bytes_scanned, 0u);
+  EXPECT_EQ(log->damage().size(), 1u);
+  EXPECT_EQ(
+      OffsetIndex::open(fixture.simulation->disk, fixture.path(kFirstIndex), OpenMode::read).value()->last()->relative_offset,
+      9);
 }
 
 // ---- the stream index ----

@@ -118,6 +118,32 @@ TEST(DamagedDirectory, APartitionWhoseEndIsLostRefusesWritesAlone) {
   }
 }
 
+TEST(DamagedDirectory, APartitionWhoseEndIsLostIsWrittenToAgainOnceItIsGivenUp) {
+  const SilentLog silent;
+  Directory directory;
+  directory.flip(directory.sizes[4] + 62);
+  {
+    const auto log = directory.opened();
+    ASSERT_EQ(append_wait(*log, append_of(kBad, "k", "5")).error(), Errc::partition_failed);
+    const Result<Offset> start = log->delete_records(kBad, Offset{5});
+    ASSERT_TRUE(start) << start.error();
+    EXPECT_EQ(*start, Offset{5});
+    EXPECT_EQ(log->ends(kBad)->start, Offset{5});
+    EXPECT_EQ(append_wait(*log, append_of(kBad, "k", "5")).error(), Errc::partition_failed) << "until the next opening";
+    directory.machine->executor.run_for(std::chrono::seconds{25});
+    EXPECT_EQ(directory.opened(true)->ends(kBad)->start, Offset{5});
+  }
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = directory.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_TRUE(log->damage(kBad).empty());
+    const Result<Appended> appended = append_wait(*log, append_of(kBad, "k", std::to_string(5 + opening)));
+    ASSERT_TRUE(appended) << appended.error();
+    EXPECT_EQ(appended->first, Offset{5 + opening});
+    EXPECT_EQ(values_of(*log, kBad, Offset{5}), values(5, 6 + opening));
+  }
+}
+
 // Segments that overlap, and damage: nobody can say which of them is right.
 TEST(DamagedDirectory, APartitionThatCannotBeReadAnswersSoAlone) {
   const SilentLog silent;

@@ -11,13 +11,13 @@
 namespace lungo::test {
 namespace {
 
-/// Thirty batches of a record, ten of each epoch: 1, 4 and 7. Stopped cleanly.
+/// Thirty batches of a record, ten of each epoch: 1, 4 and 7; the last five are of another key. Stopped cleanly.
 struct ThreeEpochs : PartitionFixture {
-  ThreeEpochs() {
-    options.segment_bytes = 600;
+  explicit ThreeEpochs(std::uint64_t segment_bytes = 600) {
+    options.segment_bytes = segment_bytes;
     const auto log = opened();
     for (int i = 0; i < 30; ++i) {
-      records.push_back({.key = "k", .value = std::to_string(i)});
+      records.push_back({.key = i < 25 ? "k" : "l", .value = std::to_string(i)});
       EXPECT_TRUE(append(*log, {records.back()}, LeaderEpoch{1 + i / 10 * 3}));
     }
     clean = log->close().value();
@@ -61,6 +61,53 @@ TEST(RottenEpochs, WhatRecoveryLearnsIsKeptAlsoWhenNothingIsAppended) {
     fixture.set_history("0\n2\n1 0\n4 10\n");
     ASSERT_TRUE(fixture.opened(is_clean ? std::optional{fixture.clean} : std::nullopt)->close());
     EXPECT_EQ(fixture.history(), ThreeEpochs::kHistory);
+  }
+}
+
+// Positions behind the record in front of the first one carry its epoch.
+TEST(RottenEpochs, TheEpochInFrontOfTheFirstRecordIsKept) {
+  const SilentLog silent;
+  for (const bool is_found_by_a_read : {true, false}) {
+    SCOPED_TRACE(is_found_by_a_read);
+    ThreeEpochs fixture(720);
+    {
+      const auto log = fixture.opened(fixture.clean);
+      ASSERT_EQ(log->segments().back().base, Offset{20});
+      ASSERT_TRUE(log->set_start(Offset{20}));
+      ASSERT_EQ(log->end_of_epoch(LeaderEpoch{4}), Offset{20});
+      ASSERT_TRUE(log->close());
+    }
+    fixture.options.start = Offset{20};
+    fixture.set_history(is_found_by_a_read ? "0\n2\n4 10\n7 24\n" : "0\n1\n4 10\n");
+    const auto log = fixture.opened(fixture.clean);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(contents(*log).size(), 10u);
+    EXPECT_TRUE(log->damage().empty());
+    EXPECT_EQ(log->end_of_epoch(LeaderEpoch{4}), Offset{20});
+    ASSERT_TRUE(append(*log, {{.key = "k", .value = "next"}}, LeaderEpoch{8}));
+    ASSERT_TRUE(log->close());
+    EXPECT_EQ(fixture.history(), "0\n3\n4 10\n7 20\n8 30\n");
+  }
+}
+
+TEST(RottenEpochs, WhoLooksForAKeyFindsOutToo) {
+  const SilentLog silent;
+  for (const bool is_condition : {true, false}) {
+    SCOPED_TRACE(is_condition);
+    ThreeEpochs fixture;
+    fixture.options.streams = true;
+    fixture.set_history("0\n3\n1 0\n4 10\n7 25\n");
+    const auto log = fixture.opened(fixture.clean);
+    if (is_condition) {
+      const Condition condition{.key = "k", .as_of = Offset{22}};
+      EXPECT_EQ(append(*log, {{.key = "k", .value = "new"}}, LeaderEpoch{8}, condition).error(), Errc::conflict);
+    } else {
+      const Result<KeyRecords> found = log->read_key("k", Offset{0}, Offset{30}, 100);
+      ASSERT_TRUE(found) << found.error();
+      EXPECT_EQ(found->records.size(), 25u);
+    }
+    EXPECT_TRUE(log->damage().empty());
+    EXPECT_EQ(log->end_of_epoch(LeaderEpoch{4}), Offset{20});
   }
 }
 

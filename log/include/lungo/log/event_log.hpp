@@ -178,6 +178,7 @@ struct DamagedRange {
   std::string file;  // its name in the partition's directory
   std::uint64_t position = 0;
   std::uint64_t bytes = 0;
+  bool is_unreadable = false;  // the disk did not read them: nothing of that is written down, as it may read them again
   friend bool operator==(const DamagedRange&, const DamagedRange&) = default;
 };
 
@@ -211,8 +212,9 @@ class EventLog {
   /// not_found; invalid_argument when there are more, or the directory has no room; unsupported; no_space, io.
   virtual Result<TopicInfo> add_partitions(std::string_view name, std::int32_t partitions);
   /// Makes `below` the partition's start, durably, unless it begins there or later; returns the start. Whole segments below it
-  /// are removed soon after, in the background. Errors: offset_out_of_range above the committed end; not_found; unsupported;
-  /// partition_failed; no_space, io: then the next opening may find the start moved.
+  /// are removed soon after, in the background. Where writes are refused as the partition's end is lost, they are taken again
+  /// by the next opening behind one that reaches that end. Errors: offset_out_of_range above the committed end; not_found;
+  /// unsupported; partition_failed; no_space, io: then the next opening may find the start moved.
   virtual Result<Offset> delete_records(const TopicPartition& partition, Offset below);
 
   /// Submits; see AppendRequest and Completion. All errors go to the completion: conflict (offset() = the record in the way),

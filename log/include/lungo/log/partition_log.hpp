@@ -34,6 +34,7 @@ struct PartitionOptions {
   Compression compression = Compression::none;   // of the batches that are written
   TimestampKind timestamps = TimestampKind::create;
   std::chrono::milliseconds producer_expiry{86'400'000};
+  bool dense_end = false;  // with gaps: none in the last segment, as compaction alone makes them, and leaves that one alone
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.
