@@ -47,6 +47,12 @@ class LocalEventLog : public LogReads, private PartitionOpener {
     RecoveryReport recovery;
   };
 
+  struct Queue {
+    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
+    Flusher* flusher = nullptr;
+    Flusher::Slot* slot = nullptr;
+  };
+
   LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<void> start();
   void start_compactor();
@@ -62,6 +68,8 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   [[nodiscard]] PartitionAtRest rest_of(const TopicPartition& name, bool is_new) const;
   Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
                                                        PartitionAtRest& rest) override;
+  std::optional<PartitionAtRest> close_partition(const OpenPartition& partition,
+                                                 const std::shared_ptr<PartitionLog>& log) override;
   Result<std::shared_ptr<PartitionLog>> open_log(const OpenPartition& partition, const OpenTopic& topic,
                                                  const PartitionAtRest& rest);
   std::shared_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause,
@@ -71,6 +79,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void make_room_for_queues(const OpenTopic& topic);
   void add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                  const std::shared_ptr<PartitionLog>& log);
+  Queue* queue_at(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
   Result<std::shared_ptr<AppendQueue>> queue_of(const TopicPartition& partition);
@@ -96,11 +105,6 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   std::unique_ptr<TailWriter> tail_;
   std::vector<std::unique_ptr<Flusher>> flushers_;  // partition N of each topic belongs to number N modulo how many there are
 
-  struct Queue {
-    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
-    Flusher* flusher = nullptr;
-    Flusher::Slot* slot = nullptr;
-  };
   /// Of one topic, by partition.
   using TopicQueues = std::vector<Queue>;
   std::shared_mutex queues_mutex_;

@@ -197,7 +197,7 @@ Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset 
     if (const Result<Offset> synced = log->sync(); !synced) return synced.error();
   }
   if (below > log->start()) {
-    if (Result<void> moved = move_starts({{*found, below}}); !moved) return moved.error();
+    if (Result<void> moved = move_starts({{*found, below, *touched}}); !moved) return moved.error();
   }
   return log->start();
 }
@@ -235,7 +235,7 @@ Result<void> LocalEventLog::keep_producers(const StartMove& move) {
     return {};
   });
   if (!kept || !has_producers) return kept;
-  const Result<Offset> synced = move.partition->log()->sync();
+  const Result<Offset> synced = move.log->sync();
   return synced ? Result<void>{} : Result<void>{synced.error()};
 }
 
@@ -246,7 +246,7 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   Result<void> failed;
   for (const StartMove& move : moves) {
     const OpenPartition& partition = *move.partition;
-    if (!find_queue_of(partition) || move.start <= partition.log()->start()) continue;
+    if (!find_queue_of(partition) || move.start <= move.log->start()) continue;
     if (Result<void> kept = keep_producers(move); !kept) {
       failed = kept;
     } else {
