@@ -75,7 +75,9 @@ Instant Housekeeper::step(Instant now) {
   }
   look_at_partitions();
   put_to_rest();
-  return topics_to_see_.empty() && streams_.empty() ? std::min(next_round_, next_digest) : now;
+  const bool is_crowded = hooks_.make_room && hooks_.make_room();
+  const bool is_idle = topics_to_see_.empty() && streams_.empty() && !is_crowded;
+  return is_idle ? std::min(next_round_, next_digest) : now;
 }
 
 void Housekeeper::take_what_came() {

@@ -34,6 +34,8 @@ class Housekeeper : public Activity {
     std::function<Result<void>(const OpenPartition&)> sync_sealed;
     /// Moves the starts, durably and for readers, and tells trimmed().
     std::function<Result<void>(const std::vector<StartMove>&)> move_starts;
+    /// Does some of what who opens a file would have to wait for. True: there is more. May be absent.
+    std::function<bool()> make_room;
   };
 
   Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks);

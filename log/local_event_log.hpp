@@ -13,6 +13,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 #include "compactor.hpp"
+#include "file_cache.hpp"
 #include "flusher.hpp"
 #include "housekeeper.hpp"
 #include "log_dir.hpp"
@@ -25,8 +26,10 @@ namespace lungo {
 
 class LocalEventLog : public LogReads, private PartitionOpener {
  public:
-  /// Opens, recovers and begins to write. `ports` outlive the log. Errors: as open_local().
-  static Result<std::shared_ptr<EventLog>> open(Ports ports, const std::string& directory, const LocalOptions& options);
+  /// Opens, recovers and begins to write. `ports` and `files`, which their storage is, outlive the log. Errors: as
+  /// open_local().
+  static Result<std::shared_ptr<EventLog>> open(Ports ports, FileCache& files, const std::string& directory,
+                                                const LocalOptions& options);
   ~LocalEventLog() override;
 
   Result<TopicInfo> create_topic(const TopicSpec& spec) override;
@@ -53,7 +56,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
     Flusher::Slot* slot = nullptr;
   };
 
-  LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
+  LocalEventLog(Ports ports, FileCache& files, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<void> start();
   void start_compactor();
   void stop();
@@ -95,6 +98,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void stop_activities();
 
   bool started_ = false;
+  FileCache& files_;
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;
