@@ -38,6 +38,10 @@ Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
   std::mutex mutex;
   std::optional<std::pair<std::size_t, Error>> first_error;  // under mutex, as is `opened`
   run_in_parallel(ports().executor, kOpenedAtATime, unclean.size(), [&](std::size_t number) {
+    {
+      const std::lock_guard lock(mutex);
+      if (first_error) return;  // nothing comes of it any more
+    }
     const Result<std::shared_ptr<PartitionLog>> log = unclean[number]->touch();
     const std::lock_guard lock(mutex);
     if (log) {

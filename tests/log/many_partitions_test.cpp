@@ -162,6 +162,32 @@ TEST(ManyPartitions, ADamagedOneAnswersAloneWhenItIsUsed) {
   EXPECT_EQ(values_of(*log, many(0)).size(), 3u);
 }
 
+/// A disk that takes no segments; counts those that somebody wanted to open.
+class FullForSegments : public ForwardingStorage {
+ public:
+  using ForwardingStorage::ForwardingStorage;
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (!path.ends_with(".log")) return ForwardingStorage::open(path, mode);
+    ++wanted;
+    return Error{Errc::no_space, path + " has no room"};
+  }
+  int wanted = 0;
+};
+
+TEST(ManyPartitions, AnOpeningThatHasFailedOpensNoMore) {
+  const SilentLog silent;
+  Directory directory;
+  directory.make(40);
+  const auto log = directory.opened();
+  Directory crashed{directory.machine.disk.durable()};
+  FullForSegments full{crashed.machine.disk};
+  const Ports ports{full, crashed.ports.clock, crashed.ports.executor, crashed.ports.random};
+  LocalOptions options;
+  options.ports = &ports;
+  EXPECT_EQ(open_local("/data", options).error(), Errc::no_space);
+  EXPECT_EQ(full.wanted, 1);
+}
+
 TEST(ManyPartitions, OneThatCanNotBeReadNowIsTriedAgain) {
   const SilentLog silent;
   Directory directory;
