@@ -31,6 +31,9 @@ Result<void> PartitionProducers::open(const Segments& segments, Offset end, bool
   }
   if (!unsynced_from) return {};
   if (Result<void> synced = sync_again(*unsynced_from); !synced) return synced;
+  // Now nobody waits for it. Where it can't be read, the first one that needs it tries again. First, as five batches of a
+  // producer are known by the log and only the last one by a snapshot.
+  if (has_any_ && snapshots_.empty()) static_cast<void>(load(segments, end, now).has_value());
   return make_up_for_lost(segments, *unsynced_from, now);
 }
 
@@ -50,6 +53,8 @@ Result<void> PartitionProducers::make_up_for_lost(const Segments& segments, Offs
     if (segments[i]->base() < from) continue;
     if (Result<void> kept = keep(segments, i, now); !kept) return kept;
   }
+  // Without any the whole log would be read at each opening, or at the first roll.
+  if (has_any_ && snapshots_.empty()) static_cast<void>(keep(segments, segments.size() - 1, now).has_value());
   if (unsynced_.empty()) return {};
   if (Result<void> synced = sync(); !synced) return synced;
   return storage_.sync_directory(directory_);
