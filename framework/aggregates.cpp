@@ -7,6 +7,7 @@
 
 #include <lungo/framework/errors.hpp>
 #include <lungo/log/deadline.hpp>
+#include <lungo/log/start_activity.hpp>
 
 #include "broken_invariant.hpp"
 
@@ -78,10 +79,15 @@ void save_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key
 // or waiting (in `waiting`: until the record that it lost against is committed, or its deadline).
 class CommandLoop final : public Activity {
  public:
-  explicit CommandLoop(EventStore store) : store_(std::move(store)), shared_(std::make_shared<Shared>()) {
-    running_ = store_.log().ports().executor.start(*this);
+  explicit CommandLoop(EventStore store) : store_(std::move(store)), shared_(std::make_shared<Shared>()) {}
+  /// Once, before the first command. Errors: io, when the system has no thread left.
+  Result<void> start() {
+    Result<std::unique_ptr<RunningActivity>> started = start_activity(store_.log().ports().executor, *this);
+    if (!started) return started.error();
+    running_ = std::move(*started);
     const std::lock_guard lock(shared_->mutex);
     shared_->running = running_.get();
+    return {};
   }
   ~CommandLoop() override {
     {
@@ -228,7 +234,11 @@ class CommandLoop final : public Activity {
 
 void CommandLoopDeleter::operator()(CommandLoop* loop) const { delete loop; }
 
-CommandLoopPtr make_command_loop(EventStore store) { return CommandLoopPtr{new CommandLoop(std::move(store))}; }
+Result<CommandLoopPtr> start_command_loop(EventStore store) {
+  CommandLoopPtr loop{new CommandLoop(std::move(store))};
+  if (Result<void> started = loop->start(); !started) return started.error();
+  return loop;
+}
 
 void submit(CommandLoop& loop, AttemptFunction attempt, int attempts, Duration timeout,
             std::function<void(Result<Commit>)> done) {

@@ -345,11 +345,17 @@ bool AppendQueue::failed() const {
 
 Result<CleanEnd> AppendQueue::close() {
   std::optional<Result<CleanEnd>> end;
-  or_give_up([&] { end = finish(); });
+  or_give_up([&] { end = finish(false); });
   return end ? *std::move(end) : Result<CleanEnd>{failure()};
 }
 
-Result<CleanEnd> AppendQueue::finish() {
+Result<CleanEnd> AppendQueue::close_for_rest() {
+  std::optional<Result<CleanEnd>> end;
+  or_give_up([&] { end = finish(true); });
+  return end ? *std::move(end) : Result<CleanEnd>{failure()};
+}
+
+Result<CleanEnd> AppendQueue::finish(bool partition_goes_on) {
   {
     const Lock lock(mutex_);
     closed_ = true;
@@ -360,7 +366,7 @@ Result<CleanEnd> AppendQueue::finish() {
   hand_over();
   settle();
   if (unpublished_.exchange(false)) publish(partition_->committed());
-  partition_->close();
+  if (!partition_goes_on) partition_->close();
   if (failed()) return Error{Errc::partition_failed, to_string(partition_->name()) + " had failed"};
   return log_->close();
 }

@@ -81,6 +81,8 @@ class AppendQueue {
   /// Refuses what is not written yet with `closed`, makes the rest durable and completes it; then closes the PartitionLog.
   /// Errors: partition_failed; io. Nothing is left waiting in either case.
   Result<CleanEnd> close();
+  /// The same where the partition goes on, without this queue: who waits for its commits goes on waiting.
+  Result<CleanEnd> close_for_rest();
 
   // append_owner.cpp
 
@@ -134,7 +136,7 @@ class AppendQueue {
   Result<Appended> wait_for_outcome(WaitingCaller& caller);
   void lead();
   Turn take_turn(Instant now);
-  Result<CleanEnd> finish();
+  Result<CleanEnd> finish(bool partition_goes_on);
   [[nodiscard]] Result<void> sync_round();
   [[nodiscard]] Result<void> sync();
   bool hand_over();

@@ -48,10 +48,12 @@ bool Compactor::find_work() {
     return false;
   }
   const std::shared_ptr<OpenPartition> partition = (*topic)->partitions[next_partition_++];
-  if (partition->log() == nullptr) return false;  // at rest: nothing has come since it was left, and nobody reads it
+  const std::shared_ptr<PartitionLog> log = partition->log();
+  if (log == nullptr) return false;  // at rest: nothing has come since it was left, and nobody reads it
   const std::optional<CompactionRound> round = round_for((*topic)->info.spec, *partition);
   if (!round) return false;
   partition_ = partition;
+  log_ = log;
   round_ = *round;
   begun_ = ports_.clock.monotonic();
   return true;
@@ -78,14 +80,13 @@ std::optional<CompactionRound> Compactor::round_for(const TopicSpec& spec, const
 }
 
 void Compactor::go_on() {
-  const std::shared_ptr<PartitionLog> log = partition_->log();
-  const Result<std::optional<Offset>> reached = log->compact(round_);
+  const Result<std::optional<Offset>> reached = log_->compact(round_);
   if (reached && !*reached) return;
   const Result<void> noted = reached ? hooks_.note_cleaned_end(*partition_, **reached) : Result<void>{reached.error()};
   hooks_.remove_files(partition_);
   if (!noted) {
     note_failure(noted.error());
-    partition_.reset();
+    end();
     return;
   }
   const bool is_done = **reached >= round_.end || **reached <= round_.begin;  // or the keys did not fit, or the records went
@@ -99,7 +100,12 @@ void Compactor::go_on() {
   logger()->info("{} compacted up to offset {}: bytes={} before={} ms={}", to_string(partition_->name()), round_.begin.value(),
                  bytes, bytes_before_,
                  std::chrono::duration_cast<std::chrono::milliseconds>(ports_.clock.monotonic() - begun_).count());
+  end();
+}
+
+void Compactor::end() {
   partition_.reset();
+  log_.reset();
 }
 
 /// The next round tries again.

@@ -43,6 +43,7 @@ class Compactor : public Activity {
   bool find_work();
   [[nodiscard]] std::optional<CompactionRound> round_for(const TopicSpec& spec, const OpenPartition& partition);
   void go_on();
+  void end();
   void note_failure(const Error& cause);
 
   const Ports ports_;
@@ -55,6 +56,7 @@ class Compactor : public Activity {
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
   std::shared_ptr<OpenPartition> partition_;  // that is compacted; null: none
+  std::shared_ptr<PartitionLog> log_;         // its log; nobody puts it to rest meanwhile
   CompactionRound round_;
   Instant begun_{};
   std::uint64_t bytes_before_ = 0;

@@ -18,7 +18,8 @@ Instant DigestKeeper::step(Instant now, std::optional<Error>& error) {
   }
   if (due_.empty()) return next_round_;
   if (now < next_step_) return next_step_;
-  const Result<std::optional<std::uint64_t>> read = due_.front()->log()->keep_digests();
+  const std::shared_ptr<PartitionLog> log = due_.front()->log();  // null: put to rest meanwhile, and looked at when it is open
+  const Result<std::optional<std::uint64_t>> read = log ? log->keep_digests() : std::optional<std::uint64_t>{};
   if (!read) error = read.error();
   if (!read || !*read) due_.pop_front();
   if (read && *read) next_step_ = now + time_for(**read);

@@ -1,108 +1,20 @@
 #include "file_cache.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <list>
-#include <map>
-#include <mutex>
-#include <optional>
+#include <string_view>
 #include <utility>
-#include <vector>
+
+#include "file_cache_files.hpp"
 
 namespace lungo {
 namespace {
 
-constexpr int kSyncsForRoomMax = 8;  // then the bound gives way
+constexpr int kSyncsForRoomMax = 8;     // then the bound gives way
+constexpr std::size_t kMarginPart = 4;  // of the bound, that it gives way without a sync
+constexpr std::string_view kManyBytes = ".log";
 constexpr int kOpensMax = 3;
 
-// What lies in a directory, between its name with '/' and with the character behind.
-std::string first_below(const std::string& directory) { return directory + '/'; }
-std::string behind_all_below(const std::string& directory) { return directory + static_cast<char>('/' + 1); }
-
 }  // namespace
-
-// A file that somebody holds. `file` is read without the mutex by calls that have counted themselves in `users` before: who
-// closes takes it away first and looks at `users` then, so that one of the two sees the other.
-struct FileCache::Entry {
-  Entry(std::string path_given, OpenMode mode_given, std::uint64_t identity_given)
-      : mode(mode_given == OpenMode::read ? OpenMode::read : OpenMode::read_write),
-        identity(identity_given),
-        path(std::move(path_given)) {}
-
-  const OpenMode mode;  // to open it again with
-  const std::uint64_t identity;
-
-  std::atomic<File*> file{nullptr};  // null: closed
-  std::atomic<int> users{0};
-  std::atomic<bool> used{true};  // since the hand came by
-  std::atomic<bool> unsynced{false};
-
-  // Under the mutex of the open files.
-  std::string path;
-  bool has_name = false;                                // and is found by it
-  bool gave_up = false;                                 // a sync of it failed: it stays open
-  std::unique_ptr<File> owned;                          // what `file` points at
-  std::list<std::shared_ptr<Entry>>::iterator at_open;  // while there is one
-
-  // The kernel tells of a failed write-back once: whoever hears of it notes it before another may sync.
-  std::mutex sync_mutex;
-  std::optional<Error> failure;  // of a sync that its owner does not know of; under sync_mutex
-
-  Result<void> sync(bool by_owner) {
-    const std::lock_guard lock(sync_mutex);
-    if (failure) return *failure;
-    File* const open = file.load();
-    if (open == nullptr) return {};  // nothing is closed that is not synced
-    unsynced.store(false);           // first: what is written meanwhile counts again
-    Result<void> synced = open->sync();
-    if (synced) return synced;
-    unsynced.store(true);
-    if (!by_owner) failure = synced.error();
-    return synced;
-  }
-};
-
-// What the files share with the cache, and may outlive it with: who still holds one when the log has gone only lets it go.
-struct FileCache::OpenFiles : std::enable_shared_from_this<OpenFiles> {
-  using Entries = std::multimap<std::string, std::shared_ptr<Entry>>;
-  /// An entry and its path to come, once as a key: made before the rename, so that nothing behind that takes memory.
-  struct Move {
-    Entries::iterator entry;
-    Entries::node_type node;
-    std::string key;
-    std::string path;
-  };
-  using Moves = std::vector<Move>;
-
-  OpenFiles(Storage& storage, std::size_t most) : beneath(storage), files_max(most) {}
-
-  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode);
-  /// The file of an entry that is in use, opened again where it was closed. Errors: as open().
-  Result<File*> opened(const std::shared_ptr<Entry>& entry);
-  void forget(Entry& entry);
-  Result<void> rename(const std::string& from, const std::string& to);
-  Result<void> remove(const std::string& path);
-  Result<void> remove_all(const std::string& path);
-
-  // With the mutex held.
-  Result<std::unique_ptr<File>> open_beneath(const std::string& path, OpenMode mode);
-  void keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file);
-  Result<void> open_again(const std::shared_ptr<Entry>& entry);
-  void make_room(std::unique_lock<std::mutex>& lock);
-  bool close_one();
-  void open_for_good(Entries::iterator begin, Entries::iterator end);
-  void lose_name(Entries::iterator begin, Entries::iterator end);
-  Moves moves_of(const std::string& from, const std::string& to);
-  void move(Moves& moves);
-
-  Storage& beneath;
-  const std::size_t files_max;
-  std::mutex mutex;
-  Entries by_path;                              // those that have a name
-  std::list<std::shared_ptr<Entry>> open_list;  // those that have a descriptor
-  std::list<std::shared_ptr<Entry>>::iterator hand = open_list.end();
-  std::uint64_t reopened = 0;
-};
 
 class FileCache::CachedFile final : public File {
  public:
@@ -129,7 +41,7 @@ class FileCache::CachedFile final : public File {
   }
   Result<std::uint64_t> identity() override { return entry_->identity; }
   Result<FileHandle> handle() override {
-    return use<Result<FileHandle>>([](File& file) { return file.handle(); });
+    return use<Result<FileHandle>>([this](File& file) { return files_->handle(file); });
   }
   Result<void> sync() override {
     const Use in_use(*entry_);
@@ -174,27 +86,53 @@ class FileCache::CachedFile final : public File {
 
 Result<std::unique_ptr<File>> FileCache::OpenFiles::open(const std::string& path, OpenMode mode) {
   std::unique_ptr<CachedFile> cached;  // gone behind the lock, which its end takes
-  std::unique_lock lock(mutex);
-  make_room(lock);
-  Result<std::unique_ptr<File>> file = open_beneath(path, mode);
-  if (!file) return file.error();
-  const Result<std::uint64_t> identity = (*file)->identity();
+  std::unique_ptr<File> file;
+  Lock lock(mutex);
+  make_room_for_one(lock);
+  const BusyNames busy_name(*this, lock, {path});
+  Result<std::unique_ptr<File>> opened = open_beneath(lock, path, mode);
+  if (!opened) return opened.error();
+  file = std::move(*opened);
+  const Result<std::uint64_t> identity = file->identity();
   if (!identity) return identity.error();
   const auto entry = std::make_shared<Entry>(path, mode, *identity);
   cached = std::make_unique<CachedFile>(shared_from_this(), entry);  // forgets what is noted from here on
   by_path.emplace(path, entry);
   entry->has_name = true;
-  keep_open(entry, std::move(*file));
+  keep_open(entry, std::move(file));
   return cached;
 }
 
 // The process may have too many files open: then one of ours makes room.
-Result<std::unique_ptr<File>> FileCache::OpenFiles::open_beneath(const std::string& path, OpenMode mode) {
+Result<std::unique_ptr<File>> FileCache::OpenFiles::open_beneath(Lock& lock, const std::string& path, OpenMode mode) {
+  lock.unlock();
   Result<std::unique_ptr<File>> file = beneath.open(path, mode);
-  for (int tries = 0; tries < kOpensMax && !file && file.error() == Errc::io && close_one(); ++tries) {
+  lock.lock();
+  for (int tries = 0; tries < kOpensMax && !file && file.error() == Errc::io && give_up_one(lock); ++tries) {
+    lock.unlock();
     file = beneath.open(path, mode);
+    lock.lock();
   }
   return file;
+}
+
+// As the process can't open another one, a sync has to be waited for where nothing else will do.
+bool FileCache::OpenFiles::give_up_one(Lock& lock) {
+  for (int syncs = 0; !close_one(lock); ++syncs) {
+    if (syncs == kSyncsForRoomMax || !sync_one(lock)) return false;
+  }
+  return true;
+}
+
+Result<FileHandle> FileCache::OpenFiles::handle(File& file) {
+  Result<FileHandle> made = file.handle();
+  for (int tries = 0; tries < kOpensMax && !made && made.error() == Errc::io; ++tries) {
+    Lock lock(mutex);
+    if (!give_up_one(lock)) break;
+    lock.unlock();
+    made = file.handle();
+  }
+  return made;
 }
 
 void FileCache::OpenFiles::keep_open(const std::shared_ptr<Entry>& entry, std::unique_ptr<File> file) {
@@ -204,17 +142,22 @@ void FileCache::OpenFiles::keep_open(const std::shared_ptr<Entry>& entry, std::u
 }
 
 Result<File*> FileCache::OpenFiles::opened(const std::shared_ptr<Entry>& entry) {
-  std::unique_lock lock(mutex);
-  if (entry->owned == nullptr) make_room(lock);
-  if (entry->owned == nullptr) {
-    if (Result<void> again = open_again(entry); !again) return again.error();
+  Lock lock(mutex);
+  if (entry->owned == nullptr) make_room_for_one(lock);
+  while (entry->owned == nullptr) {
+    const std::string path = entry->path;
+    const BusyNames busy_name(*this, lock, {path});
+    if (entry->owned != nullptr) break;
+    if (entry->has_name && entry->path != path) continue;  // it has moved while this waited
+    if (Result<void> again = open_again(lock, entry); !again) return again.error();
   }
   return entry->owned.get();
 }
 
-Result<void> FileCache::OpenFiles::open_again(const std::shared_ptr<Entry>& entry) {
+/// With its name busy.
+Result<void> FileCache::OpenFiles::open_again(Lock& lock, const std::shared_ptr<Entry>& entry) {
   if (!entry->has_name) return Error{Errc::not_found, entry->path + " is removed"};
-  Result<std::unique_ptr<File>> file = open_beneath(entry->path, entry->mode);
+  Result<std::unique_ptr<File>> file = open_beneath(lock, entry->path, entry->mode);
   if (!file) return file.error();
   const Result<std::uint64_t> identity = (*file)->identity();
   if (!identity) return identity.error();
@@ -226,35 +169,52 @@ Result<void> FileCache::OpenFiles::open_again(const std::shared_ptr<Entry>& entr
 
 void FileCache::OpenFiles::forget(Entry& entry) {
   const std::lock_guard lock(mutex);
-  if (entry.has_name) {
-    const auto [begin, end] = by_path.equal_range(entry.path);
-    by_path.erase(std::find_if(begin, end, [&](const auto& named) { return named.second.get() == &entry; }));
-  }
+  lose_name(entry);
   if (entry.owned == nullptr) return;
   if (hand == entry.at_open) ++hand;
   open_list.erase(entry.at_open);
 }
 
-// Files that have to be synced first are so without the mutex.
-void FileCache::OpenFiles::make_room(std::unique_lock<std::mutex>& lock) {
+// An append is not to wait for the sync of another file: for that there are make_room() and a margin.
+void FileCache::OpenFiles::make_room_for_one(Lock& lock) {
   for (int syncs = 0; open_list.size() >= files_max;) {
-    if (close_one()) continue;
-    const auto unsynced = std::ranges::find_if(open_list, [](const std::shared_ptr<Entry>& entry) {
-      return entry->has_name && entry->users.load() == 0 && entry->unsynced.load() && !entry->gave_up;
-    });
-    if (unsynced == open_list.end() || syncs++ == kSyncsForRoomMax) return;
-    const std::shared_ptr<Entry> entry = *unsynced;
-    entry->users.fetch_add(1);  // nobody closes it meanwhile
-    lock.unlock();
-    const Result<void> synced = entry->sync(false);
-    lock.lock();
-    entry->users.fetch_sub(1);
-    entry->gave_up = !synced;
+    if (close_one(lock)) continue;
+    if (open_list.size() < files_max + files_max / kMarginPart) return;
+    if (syncs++ == kSyncsForRoomMax || !sync_one(lock)) return;
   }
 }
 
+bool FileCache::OpenFiles::make_room() {
+  Lock lock(mutex);
+  for (int syncs = 0; open_list.size() >= files_max;) {
+    if (close_one(lock)) continue;
+    if (syncs++ == kSyncsForRoomMax) return true;
+    if (!sync_one(lock)) return false;
+  }
+  return false;
+}
+
+// Without the mutex. Of an index or a mark fewer bytes are to be written than of a log. False: there is none to be synced.
+bool FileCache::OpenFiles::sync_one(Lock& lock) {
+  std::shared_ptr<Entry> chosen;
+  for (const std::shared_ptr<Entry>& entry : open_list) {
+    if (!entry->has_name || entry->users.load() > 0 || !entry->unsynced.load() || entry->gave_up) continue;
+    const bool is_small = !entry->path.ends_with(kManyBytes);
+    if (!chosen || is_small) chosen = entry;
+    if (is_small) break;
+  }
+  if (!chosen) return false;
+  chosen->users.fetch_add(1);  // nobody closes it meanwhile
+  lock.unlock();
+  const Result<void> synced = chosen->sync(false);
+  lock.lock();
+  chosen->users.fetch_sub(1);
+  chosen->gave_up = !synced;
+  return true;
+}
+
 // The hand goes round twice at most: the first time it may only find that all were used.
-bool FileCache::OpenFiles::close_one() {
+bool FileCache::OpenFiles::close_one(Lock& lock) {
   for (std::size_t left = 2 * open_list.size(); left > 0; --left) {
     if (hand == open_list.end()) hand = open_list.begin();
     Entry& entry = **hand;
@@ -268,79 +228,14 @@ bool FileCache::OpenFiles::close_one() {
       ++hand;
       continue;
     }
-    entry.owned.reset();
+    std::unique_ptr<File> closed = std::move(entry.owned);
     hand = open_list.erase(hand);
+    lock.unlock();
+    closed.reset();
+    lock.lock();
     return true;
   }
   return false;
-}
-
-// ---- names ----
-
-// Not being able to is no failure of the call that takes the name away: the next use of the file answers not_found.
-void FileCache::OpenFiles::open_for_good(Entries::iterator begin, Entries::iterator end) {
-  for (auto named = begin; named != end; ++named) {
-    if (named->second->owned == nullptr) static_cast<void>(open_again(named->second).has_value());
-  }
-}
-
-void FileCache::OpenFiles::lose_name(Entries::iterator begin, Entries::iterator end) {
-  for (auto named = begin; named != end; ++named) named->second->has_name = false;
-  by_path.erase(begin, end);
-}
-
-FileCache::OpenFiles::Moves FileCache::OpenFiles::moves_of(const std::string& from, const std::string& to) {
-  Moves moves;
-  const auto add = [&](Entries::iterator begin, Entries::iterator end) {
-    for (; begin != end; ++begin) {
-      const std::string path = to + begin->first.substr(from.size());
-      moves.push_back({.entry = begin, .node = {}, .key = path, .path = path});
-    }
-  };
-  const auto [begin, end] = by_path.equal_range(from);
-  add(begin, end);
-  add(by_path.lower_bound(first_below(from)), by_path.lower_bound(behind_all_below(from)));
-  return moves;
-}
-
-void FileCache::OpenFiles::move(Moves& moves) {
-  for (Move& move : moves) move.node = by_path.extract(move.entry);  // first all out: a new name may lie among the old ones
-  for (Move& move : moves) {
-    move.node.key().swap(move.key);
-    move.node.mapped()->path.swap(move.path);
-    by_path.insert(std::move(move.node));
-  }
-}
-
-Result<void> FileCache::OpenFiles::rename(const std::string& from, const std::string& to) {
-  const std::lock_guard lock(mutex);
-  if (from == to) return beneath.rename(from, to);
-  const auto [begin, end] = by_path.equal_range(to);
-  open_for_good(begin, end);
-  Moves moves = moves_of(from, to);
-  if (Result<void> renamed = beneath.rename(from, to); !renamed) return renamed;
-  lose_name(begin, end);
-  move(moves);
-  return {};
-}
-
-Result<void> FileCache::OpenFiles::remove(const std::string& path) {
-  const std::lock_guard lock(mutex);
-  const auto [begin, end] = by_path.equal_range(path);
-  open_for_good(begin, end);
-  if (Result<void> removed = beneath.remove(path); !removed) return removed;
-  lose_name(begin, end);
-  return {};
-}
-
-Result<void> FileCache::OpenFiles::remove_all(const std::string& path) {
-  const std::lock_guard lock(mutex);
-  const auto begin = by_path.lower_bound(first_below(path));
-  const auto end = by_path.lower_bound(behind_all_below(path));
-  open_for_good(begin, end);
-  if (Result<void> removed = beneath.remove_all(path); !removed) return removed;
-  lose_name(begin, end);
-  return {};
 }
 
 // ---- the cache ----
@@ -359,5 +254,6 @@ Result<std::unique_ptr<File>> FileCache::open(const std::string& path, OpenMode 
 Result<void> FileCache::rename(const std::string& from, const std::string& to) { return files_->rename(from, to); }
 Result<void> FileCache::remove(const std::string& path) { return files_->remove(path); }
 Result<void> FileCache::remove_all(const std::string& path) { return files_->remove_all(path); }
+bool FileCache::make_room() { return files_->make_room(); }
 
 }  // namespace lungo

@@ -8,8 +8,10 @@
 // - Renames are followed. A file that is removed or replaced by name stays open from then on, as there is no name to open it
 // by.
 // - What another process puts in the place of a file that is closed here is not taken for it: `not_found`.
-// - The bound is not kept where all files are in use at this moment, or have no name.
-// Threads: any. A call on an open file takes no lock; opening, closing, renames and removals take the cache's mutex.
+// - The bound is not kept where all files are in use at this moment, or have no name. Where none can be closed before it is
+// synced it gives way by a quarter, so that who opens a file need not wait for others' syncs: make_room() does them.
+// Threads: any. A call on an open file takes no lock; opening, closing, renames and removals take the cache's mutex, but not
+// while the file system is at it: only those that are about the same names wait for each other.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +30,7 @@ class FileCache : public Storage {
   };
 
   /// `beneath` outlives the cache. Files may outlive both, to be let go. At most `files_max` files are open, and at most half
-  /// of those that the process may open.
+  /// of those that the process may open; a quarter more between two calls of make_room().
   FileCache(Storage& beneath, std::size_t files_max);
   [[nodiscard]] Stats stats() const;
 
@@ -49,6 +51,8 @@ class FileCache : public Storage {
   }
   Result<void> link(const std::string& from, const std::string& to) override { return beneath_.link(from, to); }
   [[nodiscard]] std::size_t open_files_max() const override { return beneath_.open_files_max(); }
+  /// For who has the time: syncs and closes some of what is open above the bound. True: there is more to do.
+  bool make_room();
 
  private:
   struct Entry;

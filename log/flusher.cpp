@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace lungo {
 
@@ -34,7 +35,13 @@ void Flusher::stop() {
 
 Flusher::Slot& Flusher::add_slot() {
   const std::lock_guard lock(mutex_);
+  if (!free_.empty()) {
+    Slot& again = *free_.back();
+    free_.pop_back();
+    return again;
+  }
   make_room(marked_, slots_.size() + 1);
+  make_room(free_, slots_.size() + 1);  // as a queue must not fail to be forgotten
   return slots_.emplace_back(*this);
 }
 
@@ -45,7 +52,7 @@ void Flusher::set_queue(Slot& slot, AppendQueue& queue) {
 
 void Flusher::forget(Slot& slot) {
   const std::lock_guard lock(mutex_);
-  slot.queue_ = nullptr;
+  if (std::exchange(slot.queue_, nullptr) != nullptr) free_.push_back(&slot);
 }
 
 bool Flusher::is_flushing(const Slot& slot) {

@@ -17,7 +17,7 @@ namespace lungo {
 
 class Flusher : public Activity {
  public:
-  /// A queue's place here; lives as long as the flusher, also when the queue is forgotten.
+  /// A queue's place here; lives as long as the flusher, also when the queue is forgotten, and may be another's then.
   class Slot {
    public:
     explicit Slot(Flusher& flusher) : flusher_(flusher) {}
@@ -56,7 +56,8 @@ class Flusher : public Activity {
 
   std::mutex stepping_;  // before mutex_; held by a step
   std::mutex mutex_;
-  std::deque<Slot> slots_;  // under mutex_; a deque keeps their addresses
+  std::deque<Slot> slots_;   // under mutex_; a deque keeps their addresses
+  std::vector<Slot*> free_;  // under mutex_: those of forgotten queues
   // Each with room for all slots, as a mark must not fail.
   std::vector<Slot*> marked_;                 // under mutex_
   std::vector<Slot*> turn_;                   // under stepping_

@@ -14,6 +14,7 @@ constexpr Duration kLateDeletionPause = std::chrono::milliseconds{100};
 constexpr std::size_t kPartitionsPerStep = 64;
 constexpr std::size_t kFilesPerStep = 64;
 constexpr std::size_t kTouchesPerRound = 16;
+constexpr std::size_t kFailuresPerRound = 64;
 
 bool has_limits(const TopicSpec& spec) { return spec.segment_age || spec.retention_age || spec.retention_bytes; }
 
@@ -74,11 +75,17 @@ Instant Housekeeper::step(Instant now) {
     topics_to_see_ = topics_.all();
     std::erase_if(topics_to_see_, [](const auto& topic) { return !has_limits(topic->info.spec); });
     next_round_ = now + kRound;
+    if (!is_in_turn_ || touches_left_ > 0) touched_last_ = nullptr;  // the last round has come to the end
+    is_in_turn_ = touched_last_ == nullptr;
     touches_left_ = kTouchesPerRound;
+    failures_left_ = kFailuresPerRound;
     failure_logged_ = false;
   }
   look_at_partitions();
-  return topics_to_see_.empty() && chores_.empty() ? std::min({next_round_, next_digest, next_look}) : now;
+  put_to_rest();
+  const bool is_crowded = hooks_.make_room && hooks_.make_room();
+  const bool is_idle = topics_to_see_.empty() && chores_.empty() && !is_crowded;
+  return is_idle ? std::min({next_round_, next_digest, next_look}) : now;
 }
 
 /// When to look at them again.
@@ -127,7 +134,8 @@ void Housekeeper::remove_from_directory() {
 }
 
 void Housekeeper::remove_segments() {
-  const Result<bool> more = partitions_.back()->log()->remove_trimmed();
+  const std::shared_ptr<PartitionLog> log = partitions_.back()->log();  // null: the next opening removes them
+  const Result<bool> more = log ? log->remove_trimmed() : false;
   if (more && *more) return;
   partitions_.pop_back();
   if (!more) note(more.error(), "deleted segments go at the next start");
@@ -138,7 +146,8 @@ void Housekeeper::do_chores() {
   if (chores_.empty()) return;
   std::shared_ptr<OpenPartition> partition = std::move(chores_.front());
   chores_.pop_front();
-  const Result<bool> more = partition->log()->do_chores();
+  const std::shared_ptr<PartitionLog> log = partition->log();
+  const Result<bool> more = log ? log->do_chores() : false;
   if (!more) return note(more.error(), "the stream index is made at the next need");
   if (*more) chores_.push_back(std::move(partition));
 }
@@ -165,14 +174,34 @@ void Housekeeper::look_at_partitions() {
   if (!moves.empty()) note(hooks_.move_starts(moves), "retention is late");
 }
 
+/// What lies at rest is too old some day, too, but a round must not open all there are: each goes on behind those that the last
+/// one has opened. Null: not now.
+std::shared_ptr<PartitionLog> Housekeeper::log_in_turn(const std::shared_ptr<OpenPartition>& partition) {
+  const bool is_in_turn = is_in_turn_;
+  if (partition.get() == touched_last_) is_in_turn_ = true;
+  std::shared_ptr<PartitionLog> log = partition->log();
+  if (log || !is_in_turn || touches_left_ == 0 || failures_left_ == 0) return log;
+  const Result<std::shared_ptr<PartitionLog>> touched = partition->touch_for_upkeep();
+  if (!touched) {  // whoever tried to open it has told why not
+    --failures_left_;
+    return nullptr;
+  }
+  --touches_left_;
+  touched_last_ = partition.get();
+  to_rest_.push_back(partition);
+  return *touched;
+}
+
+/// Behind all that its opening has brought: files to be removed, and what the next step finds to do for it.
+void Housekeeper::put_to_rest() {
+  if (!topics_to_see_.empty() || !partitions_.empty() || !streams_.empty()) return;
+  std::erase_if(to_rest_, [](const std::shared_ptr<OpenPartition>& partition) { return partition->put_to_rest(); });
+}
+
 void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition,
                           std::vector<StartMove>& moves) {
-  // What lies at rest is too old some day, too, but a round must not open all there are.
-  if (partition->log() == nullptr) {
-    if (touches_left_ == 0) return;
-    --touches_left_;
-    if (!partition->touch()) return;  // whoever tried to open it has told why not
-  }
+  const std::shared_ptr<PartitionLog> in_use = log_in_turn(partition);
+  if (in_use == nullptr) return;
   const Timestamp now = ports_.clock.now();
   Offset target;
   const auto look = [&](PartitionLog& log) -> Result<void> {
@@ -194,7 +223,7 @@ void Housekeeper::look_at(const TopicSpec& spec, const std::shared_ptr<OpenParti
   };
   const Result<void> synced = hooks_.sync_sealed(*partition);
   const Result<void> looked = synced ? hooks_.as_owner(*partition, look) : synced;
-  if (looked && target > partition->log()->start()) moves.push_back({partition, target});
+  if (looked && target > in_use->start()) moves.push_back({partition, target, in_use});
   if (!looked && looked.error() != Errc::closed && looked.error() != Errc::partition_failed &&
       looked.error() != Errc::not_found) {
     note(looked, "retention is late");

@@ -22,6 +22,7 @@ namespace lungo {
 struct StartMove {
   std::shared_ptr<OpenPartition> partition;
   Offset start;
+  std::shared_ptr<PartitionLog> log;  // of it: nobody puts it to rest meanwhile
 };
 
 class Housekeeper : public Activity {
@@ -36,6 +37,8 @@ class Housekeeper : public Activity {
     std::function<Result<void>(const std::vector<StartMove>&)> move_starts;
     /// Finishes those deletions of topics for which their callers do not wait any more, where it can; true while some are left.
     std::function<bool()> finish_deletions;
+    /// Does some of what who opens a file would have to wait for. True: there is more. May be absent.
+    std::function<bool()> make_room;
   };
 
   Housekeeper(Ports ports, const OpenTopics& topics, Hooks hooks);
@@ -68,6 +71,8 @@ class Housekeeper : public Activity {
   Instant finish_deletions(Instant now);
   void look_at_partitions();
   void look_at(const TopicSpec& spec, const std::shared_ptr<OpenPartition>& partition, std::vector<StartMove>& moves);
+  std::shared_ptr<PartitionLog> log_in_turn(const std::shared_ptr<OpenPartition>& partition);
+  void put_to_rest();
   void note(const Result<void>& outcome, std::string_view what);
 
   const Ports ports_;
@@ -82,8 +87,12 @@ class Housekeeper : public Activity {
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};
   DigestKeeper digests_;
-  std::size_t touches_left_ = 0;  // in this round
-  bool failure_logged_ = false;   // in this round
+  std::size_t touches_left_ = 0;                         // in this round
+  std::size_t failures_left_ = 0;                        // of touches, in this round
+  const OpenPartition* touched_last_ = nullptr;          // to know it again; may be gone. Null: begin with the first
+  bool is_in_turn_ = false;                              // this round has come by that one
+  std::vector<std::shared_ptr<OpenPartition>> to_rest_;  // that were opened only to look at them
+  bool failure_logged_ = false;                          // in this round
 
   std::atomic<bool> has_late_deletions_{false};
 

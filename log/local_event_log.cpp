@@ -4,7 +4,6 @@
 #include <system_error>
 
 #include "base/logger.hpp"
-#include "file_cache.hpp"
 #include "tailing_event_log.hpp"
 
 namespace lungo {
@@ -24,21 +23,23 @@ std::int64_t milliseconds_between(Instant begin, Instant end) {
 
 // ---- opening ----
 
-LocalEventLog::LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options)
+LocalEventLog::LocalEventLog(Ports ports, FileCache& files, std::unique_ptr<LogDir> dir, const LocalOptions& options)
     : LogReads(dir->path(), ports),
+      files_(files),
       dir_(std::move(dir)),
       queued_bytes_max_(options.queued_bytes_max),
       scrub_bytes_per_second_(options.scrub_bytes_per_second),
       compaction_interval_(options.compaction_interval) {}
 
-Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, const std::string& directory, const LocalOptions& options) {
+Result<std::shared_ptr<EventLog>> LocalEventLog::open(Ports ports, FileCache& files, const std::string& directory,
+                                                      const LocalOptions& options) {
   const Instant begin = ports.clock.monotonic();
   Result<std::unique_ptr<LogDir>> dir = LogDir::open_writer(ports.storage, ports.random, directory);
   if (!dir) return dir.error();
   const char* const after = (*dir)->epoch() == LeaderEpoch{0}       ? "nothing"
                             : (*dir)->marks().was_stopped_cleanly() ? "clean-stop"
                                                                     : "crash";
-  const std::shared_ptr<LocalEventLog> log(new LocalEventLog(ports, std::move(*dir), options));
+  const std::shared_ptr<LocalEventLog> log(new LocalEventLog(ports, files, std::move(*dir), options));
   const Result<Opened> opened = log->open_partitions();
   if (!opened) return opened.error();
   if (Result<void> started = log->start(); !started) return started.error();
@@ -81,6 +82,7 @@ Result<void> LocalEventLog::start() {
   hooks.sync_sealed = [this](const OpenPartition& partition) { return sync_sealed(partition); };
   hooks.move_starts = [this](const std::vector<StartMove>& moves) { return move_starts(moves); };
   hooks.finish_deletions = [this] { return finish_late_deletions(); };
+  hooks.make_room = [this] { return files_.make_room(); };
   housekeeper_ = std::make_unique<Housekeeper>(ports(), open_topics_, std::move(hooks));
   for (const std::shared_ptr<const OpenTopic>& topic : open_topics_.all()) {
     make_room_for_queues(*topic);
@@ -279,7 +281,7 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
   const Ports ports{base->files, given.clock, given.executor, given.random};
   Result<std::shared_ptr<EventLog>> log = std::shared_ptr<EventLog>{};
   try {
-    log = options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, *path, options);
+    log = options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, base->files, *path, options);
   } catch (const std::system_error& none_left) {
     if (none_left.code() != std::errc::resource_unavailable_try_again) throw;
     return Error{Errc::io, *path + ": no thread could be started: " + none_left.code().message()};

@@ -12,6 +12,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 #include "compactor.hpp"
+#include "file_cache.hpp"
 #include "flusher.hpp"
 #include "housekeeper.hpp"
 #include "log_dir.hpp"
@@ -25,8 +26,10 @@ namespace lungo {
 
 class LocalEventLog : public LogReads, private PartitionOpener {
  public:
-  /// Opens, recovers and begins to write. `ports` outlive the log. Errors: as open_local().
-  static Result<std::shared_ptr<EventLog>> open(Ports ports, const std::string& directory, const LocalOptions& options);
+  /// Opens, recovers and begins to write. `ports` and `files`, which their storage is, outlive the log. Errors: as
+  /// open_local().
+  static Result<std::shared_ptr<EventLog>> open(Ports ports, FileCache& files, const std::string& directory,
+                                                const LocalOptions& options);
   ~LocalEventLog() override;
 
   Result<TopicInfo> create_topic(const TopicSpec& spec) override;
@@ -53,7 +56,13 @@ class LocalEventLog : public LogReads, private PartitionOpener {
     bool is_late = false;     // the housekeeper's
   };
 
-  LocalEventLog(Ports ports, std::unique_ptr<LogDir> dir, const LocalOptions& options);
+  struct Queue {
+    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
+    Flusher* flusher = nullptr;
+    Flusher::Slot* slot = nullptr;
+  };
+
+  LocalEventLog(Ports ports, FileCache& files, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<void> start();
   void start_compactor();
   void stop();
@@ -68,6 +77,8 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   [[nodiscard]] PartitionAtRest rest_of(const TopicPartition& name, bool is_new) const;
   Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
                                                        PartitionAtRest& rest) override;
+  std::optional<PartitionAtRest> close_partition(const OpenPartition& partition,
+                                                 const std::shared_ptr<PartitionLog>& log) override;
   Result<std::shared_ptr<PartitionLog>> open_log(const OpenPartition& partition, const OpenTopic& topic,
                                                  const PartitionAtRest& rest);
   std::shared_ptr<PartitionLog> stand_in(const TopicPartition& name, const PartitionOptions& options, const Error& cause,
@@ -77,6 +88,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void make_room_for_queues(const OpenTopic& topic);
   bool add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                  const std::shared_ptr<PartitionLog>& log);
+  Queue* queue_at(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
   Result<std::shared_ptr<AppendQueue>> queue_of(const TopicPartition& partition);
@@ -96,6 +108,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void stop_activities();
 
   bool started_ = false;
+  FileCache& files_;
   const std::unique_ptr<LogDir> dir_;
   const std::size_t queued_bytes_max_;
   const std::uint64_t scrub_bytes_per_second_;

@@ -38,6 +38,10 @@ Result<LocalEventLog::Opened> LocalEventLog::open_partitions() {
   std::mutex mutex;
   std::optional<std::pair<std::size_t, Error>> first_error;  // under mutex, as is `opened`
   run_in_parallel(ports().executor, kOpenedAtATime, unclean.size(), [&](std::size_t number) {
+    {
+      const std::lock_guard lock(mutex);
+      if (first_error) return;  // nothing comes of it any more
+    }
     const Result<std::shared_ptr<PartitionLog>> log = unclean[number]->touch();
     const std::lock_guard lock(mutex);
     if (log) {
@@ -98,6 +102,27 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_partition(const std::s
   show_to_readers(**topic, *partition, **log, rest);
   if (!add_queue(**topic, partition, *log)) return no_partition(partition->name());
   return log;
+}
+
+// What is found of a partition that failed, or is damaged, is to be seen for as long as the log is open.
+std::optional<PartitionAtRest> LocalEventLog::close_partition(const OpenPartition& partition,
+                                                              const std::shared_ptr<PartitionLog>& log) {
+  if (log->refused_since_opening() || !log->damage().empty()) return std::nullopt;
+  Queue queue;
+  {
+    const std::unique_lock lock(queues_mutex_);
+    Queue* const there = queue_at(partition.name());
+    if (there == nullptr || there->appends == nullptr || &there->appends->partition() != &partition) return std::nullopt;
+    constexpr long kOwners = 2;  // the partition and its queue
+    if (there->appends.use_count() > 1 || log.use_count() > kOwners) return std::nullopt;
+    if (log->synced_end() < log->written_end()) return std::nullopt;
+    queue = std::exchange(*there, Queue{});
+  }
+  queue.flusher->forget(*queue.slot);
+  const Result<CleanEnd> end = queue.appends->close_for_rest();
+  if (end) return PartitionAtRest{.start = log->start(), .synced = end->end, .clean = *end, .failure = {}};
+  logger()->error("{} did not close: {}; it is recovered at the next use", to_string(partition.name()), end.error().text());
+  return PartitionAtRest{.start = log->start(), .synced = log->synced_end(), .clean = {}, .failure = {}};
 }
 
 Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_log(const OpenPartition& partition, const OpenTopic& topic,
@@ -195,13 +220,19 @@ bool LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
   return true;
 }
 
-std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
-  const std::shared_lock lock(queues_mutex_);
+/// With queues_mutex_. Null when there is no such partition.
+LocalEventLog::Queue* LocalEventLog::queue_at(const TopicPartition& partition) {
   const auto found = queues_.find(partition.topic);
   if (found == queues_.end()) return nullptr;
   const std::int32_t index = partition.partition.value();
   if (index < 0 || static_cast<std::size_t>(index) >= found->second.size()) return nullptr;
-  return found->second[static_cast<std::size_t>(index)].appends;
+  return &found->second[static_cast<std::size_t>(index)];
+}
+
+std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
+  const std::shared_lock lock(queues_mutex_);
+  const Queue* const found = queue_at(partition);
+  return found == nullptr ? nullptr : found->appends;
 }
 
 /// Null when the partition is at rest or gone, also if another one has its name.
@@ -213,10 +244,14 @@ std::shared_ptr<AppendQueue> LocalEventLog::find_queue_of(const OpenPartition& p
 /// For who appends. Errors: not_found; why the partition can't be opened.
 Result<std::shared_ptr<AppendQueue>> LocalEventLog::queue_of(const TopicPartition& partition) {
   std::shared_ptr<AppendQueue> queue = find_queue(partition);
-  if (queue) return queue;
+  if (queue) {
+    queue->partition().note_use();
+    return queue;
+  }
   const Result<std::shared_ptr<OpenPartition>> at_rest = open_topics_.find(partition);
   if (!at_rest) return no_partition(partition);
-  if (const Result<std::shared_ptr<PartitionLog>> log = (*at_rest)->touch(); !log) return log.error();
+  const Result<std::shared_ptr<PartitionLog>> log = (*at_rest)->touch();  // held: nobody puts it to rest now
+  if (!log) return log.error();
   queue = find_queue(partition);
   return queue ? Result<std::shared_ptr<AppendQueue>>{queue} : no_partition(partition);
 }

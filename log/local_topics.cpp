@@ -219,7 +219,7 @@ Result<Offset> LocalEventLog::delete_records(const TopicPartition& name, Offset 
     if (const Result<Offset> synced = log->sync(); !synced) return synced.error();
   }
   if (below > log->start()) {
-    if (Result<void> moved = move_starts({{*found, below}}); !moved) return moved.error();
+    if (Result<void> moved = move_starts({{*found, below, *touched}}); !moved) return moved.error();
   }
   return log->start();
 }
@@ -256,7 +256,7 @@ Result<void> LocalEventLog::keep_producers(const StartMove& move) {
     return {};
   });
   if (!kept || !has_producers) return kept;
-  const Result<Offset> synced = move.partition->log()->sync();
+  const Result<Offset> synced = move.log->sync();
   return synced ? Result<void>{} : Result<void>{synced.error()};
 }
 
@@ -265,10 +265,9 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   Result<void> failed;
   std::vector<StartMove> kept;
   for (const StartMove& move : moves) {  // without the lock: a sync that hangs must not hold up those who want other topics
-    if (move.start <= move.partition->log()->start()) continue;
+    if (move.start <= move.log->start()) continue;
     // Where nothing can be written, nothing is: what is known of its producers by then is what the next opening finds.
-    const PartitionLog& log = *move.partition->log();
-    const bool is_refused = log.refused_since_opening() && !log.unreadable_since_opening();
+    const bool is_refused = move.log->refused_since_opening() && !move.log->unreadable_since_opening();
     const Result<void> done = is_refused ? Result<void>{} : keep_producers(move);
     if (done) kept.push_back(move);
     if (!done && find_queue_of(*move.partition)) failed = done;
@@ -277,7 +276,7 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
   OffsetsByPartition starts;
   for (const StartMove& move : kept) {
     const OpenPartition& partition = *move.partition;
-    if (find_queue_of(partition) && move.start > partition.log()->start()) starts.emplace(partition.name(), move.start);
+    if (find_queue_of(partition) && move.start > move.log->start()) starts.emplace(partition.name(), move.start);
   }
   if (starts.empty()) return failed;
   if (Result<void> written = dir_->marks().write_log_starts(starts); !written) return written;

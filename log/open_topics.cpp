@@ -16,10 +16,14 @@ OpenPartition::OpenPartition(TopicPartition name, TopicId topic, Offset synced)
           std::make_unique<PartitionAtRest>(PartitionAtRest{.start = Offset{0}, .synced = synced, .clean = {}, .failure = {}})),
       committed_(synced.value()) {}
 
-Result<std::shared_ptr<PartitionLog>> OpenPartition::touch() {
+Result<std::shared_ptr<PartitionLog>> OpenPartition::touch() { return open(true); }
+Result<std::shared_ptr<PartitionLog>> OpenPartition::touch_for_upkeep() { return open(false); }
+
+Result<std::shared_ptr<PartitionLog>> OpenPartition::open(bool is_use) {
   std::shared_ptr<PartitionLog> opened;
   {
     const std::lock_guard lock(log_mutex_);
+    if (is_use) note_use();
     if (log_) return log_;
     if (opener_ == nullptr) return *rest_->failure;
     Result<std::shared_ptr<PartitionLog>> log = opener_->open_partition(shared_from_this(), *rest_);
@@ -29,6 +33,17 @@ Result<std::shared_ptr<PartitionLog>> OpenPartition::touch() {
   }
   commit(opened->synced_end());  // there may be more than was known; without the lock, as who waits for it may read at once
   return opened;
+}
+
+bool OpenPartition::put_to_rest() {
+  std::shared_ptr<PartitionLog> closed;  // goes after the lock is released
+  const std::lock_guard lock(log_mutex_);
+  if (!log_ || opener_ == nullptr || is_used_.load()) return true;
+  std::optional<PartitionAtRest> rest = opener_->close_partition(*this, log_);
+  if (!rest) return false;
+  rest_ = std::make_unique<PartitionAtRest>(std::move(*rest));
+  closed = std::move(log_);
+  return true;
 }
 
 std::shared_ptr<PartitionLog> OpenPartition::log() const {
@@ -71,6 +86,7 @@ void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log, Offset commit
 
 OpenPartition::Shown OpenPartition::shown() const {
   const std::lock_guard lock(log_mutex_);
+  note_use();
   return {log_, committed()};
 }
 

@@ -1,6 +1,7 @@
 // The topics of an open data directory and, per partition, what readers need: its log, its committed end, who waits for it.
 //
-// A partition's log is opened when somebody first uses it: until then a partition is its name and its ends.
+// A partition's log is opened when somebody first uses it: until then a partition is its name and its ends. One that only
+// upkeep has used is put to rest again.
 //
 // Threads: any. Topics come, change and go: who has found one keeps what it was then, and of a deleted topic what is open. A
 // partition's log may be replaced (read-only logs, after the writer restarted).
@@ -21,7 +22,7 @@
 
 namespace lungo {
 
-/// What is known of a partition whose log nobody has used yet.
+/// What is known of a partition whose log nobody uses.
 struct PartitionAtRest {
   Offset start;
   Offset synced;                  // everything below is on disk
@@ -40,6 +41,10 @@ class PartitionOpener {
   /// succeed.
   virtual Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
                                                                PartitionAtRest& rest) = 0;
+  /// Ends what open_partition() has begun, durably; `log` is the caller's, and no other touches the partition meanwhile. What
+  /// is known of it then; nothing when somebody is at it, or has to see it as it is.
+  virtual std::optional<PartitionAtRest> close_partition(const OpenPartition& partition,
+                                                         const std::shared_ptr<PartitionLog>& log) = 0;
 };
 
 class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
@@ -53,6 +58,15 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   [[nodiscard]] const TopicId& topic() const { return topic_; }
   /// The log, opened now if nobody has used it before. Errors: why it can't be opened.
   Result<std::shared_ptr<PartitionLog>> touch();
+  /// The same for upkeep: who calls it has put_to_rest() follow where the partition was at rest. Nobody is shown as its user.
+  Result<std::shared_ptr<PartitionLog>> touch_for_upkeep();
+  /// Who has a way of his own to the log uses it, as by touch().
+  void note_use() const {
+    if (!is_used_.load(std::memory_order_relaxed)) is_used_.store(true, std::memory_order_relaxed);
+  }
+  /// Closes the log that upkeep has opened. False when that is to be tried again, as somebody is at it just now; true also when
+  /// it stays open for who uses it. The caller holds nothing of the log.
+  bool put_to_rest();
   /// Null while the partition is at rest.
   [[nodiscard]] std::shared_ptr<PartitionLog> log() const;
   /// Nothing once the log is open.
@@ -84,6 +98,7 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
 
  private:
   bool raise_committed(Offset end);
+  Result<std::shared_ptr<PartitionLog>> open(bool is_use);
 
   const TopicPartition name_;
   const TopicId topic_;
@@ -93,6 +108,7 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   PartitionOpener* opener_ = nullptr;      // under log_mutex_; null: it stays at rest
   std::atomic<std::int64_t> committed_;
   std::atomic<bool> closed_{false};
+  mutable std::atomic<bool> is_used_{false};  // since it was at rest
   CommitWaiters waiters_;
 };
 

@@ -53,12 +53,10 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(Ports ports, std::strin
       // Now, or a power cut could keep a later segment's name and lose this one's: a log that seems to begin later.
       if (Result<void> synced = ports.storage.sync_directory(parts->directory); !synced) return synced.error();
     }
-    const Offset first = parts->segments.snapshot()->front()->base();
-    if (Result<void> looked = parts->producers.open(first, log->end, log->has_producers,
-                                                    is_as_stopped ? std::nullopt : std::optional{recovery_point});
-        !looked) {
-      return looked.error();
-    }
+    const std::optional<Offset> unsynced_from = is_as_stopped ? std::nullopt : std::optional{recovery_point};
+    const Result<void> looked =
+        parts->producers.open(*parts->segments.snapshot(), log->end, log->has_producers, unsynced_from, ports.clock.now());
+    if (!looked) return looked.error();
     parts->first_unsynced_segment = parts->active->base();
   }
   if (options.streams) {

@@ -12,7 +12,8 @@ std::string PartitionProducers::path(Offset base) const { return directory_ + "/
 
 // ---- on disk ----
 
-Result<void> PartitionProducers::open(Offset first, Offset end, bool batches_seen, std::optional<Offset> unsynced_from) {
+Result<void> PartitionProducers::open(const Segments& segments, Offset end, bool batches_seen,
+                                      std::optional<Offset> unsynced_from, Timestamp now) {
   const Result<std::vector<DirEntry>> entries = storage_.list(directory_);
   if (!entries) return entries.error();
   for (const DirEntry& entry : *entries) {
@@ -20,15 +21,20 @@ Result<void> PartitionProducers::open(Offset first, Offset end, bool batches_see
     if (base && !entry.is_directory) snapshots_.push_back(*base);
   }
   std::ranges::sort(snapshots_);
-  if (Result<void> removed = remove_where([](Offset snapshot, Offset border) { return snapshot < border; }, first); !removed) {
-    return removed;
-  }
+  const Result<void> trimmed =
+      remove_where([](Offset snapshot, Offset border) { return snapshot < border; }, segments.front()->base());
+  if (!trimmed) return trimmed;
   has_any_ = batches_seen || !snapshots_.empty();
   if (!snapshots_.empty() && snapshots_.back() > end) {
     if (Result<void> removed = cut(end); !removed) return removed;
     if (Result<void> synced = storage_.sync_directory(directory_); !synced) return synced;
   }
-  return unsynced_from ? sync_again(*unsynced_from) : Result<void>{};
+  if (!unsynced_from) return {};
+  if (Result<void> synced = sync_again(*unsynced_from); !synced) return synced;
+  // Now nobody waits for it. Where it can't be read, the first one that needs it tries again. First, as five batches of a
+  // producer are known by the log and only the last one by a snapshot.
+  if (has_any_ && snapshots_.empty()) static_cast<void>(load(segments, end, now).has_value());
+  return make_up_for_lost(segments, *unsynced_from, now);
 }
 
 Result<void> PartitionProducers::sync_again(Offset from) {
@@ -39,6 +45,19 @@ Result<void> PartitionProducers::sync_again(Offset from) {
     if (Result<void> synced = (*file)->sync(); !synced) return synced.error().with_context(path(snapshot));
   }
   return {};
+}
+
+// The next recovery may read nothing of what lies below them, and would not know that there are producers.
+Result<void> PartitionProducers::make_up_for_lost(const Segments& segments, Offset from, Timestamp now) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (segments[i]->base() < from) continue;
+    if (Result<void> kept = keep(segments, i, now); !kept) return kept;
+  }
+  // Without any the whole log would be read at each opening, or at the first roll.
+  if (has_any_ && snapshots_.empty()) static_cast<void>(keep(segments, segments.size() - 1, now).has_value());
+  if (unsynced_.empty()) return {};
+  if (Result<void> synced = sync(); !synced) return synced;
+  return storage_.sync_directory(directory_);
 }
 
 Result<void> PartitionProducers::remove_where(bool (*gone)(Offset snapshot, Offset border), Offset border) {
@@ -52,6 +71,7 @@ Result<void> PartitionProducers::remove_where(bool (*gone)(Offset snapshot, Offs
 
 Result<void> PartitionProducers::cut(Offset end) {
   state_.reset();  // made again of what is left
+  if (none_below_) none_below_ = std::min(*none_below_, end);
   return remove_where([](Offset snapshot, Offset border) { return snapshot > border; }, end);
 }
 
@@ -59,7 +79,14 @@ Result<void> PartitionProducers::roll(const Segments& segments, Offset base, Tim
   if (!has_any_) return {};
   if (Result<void> loaded = load(segments, base, now); !loaded) return loaded;
   state_->expire(now);
-  const Bytes bytes = format_producer_snapshot(state_->producers());
+  if (Result<void> written = write_snapshot(base, *state_); !written) return written;
+  if (snapshots_.empty() || snapshots_.back() < base) snapshots_.push_back(base);
+  if (!written_from_) written_from_ = base;
+  return {};
+}
+
+Result<void> PartitionProducers::write_snapshot(Offset base, const ProducerState& state) {
+  const Bytes bytes = format_producer_snapshot(state.producers());
   Result<std::unique_ptr<File>> file = storage_.open(path(base), OpenMode::create);
   if (!file) return file.error();
   Result<void> written = (*file)->truncate(0);
@@ -68,9 +95,24 @@ Result<void> PartitionProducers::roll(const Segments& segments, Offset base, Tim
     static_cast<void>(storage_.remove(path(base)).has_value());  // what is left of it fails its check
     return written.error().with_context(path(base));
   }
-  if (snapshots_.empty() || snapshots_.back() < base) snapshots_.push_back(base);
   const std::lock_guard lock(unsynced_mutex_);
   unsynced_.push_back(std::move(*file));
+  return {};
+}
+
+// One that was found at the opening may be torn, or missing, as nobody has looked at it or waited for it.
+Result<void> PartitionProducers::keep(const Segments& segments, std::size_t kept, Timestamp now) {
+  const Offset base = segments[kept]->base();
+  if (!has_any_ || kept == 0 || (none_below_ && base <= *none_below_)) return {};
+  if (written_from_ && base >= *written_from_) return {};
+  ProducerState read{expiry_};
+  const Result<bool> is_good = load_snapshot(base, read, now);
+  if (!is_good) return is_good.error();
+  if (*is_good) return {};
+  const Result<Made> made = made_of(std::span{segments}.first(kept), base, now);
+  if (!made) return made.error();
+  if (Result<void> written = write_snapshot(base, *made->state); !written) return written;
+  snapshots_.insert(std::ranges::lower_bound(snapshots_, base), base);
   return {};
 }
 
@@ -119,37 +161,44 @@ Result<std::optional<ProducedBatch>> PartitionProducers::check(const Segments& s
 }
 
 void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
+  if (!has_any_) none_below_ = batch.base_offset;
   has_any_ = true;
   state_->note(batch, now);
 }
 
 Result<void> PartitionProducers::load(const Segments& segments, Offset end, Timestamp now) {
   if (state_) return {};
-  auto state = std::make_unique<ProducerState>(expiry_);
-  lost_from_.reset();
+  Result<Made> made = made_of(segments, end, now);
+  if (!made) return made.error();
+  state_ = std::move(made->state);
+  lost_from_ = made->lost_from;
+  return {};
+}
+
+Result<PartitionProducers::Made> PartitionProducers::made_of(std::span<const std::shared_ptr<Segment>> segments, Offset end,
+                                                             Timestamp now) {
+  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
   for (const std::shared_ptr<Segment>& segment : segments) {
     const std::shared_ptr<const DamageList> damage = segment->damage();
     const DamagedRange* const lost = damage == nullptr ? nullptr : damage->last_in(segment->base(), end);
-    if (lost != nullptr) note_lost(lost->end.plus(-1));
+    if (lost != nullptr) made.note_lost(lost->end.plus(-1));
   }
-  if (has_any_) {
-    std::size_t from = 0;
-    for (std::size_t i = segments.size(); i-- > 0;) {
-      const Result<bool> loaded = load_snapshot(segments[i]->base(), *state, now);
-      if (!loaded) return loaded.error();
-      from = i;
-      if (*loaded) break;
-    }
-    if (Result<void> walked = walk(segments, end, from, *state, now); !walked) return walked;
-    // A stop's: it may know who was only in segments that are gone, or what is damaged by now. Otherwise what was walked is
-    // newer, or the same.
-    const Offset newest = segments.back()->base();
-    for (const Offset snapshot : std::vector(std::ranges::upper_bound(snapshots_, newest), snapshots_.end())) {
-      if (const Result<bool> loaded = load_snapshot(snapshot, *state, now); !loaded) return loaded.error();
-    }
+  if (!has_any_) return made;
+  std::size_t from = 0;
+  for (std::size_t i = segments.size(); i-- > 0;) {
+    const Result<bool> loaded = load_snapshot(segments[i]->base(), *made.state, now);
+    if (!loaded) return loaded.error();
+    from = i;
+    if (*loaded) break;
   }
-  state_ = std::move(state);
-  return {};
+  if (Result<void> walked = walk(segments.subspan(from), end, made, now); !walked) return walked.error();
+  // A stop's: it may know who was only in segments that are gone, or what is damaged by now. Otherwise what was walked is
+  // newer, or the same.
+  const auto behind = std::ranges::upper_bound(snapshots_, segments.back()->base());
+  for (const Offset snapshot : std::vector(behind, std::ranges::upper_bound(snapshots_, end))) {
+    if (const Result<bool> loaded = load_snapshot(snapshot, *made.state, now); !loaded) return loaded.error();
+  }
+  return made;
 }
 
 /// False when there is none, or none that can be used. Errors: io.
@@ -171,16 +220,16 @@ Result<bool> PartitionProducers::load_snapshot(Offset base, ProducerState& state
 }
 
 /// What is damaged is lost to its producers as it is to readers.
-Result<void> PartitionProducers::walk(const Segments& segments, Offset end, std::size_t from, ProducerState& state,
+Result<void> PartitionProducers::walk(std::span<const std::shared_ptr<Segment>> segments, Offset end, Made& made,
                                       Timestamp now) {
-  for (std::size_t i = from; i < segments.size(); ++i) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
     const Result<SegmentScan> walked = segments[i]->walk_headers([&](const BatchHeader& batch) {
-      if (batch.producer > kNoProducer) state.note(batch, now);
+      if (batch.producer > kNoProducer) made.state->note(batch, now);
     });
     if (walked) continue;
     if (walked.error() != Errc::corrupt) return walked.error();
     logger()->warn("{}; batches of producers behind it are not known", walked.error().text());
-    note_lost((i + 1 < segments.size() ? segments[i + 1]->base() : end).plus(-1));
+    made.note_lost((i + 1 < segments.size() ? segments[i + 1]->base() : end).plus(-1));
   }
   return {};
 }

@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,10 +37,11 @@ class PartitionProducers {
   PartitionProducers(Storage& storage, std::string directory, std::chrono::milliseconds expiry)
       : storage_(storage), directory_(std::move(directory)), expiry_(expiry) {}
 
-  /// Looks at what is there of a log that begins in a segment at `first` and ends at `end`; removes, durably, the snapshots
-  /// above it, and those below `first`. `batches_seen`: recovery has come by a producer's batch. Snapshots at or above
-  /// `unsynced_from`, where it is given, may have been in the page cache only, and are synced. Errors: io.
-  Result<void> open(Offset first, Offset end, bool batches_seen, std::optional<Offset> unsynced_from);
+  /// Looks at what is there of a log that ends at `end`; removes, durably, the snapshots above it, and those below the first
+  /// segment. `batches_seen`: recovery has come by a producer's batch. Snapshots at or above `unsynced_from`, where it is
+  /// given, may have been in the page cache only: they are synced, and those that are lost made anew. Errors: no_space, io.
+  Result<void> open(const Segments& segments, Offset end, bool batches_seen, std::optional<Offset> unsynced_from,
+                    Timestamp now);
 
   /// Who is silent for so long is forgotten, from now on.
   void set_expiry(std::chrono::milliseconds expiry);
@@ -53,6 +55,9 @@ class PartitionProducers {
   /// A segment is about to begin at the end of the log, `base`: writes its snapshot, if there are producers. Errors: no_space,
   /// io.
   Result<void> roll(const Segments& segments, Offset base, Timestamp now);
+  /// The segments in front of `segments[kept]` are about to go, and with them what a snapshot could be made of: sees to it that
+  /// there is one at its base. sync() has to follow. Errors: no_space, io.
+  Result<void> keep(const Segments& segments, std::size_t kept, Timestamp now);
   /// The log stops cleanly at `end`, where all of it is synced. Errors: no_space, io.
   Result<void> save(const Segments& segments, Offset end, Timestamp now);
   /// The log is about to be cut at `end`; the caller syncs the directory. Errors: io.
@@ -63,11 +68,20 @@ class PartitionProducers {
 
  private:
   [[nodiscard]] std::string path(Offset base) const;
+  /// What is known, and where the last damage begins that may hide more.
+  struct Made {
+    std::unique_ptr<ProducerState> state;
+    std::optional<Offset> lost_from;
+
+    void note_lost(Offset offset) { lost_from = std::max(lost_from.value_or(offset), offset); }
+  };
   Result<void> load(const Segments& segments, Offset end, Timestamp now);
+  Result<Made> made_of(std::span<const std::shared_ptr<Segment>> segments, Offset end, Timestamp now);
+  Result<void> write_snapshot(Offset base, const ProducerState& state);
   Result<bool> load_snapshot(Offset base, ProducerState& state, Timestamp now);
-  Result<void> walk(const Segments& segments, Offset end, std::size_t from, ProducerState& state, Timestamp now);
-  void note_lost(Offset offset) { lost_from_ = std::max(lost_from_.value_or(offset), offset); }
+  static Result<void> walk(std::span<const std::shared_ptr<Segment>> segments, Offset end, Made& made, Timestamp now);
   Result<void> sync_again(Offset from);
+  Result<void> make_up_for_lost(const Segments& segments, Offset from, Timestamp now);
   Result<void> remove_where(bool (*gone)(Offset snapshot, Offset border), Offset border);
 
   Storage& storage_;
@@ -77,6 +91,8 @@ class PartitionProducers {
   std::chrono::milliseconds expiry_;
   bool has_any_ = false;                  // producers, or snapshots that say so
   std::vector<Offset> snapshots_;         // ascending; some may have gone with their segment
+  std::optional<Offset> none_below_;      // where the first producer came after the opening
+  std::optional<Offset> written_from_;    // snapshots from here on are ours, and good
   std::unique_ptr<ProducerState> state_;  // null until it is needed
   std::optional<Offset> lost_from_;       // of the damage that was known then, where the last begins
 

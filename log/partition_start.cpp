@@ -22,6 +22,9 @@ Result<bool> PartitionLog::keep_producers(Offset start) {
   if (start >= written_end()) {
     if (Result<void> rolled = roll(); !rolled) return rolled.error();
   }
+  const std::shared_ptr<const Segments> list = parts_->segments.snapshot();
+  const std::size_t first_kept = segment_index(*list, start).value_or(0);
+  if (Result<void> kept = parts_->producers.keep(*list, first_kept, parts_->ports.clock.now()); !kept) return kept.error();
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "scrubber.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/logger.hpp"
 
@@ -22,19 +23,30 @@ Scrubber::Counts Scrubber::counts() const { return {bytes_, rounds_, damaged_, d
 Instant Scrubber::step(Instant now) {
   const std::shared_ptr<OpenPartition> partition = next_partition();
   if (partition == nullptr) return now + kPauseOfRounds;
+  if (partition->log() == nullptr) is_ours_ = true;
   const std::uint64_t wanted = std::clamp<std::uint64_t>(bytes_per_second_ / kStepsPerSecond, 1, kBytesPerStepMax);
-  const Result<std::shared_ptr<PartitionLog>> log = partition->touch();  // it reads all, also what nobody else has used
-  const Result<Scrubbed> scrubbed = log ? (*log)->scrub(wanted) : log.error();
+  const Result<Scrubbed> scrubbed = scrub(*partition, wanted);
   if (!scrubbed) {
     logger()->warn("{}; the scrub goes on behind it", scrubbed.error().text());
-    to_see_.pop_back();
+    leave(*partition);
     return now + std::chrono::seconds{1};
   }
   bytes_ += scrubbed->bytes;
   damaged_ += scrubbed->found_damage ? 1 : 0;
   denied_digests_ += scrubbed->digest_differs ? 1 : 0;
-  if (scrubbed->is_done) to_see_.pop_back();
+  if (scrubbed->is_done) leave(*partition);
   return now + std::chrono::microseconds{scrubbed->bytes * 1'000'000 / bytes_per_second_};
+}
+
+/// It reads all, also what nobody else has used.
+Result<Scrubbed> Scrubber::scrub(OpenPartition& partition, std::uint64_t bytes) {
+  const Result<std::shared_ptr<PartitionLog>> log = partition.touch_for_upkeep();
+  return log ? (*log)->scrub(bytes) : log.error();
+}
+
+void Scrubber::leave(OpenPartition& partition) {
+  to_see_.pop_back();
+  if (std::exchange(is_ours_, false)) static_cast<void>(partition.put_to_rest());
 }
 
 /// Null: a round is over.

@@ -3,7 +3,8 @@
 // Partition after partition, what is there by then, with all checksums and the digests of sealed segments; at most so many
 // bytes a second. What is damaged becomes a hole, as when a reader had met it, and is logged; a segment that its digest denies
 // is an error in the log and a number in the counts, as nothing says which of its records it is about. Bytes that the system
-// has in memory are not read from the disk for it. Threads: counts() from any; step() as an Activity.
+// has in memory are not read from the disk for it. A partition at rest is opened for it, and put to rest again. Threads:
+// counts() from any; step() as an Activity.
 #pragma once
 
 #include <atomic>
@@ -38,6 +39,8 @@ class Scrubber : public Activity {
 
  private:
   std::shared_ptr<OpenPartition> next_partition();
+  static Result<Scrubbed> scrub(OpenPartition& partition, std::uint64_t bytes);
+  void leave(OpenPartition& partition);
 
   const Ports ports_;
   const OpenTopics& topics_;
@@ -45,6 +48,7 @@ class Scrubber : public Activity {
 
   // The activity's own.
   std::vector<std::shared_ptr<OpenPartition>> to_see_;  // in this round, the next one last
+  bool is_ours_ = false;                                // the next one was at rest, and was opened to be read
   bool round_begun_ = false;
 
   std::atomic<std::uint64_t> bytes_{0};

@@ -4,6 +4,7 @@
 
 #include <lungo/framework/testing.hpp>
 #include <lungo/log/local_event_log.hpp>
+#include "tests/support/full_system.hpp"
 #include "tests/support/memory_event_log.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -190,6 +191,25 @@ TEST_F(AggregatesTest, CommandsLeftOverAreCanceled) {
     leaving.execute_async(Scope{}, "ada", Deposit{1}, {}, [&](const Result<Commit>& commit) { code = commit.error().code(); });
   }
   EXPECT_EQ(code, Errc::canceled);
+}
+
+TEST_F(AggregatesTest, WhereNoThreadIsLeftACommandIsAnsweredAndTheNextOneTriesAgain) {
+  test::FullSystem system{simulation.executor};
+  const Ports ports{simulation.disk, simulation.clock, system, simulation.random};
+  EventStore other{std::make_shared<test::MemoryEventLog>(ports)};
+  Aggregates<Account> aggregates{other};
+  ASSERT_TRUE(aggregates.execute("ada", Deposit{1}));
+  std::vector<std::optional<Errc>> answers;
+  const auto note = [&](const Result<Commit>& commit) {
+    answers.push_back(commit ? std::nullopt : std::optional{commit.error().code()});
+  };
+  system.is_full = true;
+  aggregates.execute_async(Scope{}, "ada", Deposit{1}, {}, note);
+  EXPECT_EQ(answers, (std::vector<std::optional<Errc>>{Errc::io}));
+  system.is_full = false;
+  aggregates.execute_async(Scope{}, "ada", Deposit{1}, {}, note);
+  simulation.executor.run_due();
+  EXPECT_EQ(answers, (std::vector<std::optional<Errc>>{Errc::io, std::nullopt}));
 }
 
 TEST_F(AggregatesTest, SnapshotsShortenLoadsAndChangeNothing) {

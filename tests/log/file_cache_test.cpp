@@ -1,6 +1,9 @@
 #include "file_cache.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <iterator>
@@ -15,6 +18,7 @@
 namespace lungo {
 namespace {
 
+using test::DiskStep;
 using test::SimDisk;
 
 class FileCacheTest : public testing::Test {
@@ -80,6 +84,27 @@ TEST_F(FileCacheTest, UnsyncedBytesAreSyncedBeforeTheirFileIsClosed) {
   press_out();
   const auto durable = disk.durable();
   EXPECT_EQ(text_of(*durable->open("/d/kept", OpenMode::read).value()), "kept");
+}
+
+TEST_F(FileCacheTest, NobodyWaitsForTheSyncOfAnotherFileJustAboveTheBound) {
+  FileCache large(disk, 8);
+  std::vector<std::string> synced;
+  disk.on_step([&](const DiskStep& step) {
+    if (step.operation == "sync") synced.emplace_back(step.path);
+  });
+  std::vector<std::unique_ptr<File>> files;
+  const auto add = [&](const std::string& name) {
+    files.push_back(large.open("/d/" + name, OpenMode::create).value());
+    files.back()->write_at(0, as_bytes(name)).value();
+  };
+  for (int i = 0; i < 10; ++i) add(std::to_string(i) + (i == 7 ? ".index" : ".log"));
+  EXPECT_EQ(synced, std::vector<std::string>{});
+  EXPECT_EQ(large.stats().open, 10u);
+  add("more.log");
+  EXPECT_EQ(synced, std::vector<std::string>{"/d/7.index"}) << "beyond a quarter more: what is done soonest";
+  while (large.make_room()) continue;
+  EXPECT_LT(large.stats().open, 8u);
+  EXPECT_FALSE(large.make_room());
 }
 
 TEST_F(FileCacheTest, SyncThatFailsBesideItsOwnerIsToldToTheOwner) {
@@ -198,10 +223,53 @@ TEST(FileCacheOnDisk, ANewFileOfTheSameNameIsAnotherOne) {
   EXPECT_NE(identity(), first);
 }
 
+/// Lets the process open no file more; as long as it lives.
+class NoDescriptorLeft {
+ public:
+  NoDescriptorLeft() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit few = before_;
+    few.rlim_cur = 256;
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    while (true) {
+      const int descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+      if (descriptor < 0) break;
+      taken_.push_back(descriptor);
+    }
+  }
+  ~NoDescriptorLeft() {
+    for (const int descriptor : taken_) ::close(descriptor);
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  NoDescriptorLeft(const NoDescriptorLeft&) = delete;
+  NoDescriptorLeft& operator=(const NoDescriptorLeft&) = delete;
+
+ private:
+  rlimit before_{};
+  std::vector<int> taken_;
+};
+
+TEST(FileCacheOnDisk, WhereNoDescriptorIsLeftOneOfOursIsGivenAway) {
+  const test::TempDirectory directory;
+  const auto storage = make_posix_storage();
+  FileCache cache(*storage, 100);
+  const auto used = cache.open(directory / "used", OpenMode::create).value();
+  const auto other = cache.open(directory / "other", OpenMode::create).value();
+  other->write_at(0, as_bytes("unsynced")).value();
+  {
+    const NoDescriptorLeft crowded;
+    const Result<FileHandle> handle = used->handle();
+    EXPECT_TRUE(handle) << handle.error();
+    EXPECT_EQ(used->handle().error(), Errc::io) << "none of ours is left";
+  }
+  EXPECT_EQ(other->size().value(), 8u);
+}
+
 TEST(FileCacheOnDisk, LogWithManySegmentsTakesFewDescriptors) {
   const test::TempDirectory directory;
   constexpr std::size_t kFilesMax = 24;
   constexpr std::int32_t kPartitions = 40;
+  constexpr std::size_t kAtMost = kFilesMax + kFilesMax / 4 + 16;  // lock, look at a directory, files in use
   const std::size_t before = descriptors_open();
   const auto log = open_local(directory / "log", {.open_files_max = kFilesMax}).value();
   TopicSpec spec;
@@ -219,7 +287,7 @@ TEST(FileCacheOnDisk, LogWithManySegmentsTakesFewDescriptors) {
       static_cast<void>(
           append_wait(*log, {.to = TopicPartition{"many", PartitionId{p}}, .records = std::move(records)}).value());
     }
-    EXPECT_LE(descriptors_open(), before + kFilesMax + 16) << "round " << i;  // lock, look at a directory, files in use
+    EXPECT_LE(descriptors_open(), before + kAtMost) << "round " << i;
   }
   for (std::int32_t p = 0; p < kPartitions; ++p) {
     std::int64_t seen = 0;
@@ -231,7 +299,7 @@ TEST(FileCacheOnDisk, LogWithManySegmentsTakesFewDescriptors) {
     }
     EXPECT_EQ(seen, 12);
   }
-  EXPECT_LE(descriptors_open(), before + kFilesMax + 16);
+  EXPECT_LE(descriptors_open(), before + kAtMost);
 }
 
 }  // namespace

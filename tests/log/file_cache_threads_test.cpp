@@ -1,12 +1,14 @@
 // Many threads on more files than may be open: for ThreadSanitizer, and for every byte.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "file_cache.hpp"
 #include "storage_posix.hpp"
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace lungo {
@@ -64,8 +66,49 @@ TEST(FileCacheThreads, EveryThreadFindsItsFilesAsItLeftThem) {
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
   for (std::thread& thread : threads) thread.join();
-  EXPECT_LE(cache.stats().open, 5u);
+  EXPECT_LE(cache.stats().open, 6u);
   EXPECT_GT(cache.stats().reopened, 0u);
+}
+
+/// Whose removals wait until they are told to go on.
+class SlowRemovals : public test::ForwardingStorage {
+ public:
+  using ForwardingStorage::ForwardingStorage;
+  Result<void> remove(const std::string& path) override {
+    begun.set_value();
+    go_on.get_future().wait();
+    return ForwardingStorage::remove(path);
+  }
+
+  std::promise<void> begun;
+  std::promise<void> go_on;
+};
+
+TEST(FileCacheThreads, TheRemovalOfOneFileHoldsUpOnlyItsName) {
+  constexpr auto kPatience = std::chrono::seconds{20};
+  const test::TempDirectory directory;
+  const auto storage = make_posix_storage();
+  SlowRemovals slow(*storage);
+  FileCache cache(slow, 1);
+  const auto large = cache.open(directory / "large", OpenMode::create).value();
+  const auto other = cache.open(directory / "other", OpenMode::create).value();
+  std::thread removal([&] { cache.remove(directory / "large").value(); });
+  slow.begun.get_future().wait();
+  std::future<void> beside = std::async(std::launch::async, [&] {
+    cache.rename(directory / "other", directory / "renamed").value();
+    const auto third = cache.open(directory / "third", OpenMode::create).value();
+    EXPECT_EQ(other->size().value(), 0u);
+    EXPECT_EQ(large->size().value(), 0u) << "it is open for good";
+  });
+  EXPECT_EQ(beside.wait_for(kPatience), std::future_status::ready);
+  std::future<std::unique_ptr<File>> again =
+      std::async(std::launch::async, [&] { return cache.open(directory / "large", OpenMode::create).value(); });
+  slow.go_on.set_value();
+  removal.join();
+  const std::unique_ptr<File> another = again.get();
+  another->write_at(0, as_bytes("new")).value();
+  EXPECT_EQ(large->size().value(), 0u);
+  EXPECT_EQ(storage->open(directory / "large", OpenMode::read).value()->size().value(), 3u) << "it came behind the removal";
 }
 
 }  // namespace

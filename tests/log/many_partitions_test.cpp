@@ -3,80 +3,14 @@
 // recovered.
 #include <gtest/gtest.h>
 
-#include <set>
-
-#include <lungo/log/local_event_log.hpp>
-
-#include "tests/support/forwarding_storage.hpp"
+#include "tests/log/many_partitions.hpp"
 #include "tests/support/log_lines.hpp"
 #include "tests/support/quiet_log.hpp"
-#include "tests/support/records.hpp"
-#include "tests/support/simulation.hpp"
 
 namespace lungo::test {
 namespace {
 
-const std::string kMarker = "/data/lungo.clean-stop";
-
-TopicPartition many(std::int32_t number) { return {"many", PartitionId{number}}; }
-std::string first_log(std::int32_t number) { return "/data/" + to_string(many(number)) + "/00000000000000000000.log"; }
-
-/// The disk, and the partitions of which a segment was opened.
-class WatchedDisk : public ForwardingStorage {
- public:
-  WatchedDisk(SimDisk& disk, std::set<std::string>& touched) : ForwardingStorage(disk), touched_(touched) {}
-
-  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    constexpr std::string_view kAbove = "/data/";
-    if (path.ends_with(".log")) touched_.insert(path.substr(kAbove.size(), path.rfind('/') - kAbove.size()));
-    return ForwardingStorage::open(path, mode);
-  }
-
- private:
-  std::set<std::string>& touched_;
-};
-
-/// A directory with a topic of some partitions.
-class Directory {
- public:
-  explicit Directory(std::unique_ptr<SimDisk> disk = std::make_unique<SimDisk>()) : machine(1, std::move(disk)) {}
-
-  std::shared_ptr<EventLog> opened() {
-    LocalOptions options;
-    options.ports = &ports;
-    Result<std::shared_ptr<EventLog>> log = open_local("/data", options);
-    EXPECT_TRUE(log) << log.error();
-    return log ? *log : nullptr;
-  }
-  /// One record in each; stopped.
-  void make(std::int32_t partitions, TopicSpec spec = {}) {
-    const auto log = opened();
-    spec.name = "many";
-    spec.partitions = partitions;
-    EXPECT_TRUE(log->create_topic(spec));
-    for (std::int32_t i = 0; i < partitions; ++i) EXPECT_TRUE(append(*log, i));
-  }
-  static Result<Appended> append(EventLog& log, std::int32_t number, std::string_view value = "first") {
-    return append_wait(log, append_of(many(number), "k", value));
-  }
-  std::string marker() { return std::string(as_text(*read_file(machine.disk, kMarker, 1 << 20))); }
-
-  Simulation machine;
-  std::set<std::string> touched;
-  WatchedDisk watched{machine.disk, touched};
-  const Ports ports{watched, machine.clock, machine.executor, machine.random};
-};
-
-/// The marker without what every writer's differs in.
-std::set<std::string> partition_lines(const std::string& marker) {
-  std::set<std::string> lines;
-  for (std::size_t at = 0; at < marker.size();) {
-    const std::size_t end = std::min(marker.find('\n', at), marker.size());
-    if (marker.compare(at, 10, "partition=") == 0) lines.insert(marker.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
+using Directory = ManyPartitions;
 
 TEST(ManyPartitions, OnlyWhatIsUsedIsOpened) {
   constexpr std::int32_t kPartitions = 10'000;
@@ -228,6 +162,32 @@ TEST(ManyPartitions, ADamagedOneAnswersAloneWhenItIsUsed) {
   EXPECT_EQ(values_of(*log, many(0)).size(), 3u);
 }
 
+/// A disk that takes no segments; counts those that somebody wanted to open.
+class FullForSegments : public ForwardingStorage {
+ public:
+  using ForwardingStorage::ForwardingStorage;
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (!path.ends_with(".log")) return ForwardingStorage::open(path, mode);
+    ++wanted;
+    return Error{Errc::no_space, path + " has no room"};
+  }
+  int wanted = 0;
+};
+
+TEST(ManyPartitions, AnOpeningThatHasFailedOpensNoMore) {
+  const SilentLog silent;
+  Directory directory;
+  directory.make(40);
+  const auto log = directory.opened();
+  Directory crashed{directory.machine.disk.durable()};
+  FullForSegments full{crashed.machine.disk};
+  const Ports ports{full, crashed.ports.clock, crashed.ports.executor, crashed.ports.random};
+  LocalOptions options;
+  options.ports = &ports;
+  EXPECT_EQ(open_local("/data", options).error(), Errc::no_space);
+  EXPECT_EQ(full.wanted, 1);
+}
+
 TEST(ManyPartitions, OneThatCanNotBeReadNowIsTriedAgain) {
   const SilentLog silent;
   Directory directory;
@@ -367,7 +327,8 @@ TEST(ManyPartitions, AReaderOpensWhatItUses) {
   directory.make(30);
   const auto log = directory.opened();
   std::set<std::string> touched;
-  WatchedDisk disk{directory.machine.disk, touched};
+  const std::set<std::string> unreadable;
+  WatchedDisk disk{directory.machine.disk, touched, unreadable};
   const Ports ports{disk, directory.ports.clock, directory.ports.executor, directory.ports.random};
   LocalOptions options;
   options.ports = &ports;

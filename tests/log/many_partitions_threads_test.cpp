@@ -29,13 +29,13 @@ TopicSpec spec() {
 }
 
 /// A log whose partitions have a record each, and are at rest.
-std::shared_ptr<EventLog> at_rest(const std::string& directory) {
+std::shared_ptr<EventLog> at_rest(const std::string& directory, LocalOptions options = {}) {
   {
     const auto log = open_local(directory).value();
     log->create_topic(spec()).value();
     for (std::int32_t i = 0; i < kPartitions; ++i) append_wait(*log, append_of(partition(i), "k", "first")).value();
   }
-  return open_local(directory).value();
+  return open_local(directory, options).value();
 }
 
 void on_threads(const std::function<void(int)>& work) {
@@ -58,6 +58,24 @@ TEST(ManyPartitionsThreads, AFirstUseByManyIsOne) {
     }
   });
   for (std::int32_t i = 0; i < kPartitions; ++i) EXPECT_EQ(values_of(*log, partition(i)).size(), 1u + kThreads);
+}
+
+// The scrub opens and closes what the others are about to use.
+TEST(ManyPartitionsThreads, WhatIsPutToRestIsOpenedAgainForWhoComes) {
+  const QuietLog quiet;
+  const TempDirectory directory;
+  for (int round = 0; round < 5; ++round) {
+    const std::shared_ptr<EventLog> log = at_rest(directory / std::to_string(round), {.scrub_bytes_per_second = 20'000});
+    on_threads([&](int thread) {
+      for (std::int32_t i = kPartitions; i-- > 0;) {
+        const std::int32_t number = (i + thread) % kPartitions;
+        EXPECT_EQ(values_of(*log, partition(number)).front(), "first");
+        const Result<Appended> appended = append_wait(*log, append_of(partition(number), "k", "more"));
+        EXPECT_TRUE(appended) << appended.error();
+      }
+    });
+    for (std::int32_t i = 0; i < kPartitions; ++i) EXPECT_EQ(values_of(*log, partition(i)).size(), 1u + kThreads);
+  }
 }
 
 TEST(ManyPartitionsThreads, ATopicMayGoWhileItsPartitionsAreOpened) {

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -59,12 +61,23 @@ TEST(Parallel, TheFirstExceptionIsThrownWhenTheOthersAreDone) {
   }
 }
 
-TEST(Parallel, ASimulationRunsOneAfterAnother) {
-  Simulation simulation(7);
-  std::vector<std::size_t> order;
-  run_in_parallel(simulation.executor, 4, 20, [&](std::size_t job) { order.push_back(job); });
-  ASSERT_EQ(order.size(), 20u);
-  for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], i);
+TEST(Parallel, InASimulationTheSeedDrawsTheOrder) {
+  const auto order_of = [](std::uint64_t seed) {
+    Simulation simulation(seed);
+    std::vector<std::size_t> order;
+    run_in_parallel(simulation.executor, 4, 20, [&](std::size_t job) { order.push_back(job); });
+    return order;
+  };
+  std::set<std::vector<std::size_t>> orders;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    std::vector<std::size_t> order = order_of(seed);
+    EXPECT_EQ(order, order_of(seed));
+    orders.insert(order);
+    std::ranges::sort(order);
+    for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], i);
+    EXPECT_EQ(order.size(), 20u);
+  }
+  EXPECT_GT(orders.size(), 5u);
 }
 
 }  // namespace

@@ -4,16 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "tests/log/partition_fixture.hpp"
+#include "tests/log/producer_model.hpp"
 
 namespace lungo::test {
 
-/// One sequence: appends in groups with conditions and ids, syncs, rolls, reads, look-ups by key, truncations, deletions of the
-/// oldest records, steps of the stream index, and openings again after clean stops and without.
+/// One sequence: appends in groups with conditions and ids, producers' batches, syncs, rolls, reads on and back, look-ups by
+/// key and time, truncations, deletions of the oldest records, steps of the stream index, and openings again after clean stops,
+/// after none, and after power cuts.
 class PartitionModelRun {
  public:
   explicit PartitionModelRun(std::uint64_t seed) : random_(seed), fixture_(seed) {
@@ -22,13 +26,16 @@ class PartitionModelRun {
     fixture_.options.index_interval_bytes = 200;
     fixture_.options.streams = true;
     fixture_.options.stream_table_records = 8;
+    if (random_.one_in(4)) fixture_.options.compression = kCodecs[random_.below(kCodecs.size())];
+    if (random_.one_in(4)) fixture_.options.timestamps = TimestampKind::log_append;
     log_ = fixture_.opened();
     log_->when_chores_are_due([] {});
   }
 
   void run(int operations) {
     for (int i = 0; i < operations && !::testing::Test::HasFailure(); ++i) {
-      switch (random_.below(15)) {
+      fixture_.simulation->clock.advance(std::chrono::milliseconds{random_.below(5)});
+      switch (random_.below(20)) {
         case 0:
           ASSERT_TRUE(log_->sync());
           break;
@@ -55,6 +62,16 @@ class PartitionModelRun {
         case 9:
           delete_some();
           break;
+        case 10:
+          read_back();
+          break;
+        case 11:
+          find_time();
+          break;
+        case 12:
+        case 13:
+          append_produced();
+          break;
         default:
           append_group();
       }
@@ -65,6 +82,12 @@ class PartitionModelRun {
 
  private:
   std::int64_t end() const { return static_cast<std::int64_t>(model_.size()); }
+  [[nodiscard]] bool log_tells_time() const { return fixture_.options.timestamps == TimestampKind::log_append; }
+  std::int64_t wall() { return fixture_.simulation->clock.now().time_since_epoch().count(); }
+  std::int64_t any_time() {
+    if (log_tells_time()) return wall() - static_cast<std::int64_t>(random_.below(80));
+    return 1000 + static_cast<std::int64_t>(random_.below(50));
+  }
   /// From the start on.
   Offset any_offset() { return start_.plus(static_cast<std::int64_t>(random_.below(model_.size() - index(start_) + 1))); }
   static std::size_t index(Offset offset) { return static_cast<std::size_t>(offset.value()); }
@@ -80,6 +103,20 @@ class PartitionModelRun {
     return std::nullopt;
   }
 
+  TestRecord any_record() {
+    return {.key = any_key(), .value = std::string(random_.below(40), 'v'), .time = log_tells_time() ? wall() : any_time()};
+  }
+
+  void append_produced() {
+    Produced batch = producers_.next(random_);
+    for (TestRecord& record : batch.records) record = any_record();
+    const Offset log_end{end()};
+    const Result<Appended> answer = append(*log_, batch, LeaderEpoch{0}, true);
+    producers_.expect(batch, answer, log_end);
+    if (answer && !answer->repeated) model_.insert(model_.end(), batch.records.begin(), batch.records.end());
+    borders_.insert(end());
+  }
+
   void append_group() {
     struct Planned {
       std::vector<TestRecord> records;
@@ -92,7 +129,7 @@ class PartitionModelRun {
     const Offset log_end{end()};
     for (Planned& plan : planned) {
       plan.records.resize(1 + random_.below(3));
-      for (TestRecord& record : plan.records) record = {.key = any_key(), .value = std::string(random_.below(40), 'v')};
+      for (TestRecord& record : plan.records) record = any_record();
       if (random_.one_in(2)) plan.records[0].id = "id" + std::to_string(random_.below(40));
       const Offset from{std::max<std::int64_t>(start_.value(), log_end.value() - static_cast<std::int64_t>(random_.below(8)))};
       if (random_.one_in(3)) {
@@ -111,6 +148,7 @@ class PartitionModelRun {
     log_->append(group, LeaderEpoch{0});
     for (std::size_t i = 0; i < group.size(); ++i)
       expect_outcome(planned[i].records, planned[i].condition, planned[i].since, *group[i].outcome);
+    borders_.insert(end());
   }
 
   void expect_outcome(const std::vector<TestRecord>& records, const std::optional<Condition>& condition,
@@ -155,11 +193,28 @@ class PartitionModelRun {
     if (random_.one_in(2)) {
       clean = *log_->close();
     }
+    const std::int64_t promised = log_->synced_end().value();
+    const Offset recovery_point{random_.one_in(2) ? 0 : promised};
+    const bool cut = random_.one_in(3);
+    if (cut) fixture_.simulation->disk.power_cut(random_.next());
     log_.reset();
     fixture_.options.start = start_;
-    log_ = fixture_.opened(clean);
+    log_ = fixture_.opened(clean, recovery_point);
+    ASSERT_NE(log_, nullptr);
     log_->when_chores_are_due([] {});
     ASSERT_EQ(log_->start(), start_);
+    if (cut) {
+      const std::int64_t left = log_->written_end().value();
+      ASSERT_GE(left, promised);
+      ASSERT_TRUE(borders_.contains(left)) << left;
+      keep_below(left);
+    }
+    producers_.made_anew(Offset{end()});
+  }
+
+  void keep_below(std::int64_t border) {
+    model_.resize(static_cast<std::size_t>(border));
+    borders_.erase(borders_.upper_bound(border), borders_.end());
   }
 
   void delete_some() {
@@ -169,6 +224,11 @@ class PartitionModelRun {
     }
     const std::int64_t most = log_->synced_end().value() - start_.value();
     start_ = start_.plus(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most) + 1)));
+    const Result<bool> there = log_->keep_producers(start_);
+    ASSERT_TRUE(there) << there.error();
+    if (*there) {
+      ASSERT_TRUE(log_->sync());
+    }
     ASSERT_TRUE(log_->set_start(start_));
     ASSERT_EQ(log_->start(), start_);
   }
@@ -180,7 +240,9 @@ class PartitionModelRun {
       ASSERT_EQ(cut.error(), Errc::invalid_argument);
       return;
     }
-    model_.resize(static_cast<std::size_t>(border.value()));
+    ASSERT_TRUE(borders_.contains(border.value()));
+    keep_below(border.value());
+    producers_.made_anew(border);
   }
 
   void read() {
@@ -188,6 +250,40 @@ class PartitionModelRun {
     const Result<std::vector<TestRecord>> records = read_all(*log_, from, Offset{end()}, random_.below(3000));
     ASSERT_TRUE(records) << records.error();
     ASSERT_EQ(*records, this->from(from));
+  }
+
+  // All that ends at or below some offset, the last batches first.
+  void read_back() {
+    Offset behind = any_offset();
+    std::int64_t left = *std::prev(borders_.upper_bound(behind.value()));
+    while (left > start_.value()) {
+      const Result<Fetched> fetched = log_->read_back(behind, Offset{end()}, random_.below(1000), {}, {});
+      ASSERT_TRUE(fetched) << fetched.error();
+      ASSERT_EQ(fetched->next().offset, Offset{left});
+      std::vector<TestRecord> records;
+      RecordCursor cursor = fetched->records();
+      while (const RecordView* record = cursor.next()) records.push_back(decode(*record));
+      ASSERT_FALSE(cursor.error()) << *cursor.error();
+      behind = Offset{left - static_cast<std::int64_t>(records.size())};
+      ASSERT_TRUE(behind == start_ || borders_.contains(behind.value())) << behind.value();
+      ASSERT_EQ(records, std::vector<TestRecord>(model_.begin() + behind.value(), model_.begin() + left));
+      left = behind.value();
+    }
+    const Result<Fetched> nothing = log_->read_back(behind, Offset{end()}, 1000, {}, {});
+    ASSERT_TRUE(nothing) << nothing.error();
+    ASSERT_TRUE(nothing->empty());
+  }
+
+  void find_time() {
+    const Offset below{*borders_.lower_bound(any_offset().value())};
+    const std::int64_t time = any_time();
+    std::optional<Offset> expected;
+    for (Offset offset = start_; offset < below && !expected; offset = offset.next()) {
+      if (model_[index(offset)].time >= time) expected = offset;
+    }
+    const Result<std::optional<Offset>> found = log_->offset_at(Timestamp{std::chrono::milliseconds{time}}, below);
+    ASSERT_TRUE(found) << found.error();
+    ASSERT_EQ(*found, expected);
   }
 
   void read_key() {
@@ -204,11 +300,15 @@ class PartitionModelRun {
     ASSERT_EQ(records, expected);
   }
 
+  static constexpr std::array kCodecs{Compression::gzip, Compression::snappy, Compression::lz4, Compression::zstd};
+
   Random random_;
   PartitionFixture fixture_;
   std::unique_ptr<PartitionLog> log_;
-  std::vector<TestRecord> model_;  // from offset 0 on, those that were deleted too
+  std::vector<TestRecord> model_;      // from offset 0 on, those that were deleted too
+  std::set<std::int64_t> borders_{0};  // of batches
   Offset start_;
+  ProducerModel producers_;
 };
 
 /// Sequences of the seeds from `first` on.

@@ -196,7 +196,7 @@ TEST_F(PartitionProducersTest, LostSnapshotsAreMadeAnewOfTheWholeLog) {
   produce_batches(2, 2);
   ASSERT_TRUE(log->sync());
   ASSERT_TRUE(fixture.simulation->disk.remove(fixture.path(snapshot_at(4))));
-  reopen();
+  reopen({}, Offset{8});
   expect_known(1, 0, 2, Offset{0});
   expect_known(2, 0, 2, Offset{4});
   ASSERT_TRUE(log->roll());
@@ -252,6 +252,44 @@ TEST_F(PartitionProducersTest, WhoseRecordsAreDeletedIsStillKnown) {
   while (log->remove_trimmed().value()) continue;
   EXPECT_EQ(snapshots(), (std::vector{snapshot_at(8)}));
   fixture.options.start = Offset{8};
+  reopen();
+  expect_known(1, 1, 2, Offset{2});
+  expect_known(2, 1, 2, Offset{6});
+  expect_known(3, 0, 2, Offset{8});
+}
+
+// A power cut leaves of a snapshot that was not synced what it likes, beside records that are whole.
+TEST_F(PartitionProducersTest, ALostSnapshotIsThereAgainBeforeAnotherRecovery) {
+  const SilentLog silent;
+  produce_batches(1, 2);
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(append(*log, std::vector<TestRecord>{{.key = "plain", .value = "record"}}));
+  ASSERT_TRUE(log->sync());
+  fixture.truncate(snapshot_at(4), 1);
+  reopen({}, Offset{4});
+  EXPECT_EQ(snapshot(4).size(), 1u);
+  fixture.simulation->disk.power_cut(1);
+  reopen({}, Offset{5});
+  expect_known(1, 1, 2, Offset{2});
+}
+
+TEST_F(PartitionProducersTest, WhoseRecordsGoIsStillKnownWhereTheSnapshotHasRotted) {
+  const SilentLog silent;
+  produce_batches(1, 2);
+  ASSERT_TRUE(log->roll());
+  produce_batches(2, 2);
+  ASSERT_TRUE(log->roll());
+  produce_batches(3, 2);
+  const CleanEnd end = log->close().value();
+  fixture.truncate(snapshot_at(8), 1);
+  reopen(end, end.end);
+  ASSERT_TRUE(log->keep_producers(Offset{9}).value());
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(snapshot(8).size(), 2u);
+  ASSERT_TRUE(log->set_start(Offset{9}));
+  while (log->remove_trimmed().value()) continue;
+  fixture.options.start = Offset{9};
+  fixture.simulation->disk.power_cut(1);
   reopen();
   expect_known(1, 1, 2, Offset{2});
   expect_known(2, 1, 2, Offset{6});

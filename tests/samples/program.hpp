@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ inline std::string text_of(const std::string& path) {
   return text.str();
 }
 
-/// A program that runs; killed when the object goes.
+/// A program that runs; killed when the object goes, or the thread that made it, which includes that this process is killed.
 class Program {
  public:
   explicit Program(const std::vector<std::string>& command) {
@@ -33,8 +34,11 @@ class Program {
     arguments.push_back(nullptr);
     const std::string out = output_ / "out";
     const std::string err = output_ / "err";
+    const pid_t test = ::getpid();
     process_ = ::fork();
     if (process_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != test) ::_exit(127);  // it was too late for that
       redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
       redirect(STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT);
       redirect(STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT);

@@ -79,7 +79,8 @@ struct CommandLoopDeleter {
   void operator()(CommandLoop* loop) const;
 };
 using CommandLoopPtr = std::unique_ptr<CommandLoop, CommandLoopDeleter>;
-CommandLoopPtr make_command_loop(EventStore store);
+/// Errors: io, when the system has no thread left.
+Result<CommandLoopPtr> start_command_loop(EventStore store);
 void submit(CommandLoop& loop, AttemptFunction attempt, int attempts, Duration timeout,
             std::function<void(Result<Commit>)> done);
 
@@ -130,13 +131,15 @@ class Aggregates {
   }
 
   /// Returns at once; `done` runs once, on an appending, syncing or command thread, and must not block. A command that was not
-  /// done when this object goes is answered with `canceled`.
+  /// done when this object goes is answered with `canceled`; where the system has no thread left for commands, here, with `io`.
   template <class C>
   void execute_async(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options,
                      std::function<void(Result<Commit>)> done) {
     static_assert(check_decide<F, C>());
+    const Result<detail::CommandLoop*> commands = loop();
+    if (!commands) return done(commands.error());
     detail::submit(
-        loop(),
+        **commands,
         [this, stream = StreamId{scope, category_name<F>(), id}, command = std::move(command),
          meta = std::make_shared<const detail::OwnedMeta>(options.meta),
          since = options.since] { return attempt(stream, command, meta->view(), since); },
@@ -172,7 +175,7 @@ class Aggregates {
   Result<void> prepare();
   std::unique_ptr<Loader> take_loader();
   void give_back(std::unique_ptr<Loader> loader);
-  detail::CommandLoop& loop();
+  Result<detail::CommandLoop*> loop();
 
   EventStore store_;
   Snapshots snapshots_;
@@ -318,10 +321,13 @@ void Aggregates<F>::give_back(std::unique_ptr<Loader> loader) {
 }
 
 template <WholeFold F>
-detail::CommandLoop& Aggregates<F>::loop() {
+Result<detail::CommandLoop*> Aggregates<F>::loop() {
   const std::lock_guard lock(mutex_);
-  if (!loop_) loop_ = detail::make_command_loop(store_);
-  return *loop_;
+  if (loop_) return loop_.get();
+  Result<detail::CommandLoopPtr> started = detail::start_command_loop(store_);
+  if (!started) return started.error();
+  loop_ = std::move(*started);
+  return loop_.get();
 }
 
 }  // namespace lungo
