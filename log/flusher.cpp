@@ -71,7 +71,6 @@ void Flusher::end_flush(Slot& slot) {
 }
 
 Instant Flusher::step(Instant now) {
-  const std::lock_guard stepping(stepping_);
   if (!take_marked()) return now + kWithoutMemory;
   for (Slot* slot : turn_) slot->in_turn_ = true;
   for (Slot* slot : waiting_) {

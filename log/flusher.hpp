@@ -30,7 +30,7 @@ class Flusher : public Activity {
     AppendQueue* queue_ = nullptr;     // under the flusher's mutex
     AppendQueue* flushing_ = nullptr;  // under the flusher's mutex; set while its flush() runs
     std::atomic<bool> marked_{false};
-    bool in_turn_ = false;  // under stepping_
+    bool in_turn_ = false;  // the step's
   };
 
   explicit Flusher(Executor& executor) : running_(executor.start(*this)) {}
@@ -54,14 +54,13 @@ class Flusher : public Activity {
   AppendQueue* begin_flush(Slot& slot);
   void end_flush(Slot& slot);
 
-  std::mutex stepping_;  // before mutex_; held by a step
   std::mutex mutex_;
   std::deque<Slot> slots_;   // under mutex_; a deque keeps their addresses
   std::vector<Slot*> free_;  // under mutex_: those of forgotten queues
   // Each with room for all slots, as a mark must not fail.
   std::vector<Slot*> marked_;                 // under mutex_
-  std::vector<Slot*> turn_;                   // under stepping_
-  std::vector<Slot*> waiting_;                // under stepping_: those with a time to come
+  std::vector<Slot*> turn_;                   // the step's
+  std::vector<Slot*> waiting_;                // the step's: those with a time to come
   std::unique_ptr<RunningActivity> running_;  // under mutex_; last: starts to step at once
 };
 

@@ -62,8 +62,9 @@ std::optional<Offset> OpenPartition::end_of_nothing() const {
   return rest_->clean && rest_->clean->end == rest_->start ? std::optional{rest_->start} : std::nullopt;
 }
 
-Offset OpenPartition::synced_end() const {
-  const std::lock_guard lock(log_mutex_);
+std::optional<Offset> OpenPartition::synced_end() const {
+  const std::unique_lock lock(log_mutex_, std::try_to_lock);
+  if (!lock) return std::nullopt;
   return log_ ? log_->synced_end() : rest_->synced;
 }
 

@@ -74,8 +74,8 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   /// The end of a partition that is at rest without a record: what there is to read of it is known, also where it can't be
   /// opened as the disk is full. Nothing of any other.
   [[nodiscard]] std::optional<Offset> end_of_nothing() const;
-  /// What is on disk for certain.
-  [[nodiscard]] Offset synced_end() const;
+  /// What is on disk for certain; nothing while somebody is opening it, who is not waited for.
+  [[nodiscard]] std::optional<Offset> synced_end() const;
   /// Of a partition at rest: it stays so, and touch() answers `cause`. False while somebody is opening it, who is not waited
   /// for.
   [[nodiscard]] bool keep_at_rest(const Error& cause);

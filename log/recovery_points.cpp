@@ -21,7 +21,7 @@ RecoveryPoints::Sum RecoveryPoints::sum() const {
   Sum sum;
   for_each_partition(topics_, [&](const OpenPartition& partition) {
     sum.partitions += 1;
-    sum.ends += static_cast<std::uint64_t>(partition.synced_end().value());
+    sum.ends += static_cast<std::uint64_t>(partition.synced_end().value_or(Offset{0}).value());
   });
   return sum;
 }
@@ -31,7 +31,10 @@ Instant RecoveryPoints::step(Instant now) {
   const Sum before = sum();
   if (before == noted_) return now + kPeriod;
   OffsetsByPartition ends;
-  for_each_partition(topics_, [&](const OpenPartition& partition) { ends.emplace(partition.name(), partition.synced_end()); });
+  for_each_partition(topics_, [&](const OpenPartition& partition) {
+    const TopicPartition& name = partition.name();
+    ends.emplace(name, partition.synced_end().value_or(dir_.marks().recovery_point(name)));  // being opened: as it was
+  });
   if (const Result<void> noted = dir_.marks().write_recovery_points(ends)) {
     noted_ = before;
   } else {

@@ -9,6 +9,7 @@
 #include <lungo/log/appender.hpp>
 #include <lungo/log/local_event_log.hpp>
 
+#include "open_topics.hpp"
 #include "producer_batches.hpp"
 #include "tests/support/forwarding_storage.hpp"
 #include "tests/support/quiet_log.hpp"
@@ -174,6 +175,28 @@ TEST_F(HangingDisk, AnOpeningThatHangsHoldsUpItsOwnTopicAlone) {
   ASSERT_TRUE(storage.has_hung());
   run_for(seconds{1});
   expect_that_its_name_is_free();
+}
+
+/// Looks at the partition while it is being opened, which fails.
+class LookingOpener : public PartitionOpener {
+ public:
+  Result<std::shared_ptr<PartitionLog>> open_partition(const std::shared_ptr<OpenPartition>& partition,
+                                                       PartitionAtRest& /*rest*/) override {
+    EXPECT_EQ(partition->synced_end(), std::nullopt);
+    EXPECT_FALSE(partition->keep_at_rest(Error{Errc::not_found, "deleted"}));
+    return Error{Errc::io, "no"};
+  }
+};
+
+// Recovery points are noted under the lock of the topics.
+TEST(APartitionThatIsBeingOpened, IsNotWaitedForByWhoNotesItsEndOrDeletesIt) {
+  LookingOpener opener;
+  const auto partition = std::make_shared<OpenPartition>(
+      kEvents, TopicId{}, PartitionAtRest{.start = Offset{1}, .synced = Offset{2}, .clean = {}, .failure = {}}, opener);
+  EXPECT_EQ(partition->touch().error(), Errc::io);
+  EXPECT_EQ(partition->synced_end(), Offset{2});
+  EXPECT_TRUE(partition->keep_at_rest(Error{Errc::not_found, "deleted"}));
+  EXPECT_EQ(partition->touch().error(), Errc::not_found);
 }
 
 TEST_F(HangingDisk, WhatHungUpToTheEndIsGoneAtTheNextStart) {
