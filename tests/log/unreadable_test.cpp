@@ -229,7 +229,9 @@ TEST(UnreadableSector, BehindWhatWasPromisedCutsNothing) {
           ASSERT_TRUE(log) << log.error();
           ASSERT_EQ((*log)->damage().size(), 1u);
           EXPECT_EQ((*log)->refused_since_opening().has_value(), is_last);
-          if (!is_last) ASSERT_NO_FATAL_FAILURE(expect_what_is_read(fixture, **log));
+          if (!is_last) {
+            ASSERT_NO_FATAL_FAILURE(expect_what_is_read(fixture, **log));
+          }
         }
       }
       EXPECT_EQ(fixture.bytes(), before);
