@@ -52,6 +52,17 @@ void Flusher::set_queue(Slot& slot, AppendQueue& queue) {
 
 void Flusher::forget(Slot& slot) {
   const std::lock_guard no_step(stepping_);
+  forget_between_steps(slot);
+}
+
+bool Flusher::try_forget(Slot& slot) {
+  const std::unique_lock no_step(stepping_, std::try_to_lock);
+  if (!no_step.owns_lock()) return false;
+  forget_between_steps(slot);
+  return true;
+}
+
+void Flusher::forget_between_steps(Slot& slot) {
   std::erase(waiting_, &slot);
   const std::lock_guard lock(mutex_);
   if (std::exchange(slot.queue_, nullptr) != nullptr) free_.push_back(&slot);

@@ -40,6 +40,8 @@ class Flusher : public Activity {
   static void set_queue(Slot& slot, AppendQueue& queue);
   /// No flush() of the slot's queue runs or begins after it returns; marks have no effect on it.
   void forget(Slot& slot);
+  /// The same at once, or false: a step is under way, and may be calling who waits for the caller.
+  bool try_forget(Slot& slot);
   /// No flush() runs or begins after it returns.
   void stop();
 
@@ -47,6 +49,7 @@ class Flusher : public Activity {
   std::string_view name() const override { return "lungo-flusher"; }
 
  private:
+  void forget_between_steps(Slot& slot);
   bool take_marked();
   static Instant take_turn(Slot& slot, Instant now);
 
