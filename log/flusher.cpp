@@ -55,6 +55,13 @@ void Flusher::forget(Slot& slot) {
   if (std::exchange(slot.queue_, nullptr) != nullptr) free_.push_back(&slot);
 }
 
+bool Flusher::try_forget(Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  if (slot.flushing_ != nullptr) return false;
+  if (std::exchange(slot.queue_, nullptr) != nullptr) free_.push_back(&slot);
+  return true;
+}
+
 bool Flusher::is_flushing(const Slot& slot) {
   const std::lock_guard lock(mutex_);
   return slot.flushing_ != nullptr;

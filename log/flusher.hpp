@@ -2,7 +2,7 @@
 //
 // Only queues that asked for it are looked at, so thousands of idle partitions cost nothing.
 // Threads: Slot::mark() from any, also while stop() runs; step() as an Activity; add_slot() from any, set_queue() before the
-// slot's first mark(); forget() and is_flushing() from any.
+// slot's first mark(); forget(), try_forget() and is_flushing() from any.
 #pragma once
 
 #include <atomic>
@@ -42,6 +42,8 @@ class Flusher : public Activity {
   void forget(Slot& slot);
   /// A flush() of the slot's queue is under way.
   [[nodiscard]] bool is_flushing(const Slot& slot);
+  /// forget(), or false: a flush() of the slot's queue is under way, and may be calling who waits for the caller.
+  bool try_forget(Slot& slot);
   /// No flush() runs or begins after it returns.
   void stop();
 

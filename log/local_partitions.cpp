@@ -116,9 +116,10 @@ std::optional<PartitionAtRest> LocalEventLog::close_partition(const OpenPartitio
     constexpr long kOwners = 2;  // the partition and its queue
     if (there->appends.use_count() > 1 || log.use_count() > kOwners) return std::nullopt;
     if (log->synced_end() < log->written_end()) return std::nullopt;
+    // Without waiting: a completion that the flusher calls may be about to use this partition, which waits for the caller.
+    if (!there->flusher->try_forget(*there->slot)) return std::nullopt;
     queue = std::exchange(*there, Queue{});
   }
-  queue.flusher->forget(*queue.slot);
   const Result<CleanEnd> end = queue.appends->close_for_rest();
   if (end) return PartitionAtRest{.start = log->start(), .synced = end->end, .clean = *end, .failure = {}};
   logger()->error("{} did not close: {}; it is recovered at the next use", to_string(partition.name()), end.error().text());

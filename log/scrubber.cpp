@@ -21,6 +21,7 @@ Scrubber::Scrubber(Ports ports, const OpenTopics& topics, std::uint64_t bytes_pe
 Scrubber::Counts Scrubber::counts() const { return {bytes_, rounds_, damaged_, denied_digests_}; }
 
 Instant Scrubber::step(Instant now) {
+  std::erase_if(to_rest_, [](const std::shared_ptr<OpenPartition>& opened) { return opened->put_to_rest(); });
   const std::shared_ptr<OpenPartition> partition = next_partition();
   if (partition == nullptr) return now + kPauseOfRounds;
   if (partition->log() == nullptr) is_ours_ = true;
@@ -46,7 +47,7 @@ Result<Scrubbed> Scrubber::scrub(OpenPartition& partition, std::uint64_t bytes) 
 
 void Scrubber::leave(OpenPartition& partition) {
   to_see_.pop_back();
-  if (std::exchange(is_ours_, false)) static_cast<void>(partition.put_to_rest());
+  if (std::exchange(is_ours_, false)) to_rest_.push_back(partition.shared_from_this());
 }
 
 /// Null: a round is over.

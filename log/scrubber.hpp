@@ -47,8 +47,9 @@ class Scrubber : public Activity {
   const std::uint64_t bytes_per_second_;
 
   // The activity's own.
-  std::vector<std::shared_ptr<OpenPartition>> to_see_;  // in this round, the next one last
-  bool is_ours_ = false;                                // the next one was at rest, and was opened to be read
+  std::vector<std::shared_ptr<OpenPartition>> to_see_;   // in this round, the next one last
+  bool is_ours_ = false;                                 // the next one was at rest, and was opened to be read
+  std::vector<std::shared_ptr<OpenPartition>> to_rest_;  // that were opened to be read, and have been
   bool round_begun_ = false;
 
   std::atomic<std::uint64_t> bytes_{0};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -75,6 +76,27 @@ TEST(ManyPartitionsThreads, WhatIsPutToRestIsOpenedAgainForWhoComes) {
       }
     });
     for (std::int32_t i = 0; i < kPartitions; ++i) EXPECT_EQ(values_of(*log, partition(i)).size(), 1u + kThreads);
+  }
+}
+
+// The flusher's thread comes by the partitions that are being closed.
+TEST(ManyPartitionsThreads, ACompletionMayUseWhatIsBeingPutToRest) {
+  const QuietLog quiet;
+  const TempDirectory directory;
+  for (int round = 0; round < 5; ++round) {
+    const std::shared_ptr<EventLog> log = at_rest(directory / std::to_string(round), {.scrub_bytes_per_second = 20'000});
+    std::atomic<int> done{0};
+    std::function<void(std::int32_t)> append_from = [&](std::int32_t number) {
+      if (number == kPartitions) return static_cast<void>(++done);
+      log->append(append_of(partition(number), "k", "more"), [&, number](const Result<Appended>& appended) {
+        EXPECT_TRUE(appended) << appended.error();
+        append_from(number + 1);
+      });
+    };
+    for (int chain = 0; chain < kThreads; ++chain) append_from(0);
+    const Ports ports = log->ports();
+    EXPECT_TRUE(
+        ports.executor.wait_until([&] { return done == kThreads; }, ports.clock.monotonic() + std::chrono::seconds{20}));
   }
 }
 

@@ -21,8 +21,8 @@ struct LocalOptions {
   /// Bytes of records per partition that are appended and not completed yet, above which append answers `busy` (retriable):
   /// what holds memory while a sync takes its time. One append alone is never too much for it.
   std::size_t queued_bytes_max = 64u << 20;
-  /// Files that are kept open at once, however many segments there are; at most half of what the process may open counts. More
-  /// cost no more memory than a descriptor each, fewer cost opening them again.
+  /// Files that are kept open at once, for moments a quarter more, however many segments there are; at most half of what the
+  /// process may open counts. More cost no more memory than a descriptor each, fewer cost opening them again.
   std::size_t open_files_max = 4096;
   /// In the background everything is read again and again, at most so many bytes a second, so that rot is found before somebody
   /// needs what it hit: EventLog::damage() and metrics() tell. 0: never. Not with `read_only`.
