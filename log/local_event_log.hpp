@@ -56,12 +56,6 @@ class LocalEventLog : public LogReads, private PartitionOpener {
     bool is_late = false;     // the housekeeper's
   };
 
-  struct Queue {
-    std::shared_ptr<AppendQueue> appends;  // null: the partition is at rest
-    Flusher* flusher = nullptr;
-    Flusher::Slot* slot = nullptr;
-  };
-
   LocalEventLog(Ports ports, FileCache& files, std::unique_ptr<LogDir> dir, const LocalOptions& options);
   Result<void> start();
   void start_compactor();
@@ -88,7 +82,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   void make_room_for_queues(const OpenTopic& topic);
   bool add_queue(const OpenTopic& topic, const std::shared_ptr<OpenPartition>& partition,
                  const std::shared_ptr<PartitionLog>& log);
-  Queue* queue_at(const TopicPartition& partition);
+  PartitionQueue* queue_at(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue(const TopicPartition& partition);
   std::shared_ptr<AppendQueue> find_queue_of(const OpenPartition& partition);
   Result<std::shared_ptr<AppendQueue>> queue_of(const TopicPartition& partition);

@@ -108,17 +108,17 @@ Result<std::shared_ptr<PartitionLog>> LocalEventLog::open_partition(const std::s
 std::optional<PartitionAtRest> LocalEventLog::close_partition(const OpenPartition& partition,
                                                               const std::shared_ptr<PartitionLog>& log) {
   if (log->refused_since_opening() || !log->damage().empty()) return std::nullopt;
-  Queue queue;
+  PartitionQueue queue;
   {
     const std::unique_lock lock(queues_mutex_);
-    Queue* const there = queue_at(partition.name());
+    PartitionQueue* const there = queue_at(partition.name());
     if (there == nullptr || there->appends == nullptr || &there->appends->partition() != &partition) return std::nullopt;
     constexpr long kOwners = 2;  // the partition and its queue
     if (there->appends.use_count() > 1 || log.use_count() > kOwners) return std::nullopt;
     if (log->synced_end() < log->written_end()) return std::nullopt;
     // Without waiting: a completion that the flusher calls may be about to use this partition, which waits for the caller.
     if (!there->flusher->try_forget(*there->slot)) return std::nullopt;
-    queue = std::exchange(*there, Queue{});
+    queue = std::exchange(*there, PartitionQueue{});
   }
   const Result<CleanEnd> end = queue.appends->close_for_rest();
   if (end) return PartitionAtRest{.start = log->start(), .synced = end->end, .clean = *end, .failure = {}};
@@ -222,7 +222,7 @@ bool LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
 }
 
 /// With queues_mutex_. Null when there is no such partition.
-LocalEventLog::Queue* LocalEventLog::queue_at(const TopicPartition& partition) {
+PartitionQueue* LocalEventLog::queue_at(const TopicPartition& partition) {
   const auto found = queues_.find(partition.topic);
   if (found == queues_.end()) return nullptr;
   const std::int32_t index = partition.partition.value();
@@ -232,7 +232,7 @@ LocalEventLog::Queue* LocalEventLog::queue_at(const TopicPartition& partition) {
 
 std::shared_ptr<AppendQueue> LocalEventLog::find_queue(const TopicPartition& partition) {
   const std::shared_lock lock(queues_mutex_);
-  const Queue* const found = queue_at(partition);
+  const PartitionQueue* const found = queue_at(partition);
   return found == nullptr ? nullptr : found->appends;
 }
 

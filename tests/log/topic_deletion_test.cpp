@@ -186,6 +186,10 @@ class LookingOpener : public PartitionOpener {
     EXPECT_FALSE(partition->keep_at_rest(Error{Errc::not_found, "deleted"}));
     return Error{Errc::io, "no"};
   }
+  std::optional<PartitionAtRest> close_partition(const OpenPartition& /*partition*/,
+                                                 const std::shared_ptr<PartitionLog>& /*log*/) override {
+    return std::nullopt;
+  }
 };
 
 // Recovery points are noted under the lock of the topics.
