@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::append_of;
 
-const TopicPartition kEvents{"events", PartitionId{0}};
+const TopicPartition kGoingEvents{"events", PartitionId{0}};
 
 /// Calls `meanwhile` once, inside the next sync or read of a file in the directory.
 class HangingStorage : public test::ForwardingStorage {
@@ -86,7 +86,7 @@ class HangingDisk : public testing::Test {
   HangingDisk() {
     open();
     for (const char* name : {"events", "others"}) create(name).value();
-    append_wait(*log, append_of(kEvents, "k", "v")).value();
+    append_wait(*log, append_of(kGoingEvents, "k", "v")).value();
   }
   void open() {
     log.reset();
@@ -123,8 +123,8 @@ class HangingDisk : public testing::Test {
   }
   void expect_that_its_name_is_free() {
     create("events").value();
-    append_wait(*log, append_of(kEvents, "k", "v")).value();
-    EXPECT_EQ(log->ends(kEvents)->committed, Offset{1}) << "nothing of the one before";
+    append_wait(*log, append_of(kGoingEvents, "k", "v")).value();
+    EXPECT_EQ(log->ends(kGoingEvents)->committed, Offset{1}) << "nothing of the one before";
     run_for(seconds{1});
     EXPECT_EQ(directories_like("-delete"), 0);
   }
@@ -137,7 +137,7 @@ class HangingDisk : public testing::Test {
 };
 
 TEST_F(HangingDisk, ASyncThatHangsHoldsUpItsOwnTopicAlone) {
-  const std::shared_ptr<Appender> appender = log->appender(kEvents).value();
+  const std::shared_ptr<Appender> appender = log->appender(kGoingEvents).value();
   int completed = 0;
   storage.hang_once(Call::sync, "/data/events-0", [&] {
     expect_that_the_deletion_gives_up_waiting();
@@ -146,7 +146,7 @@ TEST_F(HangingDisk, ASyncThatHangsHoldsUpItsOwnTopicAlone) {
     EXPECT_EQ(completed, 0);
     EXPECT_EQ(directories_like("events-0"), 1) << "under its name";
   });
-  log->append(append_of(kEvents, "k", "v"), [&](const Result<Appended>&) { ++completed; });
+  log->append(append_of(kGoingEvents, "k", "v"), [&](const Result<Appended>&) { ++completed; });
   run_for(seconds{1});
   ASSERT_TRUE(storage.has_hung());
   EXPECT_EQ(completed, 1);
@@ -159,7 +159,7 @@ TEST_F(HangingDisk, ACallerWhoSyncsForHimselfIsToldWhatBecameOfHisRecord) {
     expect_that_the_deletion_gives_up_waiting();
     expect_that_others_come_and_go();
   });
-  EXPECT_EQ(append_wait(*log, append_of(kEvents, "k", "v")).value().first, Offset{1}) << "it was on disk in the end";
+  EXPECT_EQ(append_wait(*log, append_of(kGoingEvents, "k", "v")).value().first, Offset{1}) << "it was on disk in the end";
   ASSERT_TRUE(storage.has_hung());
   run_for(seconds{1});
   expect_that_its_name_is_free();
@@ -171,7 +171,7 @@ TEST_F(HangingDisk, AnOpeningThatHangsHoldsUpItsOwnTopicAlone) {
     expect_that_the_deletion_gives_up_waiting();
     expect_that_others_come_and_go();
   });
-  EXPECT_EQ(append_wait(*log, append_of(kEvents, "k", "v")).error(), Errc::not_found);
+  EXPECT_EQ(append_wait(*log, append_of(kGoingEvents, "k", "v")).error(), Errc::not_found);
   ASSERT_TRUE(storage.has_hung());
   run_for(seconds{1});
   expect_that_its_name_is_free();
@@ -196,7 +196,7 @@ class LookingOpener : public PartitionOpener {
 TEST(APartitionThatIsBeingOpened, IsNotWaitedForByWhoNotesItsEndOrDeletesIt) {
   LookingOpener opener;
   const auto partition = std::make_shared<OpenPartition>(
-      kEvents, TopicId{}, PartitionAtRest{.start = Offset{1}, .synced = Offset{2}, .clean = {}, .failure = {}}, opener);
+      kGoingEvents, TopicId{}, PartitionAtRest{.start = Offset{1}, .synced = Offset{2}, .clean = {}, .failure = {}}, opener);
   EXPECT_EQ(partition->touch().error(), Errc::io);
   EXPECT_EQ(partition->synced_end(), Offset{2});
   EXPECT_TRUE(partition->keep_at_rest(Error{Errc::not_found, "deleted"}));
@@ -205,7 +205,7 @@ TEST(APartitionThatIsBeingOpened, IsNotWaitedForByWhoNotesItsEndOrDeletesIt) {
 
 TEST_F(HangingDisk, WhatHungUpToTheEndIsGoneAtTheNextStart) {
   storage.hang_once(Call::sync, "/data/events-0", [&] { expect_that_the_deletion_gives_up_waiting(); });
-  append_wait(*log, append_of(kEvents, "k", "v")).value();
+  append_wait(*log, append_of(kGoingEvents, "k", "v")).value();
   open();
   EXPECT_EQ(log->topic("events").error(), Errc::not_found);
   run_for(seconds{1});
@@ -215,18 +215,18 @@ TEST_F(HangingDisk, WhatHungUpToTheEndIsGoneAtTheNextStart) {
 
 // Deleting records makes durable what is known of the producers of those that go.
 TEST_F(HangingDisk, RecordsThatGoOnADiskThatHangsHoldUpNoTopic) {
-  const std::shared_ptr<Appender> appender = log->appender(kEvents).value();
+  const std::shared_ptr<Appender> appender = log->appender(kGoingEvents).value();
   const Bytes batch = test::encode(test::produced_by(7, 0));
   appender->append_batch(batch, {}).value();
   storage.hang_once(Call::sync, "/data/events-0", [&] { expect_that_others_come_and_go(); });
-  EXPECT_EQ(log->delete_records(kEvents, Offset{2}).value(), Offset{2});
+  EXPECT_EQ(log->delete_records(kGoingEvents, Offset{2}).value(), Offset{2});
   ASSERT_TRUE(storage.has_hung());
 }
 
 TEST_F(HangingDisk, RecordsAndThenTheirTopicGoWhileTheDiskHangs) {
-  log->appender(kEvents).value()->append_batch(test::encode(test::produced_by(7, 0)), {}).value();
+  log->appender(kGoingEvents).value()->append_batch(test::encode(test::produced_by(7, 0)), {}).value();
   storage.hang_once(Call::sync, "/data/events-0", [&] { expect_that_the_deletion_gives_up_waiting(); });
-  static_cast<void>(log->delete_records(kEvents, Offset{2}).has_value());
+  static_cast<void>(log->delete_records(kGoingEvents, Offset{2}).has_value());
   ASSERT_TRUE(storage.has_hung());
   run_for(seconds{1});
   expect_that_its_name_is_free();
