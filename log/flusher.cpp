@@ -52,7 +52,8 @@ void Flusher::set_queue(Slot& slot, AppendQueue& queue) {
 
 void Flusher::forget(Slot& slot) {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(slot.queue_, nullptr) != nullptr) free_.push_back(&slot);
+  const bool had_queue = std::exchange(slot.queue_, nullptr) != nullptr;
+  if (had_queue && slot.flushing_ == nullptr) free_.push_back(&slot);  // or else when the flush has ended
 }
 
 bool Flusher::try_forget(Slot& slot) {
@@ -69,12 +70,16 @@ bool Flusher::is_flushing(const Slot& slot) {
 
 AppendQueue* Flusher::begin_flush(Slot& slot) {
   const std::lock_guard lock(mutex_);
+  if (slot.queue_ == nullptr) slot.marked_.store(false);  // forgotten since it was marked
   return slot.flushing_ = slot.queue_;
 }
 
 void Flusher::end_flush(Slot& slot) {
   const std::lock_guard lock(mutex_);
   slot.flushing_ = nullptr;
+  if (slot.queue_ != nullptr) return;
+  slot.marked_.store(false);
+  free_.push_back(&slot);
 }
 
 Instant Flusher::step(Instant now) {
@@ -112,10 +117,7 @@ bool Flusher::take_marked() {
 /// A slot stays marked, and costs nobody a wake-up, until its queue has had nothing to do.
 Instant Flusher::take_turn(Slot& slot, Instant now) {
   AppendQueue* const queue = begin_flush(slot);
-  if (queue == nullptr) {  // forgotten since it was marked
-    slot.marked_.store(false);
-    return Instant::max();
-  }
+  if (queue == nullptr) return Instant::max();
   const AppendQueue::Turn turn = queue->flush(now);
   slot.marked_.store(turn.is_active);
   // What came between the flush and here found the slot marked.

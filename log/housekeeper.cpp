@@ -195,6 +195,10 @@ std::shared_ptr<PartitionLog> Housekeeper::log_in_turn(const std::shared_ptr<Ope
 /// Behind all that its opening has brought: files to be removed, and what the next step finds to do for it.
 void Housekeeper::put_to_rest() {
   if (!topics_to_see_.empty() || !partitions_.empty() || !chores_.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!trimmed_.empty() || !chores_come_.empty()) return;
+  }
   std::erase_if(to_rest_, [](const std::shared_ptr<OpenPartition>& partition) { return partition->put_to_rest(); });
 }
 

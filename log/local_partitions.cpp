@@ -114,7 +114,7 @@ std::optional<PartitionAtRest> LocalEventLog::close_partition(const OpenPartitio
     PartitionQueue* const there = queue_at(partition.name());
     if (there == nullptr || there->appends == nullptr || &there->appends->partition() != &partition) return std::nullopt;
     constexpr long kOwners = 2;  // the partition and its queue
-    if (there->appends.use_count() > 1 || log.use_count() > kOwners) return std::nullopt;
+    if (there->appends.use_count() > 1 || log.use_count() > kOwners || partition.is_used()) return std::nullopt;
     if (log->synced_end() < log->written_end()) return std::nullopt;
     // Without waiting: a completion that the flusher calls may be about to use this partition, which waits for the caller.
     if (!there->flusher->try_forget(*there->slot)) return std::nullopt;
@@ -198,26 +198,21 @@ bool LocalEventLog::add_queue(const OpenTopic& topic, const std::shared_ptr<Open
   options.batches.keys_needed = topic.info.spec.compact;
   options.batches.key_hashes = topic.info.spec.streams;
   options.epoch = dir_->epoch();
+  log->when_chores_are_due([this, weak = std::weak_ptr{partition}] {
+    if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->chores_due(std::move(open));
+  });
   const auto index = static_cast<std::size_t>(partition->name().partition.value());
   Flusher& flusher = *flushers_[index % flushers_.size()];
+  const std::unique_lock lock(queues_mutex_);
+  const auto queues = queues_.find(partition->name().topic);
+  if (queues == queues_.end()) return false;
   Flusher::Slot& slot = flusher.add_slot();
   AppendQueue::Hooks hooks;
   hooks.wake_flusher = [&slot] { slot.mark(); };
   hooks.publish_committed = [this, place = topic.tail_places[index]](Offset end) { tail_->publish(place, end); };
   const auto queue = std::make_shared<AppendQueue>(partition, log, options, std::move(hooks), ports());
   Flusher::set_queue(slot, *queue);
-  {
-    const std::unique_lock lock(queues_mutex_);
-    const auto queues = queues_.find(partition->name().topic);
-    if (queues == queues_.end()) {
-      flusher.forget(slot);
-      return false;
-    }
-    queues->second[index] = {queue, &flusher, &slot};
-  }
-  log->when_chores_are_due([this, weak = std::weak_ptr{partition}] {
-    if (std::shared_ptr<OpenPartition> open = weak.lock()) housekeeper_->chores_due(std::move(open));
-  });
+  queues->second[index] = {queue, &flusher, &slot};
   return true;
 }
 
@@ -244,16 +239,19 @@ std::shared_ptr<AppendQueue> LocalEventLog::find_queue_of(const OpenPartition& p
 
 /// For who appends. Errors: not_found; why the partition can't be opened.
 Result<std::shared_ptr<AppendQueue>> LocalEventLog::queue_of(const TopicPartition& partition) {
-  std::shared_ptr<AppendQueue> queue = find_queue(partition);
-  if (queue) {
-    queue->partition().note_use();
-    return queue;
+  {
+    const std::shared_lock lock(queues_mutex_);  // over both, as who puts partitions to rest looks at the use under it
+    const PartitionQueue* const found = queue_at(partition);
+    if (found != nullptr && found->appends) {
+      found->appends->partition().note_use();
+      return found->appends;
+    }
   }
   const Result<std::shared_ptr<OpenPartition>> at_rest = open_topics_.find(partition);
   if (!at_rest) return no_partition(partition);
   const Result<std::shared_ptr<PartitionLog>> log = (*at_rest)->touch();  // held: nobody puts it to rest now
   if (!log) return log.error();
-  queue = find_queue(partition);
+  std::shared_ptr<AppendQueue> queue = find_queue(partition);
   return queue ? Result<std::shared_ptr<AppendQueue>>{queue} : no_partition(partition);
 }
 

@@ -38,7 +38,7 @@ Result<std::shared_ptr<PartitionLog>> OpenPartition::open(bool is_use) {
 bool OpenPartition::put_to_rest() {
   std::shared_ptr<PartitionLog> closed;  // goes after the lock is released
   const std::lock_guard lock(log_mutex_);
-  if (!log_ || opener_ == nullptr || is_used_.load()) return true;
+  if (!log_ || opener_ == nullptr || is_used() || closed_.load()) return true;
   std::optional<PartitionAtRest> rest = opener_->close_partition(*this, log_);
   if (!rest) return false;
   rest_ = std::make_unique<PartitionAtRest>(std::move(*rest));

@@ -60,6 +60,7 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   Result<std::shared_ptr<PartitionLog>> touch();
   /// The same for upkeep: who calls it has put_to_rest() follow where the partition was at rest. Nobody is shown as its user.
   Result<std::shared_ptr<PartitionLog>> touch_for_upkeep();
+  [[nodiscard]] bool is_used() const { return is_used_.load(); }
   /// Who has a way of his own to the log uses it, as by touch().
   void note_use() const {
     if (!is_used_.load(std::memory_order_relaxed)) is_used_.store(true, std::memory_order_relaxed);

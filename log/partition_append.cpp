@@ -178,12 +178,17 @@ Result<void> PartitionLog::Parts::roll(Offset base) {
   static_cast<void>(active->finish_indexes());
   const std::shared_ptr<Segment> full_one = segments.snapshot()->back();
   if (Result<void> added = add_segment(base); !added) return added;
-  if (chores_due) {
-    const std::lock_guard lock(full_mutex);
-    full.push_back(full_one);
-  } else {
+  if (!chores_due) {
     full_one->give_back_room();
+    return {};
   }
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(full_mutex);
+    was_empty = full.empty();
+    full.push_back(full_one);
+  }
+  if (was_empty) chores_due();
   return {};
 }
 

@@ -109,9 +109,9 @@ Result<void> PartitionProducers::keep(const Segments& segments, std::size_t kept
   const Result<bool> is_good = load_snapshot(base, read, now);
   if (!is_good) return is_good.error();
   if (*is_good) return {};
-  const Result<Made> made = made_of(std::span{segments}.first(kept), base, now);
-  if (!made) return made.error();
-  if (Result<void> written = write_snapshot(base, *made->state); !written) return written;
+  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
+  if (Result<void> done = make(std::span{segments}.first(kept), base, now, made); !done) return done;
+  if (Result<void> written = write_snapshot(base, *made.state); !written) return written;
   snapshots_.insert(std::ranges::lower_bound(snapshots_, base), base);
   return {};
 }
@@ -168,22 +168,21 @@ void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
 
 Result<void> PartitionProducers::load(const Segments& segments, Offset end, Timestamp now) {
   if (state_) return {};
-  Result<Made> made = made_of(segments, end, now);
-  if (!made) return made.error();
-  state_ = std::move(made->state);
-  lost_from_ = made->lost_from;
+  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
+  if (Result<void> done = make(segments, end, now, made); !done) return done;
+  state_ = std::move(made.state);
+  lost_from_ = made.lost_from;
   return {};
 }
 
-Result<PartitionProducers::Made> PartitionProducers::made_of(std::span<const std::shared_ptr<Segment>> segments, Offset end,
-                                                             Timestamp now) {
-  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
+Result<void> PartitionProducers::make(std::span<const std::shared_ptr<Segment>> segments, Offset end, Timestamp now,
+                                      Made& made) {
   for (const std::shared_ptr<Segment>& segment : segments) {
     const std::shared_ptr<const DamageList> damage = segment->damage();
     const DamagedRange* const lost = damage == nullptr ? nullptr : damage->last_in(segment->base(), end);
     if (lost != nullptr) made.note_lost(lost->end.plus(-1));
   }
-  if (!has_any_) return made;
+  if (!has_any_) return {};
   std::size_t from = 0;
   for (std::size_t i = segments.size(); i-- > 0;) {
     const Result<bool> loaded = load_snapshot(segments[i]->base(), *made.state, now);
@@ -191,14 +190,14 @@ Result<PartitionProducers::Made> PartitionProducers::made_of(std::span<const std
     from = i;
     if (*loaded) break;
   }
-  if (Result<void> walked = walk(segments.subspan(from), end, made, now); !walked) return walked.error();
+  if (Result<void> walked = walk(segments.subspan(from), end, made, now); !walked) return walked;
   // A stop's: it may know who was only in segments that are gone, or what is damaged by now. Otherwise what was walked is
   // newer, or the same.
   const auto behind = std::ranges::upper_bound(snapshots_, segments.back()->base());
   for (const Offset snapshot : std::vector(behind, std::ranges::upper_bound(snapshots_, end))) {
     if (const Result<bool> loaded = load_snapshot(snapshot, *made.state, now); !loaded) return loaded.error();
   }
-  return made;
+  return {};
 }
 
 /// False when there is none, or none that can be used. Errors: io.

@@ -76,7 +76,7 @@ class PartitionProducers {
     void note_lost(Offset offset) { lost_from = std::max(lost_from.value_or(offset), offset); }
   };
   Result<void> load(const Segments& segments, Offset end, Timestamp now);
-  Result<Made> made_of(std::span<const std::shared_ptr<Segment>> segments, Offset end, Timestamp now);
+  Result<void> make(std::span<const std::shared_ptr<Segment>> segments, Offset end, Timestamp now, Made& made);
   Result<void> write_snapshot(Offset base, const ProducerState& state);
   Result<bool> load_snapshot(Offset base, ProducerState& state, Timestamp now);
   static Result<void> walk(std::span<const std::shared_ptr<Segment>> segments, Offset end, Made& made, Timestamp now);

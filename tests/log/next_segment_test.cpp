@@ -71,7 +71,7 @@ TEST_F(NextSegmentTest, ARollMakesNoFile) {
   EXPECT_TRUE(has_no_next_files());
   EXPECT_EQ(log->segments().size(), 2u);
   EXPECT_EQ(storage.made, std::vector<std::string>{});
-  EXPECT_EQ(calls, 2) << "and so is the next one";
+  EXPECT_EQ(calls, 3) << "so is the next one, and the full one has room";
   ASSERT_TRUE(log->do_chores());
   append_half(*log);
   EXPECT_EQ(contents(*log).size(), 3u);
@@ -95,7 +95,12 @@ TEST_F(NextSegmentTest, NorDoesASmallOne) {
   append_half(*log);
   EXPECT_EQ(calls, 0);
   append_half(*log);
-  EXPECT_EQ(log->segments().size(), 2u);
+  append_half(*log);
+  EXPECT_EQ(log->segments().size(), 3u);
+  EXPECT_EQ(calls, 1) << "the full ones have room behind them";
+  ASSERT_TRUE(log->do_chores());
+  append_half(*log);
+  EXPECT_EQ(calls, 2);
 }
 
 TEST_F(NextSegmentTest, ARollThatComesBeforeMakesItsFilesItself) {
@@ -103,7 +108,7 @@ TEST_F(NextSegmentTest, ARollThatComesBeforeMakesItsFilesItself) {
   append_half(*log);
   append_half(*log);
   EXPECT_EQ(log->segments().size(), 2u);
-  EXPECT_EQ(calls, 1) << "one call is under way";
+  EXPECT_EQ(calls, 2) << "for the next one, once, and for the full one";
   ASSERT_TRUE(log->do_chores());
   EXPECT_TRUE(has_next_files()) << "for the one behind";
   append_half(*log);
