@@ -109,9 +109,10 @@ Result<void> PartitionProducers::keep(const Segments& segments, std::size_t kept
   const Result<bool> is_good = load_snapshot(base, read, now);
   if (!is_good) return is_good.error();
   if (*is_good) return {};
-  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
+  ProducerState state{expiry_};
+  Made made{.state = state, .lost_from = {}};
   if (Result<void> done = make(std::span{segments}.first(kept), base, now, made); !done) return done;
-  if (Result<void> written = write_snapshot(base, *made.state); !written) return written;
+  if (Result<void> written = write_snapshot(base, state); !written) return written;
   snapshots_.insert(std::ranges::lower_bound(snapshots_, base), base);
   return {};
 }
@@ -168,9 +169,10 @@ void PartitionProducers::note(const BatchHeader& batch, Timestamp now) {
 
 Result<void> PartitionProducers::load(const Segments& segments, Offset end, Timestamp now) {
   if (state_) return {};
-  Made made{.state = std::make_unique<ProducerState>(expiry_), .lost_from = {}};
+  auto state = std::make_unique<ProducerState>(expiry_);
+  Made made{.state = *state, .lost_from = {}};
   if (Result<void> done = make(segments, end, now, made); !done) return done;
-  state_ = std::move(made.state);
+  state_ = std::move(state);
   lost_from_ = made.lost_from;
   return {};
 }
@@ -185,7 +187,7 @@ Result<void> PartitionProducers::make(std::span<const std::shared_ptr<Segment>> 
   if (!has_any_) return {};
   std::size_t from = 0;
   for (std::size_t i = segments.size(); i-- > 0;) {
-    const Result<bool> loaded = load_snapshot(segments[i]->base(), *made.state, now);
+    const Result<bool> loaded = load_snapshot(segments[i]->base(), made.state, now);
     if (!loaded) return loaded.error();
     from = i;
     if (*loaded) break;
@@ -195,7 +197,7 @@ Result<void> PartitionProducers::make(std::span<const std::shared_ptr<Segment>> 
   // newer, or the same.
   const auto behind = std::ranges::upper_bound(snapshots_, segments.back()->base());
   for (const Offset snapshot : std::vector(behind, std::ranges::upper_bound(snapshots_, end))) {
-    if (const Result<bool> loaded = load_snapshot(snapshot, *made.state, now); !loaded) return loaded.error();
+    if (const Result<bool> loaded = load_snapshot(snapshot, made.state, now); !loaded) return loaded.error();
   }
   return {};
 }
@@ -223,7 +225,7 @@ Result<void> PartitionProducers::walk(std::span<const std::shared_ptr<Segment>> 
                                       Timestamp now) {
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const Result<SegmentScan> walked = segments[i]->walk_headers([&](const BatchHeader& batch) {
-      if (batch.producer > kNoProducer) made.state->note(batch, now);
+      if (batch.producer > kNoProducer) made.state.note(batch, now);
     });
     if (walked) continue;
     if (walked.error() != Errc::corrupt) return walked.error();

@@ -70,7 +70,7 @@ class PartitionProducers {
   [[nodiscard]] std::string path(Offset base) const;
   /// What is known, and where the last damage begins that may hide more.
   struct Made {
-    std::unique_ptr<ProducerState> state;
+    ProducerState& state;
     std::optional<Offset> lost_from;
 
     void note_lost(Offset offset) { lost_from = std::max(lost_from.value_or(offset), offset); }
