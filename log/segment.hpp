@@ -145,8 +145,8 @@ class Segment {
   [[nodiscard]] Result<bool> is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
                                              LeaderEpoch epoch_before) const;
   /// The damage that begins at the site, up to the batches that follow. They follow where the length of the damaged batch says
-  /// so, or else at the first place from which whole batches go on to the end, or where the index names one: less would mistake
-  /// for the log what is stored in a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.
+  /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is
+  /// stored in a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.
   [[nodiscard]] Result<std::optional<DamagedRange>> damage_up_to_batches(const DamageSite& site,
                                                                          const SearchLimits& limits) const;
   /// Whether a whole batch with this base offset stands there. Errors: io.

@@ -105,19 +105,6 @@ Result<std::optional<std::uint64_t>> find_byte(File& file, std::uint64_t positio
   return std::optional<std::uint64_t>{};
 }
 
-/// The first entry behind the byte that `look` takes.
-Result<std::optional<OffsetEntry>> find_entry(const OffsetIndex& index, std::uint64_t position,
-                                              const std::function<Result<bool>(const OffsetEntry&)>& look) {
-  for (std::size_t i = 0; i < index.count(); ++i) {
-    const std::optional<OffsetEntry> entry = index.at(i);
-    if (!entry || entry->position < 0 || static_cast<std::uint64_t>(entry->position) <= position) continue;
-    const Result<bool> taken = look(*entry);
-    if (!taken) return taken.error();
-    if (*taken) return entry;
-  }
-  return std::optional<OffsetEntry>{};
-}
-
 }  // namespace
 
 Result<bool> Segment::holds_batch_after(std::uint64_t position, Offset expected) const {
@@ -255,26 +242,6 @@ Result<std::optional<DamagedRange>> Segment::damage_up_to_batches(const DamageSi
   bool reaches_end = false;
   Result<std::optional<Behind>> behind = batch_behind_lengths(site, limits, reaches_end);
   if (behind && !*behind && !reaches_end) behind = batches_to_the_end(site, limits);
-  if (behind && !*behind) {
-    // A torn tail hides that whole batches follow. What the index names is one of the log, if its offset is the one that it
-    // says.
-    Bytes piece(kPieceBytes);
-    const Result<std::optional<OffsetEntry>> named =
-        find_entry(*offsets_, site.position, [&](const OffsetEntry& entry) -> Result<bool> {
-          const auto at = static_cast<std::uint64_t>(entry.position);
-          const Result<std::optional<BatchHeader>> header = header_if_any(at);
-          if (!header || !*header) return header ? Result<bool>{false} : header.error();
-          if ((*header)->end_offset() != base_.plus(std::int64_t{entry.relative_offset} + 1) ||
-              (*header)->base_offset < site.expected || (*header)->base_offset > limits.base_max ||
-              (*header)->epoch < site.epoch || (*header)->size_bytes() > size() - std::min(at, size())) {
-            return false;
-          }
-          behind = std::optional{Behind{at, (*header)->base_offset}};
-          return is_whole(at, **header, piece);
-        });
-    if (!named) return named.error();
-    if (!*named) behind = std::optional<Behind>{};
-  }
   if (!behind) return behind.error();
   if (!*behind) return std::optional<DamagedRange>{};
   return std::optional{DamagedRange{.from = site.expected,

@@ -7,7 +7,6 @@
 #include "base/byte_order.hpp"
 #include "damage.hpp"
 #include "tests/log/crashed_log.hpp"
-#include "tests/support/quiet_log.hpp"
 
 namespace lungo {
 namespace {
@@ -323,32 +322,6 @@ TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsAHole) {
   records.resize(static_cast<std::size_t>(log->written_end().value()));
   EXPECT_EQ(records.size(), 59u);
   EXPECT_EQ(contents(*log), records);
-}
-
-// Whole batches do not lead to the end there, and the damaged one's length is lost.
-TEST(SegmentRecovery, DamageBesideATornTailEndsWhereTheIndexNamesABatch) {
-  const SilentLog silent;
-  PartitionFixture fixture;
-  fixture.options.index_interval_bytes = 1;
-  std::vector<std::uint64_t> borders;
-  {
-    const auto log = fixture.opened();
-    for (int i = 0; i < 10; ++i) {
-      borders.push_back(fixture.file_size(kFirstLog));
-      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
-      if (i == 7) {
-        ASSERT_TRUE(log->sync());
-      }
-    }
-  }
-  fixture.flip(kFirstLog, borders[3] + 8, std::byte{0x7f});  // the length
-  fixture.truncate(kFirstLog, borders[9] + 30);
-  const auto log = fixture.opened();
-  ASSERT_NE(log, nullptr);
-  EXPECT_EQ(log->damage(), (std::vector{DamagedRange{Offset{3}, Offset{4}, kFirstLog, borders[3], borders[4] - borders[3]}}));
-  EXPECT_EQ(log->written_end(), Offset{9});
-  EXPECT_FALSE(log->refused_since_opening());
-  EXPECT_TRUE(append(*log, {{.key = "k", .value = "next"}}));
 }
 
 }  // namespace
