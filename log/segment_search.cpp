@@ -286,6 +286,8 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
     }
     if (!next) return next.error();
     if (!*next) break;
+    site.previous = **next;
+    site.epoch_before = site.epoch;
     const BatchHeader& header = (*next)->header;
     if (epochs == nullptr || header.end_offset() <= std::max(begin, start)) continue;
     if (header.epoch == epochs->epoch_at(std::max(header.base_offset, start))) continue;

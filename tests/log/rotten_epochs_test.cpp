@@ -13,8 +13,9 @@ namespace {
 
 /// Thirty batches of a record, ten of each epoch: 1, 4 and 7; the last five are of another key. Stopped cleanly.
 struct ThreeEpochs : PartitionFixture {
-  explicit ThreeEpochs(std::uint64_t segment_bytes = 600) {
+  explicit ThreeEpochs(std::uint64_t segment_bytes = 600, std::uint32_t index_interval_bytes = 4096) {
     options.segment_bytes = segment_bytes;
+    options.index_interval_bytes = index_interval_bytes;
     const auto log = opened();
     for (int i = 0; i < 30; ++i) {
       records.push_back({.key = i < 25 ? "k" : "l", .value = std::to_string(i)});
@@ -26,6 +27,18 @@ struct ThreeEpochs : PartitionFixture {
   std::string history() { return std::string(as_text(*read_file(simulation->disk, path(EpochHistory::kFileName), 1000))); }
   void set_history(std::string_view text) {
     EXPECT_TRUE(write_file_atomically(simulation->disk, path(EpochHistory::kFileName), as_bytes(text)));
+  }
+  void set_epoch(Offset offset, LeaderEpoch epoch) {
+    const std::vector<SegmentFacts> segments = opened(clean)->segments();
+    const auto its = std::ranges::find_if(segments, [&](const SegmentFacts& facts) { return facts.end > offset; });
+    const std::string name = segment_file_name(its->base, kLogSuffix);
+    const Bytes bytes = *read_file(simulation->disk, path(name), 1 << 20);
+    std::uint64_t position = 0;
+    for (Offset at = its->base; at < offset; at = at.next())
+      position += parse_batch_header(BytesView{bytes}.subspan(position))->size_bytes();
+    std::array<std::byte, 4> field{};
+    store_big_endian(field.data(), epoch.value());
+    write(name, position + batch_layout::kEpochAt, field);
   }
 
   static constexpr std::string_view kHistory = "0\n3\n1 0\n4 10\n7 20\n";
@@ -118,20 +131,7 @@ TEST(RottenEpochs, ABatchWhoseEpochHasRottedIsDamaged) {
     for (const int epoch : {0, 2, 3, 5, 6}) {
       SCOPED_TRACE(testing::Message() << "epoch " << epoch << " at " << offset);
       ThreeEpochs fixture;
-      {
-        const auto log = fixture.opened(fixture.clean);
-        const std::vector<SegmentFacts> segments = log->segments();
-        const auto behind =
-            std::ranges::find_if(segments, [&](const SegmentFacts& facts) { return facts.end > Offset{offset}; });
-        std::uint64_t position = 0;
-        const std::string name = segment_file_name(behind->base, kLogSuffix);
-        const Bytes bytes = *read_file(fixture.simulation->disk, fixture.path(name), 1 << 20);
-        for (Offset at = behind->base; at < Offset{offset}; at = at.next())
-          position += parse_batch_header(BytesView{bytes}.subspan(position))->size_bytes();
-        std::array<std::byte, 4> field{};
-        store_big_endian(field.data(), std::int32_t{epoch});
-        fixture.write(name, position + batch_layout::kEpochAt, field);
-      }
+      fixture.set_epoch(Offset{offset}, LeaderEpoch{epoch});
       const auto log = fixture.opened(fixture.clean);
       ASSERT_NE(log, nullptr);
       const Result<Fetched> fetched = log->read(Offset{offset}, Offset{30}, 1, {}, {});
@@ -139,6 +139,32 @@ TEST(RottenEpochs, ABatchWhoseEpochHasRottedIsDamaged) {
       if (offset > 0) {
         EXPECT_TRUE(log->read(Offset{0}, Offset{offset}, 1, {}, {}));
       }
+    }
+  }
+}
+
+// Those behind it seem to have an older epoch, and are innocent.
+TEST(RottenEpochs, OneThatHasGrownCostsItsBatchAloneWhoeverFindsIt) {
+  const SilentLog silent;
+  for (const bool is_scrub : {true, false}) {
+    for (const std::int64_t offset : {0, 1, 2}) {
+      SCOPED_TRACE(testing::Message() << (is_scrub ? "the scrub" : "who makes digests") << " at " << offset);
+      ThreeEpochs fixture{720, 300};  // the opening looks behind the last index entry only
+      fixture.set_epoch(Offset{offset}, LeaderEpoch{17});
+      const auto log = fixture.opened(fixture.clean);
+      ASSERT_GT(log->segments().front().end, Offset{6});
+      for (int steps = 0; steps < 20; ++steps) {
+        if (is_scrub) {
+          ASSERT_TRUE(log->scrub(1 << 20));
+        } else {
+          ASSERT_TRUE(log->keep_digests());
+        }
+      }
+      const std::vector<DamagedRange> damage = log->damage();
+      ASSERT_EQ(damage.size(), 1u);
+      EXPECT_EQ(damage.front().from, Offset{offset});
+      EXPECT_EQ(damage.front().end, Offset{offset + 1});
+      EXPECT_TRUE(log->read(Offset{offset + 1}, Offset{30}, 1, {}, {}));
     }
   }
 }
