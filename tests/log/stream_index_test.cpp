@@ -23,9 +23,10 @@ TEST(RecentIds, RemembersTheLastTenThousand) {
   EXPECT_FALSE(ids.find(std::nullopt, "id-20000", Offset{0}, yes));
 }
 
-std::unique_ptr<PartitionLog> open_streams(PartitionFixture& fixture, std::optional<CleanEnd> clean = {}) {
+std::unique_ptr<PartitionLog> open_streams(PartitionFixture& fixture, std::optional<CleanEnd> clean = {},
+                                           std::uint64_t segment_bytes = 4000) {
   fixture.options.streams = true;
-  fixture.options.segment_bytes = 4000;
+  fixture.options.segment_bytes = segment_bytes;
   fixture.options.stream_table_records = 20;
   return fixture.opened(clean);
 }
@@ -231,7 +232,8 @@ TEST(StreamIndex, TablesThatNobodyWritesAreLetGo) {
 
 TEST(StreamIndex, WhoKeepsItIsCalledWhenThereIsWork) {
   PartitionFixture fixture;
-  auto log = open_streams(fixture);
+  constexpr std::uint64_t kOneSegment = 64 << 10;  // a full one is work, too
+  auto log = open_streams(fixture, {}, kOneSegment);
   int calls = 0;
   log->when_chores_are_due([&calls] { ++calls; });
   for (int i = 0; i < 19; ++i) ASSERT_TRUE(append(*log, {numbered(i)}));
@@ -245,7 +247,7 @@ TEST(StreamIndex, WhoKeepsItIsCalledWhenThereIsWork) {
   EXPECT_EQ(calls, 2);
   ASSERT_TRUE(log->sync());
   log.reset();
-  log = open_streams(fixture);
+  log = open_streams(fixture, {}, kOneSegment);
   log->when_chores_are_due([&calls] { ++calls; });
   EXPECT_EQ(calls, 3) << "after a crash some of it is to be read again";
   ASSERT_TRUE(log->close());
