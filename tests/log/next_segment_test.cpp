@@ -11,6 +11,7 @@
 #include "segment.hpp"
 #include "tests/log/partition_fixture.hpp"
 #include "tests/support/forwarding_storage.hpp"
+#include "tests/support/quiet_log.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace lungo::test {
@@ -127,6 +128,45 @@ TEST_F(NextSegmentTest, WithoutRoomForThemARollGoesOn) {
     append_half(*log);
     EXPECT_EQ(log->segments().size(), before + 2);
   }
+}
+
+// From the first call of the chores to the roll behind them, one after the other until none is left.
+TEST_F(NextSegmentTest, EveryCallMayFailOnceOrForEver) {
+  const SilentLog silent;
+  std::size_t failed = 0;
+  for (const Errc code : {Errc::no_space, Errc::io}) {
+    for (const bool for_ever : {false, true}) {
+      for (std::uint64_t number = 1;; ++number) {
+        SCOPED_TRACE(testing::Message() << "call " << number << (for_ever ? " and all behind it" : ""));
+        PartitionFixture tried;
+        tried.options = fixture.options;
+        auto log = tried.opened();
+        log->when_chores_are_due([] {});
+        std::vector<TestRecord> kept{{.key = "k", .value = "0" + std::string(220, 'v')}};
+        ASSERT_TRUE(append(*log, kept));
+        ASSERT_TRUE(log->sync());
+        SimDisk& disk = tried.simulation->disk;
+        const std::uint64_t before = disk.calls();
+        disk.fail_call(before + number, code, for_ever);
+        static_cast<void>(log->do_chores().has_value());
+        const TestRecord next{.key = "k", .value = "1" + std::string(220, 'v')};
+        const bool is_appended = append(*log, {next}).has_value();
+        const bool has_fired = disk.calls() >= before + number;
+        disk.clear_faults();
+        if (is_appended) kept.push_back(next);
+        EXPECT_EQ(contents(*log), kept);
+        PartitionFixture found;
+        found.options = fixture.options;
+        found.simulation = std::make_unique<Simulation>(number, disk.after_kill());
+        log = found.opened();
+        ASSERT_NE(log, nullptr);
+        EXPECT_EQ(contents(*log), kept);
+        if (!has_fired) break;
+        ++failed;
+      }
+    }
+  }
+  EXPECT_GT(failed, 40u);
 }
 
 TEST_F(NextSegmentTest, ACleanStopTakesThemAway) {

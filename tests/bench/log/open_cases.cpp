@@ -1,6 +1,6 @@
 // Opening a data directory: after a process that died, and with many partitions after one that stopped cleanly.
 //
-// What lies idle are 10,000 partitions; LUNGO_BENCH_PARTITIONS says how many instead. The goal is stated for 100,000, which
+// What lies idle are 5,000 partitions; LUNGO_BENCH_PARTITIONS says how many instead. The goal is stated for 100,000, which
 // take minutes to make, as two syncs go with each.
 #include <lungo/log/local_event_log.hpp>
 
