@@ -222,7 +222,7 @@ class Backup {
                        .from = directory_ + "/" + to_string(partition),
                        .to = to_ + "/" + to_string(partition),
                        .name = to_string(partition),
-                       .gaps = topic.gaps || topic.info.spec.compact,
+                       .gaps = topic.may_have_gaps(),
                        .is_foreign = topic.gaps,
                        .hard_links = options_.kind == BackupKind::hard_links,
                        .read_some = options_.read_some};

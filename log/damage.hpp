@@ -28,6 +28,9 @@
 
 namespace lungo {
 
+/// Of what a read answered: the bytes are wrong, or the disk does not give them.
+inline bool may_be_damage(const Error& error) { return error == Errc::corrupt || error == Errc::io; }
+
 class DamageList {
  public:
   static constexpr const char* kFileName = "damage";

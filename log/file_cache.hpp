@@ -51,7 +51,8 @@ class FileCache : public Storage {
   }
   Result<void> link(const std::string& from, const std::string& to) override { return beneath_.link(from, to); }
   [[nodiscard]] std::size_t open_files_max() const override { return beneath_.open_files_max(); }
-  /// For who has the time: syncs and closes some of what is open above the bound. True: there is more to do.
+  /// For who has the time: syncs and closes some files, until there is room for one more below the bound. True: there is more
+  /// to do.
   bool make_room();
 
  private:

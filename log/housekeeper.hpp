@@ -1,5 +1,6 @@
 // The activity that does what no append should wait for: starts of topics with limits move up, segments begin by age, the files
-// of deleted segments and topics go, stream indexes are written and merged, and digests of sealed segments are made.
+// of deleted segments and topics go, stream indexes are written and merged, the next segments are made ahead, digests of sealed
+// segments are made, and what only it has opened is put to rest again.
 //
 // Each step is a bounded piece of work of each kind. Threads: trimmed(), chores_due(), remove_directories() and
 // deletion_is_late() from any; step() as an Activity.
@@ -48,7 +49,7 @@ class Housekeeper : public Activity {
 
   /// The log has segments below its start.
   void trimmed(std::shared_ptr<OpenPartition> partition);
-  /// The partition's stream index has something to be done.
+  /// do_chores() of the partition's log is worth a call.
   void chores_due(std::shared_ptr<OpenPartition> partition);
   /// Directories that nobody opens any more.
   void remove_directories(std::vector<std::string> paths);
@@ -82,7 +83,7 @@ class Housekeeper : public Activity {
   // The activity's own.
   std::vector<std::string> directories_;
   std::vector<std::shared_ptr<OpenPartition>> partitions_;       // with segments to remove
-  std::deque<std::shared_ptr<OpenPartition>> chores_;            // whose stream index is to be kept, in turn
+  std::deque<std::shared_ptr<OpenPartition>> chores_;            // with chores, in turn
   std::vector<std::shared_ptr<const OpenTopic>> topics_to_see_;  // of this round
   std::size_t next_partition_ = 0;                               // of the last of them
   Instant next_round_{};

@@ -93,7 +93,7 @@ class LocalEventLog : public LogReads, private PartitionOpener {
   Result<TopicInfo> serve(const TopicEntry& entry);
   void topics_changed();
   std::shared_ptr<TopicDeletion> set_aside(const TopicInfo& info, bool is_durable);
-  Result<void> give_up_waiting(TopicDeletion& deletion);
+  Error give_up_waiting(TopicDeletion& deletion);
   bool finish_late_deletions();
   void finish(TopicDeletion& deletion);
   Result<void> keep_producers(const StartMove& move);

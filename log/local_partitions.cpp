@@ -61,8 +61,8 @@ std::shared_ptr<OpenTopic> LocalEventLog::topic_of(const TopicEntry& entry, cons
   auto topic = std::make_shared<OpenTopic>();
   topic->info = entry.info;
   topic->tail_places = tail_place_numbers(entry);
-  topic->gaps = entry.gaps || entry.info.spec.compact;
-  topic->dense_end = entry.info.spec.compact && !entry.gaps;
+  topic->gaps = entry.may_have_gaps();
+  topic->dense_end = entry.has_dense_end();
   if (before != nullptr) topic->partitions = before->partitions;
   PartitionOpener& opener = *this;
   for (std::size_t i = topic->partitions.size(); i < topic->tail_places.size(); ++i) {

@@ -154,8 +154,8 @@ std::shared_ptr<TopicDeletion> LocalEventLog::set_aside(const TopicInfo& info, b
   return deletion;
 }
 
-/// Leaves the rest to the housekeeper. Errors: timed_out, always.
-Result<void> LocalEventLog::give_up_waiting(TopicDeletion& deletion) {
+/// Leaves the rest to the housekeeper.
+Error LocalEventLog::give_up_waiting(TopicDeletion& deletion) {
   const std::string& name = deletion.topic().spec.name;
   const std::optional<TopicPartition> laggard = deletion.laggard();
   {
@@ -164,9 +164,10 @@ Result<void> LocalEventLog::give_up_waiting(TopicDeletion& deletion) {
   }
   housekeeper_->deletion_is_late();
   deletion.tell();  // those that need not wait for it
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(kDeletionWait).count();
   Error error{Errc::timed_out, "topic " + name + " is deleted, but " + (laggard ? to_string(*laggard) : "a partition") +
-                                   " is still being written to by a call that has not ended for 30 s, as on a disk that hangs; "
-                                   "the name is free and the files go when it ends"};
+                                   " is still being written to by a call that has not ended for " + std::to_string(seconds) +
+                                   " s, as on a disk that hangs; the name is free and the files go when it ends"};
   logger()->warn("{}", error.text());
   return error;
 }
@@ -273,23 +274,22 @@ Result<void> LocalEventLog::move_starts(const std::vector<StartMove>& moves) {
     if (!done && find_queue_of(*move.partition)) failed = done;
   }
   const std::lock_guard lock(dir_mutex_);
+  std::erase_if(kept,
+                [this](const StartMove& move) { return !find_queue_of(*move.partition) || move.start <= move.log->start(); });
+  if (kept.empty()) return failed;
   OffsetsByPartition starts;
-  for (const StartMove& move : kept) {
-    const OpenPartition& partition = *move.partition;
-    if (find_queue_of(partition) && move.start > move.log->start()) starts.emplace(partition.name(), move.start);
-  }
-  if (starts.empty()) return failed;
+  for (const StartMove& move : kept) starts.emplace(move.partition->name(), move.start);
   if (Result<void> written = dir_->marks().write_log_starts(starts); !written) return written;
-  for (const auto& [name, start] : starts) {
-    const std::shared_ptr<const OpenTopic> topic = *open_topics_.find(name.topic);
-    const auto index = static_cast<std::size_t>(name.partition.value());
-    const std::shared_ptr<PartitionLog> log = topic->partitions[index]->log();
-    const auto move_it = [to = start](PartitionLog& owned) -> Result<void> { return owned.set_start(to); };
-    const Result<void> moved = log->refused_since_opening() ? move_it(*log) : find_queue(name)->as_owner(move_it);
+  for (const StartMove& move : kept) {
+    const auto move_it = [&move](PartitionLog& log) -> Result<void> { return log.set_start(move.start); };
+    const bool is_refused = move.log->refused_since_opening().has_value();
+    const Result<void> moved = is_refused ? move_it(*move.log) : as_owner(*move.partition, move_it);
     if (!moved) failed = moved;
     if (!moved) continue;
-    tail_->publish_start(topic->tail_places[index], start);
-    if (!log->refused_since_opening()) housekeeper_->trimmed(topic->partitions[index]);
+    const TopicPartition& name = move.partition->name();
+    const std::shared_ptr<const OpenTopic> topic = *open_topics_.find(name.topic);
+    tail_->publish_start(topic->tail_places[static_cast<std::size_t>(name.partition.value())], move.start);
+    if (!is_refused) housekeeper_->trimmed(move.partition);
   }
   return failed;
 }

@@ -56,7 +56,7 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
 
   [[nodiscard]] const TopicPartition& name() const { return name_; }
   [[nodiscard]] const TopicId& topic() const { return topic_; }
-  /// The log, opened now if nobody has used it before. Errors: why it can't be opened.
+  /// The log, opened now if it is at rest. Errors: why it can't be opened.
   Result<std::shared_ptr<PartitionLog>> touch();
   /// The same for upkeep: who calls it has put_to_rest() follow where the partition was at rest. Nobody is shown as its user.
   Result<std::shared_ptr<PartitionLog>> touch_for_upkeep();

@@ -53,7 +53,7 @@ Result<std::optional<Offset>> PartitionLog::compact(const CompactionRound& round
   };
   const Result<Compaction::Turn> turn = turn_of();
   if (!turn) {
-    if (turn.error() == Errc::corrupt || turn.error() == Errc::io)
+    if (may_be_damage(turn.error()))
       static_cast<void>(parts.note_damage(compaction.reading()));  // the next round leaves it alone
     return give_up(turn.error());
   }

@@ -6,11 +6,6 @@
 #include "segment_swap.hpp"
 
 namespace lungo {
-namespace {
-
-bool may_be_damage(const Error& error) { return error == Errc::corrupt || error == Errc::io; }
-
-}  // namespace
 
 Offset PartitionLog::start() const { return Offset{parts_->start.load(std::memory_order_acquire)}; }
 Offset PartitionLog::written_end() const { return Offset{parts_->written_end.load(std::memory_order_acquire)}; }

@@ -1,7 +1,6 @@
 #include "partition_recovery.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "base/logger.hpp"
@@ -135,7 +134,7 @@ class Recovery {
     std::optional<BatchHeader> last;
     for (std::size_t i = 0; i < log_.segments.size(); ++i) {
       const Result<SegmentScan> tail = log_.segments[i]->load_tail();
-      if (!tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io)) return false;
+      if (!tail && may_be_damage(tail.error())) return false;
       if (!tail) return tail.error();
       const bool is_last = i + 1 == log_.segments.size();
       const Offset next = is_last ? clean.end : log_.segments[i + 1]->base();
@@ -169,7 +168,7 @@ class Recovery {
           log_.segments[i]->walk_headers([this](const BatchHeader& header) { epochs_.note(header.epoch, header.base_offset); });
       if (walked) before = *walked;
       if (walked) continue;
-      if (walked.error() != Errc::corrupt && walked.error() != Errc::io) return walked.error();
+      if (!may_be_damage(walked.error())) return walked.error();
       epochs_.trim_to(log_.segments[i]->base());
       const Result<SegmentScan> scanned = verify(i);
       if (!scanned) return scanned.error();
@@ -179,7 +178,7 @@ class Recovery {
     if (Result<void> unlearnt = unlearn_odd_epoch(count, before); !unlearnt) return unlearnt;
     std::vector<EpochStart> learnt = epochs_.entries();
     epochs_.assign(known);
-    epochs_.replace(first, Offset{std::numeric_limits<std::int64_t>::max()}, std::move(learnt));
+    epochs_.replace(first, kNoEndMax, std::move(learnt));
     return {};
   }
 
@@ -239,7 +238,7 @@ class Recovery {
   Result<SegmentScan> trusted_tail(std::size_t index) {
     if (const auto known = verified_.find(index); known != verified_.end()) return known->second;
     Result<SegmentScan> tail = log_.segments[index]->load_tail();
-    return !tail && (tail.error() == Errc::corrupt || tail.error() == Errc::io) ? verify(index) : tail;
+    return !tail && may_be_damage(tail.error()) ? verify(index) : tail;
   }
 
   Result<SegmentScan> verify(std::size_t index) {

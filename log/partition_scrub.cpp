@@ -35,7 +35,7 @@ Result<Scrubbed> PartitionLog::scrub(std::uint64_t bytes) {
   const Result<bool> ended = pass.step(bytes);
   scrubbed.bytes = pass.position() - begin;
   if (ended && !*ended) return scrubbed;
-  if (!ended && ended.error() != Errc::corrupt && ended.error() != Errc::io) {
+  if (!ended && !may_be_damage(ended.error())) {
     parts.scrubbed.reset();
     return ended.error();
   }

@@ -144,7 +144,7 @@ class Restore {
   Result<void> check_partition(const TopicEntry& topic, const BackedUpPartition& known) {
     PartitionFacts facts;
     facts.name = known.name;
-    facts.gaps = topic.gaps || topic.info.spec.compact;
+    facts.gaps = topic.may_have_gaps();
     facts.is_foreign = true;  // what it begins with was checked when it was copied
     facts.proven = known.end;
     facts.start = [&known] { return known.start; };

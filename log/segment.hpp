@@ -3,7 +3,8 @@
 // Promise: the file's size is the end of its data at all times (room is reserved behind it without changing the size), so
 // Kafka's own tools read a live directory. A failed append is cut off again. Bytes leave verified: base offset and leader epoch
 // against their neighbours each time; the CRC once per open, as a mark tells up to where it held.
-// Threads: append(), seal() and cut() by the owner; everything const and sync() beside it on any thread.
+// Threads: append(), seal() and cut() by the owner; everything const, sync() and give_back_room() beside it on any
+// thread.
 #pragma once
 
 #include <atomic>

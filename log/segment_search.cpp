@@ -218,7 +218,7 @@ Result<std::optional<Segment::Behind>> Segment::batches_to_the_end(const DamageS
         scan.end_at_most(end_max());
         Result<std::optional<ScannedBatch>> next = scan.next();
         while (next && *next) next = scan.next();
-        if (!next && next.error() != Errc::corrupt && next.error() != Errc::io) return next.error();
+        if (!next && !may_be_damage(next.error())) return next.error();
         if (!next && next.error() == Errc::io) search.note_fault();
         not_before = std::max(at + 1, scan.position());
         return next.has_value();

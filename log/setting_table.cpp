@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 #include <type_traits>
 
 #include <lungo/log/check.hpp>
 #include <lungo/log/partition_log.hpp>
 #include <lungo/log/text.hpp>
+
 #include "batch_header.hpp"
 
 namespace lungo {

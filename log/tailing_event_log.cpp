@@ -167,8 +167,8 @@ void TailingEventLog::open_topics() {
     if (before && (*before)->info.spec == entry.info.spec) continue;
     auto topic = std::make_shared<OpenTopic>();
     topic->info = entry.info;
-    topic->gaps = entry.gaps || entry.info.spec.compact;
-    topic->dense_end = entry.info.spec.compact && !entry.gaps;
+    topic->gaps = entry.may_have_gaps();
+    topic->dense_end = entry.has_dense_end();
     topic->tail_places = tail_place_numbers(entry);
     if (before) topic->partitions = (*before)->partitions;
     const std::lock_guard lock(logs_mutex_);

@@ -1,6 +1,7 @@
 #include "topic_deletion.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lungo {
 

@@ -52,6 +52,10 @@ struct TopicEntry {
   bool gaps = false;                    // offsets may be missing, also where the topic isn't compacted: Apache Kafka wrote it
   Properties unknown;                   // settings of a newer minor version, kept
   std::vector<TailPlaces> tail_places;  // as many as there are partitions, or none: not given yet
+
+  /// Somewhere; the last segment of what was appended here has none.
+  [[nodiscard]] bool may_have_gaps() const { return gaps || info.spec.compact; }
+  [[nodiscard]] bool has_dense_end() const { return info.spec.compact && !gaps; }
 };
 
 /// One past the highest place of any topic.

@@ -163,7 +163,7 @@ class DirectoryVerifier {
     PartitionFacts facts;
     facts.name = to_string(partition);
     facts.is_foreign = topic.gaps;
-    facts.gaps = topic.gaps || topic.info.spec.compact;
+    facts.gaps = topic.may_have_gaps();
     facts.streams = topic.info.spec.streams;
     if (dir_) facts.clean = dir_->marks().clean_end(partition);
     facts.has_mark = mark->has_value();

@@ -97,28 +97,39 @@ TEST(Damage, OfATimeIsFoundByWhoLooksForIt) {
   EXPECT_EQ(log->offset_at_of_what_is_left(time, Offset{5}).value(), Offset{4});
 }
 
+/// Ten batches at 1000, 1001 and so on, each in both indexes; that of offset 5 is lost, and it is known.
+struct LostInTheMiddle : PartitionFixture {
+  LostInTheMiddle() {
+    options.index_interval_bytes = 1;
+    {
+      const auto log = opened();
+      for (int i = 0; i < 10; ++i) {
+        borders.push_back(file_size(kFirstLog));
+        EXPECT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i), .time = 1000 + i}}));
+      }
+      EXPECT_TRUE(log->sync());
+    }
+    flip(kFirstLog, borders[5] + 65);
+    clean = opened()->close().value();
+  }
+  template <class Entry>
+  void replace_last(const char* index, const Entry& entry) {
+    Bytes bytes(Entry::kBytes);
+    entry.store(bytes.data());
+    write(index, file_size(index) - bytes.size(), bytes);
+  }
+
+  std::vector<std::uint64_t> borders;
+  CleanEnd clean;
+};
+
 // An entry of the time index that has rotted seems to be a lost batch's, which nobody can read. By its time the segment would
 // stay for ever.
 TEST(Damage, ATimeThatOnlyTheIndexHasIsNoTime) {
   const SilentLog silent;
-  PartitionFixture fixture;
-  fixture.options.index_interval_bytes = 1;
-  std::vector<std::uint64_t> borders;
-  {
-    const auto log = fixture.opened();
-    for (int i = 0; i < 10; ++i) {
-      borders.push_back(fixture.file_size(kFirstLog));
-      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i), .time = 1000 + i}}));
-    }
-    ASSERT_TRUE(log->sync());
-  }
-  fixture.flip(kFirstLog, borders[5] + 65);
-  const CleanEnd clean = fixture.opened()->close().value();
-  TimeEntry rotten{.timestamp = std::int64_t{1} << 50, .relative_offset = 5};
-  Bytes entry(TimeEntry::kBytes);
-  rotten.store(entry.data());
-  fixture.write(kFirstTimeIndex, fixture.file_size(kFirstTimeIndex) - entry.size(), entry);
-  const auto log = fixture.opened(clean, clean.end);
+  LostInTheMiddle fixture;
+  fixture.replace_last(kFirstTimeIndex, TimeEntry{.timestamp = std::int64_t{1} << 50, .relative_offset = 5});
+  const auto log = fixture.opened(fixture.clean, fixture.clean.end);
   ASSERT_NE(log, nullptr);
   EXPECT_EQ(log->recovery().bytes_scanned, 0u);
   ASSERT_EQ(log->damage().size(), 1u);
@@ -128,24 +139,10 @@ TEST(Damage, ATimeThatOnlyTheIndexHasIsNoTime) {
 // An offset entry that has rotted likewise: the bytes tell.
 TEST(Damage, AnOffsetEntryBesideTheLostBytesIsMadeAnew) {
   const SilentLog silent;
-  PartitionFixture fixture;
-  fixture.options.index_interval_bytes = 1;
-  std::vector<std::uint64_t> borders;
-  {
-    const auto log = fixture.opened();
-    for (int i = 0; i < 10; ++i) {
-      borders.push_back(fixture.file_size(kFirstLog));
-      ASSERT_TRUE(append(*log, {{.key = "k", .value = std::to_string(i)}}));
-    }
-    ASSERT_TRUE(log->sync());
-  }
-  fixture.flip(kFirstLog, borders[5] + 65);
-  const CleanEnd clean = fixture.opened()->close().value();
-  OffsetEntry rotten{.relative_offset = 5, .position = static_cast<std::int32_t>(borders[9]) + 1};
-  Bytes entry(OffsetEntry::kBytes);
-  rotten.store(entry.data());
-  fixture.write(kFirstIndex, fixture.file_size(kFirstIndex) - entry.size(), entry);
-  const auto log = fixture.opened(clean, clean.end);
+  LostInTheMiddle fixture;
+  const auto beside = static_cast<std::int32_t>(fixture.borders[9]) + 1;
+  fixture.replace_last(kFirstIndex, OffsetEntry{.relative_offset = 5, .position = beside});
+  const auto log = fixture.opened(fixture.clean, fixture.clean.end);
   ASSERT_NE(log, nullptr);
   EXPECT_GT(log->recovery().bytes_scanned, 0u);
   EXPECT_EQ(log->damage().size(), 1u);
@@ -156,7 +153,7 @@ TEST(Damage, AnOffsetEntryBesideTheLostBytesIsMadeAnew) {
 
 // ---- the stream index ----
 
-void keep_streams(PartitionLog& log) {
+void do_chores(PartitionLog& log) {
   for (bool more = true; more;) {
     const Result<bool> kept = log.do_chores();
     ASSERT_TRUE(kept) << kept.error();
@@ -196,7 +193,7 @@ TEST(Damage, NoStreamRunIsWrittenOverItAndNoneHasToGoWhenItIsMended) {
       const auto log = crashed.opened();
       ASSERT_EQ(log->damage(), lost);
       expect_streams_around(*log);
-      keep_streams(*log);
+      do_chores(*log);
       EXPECT_EQ(covered_by_runs(crashed, 30, lost), 27);
       expect_streams_around(*log);
       ASSERT_TRUE(log->close());
@@ -212,7 +209,7 @@ TEST(Damage, NoStreamRunIsWrittenOverItAndNoneHasToGoWhenItIsMended) {
     const auto log = crashed.opened();
     ASSERT_TRUE(log->damage().empty());
     EXPECT_EQ(values_of_key(*log, "k3", Offset{0}).value(), (std::vector<std::string>{"3", "8", "13", "18", "23", "28"}));
-    keep_streams(*log);
+    do_chores(*log);
     EXPECT_EQ(covered_by_runs(crashed, 30, {}), 30);
   }
 }
@@ -222,14 +219,14 @@ TEST(Damage, RunsFromBeforeItAreUsed) {
   CrashedLog crashed{10, 400, true};
   {
     const auto log = crashed.opened();
-    keep_streams(*log);
+    do_chores(*log);
     ASSERT_TRUE(log->close());
   }
   ASSERT_EQ(covered_by_runs(crashed, 30, {}), 30);
   crashed.flip(kFirstLog, crashed.borders[1] + 70);
   const auto log = crashed.opened();
   expect_streams_around(*log);
-  keep_streams(*log);
+  do_chores(*log);
   expect_streams_around(*log);
   EXPECT_EQ(covered_by_runs(crashed, 30, {}), 30);
 }

@@ -35,25 +35,15 @@ class Gate {
   bool open_ = true;
 };
 
-class HeldFile final : public File {
+class HeldFile final : public ForwardingFile {
  public:
-  HeldFile(std::unique_ptr<File> file, Gate* gate) : file_(std::move(file)), gate_(gate) {}
-  Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
-    return file_->read_at(position, out);
-  }
-  Result<void> write_at(std::uint64_t position, BytesView bytes) override { return file_->write_at(position, bytes); }
+  HeldFile(std::unique_ptr<File> file, Gate* gate) : ForwardingFile(std::move(file)), gate_(gate) {}
   Result<void> sync() override {
     if (gate_ != nullptr) gate_->pass();
-    return file_->sync();
+    return ForwardingFile::sync();
   }
-  Result<void> truncate(std::uint64_t size) override { return file_->truncate(size); }
-  Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
-    return file_->preallocate(position, length);
-  }
-  Result<std::uint64_t> size() override { return file_->size(); }
 
  private:
-  std::unique_ptr<File> file_;
   Gate* gate_;
 };
 

@@ -32,23 +32,15 @@ class CountingStorage : public ForwardingStorage {
   }
 
  private:
-  class CountingFile : public File {
+  class CountingFile : public ForwardingFile {
    public:
-    CountingFile(std::unique_ptr<File> under, int& count) : under_(std::move(under)), count_(count) {}
+    CountingFile(std::unique_ptr<File> under, int& count) : ForwardingFile(std::move(under)), count_(count) {}
     Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
       ++count_;
-      return under_->read_at(position, out);
+      return ForwardingFile::read_at(position, out);
     }
-    Result<void> write_at(std::uint64_t position, BytesView bytes) override { return under_->write_at(position, bytes); }
-    Result<void> sync() override { return under_->sync(); }
-    Result<void> truncate(std::uint64_t size) override { return under_->truncate(size); }
-    Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
-      return under_->preallocate(position, length);
-    }
-    Result<std::uint64_t> size() override { return under_->size(); }
 
    private:
-    std::unique_ptr<File> under_;
     int& count_;
   };
 

@@ -44,29 +44,22 @@ class HangingStorage : public test::ForwardingStorage {
   [[nodiscard]] bool has_hung() const { return !meanwhile_; }
 
  private:
-  class HangingFile : public File {
+  class HangingFile : public test::ForwardingFile {
    public:
     HangingFile(HangingStorage& storage, std::string path, std::unique_ptr<File> beneath)
-        : storage_(storage), path_(std::move(path)), beneath_(std::move(beneath)) {}
+        : ForwardingFile(std::move(beneath)), storage_(storage), path_(std::move(path)) {}
     Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
       storage_.come(Call::read, path_);
-      return beneath_->read_at(position, out);
+      return ForwardingFile::read_at(position, out);
     }
-    Result<void> write_at(std::uint64_t position, BytesView bytes) override { return beneath_->write_at(position, bytes); }
     Result<void> sync() override {
       storage_.come(Call::sync, path_);
-      return beneath_->sync();
+      return ForwardingFile::sync();
     }
-    Result<void> truncate(std::uint64_t size) override { return beneath_->truncate(size); }
-    Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
-      return beneath_->preallocate(position, length);
-    }
-    Result<std::uint64_t> size() override { return beneath_->size(); }
 
    private:
     HangingStorage& storage_;
     const std::string path_;
-    const std::unique_ptr<File> beneath_;
   };
 
   void come(Call call, const std::string& path) {

@@ -26,27 +26,18 @@ class BadSector final : public ForwardingStorage {
   int passing = 0;                   // so many reads of any sector fail
 
  private:
-  class LogFile final : public File {
+  class LogFile final : public ForwardingFile {
    public:
-    LogFile(BadSector& disk, std::unique_ptr<File> beneath) : disk_(disk), beneath_(std::move(beneath)) {}
+    LogFile(BadSector& disk, std::unique_ptr<File> beneath) : ForwardingFile(std::move(beneath)), disk_(disk) {}
     Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
       const std::uint64_t begin = disk_.bad.value_or(0) / kReadableBlockBytes * kReadableBlockBytes;
       const bool is_bad = disk_.bad && position < begin + kReadableBlockBytes && position + out.size() > begin;
       if (is_bad || (disk_.passing > 0 && disk_.passing-- > 0)) return Error{Errc::io, "Input/output error"};
-      return beneath_->read_at(position, out);
+      return ForwardingFile::read_at(position, out);
     }
-    Result<void> write_at(std::uint64_t position, BytesView bytes) override { return beneath_->write_at(position, bytes); }
-    Result<void> sync() override { return beneath_->sync(); }
-    Result<void> truncate(std::uint64_t size) override { return beneath_->truncate(size); }
-    Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
-      return beneath_->preallocate(position, length);
-    }
-    Result<std::uint64_t> size() override { return beneath_->size(); }
-    Result<std::uint64_t> identity() override { return beneath_->identity(); }
 
    private:
     BadSector& disk_;
-    const std::unique_ptr<File> beneath_;
   };
 };
 

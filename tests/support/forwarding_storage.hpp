@@ -1,9 +1,30 @@
-// A Storage in front of another one, for tests that change or watch a part of what it does.
+// A Storage and a File in front of another one, for tests that change or watch a part of what it does.
 #pragma once
 
 #include <lungo/log/storage.hpp>
 
 namespace lungo::test {
+
+/// Without handle(): who had one could read past what overrides read_at().
+class ForwardingFile : public File {
+ public:
+  explicit ForwardingFile(std::unique_ptr<File> beneath) : beneath_(std::move(beneath)) {}
+
+  Result<std::size_t> read_at(std::uint64_t position, std::span<std::byte> out) override {
+    return beneath_->read_at(position, out);
+  }
+  Result<void> write_at(std::uint64_t position, BytesView bytes) override { return beneath_->write_at(position, bytes); }
+  Result<void> sync() override { return beneath_->sync(); }
+  Result<void> truncate(std::uint64_t size) override { return beneath_->truncate(size); }
+  Result<void> preallocate(std::uint64_t position, std::uint64_t length) override {
+    return beneath_->preallocate(position, length);
+  }
+  Result<std::uint64_t> size() override { return beneath_->size(); }
+  Result<std::uint64_t> identity() override { return beneath_->identity(); }
+
+ private:
+  const std::unique_ptr<File> beneath_;
+};
 
 /// `beneath` outlives it.
 class ForwardingStorage : public Storage {
