@@ -92,6 +92,11 @@ Result<bool> is_of_whole_batches(const Segment& segment, const DamagedRange& ran
   return segment.is_batch_at(range.position, (*header)->base_offset);
 }
 
+bool is_still_noted(Storage& storage, const std::string& directory, const SegmentDigest& digest) {
+  const Result<std::optional<SegmentDigest>> now = read_digest(storage, directory, digest.base);
+  return now && *now == digest;
+}
+
 /// Where all damage that is known shows by CRCs, or there is none.
 bool is_found_by_crcs(const Segment& segment) {
   const std::shared_ptr<const DamageList> known = segment.damage();
@@ -109,7 +114,6 @@ bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, std::size_t
   if (!options.gaps || index + 1 >= list.size()) return false;
   const std::shared_ptr<Segment>& segment = list[index];
   if (segment->headers_compared()) return false;
-  if (!segment->path().ends_with(kLogSuffix)) return false;  // it has not its place yet, and another's digest may be there
   const Result<std::optional<SegmentDigest>> noted = read_digest(ports.storage, directory, segment->base());
   if (!noted && noted.error() == Errc::io) return false;
   std::string differs;
@@ -129,6 +133,8 @@ bool PartitionLog::Parts::finds_rotten_headers(const Segments& list, std::size_t
     const Result<bool> is_of_it = segment->has_its_name(ports.storage);
     if (!is_of_it && is_of_it.error() == Errc::io) return false;
     if (!is_of_it || !*is_of_it) differs.clear();  // exchanged: it is another one's digest, and its own is gone for good
+    // Opened before it took the place of the one whose digest this is, which goes first: the next use has its own.
+    if (!differs.empty() && !is_still_noted(ports.storage, directory, **noted)) return false;
   }
   segment->note_headers_compared();
   if (differs.empty()) return false;

@@ -4,11 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include <lungo/log/text.hpp>
 
 #include "segment_directory.hpp"
 #include "tests/log/compacted_partition.hpp"
 #include "tests/log/recovered_partition.hpp"
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/quiet_log.hpp"
 
 namespace lungo::test {
@@ -194,6 +198,66 @@ TEST(SegmentDigests, CompactionWritesThoseOfItsSegments) {
   append_many(*log, 40, 40);
   ASSERT_TRUE(fixture.compact(*log));
   EXPECT_EQ(read_digest(fixture.simulation->disk, fixture.directory, Offset{0}).value()->generation, 2u);
+}
+
+/// Calls `committed` once, when an exchange counts and nothing has its place yet.
+class ExchangeWatch : public ForwardingStorage {
+ public:
+  ExchangeWatch(Storage& beneath, std::function<void()> committed)
+      : ForwardingStorage(beneath), committed_(std::move(committed)) {}
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    const Result<void> renamed = ForwardingStorage::rename(from, to);
+    if (to.ends_with(".log.swap") && committed_) std::exchange(committed_, nullptr)();
+    return renamed;
+  }
+
+ private:
+  std::function<void()> committed_;
+};
+
+/// Whose first digest is read before an exchange removes it, and everything else after it.
+class SlowReader : public ForwardingStorage {
+ public:
+  using ForwardingStorage::ForwardingStorage;
+
+  void open_early(const std::string& path) { early_ = ForwardingStorage::open(path, OpenMode::read).value(); }
+  [[nodiscard]] bool has_read_early() const { return early_ == nullptr; }
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (path.ends_with(kDigestSuffix) && early_) return std::move(early_);
+    return ForwardingStorage::open(path, mode);
+  }
+
+ private:
+  std::unique_ptr<File> early_;
+};
+
+// It has opened what is to take the place, read the digest of what had it, and then the name is that of what it has opened.
+TEST(SegmentDigests, AReaderBesideAnExchangeTakesNoOtherForItsOwn) {
+  const SilentLog silent;
+  CompactedPartition fixture;
+  const Ports real = fixture.simulation->ports();
+  SlowReader slow{real.storage};
+  std::unique_ptr<PartitionLog> reader;
+  ExchangeWatch watched{real.storage, [&] {
+                          PartitionOptions options = fixture.options;
+                          options.read_only = true;
+                          reader = PartitionLog::open({slow, real.clock, real.executor, real.random}, fixture.directory,
+                                                      options, {}, Offset{0})
+                                       .value();
+                          slow.open_early(fixture.path(segment_file_name(Offset{0}, kDigestSuffix)));
+                        }};
+  const auto log =
+      PartitionLog::open({watched, real.clock, real.executor, real.random}, fixture.directory, fixture.options, {}, Offset{0})
+          .value();
+  append_many(*log, 40);
+  keep_digests(*log);
+  ASSERT_TRUE(fixture.compact(*log));
+  ASSERT_TRUE(reader);
+  ASSERT_FALSE(slow.has_read_early());
+  EXPECT_EQ(values_of(keyed_records(*reader)), values_of(keyed_records(*log)));
+  EXPECT_TRUE(slow.has_read_early());
+  EXPECT_TRUE(reader->damage().empty()) << reader->damage().front().file;
 }
 
 }  // namespace
