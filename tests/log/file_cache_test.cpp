@@ -249,9 +249,20 @@ class NoDescriptorLeft {
   std::vector<int> taken_;
 };
 
+/// UBSan looks at the type of an object whose like it has not met yet, and needs two descriptors for that.
+void give_one_away(Storage& storage, const std::string& path) {
+  FileCache cache(storage, 1);
+  const auto first = cache.open(path, OpenMode::create).value();
+  const auto second = cache.open(path, OpenMode::read).value();
+  EXPECT_TRUE(first->handle());
+  EXPECT_TRUE(second->handle());
+  EXPECT_EQ(cache.open(path + "/none", OpenMode::read).error(), Errc::io);
+}
+
 TEST(FileCacheOnDisk, WhereNoDescriptorIsLeftOneOfOursIsGivenAway) {
   const test::TempDirectory directory;
   const auto storage = make_posix_storage();
+  give_one_away(*storage, directory / "before");
   FileCache cache(*storage, 100);
   const auto used = cache.open(directory / "used", OpenMode::create).value();
   const auto other = cache.open(directory / "other", OpenMode::create).value();
