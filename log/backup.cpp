@@ -6,6 +6,7 @@
 
 #include "backup_manifest.hpp"
 #include "backup_partition.hpp"
+#include "cleaned_ends.hpp"
 #include "log_dir.hpp"
 #include "log_starts.hpp"
 #include "partition_directories.hpp"
@@ -18,7 +19,6 @@ namespace lungo {
 namespace {
 
 constexpr std::string_view kMetaFile = "lungo.meta";
-constexpr std::string_view kCleanedEndFile = "cleaner-offset-checkpoint";
 
 /// Real ports, or the caller's storage.
 struct Machine {
@@ -115,8 +115,15 @@ class Backup {
     if (Result<void> noted = note_reach(); !noted) return noted;
     // Nobody writes: the page may be from before a power cut, and all that is whole counts.
     if (may_be_written) note_ends();
-    const Result<OffsetsByPartition> cleaned = read_checkpoint(storage_, directory_ + "/" + std::string(kCleanedEndFile));
-    if (cleaned) cleaned_ = *cleaned;  // before: it must not promise more than the copy has
+    return note_cleaned();
+  }
+
+  /// Before anything is copied: they must not promise more than the copy has. What is not good is left out, and costs a round.
+  Result<void> note_cleaned() {
+    const std::string path = directory_ + "/" + std::string(kCleanedEndsFile);
+    const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+    Result<CleanedEnds> cleaned = bytes ? parse_cleaned_ends(path, *bytes) : Result<CleanedEnds>{bytes.error()};
+    if (cleaned) cleaned_ = std::move(*cleaned);
     return {};
   }
 
@@ -255,11 +262,13 @@ class Backup {
       manifest_.damage.push_back({copy.name, from, std::max(from, lost.end.value_or(copied->end))});
       report_.damage.push_back(text_of(lost));
     }
+    for (const Finding& bytes : copied->unreadable) report_.damage.push_back(text_of(bytes));
     places_.resize(std::max(places_.size(), place + 1));
     places_[place] = {.start = copied->start, .end = copied->end};
     if (copied->start > Offset{0}) starts_[partition] = copied->start;
     if (const auto cleaned = cleaned_.find(partition); cleaned != cleaned_.end()) {
-      cleaned_of_copy_[partition] = std::min(cleaned->second, copied->end);
+      const Offset end = std::min(cleaned->second.end, copied->end);
+      cleaned_of_copy_[partition] = {.end = end, .again = std::min(cleaned->second.again, end)};
     }
     report_.partitions += 1;
     report_.records += copied->records;
@@ -290,7 +299,11 @@ class Backup {
       if (Result<void> written = write(kLogStartsFile, format_log_starts(starts_)); !written) return written;
       if (Result<void> written = write(kKafkaLogStartsFile, format_checkpoint(starts_)); !written) return written;
     }
-    return cleaned_of_copy_.empty() ? Result<void>{} : write(kCleanedEndFile, format_checkpoint(cleaned_of_copy_));
+    if (cleaned_of_copy_.empty()) return {};
+    if (Result<void> written = write(kCleanedEndsFile, format_cleaned_ends(cleaned_of_copy_)); !written) return written;
+    OffsetsByPartition ends;
+    for (const auto& [partition, cleaned] : cleaned_of_copy_) ends[partition] = cleaned.end;
+    return write(kKafkaCleanedEndsFile, format_checkpoint(ends));
   }
 
   Result<void> copy_others() {
@@ -338,8 +351,8 @@ class Backup {
   std::map<TopicPartition, Offset> synced_;  // before the ends were looked at
   std::vector<TailPlace> places_;            // of the copy's page
   std::string meta_;
-  OffsetsByPartition cleaned_;
-  OffsetsByPartition cleaned_of_copy_;
+  CleanedEnds cleaned_;
+  CleanedEnds cleaned_of_copy_;
   OffsetsByPartition starts_;
   BackupManifest manifest_;
   BackupReport report_;

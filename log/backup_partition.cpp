@@ -1,11 +1,12 @@
 #include "backup_partition.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "damage.hpp"
 #include "epoch_history.hpp"
 #include "partition_directories.hpp"
+#include "readable_bytes.hpp"
 #include "segment.hpp"
 #include "segment_digest.hpp"
 #include "segment_directory.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kAttempts = 20;
 constexpr std::uint64_t kSidecarBytesMax = 256u << 20;
+constexpr std::size_t kCopiedBytes = 256u << 10;
 
 class PartitionCopier {
  public:
@@ -174,8 +176,30 @@ class PartitionCopier {
     if (Result<void> removed = remove_if_present(storage_, target_path(name)); !removed) return removed;
     const bool is_reach = copy_.reach && copy_.reach->base == source.segment.base;
     const std::uint64_t size = is_reach ? std::min(copy_.reach->size, source.size) : source.size;
-    return copy_.hard_links && !source.may_change ? storage_.link(source_path(source), target_path(name))
-                                                  : storage_.copy(source_path(source), target_path(name), size);
+    patches_.erase(source.segment.base);
+    if (copy_.hard_links && !source.may_change) return storage_.link(source_path(source), target_path(name));
+    const Result<void> copied = storage_.copy(source_path(source), target_path(name), size);
+    return copied || copied.error() != Errc::io ? copied : copy_what_is_read(source, target_path(name), size);
+  }
+
+  /// Where the disk does not read all of it: the copy has damage there.
+  Result<void> copy_what_is_read(const Source& source, const std::string& to, std::uint64_t size) {
+    const Result<std::unique_ptr<File>> from = storage_.open(source_path(source), OpenMode::read);
+    if (!from) return from.error();
+    if (Result<void> removed = remove_if_present(storage_, to); !removed) return removed;
+    const Result<std::unique_ptr<File>> made = storage_.open(to, OpenMode::create);
+    if (!made) return made.error();
+    PatchedFile file{**from, size};
+    Bytes buffer(kCopiedBytes);
+    for (std::uint64_t position = 0; position < size;) {
+      const Result<std::size_t> read = file.read_at(position, buffer);
+      if (!read) return read.error();
+      if (*read == 0) break;
+      if (Result<void> written = (*made)->write_at(position, BytesView{buffer}.first(*read)); !written) return written;
+      position += *read;
+    }
+    patches_[source.segment.base] = file.patches();
+    return {};
   }
 
   /// Where the copy ends: behind the last whole batch, or at the end that is asked for. What was promised stays, damaged or
@@ -260,6 +284,7 @@ class PartitionCopier {
           if (finding.severity == FaultSeverity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
+    tell_unreadable();
     const Offset first = copied_.empty() ? Offset{0} : copied_.front().segment.base;
     result_.end = std::max(seen->end, first);
     // Where a broker has removed segments and not said so, the first one tells; otherwise one is missing.
@@ -271,6 +296,18 @@ class PartitionCopier {
     if (Result<void> copied = copy_snapshots(); !copied) return copied;
     if (Result<void> noted = note_synced(); !noted) return noted;
     return make_durable();
+  }
+
+  void tell_unreadable() {
+    for (const Source& source : copied_) {
+      for (const PatchedFile::Range& range : patches_[source.segment.base]) {
+        Finding one{.partition = copy_.name, .file = segment_file_name(source.segment.base, kLogSuffix)};
+        one.position = range.position;
+        one.bytes = range.bytes;
+        one.what = "the disk does not read it";
+        result_.unreadable.push_back(std::move(one));
+      }
+    }
   }
 
   Result<void> write_epochs() {
@@ -331,8 +368,9 @@ class PartitionCopier {
   Offset mark_;      // what `synced-end` says
   Offset promised_;  // below it the copy has to have everything
   Offset start_;
-  std::vector<Source> copied_;       // ascending; of the last one maybe not all
-  std::optional<Offset> added_end_;  // an empty segment of the copy alone, behind those
+  std::vector<Source> copied_;                                 // ascending; of the last one maybe not all
+  std::optional<Offset> added_end_;                            // an empty segment of the copy alone, behind those
+  std::map<Offset, std::vector<PatchedFile::Range>> patches_;  // of segments
   CopiedPartition result_;
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "damage.hpp"
+#include "readable_bytes.hpp"
 #include "segment.hpp"
 #include "segment_digest.hpp"
 #include "segment_directory.hpp"
@@ -75,7 +76,9 @@ class PartitionVerifier {
     const bool is_dense = is_last && !facts_.is_foreign && is_as_appended(storage_, directory_, segment.base);
     may_have_gaps_ = facts_.gaps && !is_dense;
     const std::size_t damage_before = damage_;
-    if (Result<void> walked = walk(**file, *size, segment.base, is_last, *indexes); !walked) return walked;
+    PatchedFile bytes{**file, *size};
+    if (Result<void> walked = walk(bytes, *size, segment.base, is_last, *indexes); !walked) return walked;
+    for (const PatchedFile::Range& range : bytes.patches()) add_unreadable(range);
     report_.segments += 1;
     const bool is_whole = damage_ == damage_before;
     if (*digest) {
@@ -93,7 +96,7 @@ class PartitionVerifier {
     return check_is_there_still(*identity);
   }
 
-  Result<void> walk(File& file, std::uint64_t size, Offset base, bool is_last, const IndexCheck::Files& indexes) {
+  Result<void> walk(PatchedFile& file, std::uint64_t size, Offset base, bool is_last, const IndexCheck::Files& indexes) {
     indexes_.emplace(base, indexes, PartitionOptions{}.index_interval_bytes);
     digest_.emplace(base);
     close_lost(base);
@@ -104,7 +107,7 @@ class PartitionVerifier {
                                 return true;
                               },
                               [&](const WalkedDamage& damage) {
-                                take_damage(damage, is_last);
+                                take_damage(damage, is_last && !file.has_patch_in(damage.position, damage.bytes));
                                 return true;
                               }};
     const Result<WalkCounts> counts = walk_segment(file, size, visitor);
@@ -161,9 +164,9 @@ class PartitionVerifier {
               std::string(cursor.error()->text()));
   }
 
-  void take_damage(const WalkedDamage& damage, bool is_last) {
+  void take_damage(const WalkedDamage& damage, bool may_be_torn) {
     if (options_.read_some) options_.read_some(damage.bytes);
-    if (is_last && damage.at_the_end && expected_ >= facts_.proven) {
+    if (may_be_torn && damage.at_the_end && expected_ >= facts_.proven) {
       Finding note = finding(FaultSeverity::note, file_, damage.what + ": a torn tail, or an append that is under way");
       note.position = damage.position;
       note.bytes = damage.bytes;
@@ -177,6 +180,14 @@ class PartitionVerifier {
   void note_damage() {
     ++damage_;
     is_torn_ = is_torn_ || (facts_.has_mark && expected_ >= promised_);
+  }
+
+  /// Whatever is there: no opening cuts it.
+  void add_unreadable(const PatchedFile::Range& range) {
+    Finding one = finding(FaultSeverity::error, file_, "the disk does not read it");
+    one.position = range.position;
+    one.bytes = range.bytes;
+    findings_.push_back(std::move(one));
   }
 
   /// What is lost there shows by what comes next.

@@ -159,6 +159,16 @@ TEST(Backup, WithoutAPartitionsIdIsNone) {
   EXPECT_EQ(directory.back_up().error(), Errc::corrupt);
 }
 
+TEST(Backup, CompactionGoesOnWhereItWas) {
+  BackedUp directory;
+  ASSERT_TRUE(directory.back_up());
+  for (const std::string name : {"lungo.cleaned", "cleaner-offset-checkpoint"}) {
+    EXPECT_EQ(directory.bytes_of("/backup/" + name), directory.bytes_of("/data/" + name)) << name;
+  }
+  ASSERT_TRUE(directory.restore());
+  EXPECT_EQ(directory.bytes_of("/restored/lungo.cleaned"), directory.bytes_of("/data/lungo.cleaned"));
+}
+
 TEST(Backup, DeletedRecordsDoNotComeBack) {
   BackedUp directory;
   const auto log = directory.opened();

@@ -2,24 +2,31 @@
 // byte is cut for it, nothing of it is written down, and what the disk reads again is there again.
 #include <gtest/gtest.h>
 
+#include "backup_partition.hpp"
 #include "damage.hpp"
 #include "readable_bytes.hpp"
 #include "synced_mark.hpp"
 #include "tests/log/partition_fixture.hpp"
 #include "tests/support/forwarding_storage.hpp"
 #include "tests/support/quiet_log.hpp"
+#include "verify.hpp"
 
 namespace lungo::test {
 namespace {
 
-/// A disk with one bad sector, in a segment's log: the system reads none of its block.
+/// A disk with one bad sector, in a log outside of `copy/`: the system reads none of its block.
 class BadSector final : public ForwardingStorage {
  public:
   explicit BadSector(Storage& beneath) : ForwardingStorage(beneath) {}
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     Result<std::unique_ptr<File>> file = ForwardingStorage::open(path, mode);
-    if (!file || !path.ends_with(".log")) return file;
+    if (!file || !path.ends_with(".log") || path.starts_with("copy/")) return file;
     return std::make_unique<LogFile>(*this, std::move(*file));
+  }
+
+  Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes) override {
+    const bool is_in_it = bad && *bad < bytes && from.ends_with(".log");
+    return is_in_it ? Result<void>{Error{Errc::io, "Input/output error"}} : ForwardingStorage::copy(from, to, bytes);
   }
 
   std::optional<std::uint64_t> bad;  // a byte of it
@@ -232,6 +239,58 @@ TEST(UnreadableSector, BehindWhatWasPromisedCutsNothing) {
       EXPECT_EQ((*log)->written_end(), Offset{kBatches});
       EXPECT_TRUE((*log)->damage().empty());
       ASSERT_NO_FATAL_FAILURE(expect_what_is_read(fixture, **log));
+    }
+  }
+}
+
+TEST(UnreadableSector, IsNamedByVerifyWhichGoesOn) {
+  for (const int batch : {11, kBatches - 1}) {
+    SCOPED_TRACE(batch);
+    SectoredLog fixture(3);
+    fixture.lose(batch);
+    std::vector<std::string> errors;
+    VerifyReport report;
+    const PartitionFacts facts{.name = "p", .start = [] { return Offset{0}; }};
+    ASSERT_TRUE(verify_partition(fixture.disk, fixture.directory, facts, {}, report, [&errors](const Finding& finding) {
+      if (finding.severity == FaultSeverity::error) errors.push_back(text_of(finding));
+    }));
+    int lost = 0;
+    for (int i = 0; i < kBatches; ++i) lost += fixture.is_lost(i) ? 1 : 0;
+    ASSERT_GT(lost, 0);
+    EXPECT_EQ(report.records, static_cast<std::uint64_t>(kBatches - lost));
+    const std::uint64_t begin = *fixture.disk.bad / kReadableBlockBytes * kReadableBlockBytes;
+    const std::uint64_t bytes = std::min(kReadableBlockBytes, fixture.borders.back() - begin);
+    const std::string named = "p/" + std::string(kFirstLog) + ": byte " + std::to_string(begin) + ", " + std::to_string(bytes) +
+                              " bytes: the disk does not read it";
+    EXPECT_EQ(std::ranges::count(errors, named), 1) << errors.front();
+  }
+}
+
+TEST(UnreadableSector, IsAHoleOfTheBackup) {
+  const SilentLog silent;
+  for (const int batch : {0, 11, kBatches - 1}) {
+    for (const int synced : {3, kBatches}) {
+      SCOPED_TRACE(testing::Message() << "batch " << batch << ", synced " << synced);
+      SectoredLog fixture(synced);
+      fixture.lose(batch);
+      PartitionCopy copy{.storage = fixture.disk, .from = fixture.directory, .to = "copy", .name = fixture.directory};
+      copy.start = [] { return Offset{0}; };
+      const Result<CopiedPartition> copied = copy_partition_files(copy);
+      ASSERT_TRUE(copied) << copied.error();
+      EXPECT_EQ(copied->unreadable.size(), 1u);
+      const bool is_cut = batch == kBatches - 1 && synced == 3;
+      EXPECT_EQ(copied->damage.size(), is_cut ? 0u : 1u);
+      const auto log = PartitionLog::open(fixture.simulation->ports(), "copy", fixture.options, {}, Offset{0});
+      ASSERT_TRUE(log) << log.error();
+      for (int i = 0; i < kBatches; ++i) {
+        SCOPED_TRACE(i);
+        const Result<Fetched> fetched = (*log)->read(Offset{i}, (*log)->written_end(), 1, {}, {});
+        const bool is_there = fetched && !fetched->empty();
+        ASSERT_EQ(is_there, !fixture.is_lost(i));
+        if (!is_there) continue;
+        RecordCursor cursor = fetched->records();
+        EXPECT_EQ(decode(*cursor.next()), numbered_record(i));
+      }
     }
   }
 }
