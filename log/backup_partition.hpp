@@ -49,7 +49,8 @@ struct CopiedPartition {
   std::uint64_t records = 0;
   std::vector<BackedUpFile> files;  // paths in its directory
   std::vector<Finding> damage;
-  std::vector<Finding> unreadable;  // bytes of the source; records that were in them are among the damage, if they were promised
+  std::vector<Finding>
+      unreadable;  // bytes of the source; records that were in them are among the damage, if they were promised
 };
 
 /// Durable when it returns. Errors: not_found, when the directory is gone; busy, when a writer changes it all the time;
