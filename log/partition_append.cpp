@@ -175,6 +175,7 @@ Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std:
 
 /// Begins the next segment. What can wait is left to do_chores().
 Result<void> PartitionLog::Parts::roll(Offset base) {
+  if (Result<void> cut = active->cut_back(); !cut) return cut;
   static_cast<void>(active->finish_indexes());
   const std::shared_ptr<Segment> full_one = segments.snapshot()->back();
   if (Result<void> added = add_segment(base); !added) return added;

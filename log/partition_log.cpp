@@ -84,6 +84,7 @@ Result<CleanEnd> PartitionLog::close() {
     parts_->next_segment.remove();
     parts_->give_back_room();
   }
+  if (Result<void> cut = parts_->active->cut_back(); !cut) return cut.error();
   parts_->active->seal();
   const Result<Offset> synced = sync();
   if (!synced) return synced.error();

@@ -269,13 +269,15 @@ void Segment::reserve_room(std::size_t batch_bytes) {
 }
 
 Result<void> Segment::append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp) {
+  if (Result<void> cut = cut_back(); !cut) return cut;
   const std::uint64_t position = size();
   reserve_room(batch.size());
   if (Result<void> written = file_->write_at(position, batch); !written) {
     reserved_ = position;
-    if (Result<void> cut_back = file_->truncate(position); !cut_back) {
-      return Error{Errc::partition_failed, path_ + " could not be cut back to byte " + std::to_string(position) + " (" +
-                                               std::string(cut_back.error().text()) + ") after a failed write (" +
+    is_to_be_cut_ = true;
+    if (Result<void> cut = cut_back(); !cut && can_be_opened()) {
+      return Error{Errc::partition_failed, std::string(cut.error().text()) + ", could not be cut back to byte " +
+                                               std::to_string(position) + " after a failed write (" +
                                                std::string(written.error().text()) + ")"};
     }
     return written.error().with_context(path_);
@@ -283,6 +285,13 @@ Result<void> Segment::append(BytesView batch, Offset last_offset, std::optional<
   index_batch(batch.size(), last_offset, max_timestamp, position);
   note_verified(position, position + batch.size());
   size_.store(position + batch.size(), std::memory_order_release);
+  return {};
+}
+
+Result<void> Segment::cut_back() {
+  if (!is_to_be_cut_) return {};
+  if (Result<void> cut = file_->truncate(size()); !cut) return cut.error().with_context(path_);
+  is_to_be_cut_ = false;
   return {};
 }
 

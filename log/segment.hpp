@@ -164,9 +164,12 @@ class Segment {
 
   // The owner's side.
 
-  /// Appends one finished batch; one without records has no time. On failure the file is cut back to where it was. Errors:
-  /// no_space, io; partition_failed when cutting back failed too: then nothing may be written any more.
+  /// Appends one finished batch; one without records has no time. On failure the file is cut back to where it was, later where
+  /// no descriptor is left for it now. Errors: no_space, io; partition_failed when cutting back failed otherwise: then nothing
+  /// may be written any more.
   Result<void> append(BytesView batch, Offset last_offset, std::optional<Timestamp> max_timestamp);
+  /// What an append has left to be cut, if any; before another segment follows. Errors: io.
+  Result<void> cut_back();
   /// True when the batch belongs into the next segment.
   [[nodiscard]] bool is_full_for(std::size_t batch_bytes, Offset last_offset, std::uint64_t segment_bytes) const;
   /// For a segment that closes: finish_indexes() and give_back_room().
@@ -308,6 +311,7 @@ class Segment {
 
   // The owner's.
   std::uint64_t reserved_ = 0;             // room on disk up to here
+  bool is_to_be_cut_ = false;              // behind size(): an append has failed
   std::uint64_t bytes_since_index_ = 0;    // of batches behind the last index entry
   std::optional<TimeEntry> largest_time_;  // so far, and the last offset of the batch that brought it
   std::optional<std::int64_t> last_indexed_time_;

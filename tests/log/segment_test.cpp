@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "tests/log/partition_fixture.hpp"
+#include "tests/support/forwarding_storage.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace lungo {
@@ -94,6 +95,73 @@ TEST(SegmentAppend, WhenCuttingBackFailsTooThePartitionFails) {
   EXPECT_EQ(append(*log, {{.key = "b", .value = "2"}}).error(), Errc::partition_failed);
   EXPECT_EQ(append(*log, {{.key = "c", .value = "3"}}).error(), Errc::partition_failed);
   EXPECT_EQ(contents(*log).size(), 1u);
+}
+
+/// A system without a descriptor for the first log's file, as long as that is wanted; it was closed by then.
+class Crowded final : public ForwardingStorage {
+ public:
+  using ForwardingStorage::ForwardingStorage;
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    Result<std::unique_ptr<File>> file = ForwardingStorage::open(path, mode);
+    return file && path.ends_with(kFirstLog) ? std::make_unique<LogFile>(*this, std::move(*file)) : std::move(file);
+  }
+
+  bool is_crowded = false;
+  bool writes_half = false;  // and no descriptor is left then
+
+ private:
+  class LogFile final : public ForwardingFile {
+   public:
+    LogFile(Crowded& system, std::unique_ptr<File> beneath) : ForwardingFile(std::move(beneath)), system_(system) {}
+    Result<void> write_at(std::uint64_t position, BytesView bytes) override {
+      if (system_.writes_half) {
+        EXPECT_TRUE(ForwardingFile::write_at(position, bytes.first(bytes.size() / 2)));
+        system_.is_crowded = true;
+      }
+      return system_.is_crowded ? no_descriptor() : ForwardingFile::write_at(position, bytes);
+    }
+    Result<void> truncate(std::uint64_t size) override {
+      return system_.is_crowded ? no_descriptor() : ForwardingFile::truncate(size);
+    }
+    Result<std::uint64_t> size() override {
+      return system_.is_crowded ? Result<std::uint64_t>{no_descriptor().error()} : ForwardingFile::size();
+    }
+
+   private:
+    static Result<void> no_descriptor() { return Error{Errc::io, "Too many open files"}; }
+    Crowded& system_;
+  };
+};
+
+TEST(SegmentAppend, WithoutADescriptorItFailsAloneAndIsCutBackLater) {
+  for (const bool writes_half : {false, true}) {
+    for (const bool rolls : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "half " << writes_half << ", rolls " << rolls);
+      PartitionFixture fixture;
+      const Ports real = fixture.simulation->ports();
+      Crowded system{real.storage};
+      const auto log =
+          PartitionLog::open({system, real.clock, real.executor, real.random}, fixture.directory, {}, {}, Offset{0}).value();
+      ASSERT_TRUE(append(*log, {{.key = "a", .value = "1"}}));
+      const std::uint64_t size = fixture.file_size(kFirstLog);
+      system.is_crowded = !writes_half;
+      system.writes_half = writes_half;
+      EXPECT_EQ(append(*log, {{.key = "b", .value = std::string(500, 'v')}}).error(), Errc::io);
+      EXPECT_EQ(append(*log, {{.key = "b", .value = std::string(500, 'v')}}).error(), Errc::io);
+      EXPECT_EQ(fixture.file_size(kFirstLog) > size, writes_half);
+      EXPECT_FALSE(log->roll()) << "behind half a batch nothing may follow";
+      system.is_crowded = system.writes_half = false;
+      if (rolls) {
+        ASSERT_TRUE(log->roll());
+      }
+      ASSERT_TRUE(append(*log, {{.key = "c", .value = "3"}}));
+      const std::vector<TestRecord> expected{{.key = "a", .value = "1"}, {.key = "c", .value = "3"}};
+      EXPECT_EQ(contents(*log), expected);
+      ASSERT_TRUE(log->close());
+      EXPECT_EQ(contents(*fixture.opened()), expected);
+      EXPECT_TRUE(fixture.opened()->damage().empty());
+    }
+  }
 }
 
 // A read takes in several batches: the good ones before a damaged one are served, and the next read names the damage.
