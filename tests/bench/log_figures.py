@@ -26,10 +26,14 @@ def run(folders):
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             sys.exit(f"lungo-bench-log {case} failed with status {process.returncode}")
-        written += usage.ru_oublock * 512
+        mebibytes = usage.ru_oublock * 512 / (1 << 20)  # pages, of its children's, too; what the file system's journal takes is not in it
+        written += mebibytes
         for line in lines:
             _report_line(json.loads(line))
-    goals.report("log.bench.written", round(written / (1 << 20)), "MiB", goals.at_most(WRITTEN_MAX_MIB))
+        goals.report(f"log.bench.written.{case}", round(mebibytes), "MiB", None)
+    goals.report("log.bench.written", round(written), "MiB", goals.at_most(WRITTEN_MAX_MIB))
+    if written > WRITTEN_MAX_MIB:
+        print(f"{round(written)} MiB were written: the last cases measured how write-back is throttled", file=sys.stderr)
 
 
 def _report_line(line):

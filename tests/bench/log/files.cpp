@@ -12,6 +12,7 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "harness.hpp"
 #include "raw_file.hpp"
 
 namespace lungo::bench {
@@ -42,6 +43,14 @@ std::vector<std::string> files_below(const std::string& directory) {
 
 void drop_cache(const std::vector<std::string>& files) {
   for (const std::string& path : files) RawFile(path).drop_cache();
+}
+
+double raw_read_rate(const std::vector<std::string>& files) {
+  std::uint64_t bytes = 0;
+  const double seconds = seconds_of([&] {
+    for (const std::string& path : files) bytes += RawFile(path).read([](BytesView piece) { return piece.size(); });
+  });
+  return static_cast<double>(bytes) / seconds / 1e6;
 }
 
 SmallFiles::SmallFiles(std::string directory) : directory_(std::move(directory)) {

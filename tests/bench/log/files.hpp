@@ -15,6 +15,8 @@ std::vector<std::string> segments_below(const std::string& directory);
 std::vector<std::string> files_below(const std::string& directory);
 /// Takes files out of the page cache, which nobody has open. Throws where it keeps one.
 void drop_cache(const std::vector<std::string>& files);
+/// MB/s of reading files and nothing else: what a scan can't be faster than.
+double raw_read_rate(const std::vector<std::string>& files);
 
 /// All files below a directory but its segments, as they were: what an opening changes after an unclean stop. With them back in
 /// place it can be opened again as if for the first time.

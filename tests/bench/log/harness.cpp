@@ -38,7 +38,7 @@ void compete(std::string_view figure, std::string_view unit, int rounds, const s
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t turn = 0; turn < count; ++turn) {
       const std::size_t who = (static_cast<std::size_t>(round) + turn) % count;
-      results[who].push_back(contestants[who].round());
+      if (round % contestants[who].one_in == 0) results[who].push_back(contestants[who].round());
     }
   }
 
@@ -48,7 +48,8 @@ void compete(std::string_view figure, std::string_view unit, int rounds, const s
     figures.emplace_back(contestants[who].name, median(results[who]));
     if (who == 0) continue;
     std::vector<double> by_round;
-    for (std::size_t round = 0; round < results[0].size(); ++round) by_round.push_back(results[0][round] / results[who][round]);
+    const auto one_in = static_cast<std::size_t>(contestants[who].one_in);
+    for (std::size_t i = 0; i < results[who].size(); ++i) by_round.push_back(results[0][i * one_in] / results[who][i]);
     ratios.emplace_back(contestants[who].name, median(by_round));
   }
   print_line(figure, unit, figures, ratios);

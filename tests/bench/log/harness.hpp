@@ -22,6 +22,7 @@ namespace lungo::bench {
 struct Contestant {
   std::string name;
   std::function<double()> round;
+  int one_in = 1;  // rounds: whose writes much takes part in some only; not for the first one
 };
 
 /// Runs one round that does not count and then `rounds` that do; prints each contestant's median and, for all but the first,

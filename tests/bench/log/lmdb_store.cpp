@@ -10,7 +10,8 @@ namespace {
 
 // Keys are native numbers (MDB_INTEGERKEY) and always the largest, so that MDB_APPEND fills pages to the brim: the fastest way
 // in that LMDB has without a writable map, which would give up its protection against stray writes. NOSYNC leaves the syncing
-// to the operating system, as our `written` does, but here a power cut may also spoil what is old.
+// to the operating system, as our `written` does, but here a power cut may also spoil what is old. Its one write transaction is
+// the mutex of threads that append.
 class LmdbStore final : public Store {
  public:
   LmdbStore(const std::string& directory, Durability durability) {

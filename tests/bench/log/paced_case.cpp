@@ -1,10 +1,9 @@
 // Appends at a steady 10,000 a second while another thread syncs as fast as it can, and a topic is compacted all the while: how
-// long the slowest ones take.
+// long the slowest ones take. Peers append as many a second under the same disturbance, a fifth of the time each.
 #include <lungo/log/local_event_log.hpp>
 
 #include <sys/prctl.h>
 
-#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <stop_token>
@@ -14,6 +13,7 @@
 #include "harness.hpp"
 #include "lungo_store.hpp"
 #include "raw_file.hpp"
+#include "synced_load.hpp"
 
 namespace lungo::bench {
 namespace {
@@ -21,14 +21,15 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kPace{100};
-constexpr int kSliceAppends = 5'000;
+constexpr int kSliceAppends = 2'500;
+constexpr int kPeerSliceAppends = 500;
 constexpr int kSlices = 4;
 
 // From when an append was due, not from when it began: one that comes late because those before took long has waited.
 template <class Append>
-void slice(Histogram& times, Append append) {
+void slice(Histogram& times, int appends, Append append) {
   steady_clock::time_point due = steady_clock::now();
-  for (int i = 0; i < kSliceAppends; ++i) {
+  for (int i = 0; i < appends; ++i) {
     due += kPace;
     std::this_thread::sleep_until(due);
     append();
@@ -84,37 +85,39 @@ class CompactedLoad {
 
 void paced(const std::string& directory) {
   const std::string value(100, 'v');
-  const std::string load_value(1024, 'v');
-  const TopicPartition load{"load", PartitionId{0}};
   const TopicPartition measured{"paced", PartitionId{0}};
   const std::shared_ptr<EventLog> log =
       open_local(directory + "/lungo", {.compaction_interval = std::chrono::milliseconds{50}}).value();
-  static_cast<void>(log->create_topic(topic_spec(load.topic, Durability::synced)).value());
   static_cast<void>(log->create_topic(topic_spec(measured.topic, Durability::written)).value());
+  const Peers peers(directory, Durability::written);
   RawFile raw(directory + "/raw", 64u << 20);
   const Bytes batch(171);
 
-  std::atomic<bool> failed = false;
-  const std::jthread disturber([&](const std::stop_token& stop) {
-    while (!stop.stop_requested() && !failed) failed = !append_wait(*log, request_of(load, load_value, 1, true));
-  });
+  SyncedLoad load(*log);
   CompactedLoad compacted(*log);
   std::jthread updater([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) compacted.step();
   });
   prctl(PR_SET_TIMERSLACK, 1UL);  // 50 us by default, half of the pace
 
-  Histogram lungo_times;
-  Histogram raw_times;
+  Histogram lungo_times, raw_times, rocksdb_times, lmdb_times, sqlite_times;
   for (int i = 0; i < kSlices; ++i) {
-    slice(lungo_times, [&] { static_cast<void>(append_wait(*log, request_of(measured, value, 1, true)).value()); });
-    slice(raw_times, [&] { raw.append(batch); });
+    slice(lungo_times, kSliceAppends,
+          [&] { static_cast<void>(append_wait(*log, request_of(measured, value, 1, true)).value()); });
+    slice(raw_times, kSliceAppends, [&] { raw.append(batch); });
+    slice(rocksdb_times, kPeerSliceAppends, [&] { peers.rocksdb->append(value, 1); });
+    slice(lmdb_times, kPeerSliceAppends, [&] { peers.lmdb->append(value, 1); });
+    slice(sqlite_times, kPeerSliceAppends, [&] { peers.sqlite->append(value, 1); });
   }
   updater.request_stop();
   updater.join();
-  if (failed) throw std::runtime_error("an append of the load failed");
+  load.stop();
   if (compacted.taken_away() == 0) throw std::runtime_error("nothing was compacted meanwhile");
-  print("paced.latency", {{"lungo", &lungo_times}, {"raw", &raw_times}});
+  print("paced.latency", {{"lungo", &lungo_times},
+                          {"raw", &raw_times},
+                          {"rocksdb", &rocksdb_times},
+                          {"lmdb", &lmdb_times},
+                          {"sqlite", &sqlite_times}});
 }
 
 }  // namespace lungo::bench

@@ -13,7 +13,7 @@
 namespace lungo::bench {
 namespace {
 
-constexpr std::size_t kAppends = 250;  // of 500 records of 100 bytes: 14 MB
+constexpr std::size_t kAppends = 160;  // of 500 records of 100 bytes: 9 MB
 
 void fill(Store& store, const std::string& value) {
   for (std::size_t i = 0; i < kAppends; ++i) store.append(value, 500);
@@ -24,14 +24,6 @@ double records_a_second(Store& store) {
   const double seconds = seconds_of([&] { bytes = store.scan(); });
   if (bytes != kAppends * 500 * 100) throw std::runtime_error("the scan did not read what was appended");
   return static_cast<double>(kAppends * 500) / seconds;
-}
-
-double read_raw(const std::vector<std::string>& segments) {
-  std::uint64_t bytes = 0;
-  const double seconds = seconds_of([&] {
-    for (const std::string& path : segments) bytes += RawFile(path).read([](BytesView piece) { return piece.size(); });
-  });
-  return static_cast<double>(bytes) / seconds / 1e6;
 }
 
 double read_lungo(LungoStore& lungo) {
@@ -79,7 +71,7 @@ void scan(const std::string& directory) {
               lungo.reopen();
               return read_lungo(lungo);
             }},
-           {"raw", [&] { return read_raw(segments); }},
+           {"raw", [&] { return raw_read_rate(segments); }},
            {"lmdb", [&] { return megabytes_a_second(*peers->lmdb, record_bytes); }},
            {"rocksdb", [&] { return megabytes_a_second(*peers->rocksdb, record_bytes); }},
            {"sqlite", [&] { return megabytes_a_second(*peers->sqlite, record_bytes); }}});
@@ -92,7 +84,7 @@ void scan(const std::string& directory) {
                                        }},
                                       {"raw", [&] {
                                          drop_cache(segments);
-                                         return read_raw(segments);
+                                         return raw_read_rate(segments);
                                        }}};
   for (const Peer& peer : kPeers) contestants.push_back(cold(peer, directory + "/" + peer.name, record_bytes));
   compete("scan.cold", "MB/s", 5, contestants);

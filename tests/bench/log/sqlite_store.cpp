@@ -1,6 +1,7 @@
 #include <sqlite3.h>
 
 #include <filesystem>
+#include <mutex>
 #include <stdexcept>
 
 #include "store.hpp"
@@ -8,7 +9,8 @@
 namespace lungo::bench {
 namespace {
 
-// WAL mode. synchronous=FULL syncs the WAL at each commit; NORMAL leaves it to the operating system until a checkpoint.
+// WAL mode. synchronous=FULL syncs the WAL at each commit; NORMAL leaves it to the operating system until a checkpoint. Threads
+// take turns at one connection: with one each they would poll for the lock that one writer holds.
 class SqliteStore final : public Store {
  public:
   SqliteStore(const std::string& directory, Durability durability) {
@@ -29,6 +31,7 @@ class SqliteStore final : public Store {
   SqliteStore& operator=(const SqliteStore&) = delete;
 
   void append(std::string_view value, std::size_t count) override {
+    const std::lock_guard lock(mutex_);
     run("BEGIN");
     for (std::size_t i = 0; i < count; ++i) {
       must(sqlite3_bind_blob(insert_, 1, value.data(), static_cast<int>(value.size()), SQLITE_STATIC));
@@ -51,6 +54,7 @@ class SqliteStore final : public Store {
   }
   void run(const char* sql) { must(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr)); }
 
+  std::mutex mutex_;
   sqlite3* db_ = nullptr;
   sqlite3_stmt* insert_ = nullptr;
   sqlite3_stmt* select_ = nullptr;

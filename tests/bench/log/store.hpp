@@ -14,7 +14,7 @@ enum class Durability {
   written,  // the operating system has them: a crash of the process loses nothing
 };
 
-/// Threads: one at a time; where a store lets several append at once its factory says so.
+/// Threads: peers' appends from any; all else, and a plain file, one at a time.
 class Store {
  public:
   virtual ~Store() = default;
@@ -25,7 +25,7 @@ class Store {
 };
 
 std::unique_ptr<Store> sqlite_store(const std::string& directory, Durability durability);
-std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);  // append: any thread
+std::unique_ptr<Store> rocksdb_store(const std::string& directory, Durability durability);
 std::unique_ptr<Store> lmdb_store(const std::string& directory, Durability durability);
 
 /// A peer by its name: what makes its store, which lies in a directory of that name.
