@@ -109,8 +109,9 @@ Result<SegmentDigest> parse_digest(const std::string& path, BytesView bytes) {
   return digest;
 }
 
-Result<std::optional<SegmentDigest>> read_digest(Storage& storage, const std::string& directory, Offset base) {
-  const std::string path = path_of(directory, base);
+Result<std::optional<SegmentDigest>> read_digest(Storage& storage, const std::string& directory, Offset base,
+                                                 std::string_view end) {
+  const std::string path = path_of(directory, base) + std::string(end);
   const Result<Bytes> bytes = read_file(storage, path, 2 * kDigestFileBytes);
   if (!bytes && bytes.error() == Errc::not_found) return std::optional<SegmentDigest>{};
   if (!bytes && bytes.error() == Errc::too_large) return Error{Errc::corrupt, std::string(bytes.error().text())};

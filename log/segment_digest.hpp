@@ -10,7 +10,8 @@
 //
 // Made in the background (partition_digests.cpp), for segments that another one follows and that are synced, and by compaction
 // for those that it writes. It goes, durably, before its segment is cut. Nothing is recovered by it: it is what `lungo log
-// verify`, the scrub, and where offsets may be missing the first use of a segment compare with. Threads: none of its own.
+// verify`, the scrub, whoever finishes an exchange, and where offsets may be missing the first use of a segment compare with.
+// Threads: none of its own.
 #pragma once
 
 #include <array>
@@ -62,8 +63,10 @@ Bytes format_digest(const SegmentDigest& digest);
 /// Of the file at `path`. Errors: corrupt; newer_format.
 Result<SegmentDigest> parse_digest(const std::string& path, BytesView bytes);
 
-/// Of the segment at `base`; nothing when there is no file. Errors: corrupt, also for another segment's; newer_format; io.
-Result<std::optional<SegmentDigest>> read_digest(Storage& storage, const std::string& directory, Offset base);
+/// Of the segment at `base`, whose files' names end with `end` behind all else; nothing when there is no file. Errors: corrupt,
+/// also for another segment's; newer_format; io.
+Result<std::optional<SegmentDigest>> read_digest(Storage& storage, const std::string& directory, Offset base,
+                                                 std::string_view end = {});
 /// Durably. Errors: no_space, io.
 Result<void> write_digest(Storage& storage, const std::string& directory, const SegmentDigest& digest);
 /// Durably, if it is there: before the segment changes. Errors: io.

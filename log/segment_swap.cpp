@@ -116,18 +116,33 @@ class Swaps {
     return range;
   }
 
-  // It was synced under its earlier name, so damage is no torn tail.
+  // It was synced under its earlier name, so damage is no torn tail. How far it reaches decides what is removed, and base
+  // offsets are outside of the CRCs: that takes the digest, which Kafka's have not.
   [[nodiscard]] Result<Offset> end_of(const std::string& path, Offset base) const {
+    const std::optional<SegmentDigest> noted = digest_of(base);
     const Result<std::unique_ptr<File>> file = storage_.open(path, OpenMode::read);
     if (!file) return file.error();
     const Result<std::uint64_t> size = (*file)->size();
     if (!size) return size.error();
     BatchScanner scan{**file, path, BatchScanner::Depth::checked, 0, *size, base, kNoEpoch, kGapsAnywhere};
+    HeaderDigest found{base};
     for (;;) {
       const Result<std::optional<ScannedBatch>> next = scan.next();
       if (!next) return next.error();
-      if (!*next) return scan.expected();
+      if (!*next) break;
+      found.add((*next)->header, (*next)->head);
     }
+    const std::string differs = noted ? difference(*noted, found.finish()) : std::string{};
+    // Beside a writer it may be another exchange's meanwhile, and then it says nothing.
+    if (!differs.empty() && digest_of(base) == noted)
+      return Error{Errc::corrupt, path + " is not as its digest says: " + differs};
+    return scan.expected();
+  }
+
+  // It goes to its name before its log does, and leaves it behind it. A bad one counts as none.
+  [[nodiscard]] std::optional<SegmentDigest> digest_of(Offset base) const {
+    const Result<std::optional<SegmentDigest>> digest = read_digest(storage_, directory_, base, kSwapSuffix);
+    return digest ? *digest : std::nullopt;
   }
 
   Result<void> remove_durably(const std::vector<std::string>& names) {

@@ -366,6 +366,24 @@ TEST(Restore, RefusesWhatHasChanged) {
   EXPECT_GT(changes, 30);
 }
 
+TEST(Restore, RefusesAManifestThatHasRottenAnywhere) {
+  const SilentLog quiet;
+  BackedUp directory;
+  ASSERT_TRUE(directory.back_up());
+  const std::uint64_t size = directory.bytes_of("/backup/lungo.backup").size();
+  ASSERT_GT(size, 0u);
+  for (std::uint64_t position = 0; position < size; ++position) {
+    for (const std::byte mask : {std::byte{1} << (position % 8), std::byte{0xff}}) {
+      directory.flip("/backup/lungo.backup", position, mask);
+      const Result<BackupReport> restored = directory.restore();
+      ASSERT_FALSE(restored) << "byte " << position;
+      ASSERT_TRUE(restored.error() == Errc::corrupt || restored.error() == Errc::newer_format) << restored.error();
+      directory.flip("/backup/lungo.backup", position, mask);
+    }
+  }
+  EXPECT_TRUE(directory.restore());
+}
+
 /// Segments at 0, 2, 4, 6 and 8, each of two batches.
 std::shared_ptr<EventLog> ten_orders(const std::string& directory) {
   const auto log = open_local(directory).value();

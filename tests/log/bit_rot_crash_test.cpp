@@ -1,13 +1,15 @@
 // Goal: a byte that rots, in whatever file of a data directory, is noticed or does no harm.
 // Method: small directories that together have a file of every kind, stopped and killed. Each byte of each file rots in turn,
 // by a bit and as a whole, and a writer and a reader of another process open what is left; RotCheck says what has to hold. Then
-// 10,000 bits at random in a partition of 50 segments.
+// 10,000 bits at random in a partition of 50 segments. Then the same with what a process leaves that is killed while compaction
+// puts segments in the place of others. Which kinds of files there are is read from the code.
 #include <gtest/gtest.h>
 
 #include <cstdio>
 
 #include "segment.hpp"
 #include "segment_digest.hpp"
+#include "tests/log/file_kinds.hpp"
 #include "tests/log/rotten_directory.hpp"
 #include "tests/support/quiet_log.hpp"
 
@@ -39,10 +41,15 @@ constexpr Offset kNoEnd{std::numeric_limits<std::int64_t>::max()};
 
 enum class Kind { plain, streams, compacted, holed };
 
+constexpr std::array kKinds{Kind::plain, Kind::streams, Kind::compacted, Kind::holed};
+
+using Hook = std::function<void(SimDisk&, const DiskStep&)>;
+
 /// Makes a directory, and remembers all that was ever in it.
 class RotSubjectOf {
  public:
-  RotSubjectOf(Kind kind, bool killed) {
+  /// `before_step` is called before each step of a compaction.
+  RotSubjectOf(Kind kind, bool killed, Hook before_step = {}) : before_step_(std::move(before_step)) {
     spec_.name = subject_.partition.topic;
     spec_.partitions = 1;
     EXPECT_TRUE(machine_->open(false));
@@ -109,7 +116,12 @@ class RotSubjectOf {
     for (int i = 0; i < 14; ++i)
       put({{.key = "k" + std::to_string(i % 3), .value = std::to_string(i) + std::string(40, '.'), .time = 1000 + i}});
     note_promises(subject_, *machine_->log, subject_.promised);
+    SimDisk& disk = machine_->simulation.disk;
+    disk.on_step([this, &disk](const DiskStep& step) {
+      if (before_step_) before_step_(disk, step);
+    });
     machine_->simulation.executor.run_for(std::chrono::seconds{25});
+    disk.on_step({});
   }
 
   // A range of records that is known to be lost.
@@ -138,6 +150,7 @@ class RotSubjectOf {
     ASSERT_TRUE(opened) << opened.error();
   }
 
+  const Hook before_step_;
   std::unique_ptr<RotMachine> machine_ = std::make_unique<RotMachine>();
   TopicSpec spec_;
   RotSubject subject_;
@@ -211,7 +224,7 @@ TEST_P(EveryByte, ThatRotsIsNoticedOrHarmless) {
 
 std::vector<Situation> situations() {
   std::vector<Situation> all;
-  for (const Kind kind : {Kind::plain, Kind::streams, Kind::compacted, Kind::holed}) {
+  for (const Kind kind : kKinds) {
     for (const bool killed : {false, true}) {
       for (const bool read_only : {false, true}) all.push_back({kind, killed, read_only});
     }
@@ -226,6 +239,104 @@ std::string name_of(const testing::TestParamInfo<Situation>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Directories, EveryByte, testing::ValuesIn(situations()), name_of);
+
+/// Notes which kinds the files of a directory are, but for empty ones, which have nothing that could rot.
+void note_kinds(SimDisk& disk, std::set<std::string>& there) {
+  std::map<std::string, std::uint64_t> files;
+  list_files(disk, kRotDirectory, files);
+  for (const auto& [path, bytes] : files) {
+    const FileKind* kind = kind_of(path);
+    ASSERT_NE(kind, nullptr) << path << " is of no kind";
+    if (bytes > 0) there.emplace(kind->name);
+  }
+}
+
+// ---- what an interrupted exchange leaves ----
+
+/// The call that compaction does not come to any more.
+struct Moment {
+  const char* name;
+  std::string_view operation;
+  std::string_view end;     // of its path
+  std::string_view leaves;  // the end of a name
+};
+
+constexpr std::array kMoments{
+    Moment{"BeforeItCounts", "rename", ".log.swap", ".log.cleaned"},
+    Moment{"BeforeTheOldOnesGo", "rename", ".log.deleted", ".log.swap"},
+    Moment{"BeforeItIsInPlace", "rename", ".log", ".log.swap"},
+    Moment{"BeforeTheIndexIsInPlace", "rename", ".index", ".index.swap"},
+    Moment{"BeforeTheOldOnesAreRemoved", "remove", ".log.deleted", ".log.deleted"},
+    Moment{"BeforeItsEndIsNoted", "rename", "lungo.cleaned", "lungo.cleaned.tmp"},
+};
+
+RotSubject interrupted(const Moment& moment) {
+  std::unique_ptr<SimDisk> left;
+  RotSubject subject = RotSubjectOf(Kind::compacted, false, [&](SimDisk& disk, const DiskStep& step) {
+                         if (!left && step.operation == moment.operation && step.path.ends_with(moment.end))
+                           left = disk.after_kill();
+                       }).take();
+  EXPECT_NE(left, nullptr) << "it never came to " << moment.name;
+  if (!left) return subject;
+  subject.disk = std::move(left);
+  RotMachine whole(subject.disk->after_kill());
+  EXPECT_TRUE(whole.open(false));
+  note_promises(subject, *whole.log, subject.promised);
+  subject.promised.epochs.erase(std::prev(subject.promised.epochs.end()));
+  return subject;
+}
+
+/// Files that are neither the directory's nor a partition's when nothing is under way, with their sizes.
+std::map<std::string, std::uint64_t> leftovers(const RotSubject& subject) {
+  std::map<std::string, std::uint64_t> files;
+  list_files(*subject.disk, kRotDirectory, files);
+  std::erase_if(files, [](const auto& file) { return kind_of(file.first)->where != RotsIn::interruption; });
+  return files;
+}
+
+class InterruptedExchange : public testing::TestWithParam<Moment>, SilentLog {};
+
+TEST_P(InterruptedExchange, LeavesNothingThatRotsUnnoticed) {
+  const RotSubject subject = interrupted(GetParam());
+  ASSERT_FALSE(HasFailure());
+  const auto files = leftovers(subject);
+  ASSERT_TRUE(std::ranges::any_of(files, [&](const auto& file) { return file.first.ends_with(GetParam().leaves); }));
+  std::uint64_t states = 0;
+  for (const auto& [path, bytes] : files) {
+    for (std::uint64_t position = 0; position < bytes; ++position) {
+      for (const std::byte mask : masks_for(path.ends_with(".log.swap"), position)) {
+        for (const bool read_only : {false, true}) {
+          ++states;
+          expect_noticed_or_harmless(subject, path, position, mask, read_only);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+  std::printf("%llu states\n", static_cast<unsigned long long>(states));
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, InterruptedExchange, testing::ValuesIn(kMoments),
+                         [](const auto& given) { return std::string(given.param.name); });
+
+// ---- the kinds of files ----
+
+TEST(BitRot, MeetsEachKindOfFileThatTheLogWrites) {
+  const SilentLog silent;
+  std::set<std::string> listed;
+  for (const FileKind& kind : kFileKinds) listed.emplace(kind.name);
+  EXPECT_EQ(names_in_the_code(), listed) << "what the code can write, and tests/log/file_kinds.hpp";
+
+  std::map<RotsIn, std::set<std::string>> there;
+  for (const Kind kind : kKinds) {
+    for (const bool killed : {false, true}) note_kinds(*RotSubjectOf(kind, killed).take().disk, there[RotsIn::directory]);
+  }
+  for (const Moment& moment : kMoments) note_kinds(*interrupted(moment).disk, there[RotsIn::interruption]);
+  for (const FileKind& kind : kFileKinds) {
+    if (kind.where == RotsIn::elsewhere) continue;
+    EXPECT_TRUE(there[kind.where].contains(std::string(kind.name))) << kind.name << " rots in no directory of these tests";
+  }
+}
 
 // ---- many segments ----
 

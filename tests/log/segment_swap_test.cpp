@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "segment.hpp"
+#include "segment_digest.hpp"
 #include "segment_directory.hpp"
 #include "tests/log/foreign_batches.hpp"
 
@@ -124,6 +125,30 @@ TEST(SegmentSwap, ASwapThatIsNotWholeIsRefusedAndNothingChanges) {
   EXPECT_EQ(refused.error(), Errc::corrupt);
   EXPECT_NE(refused.error().text().find("00000000000000000020.log.swap"), std::string_view::npos) << refused.error();
   EXPECT_EQ(log.names(), before);
+}
+
+// Where it ends decides which segments go, and is under no CRC.
+TEST(SegmentSwap, ASwapThatIsNotAsItsDigestSaysIsRefusedAndNothingChanges) {
+  for (const bool read_only : {false, true}) {
+    CleanedLog log;
+    log.put_new(".swap");
+    log.put("00000000000000000020.digest.swap", {});
+    const std::unique_ptr<File> file =
+        *log.simulation->disk.open(log.path("00000000000000000020.digest.swap"), OpenMode::read_write);
+    SegmentDigest digest{.base = Offset{20}, .end = Offset{30}, .batches = 1, .records = 1};
+    ASSERT_TRUE(file->write_at(0, format_digest(digest)));
+    const std::vector<std::string> before = log.names();
+    log.options.read_only = read_only;
+    const auto refused = log.open();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), Errc::corrupt);
+    EXPECT_NE(refused.error().text().find("00000000000000000020.log.swap"), std::string_view::npos) << refused.error();
+    EXPECT_EQ(log.names(), before);
+
+    digest.base = Offset{10};  // a bad one says nothing
+    ASSERT_TRUE(file->write_at(0, format_digest(digest)));
+    EXPECT_EQ(log.opened_records(), CleanedLog::new_records());
+  }
 }
 
 TEST(SegmentSwap, AReaderChangesNothing) {
