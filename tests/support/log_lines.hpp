@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lungo::test {
 
@@ -17,6 +18,8 @@ class LogLines {
 
   /// Lines of this level, e.g. "error", with `text` in them.
   [[nodiscard]] int count(std::string_view level, std::string_view text) const;
+  /// Those of this level, without what stands in front of the text.
+  [[nodiscard]] std::vector<std::string> of(std::string_view level) const;
 
  private:
   struct Parts;
