@@ -46,12 +46,17 @@ Error os_error(int code, std::string_view action, const std::string& path) {
   }
 }
 
-/// Calls `call` until a signal no longer interrupts it.
+/// Calls `call` until a signal no longer interrupts it. On network file systems and in user space names are not out of reach of
+/// signals either.
 template <class Call>
 auto retry_interrupted(Call call) {
   auto result = call();
   while (result == -1 && errno == EINTR) result = call();
   return result;
+}
+
+int make_directory(const std::string& path) {
+  return retry_interrupted([&] { return ::mkdir(path.c_str(), kDirectoryMode); });
 }
 
 // Errors of close() carry no news: what must be durable was synced before.
@@ -184,29 +189,33 @@ class PosixStorage : public Storage {
   }
 
   Result<void> rename(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) < 0) return os_error(errno, "rename to " + to + " from", from);
+    if (retry_interrupted([&] { return ::rename(from.c_str(), to.c_str()); }) < 0) {
+      return os_error(errno, "rename to " + to + " from", from);
+    }
     return {};
   }
 
   Result<void> remove(const std::string& path) override {
-    if (::unlink(path.c_str()) < 0) return os_error(errno, "remove", path);
+    if (retry_interrupted([&] { return ::unlink(path.c_str()); }) < 0) return os_error(errno, "remove", path);
     return {};
   }
 
   Result<void> remove_all(const std::string& path) override {
     std::error_code failed;
-    std::filesystem::remove_all(path, failed);
+    do {
+      std::filesystem::remove_all(path, failed);
+    } while (failed == std::errc::interrupted);
     if (failed) return os_error(failed.value(), "remove", path);
     return {};
   }
 
   Result<void> make_directories(const std::string& path) override {
-    if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+    if (make_directory(path) == 0) return {};
     if (errno == ENOENT) {
       const std::string parent = parent_directory(path);
       if (parent == path) return os_error(ENOENT, "make directory", path);
       if (Result<void> made = make_directories(parent); !made) return made;
-      if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+      if (make_directory(path) == 0) return {};
     }
     if (errno != EEXIST) return os_error(errno, "make directory", path);
     struct stat status {};
@@ -305,7 +314,7 @@ class PosixStorage : public Storage {
   }
 
   Result<void> link(const std::string& from, const std::string& to) override {
-    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    if (retry_interrupted([&] { return ::link(from.c_str(), to.c_str()); }) == 0) return {};
     if (errno == EXDEV || errno == EPERM || errno == EMLINK) {
       return Error{Errc::unsupported, std::string(os_error(errno, "link " + to + " to", from).text()) +
                                           "; a hard link needs the same file system, a copy does not"};

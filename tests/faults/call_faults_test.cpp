@@ -27,6 +27,7 @@ namespace lungo::test {
 namespace {
 
 const TopicPartition kPartition{"events", PartitionId{0}};
+const std::string kMemory = "/dev/shm";  // no other work holds up thousands of processes there; their syncs go nowhere anyway
 constexpr int kAppendsMax = 64;
 constexpr unsigned kSecondsMax = 20;
 
@@ -35,6 +36,7 @@ struct Report {
   enum class Fate : std::uint8_t { not_tried, refused, written, synced };
 
   std::array<Fate, kAppendsMax> appends{};
+  bool refused = false;    // anything at all
   std::int64_t start = 0;  // asked for
   std::uint64_t fired = 0;
   char problem[400] = {};
@@ -69,13 +71,13 @@ class Life {
   void run() {
     for (int opening = 0; opening < 2; ++opening) {
       const Result<std::shared_ptr<EventLog>> log = open_local(directory_, {.ports = &ports_});
-      if (!log) continue;
+      if (is_refused(log)) continue;
       TopicSpec spec;
       spec.name = kPartition.topic;
       spec.partitions = 1;
       spec.streams = true;
       spec.segment_bytes = 700;
-      if (!(*log)->create_topic(spec)) continue;
+      if (is_refused((*log)->create_topic(spec))) continue;
       fenced_ = false;
       expect_acknowledged(**log);
       for (int i = 0; i < 6; ++i) append(**log, Durability::synced);
@@ -135,10 +137,17 @@ class Life {
     const Result<Ends> ends = log.ends(kPartition);
     if (!ends || ends->committed <= Offset{8}) return;
     report_.start = 8;
-    static_cast<void>(log.delete_records(kPartition, Offset{8}).has_value());
+    static_cast<void>(is_refused(log.delete_records(kPartition, Offset{8})));
+  }
+
+  template <class Done>
+  bool is_refused(const Done& done) {
+    if (!done) report_.refused = true;
+    return !done;
   }
 
   void note(int number, const Result<Appended>& done, Durability durability) {
+    static_cast<void>(is_refused(done));
     report_.appends[static_cast<std::size_t>(number)] = !done                              ? Report::Fate::refused
                                                         : durability == Durability::synced ? Report::Fate::synced
                                                                                            : Report::Fate::written;
@@ -234,13 +243,8 @@ std::vector<int> errors_of(CallKind call) {
     case CallKind::write:
     case CallKind::read:
       return {EIO, ENOSPC, ENOMEM, EINTR, kShort};
-    case CallKind::sync:
-    case CallKind::open:
-    case CallKind::allocate:
-    case CallKind::truncate:
-      return {EIO, ENOSPC, ENOMEM, EINTR};
     default:
-      return {EIO, ENOSPC, ENOMEM};
+      return {EIO, ENOSPC, ENOMEM, EINTR};
   }
 }
 
@@ -267,14 +271,14 @@ TEST_P(EveryCall, MayFailOnceOrForEver) {
     for (std::uint64_t number = 1; fails; ++number) {
       const CallFault fault{.kind = call, .number = number, .error = error, .for_ever = for_ever};
       SCOPED_TRACE(to_string(fault));
-      const TempDirectory directory;
+      const TempDirectory directory{kMemory};
       const SharedReport report;
       const int status = run_apart(directory / "data", fault, *report);
       ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "ended with " << status;
       ASSERT_STREQ(report->problem, "");
       fails = report->fired > 0;
       if (error == EINTR || error == kShort || !fails) {  // which is nothing that anybody has to know
-        ASSERT_TRUE(std::ranges::none_of(report->appends, [](auto fate) { return fate == Report::Fate::refused; }));
+        ASSERT_FALSE(report->refused);
       }
       ASSERT_NO_FATAL_FAILURE(expect_kept(directory / "data", *report));
       ++runs;

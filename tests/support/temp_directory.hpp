@@ -10,8 +10,11 @@ namespace lungo::test {
 
 class TempDirectory {
  public:
-  TempDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lungo-test-XXXXXX").string();
+  TempDirectory() : TempDirectory(std::filesystem::temp_directory_path()) {}
+  /// Beneath `parent`, where that is there.
+  explicit TempDirectory(const std::filesystem::path& parent) {
+    const bool is_there = std::filesystem::is_directory(parent);
+    std::string pattern = ((is_there ? parent : std::filesystem::temp_directory_path()) / "lungo-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory: " + pattern);
     path_ = pattern;
   }
