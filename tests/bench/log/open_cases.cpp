@@ -1,9 +1,8 @@
 // Opening a data directory: after a process that died, and with many partitions after one that stopped cleanly.
 //
 // What lies idle are 3,000 partitions, of which 600 are touched then; LUNGO_BENCH_PARTITIONS says how many instead. The goal
-// is stated for 100,000, of which 10,000 are touched: they take some six minutes to make, as two syncs go with each, and
-// write 1.3 GB. No peer has partitions: a database of its own for each, a column family or a table promises other things and
-// costs others.
+// is stated for 100,000, of which 10,000 are touched: that takes eight minutes, as two syncs go with each that is made.
+// No peer has partitions: a database of its own for each, a column family or a table promises other things and costs others.
 #include <lungo/log/local_event_log.hpp>
 
 #include <algorithm>
