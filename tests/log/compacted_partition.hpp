@@ -62,6 +62,12 @@ inline void append_many(PartitionLog& log, int batches, std::int64_t first = 0) 
   ASSERT_TRUE(log.sync());
 }
 
+inline KeyedRecord keyed(const RecordView& record) {
+  KeyedRecord found{.key = std::string(as_text(record.key)), .value = {}, .time = record.timestamp.time_since_epoch().count()};
+  if (record.has_value) found.value = std::string(as_text(record.value));
+  return found;
+}
+
 /// In [from, end), read in pieces.
 inline KeyedRecords keyed_records(PartitionLog& log, std::optional<Offset> from = {}, std::size_t bytes_max = 1) {
   KeyedRecords records;
@@ -72,10 +78,7 @@ inline KeyedRecords keyed_records(PartitionLog& log, std::optional<Offset> from 
     if (!fetched) break;
     RecordCursor cursor = fetched->records();
     while (const RecordView* record = cursor.next()) {
-      KeyedRecord found{
-          .key = std::string(as_text(record->key)), .value = {}, .time = record->timestamp.time_since_epoch().count()};
-      if (record->has_value) found.value = std::string(as_text(record->value));
-      EXPECT_TRUE(records.emplace(record->offset.value(), std::move(found)).second) << record->offset.value();
+      EXPECT_TRUE(records.emplace(record->offset.value(), keyed(*record)).second) << record->offset.value();
     }
     EXPECT_FALSE(cursor.error()) << *cursor.error();
     if (cursor.error() || fetched->next().offset <= at) break;

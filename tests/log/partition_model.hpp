@@ -10,14 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "retention.hpp"
 #include "tests/log/partition_fixture.hpp"
 #include "tests/log/producer_model.hpp"
 
 namespace lungo::test {
 
 /// One sequence: appends in groups with conditions and ids, producers' batches, syncs, rolls, reads on and back, look-ups by
-/// key and time, truncations, deletions of the oldest records, steps of the stream index, and openings again after clean stops,
-/// after none, and after power cuts.
+/// key and time, truncations, deletions of the oldest records, asked for or by a limit of age or size, steps of the stream
+/// index, and openings again after clean stops, after none, and after power cuts.
 class PartitionModelRun {
  public:
   explicit PartitionModelRun(std::uint64_t seed) : random_(seed), fixture_(seed) {
@@ -110,11 +111,21 @@ class PartitionModelRun {
   void append_produced() {
     Produced batch = producers_.next(random_);
     for (TestRecord& record : batch.records) record = any_record();
+    if (random_.one_in(4)) expect_limited(encode(batch));
     const Offset log_end{end()};
     const Result<Appended> answer = append(*log_, batch, LeaderEpoch{0}, true);
     producers_.expect(batch, answer, log_end);
     if (answer && !answer->repeated) model_.insert(model_.end(), batch.records.begin(), batch.records.end());
     borders_.insert(end());
+  }
+
+  // A batch that is too large never comes to the partition.
+  void expect_limited(BytesView batch) {
+    const auto size = static_cast<std::uint32_t>(batch.size());
+    ASSERT_TRUE(ProducerBatch::validate(batch, {.bytes_max = size}));
+    const Result<ProducerBatch> refused = ProducerBatch::validate(batch, {.bytes_max = size - 1});
+    ASSERT_FALSE(refused);
+    ASSERT_EQ(refused.error(), Errc::too_large);
   }
 
   void append_group() {
@@ -222,8 +233,34 @@ class PartitionModelRun {
       ASSERT_TRUE(log_->remove_trimmed());
       return;
     }
+    if (random_.one_in(2)) return delete_past_limits();
     const std::int64_t most = log_->synced_end().value() - start_.value();
-    start_ = start_.plus(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most) + 1)));
+    delete_below(start_.plus(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most) + 1))));
+  }
+
+  // Whole segments of which no record is too young, and so many bytes as have to stay do.
+  void delete_past_limits() {
+    TopicSpec spec;
+    const bool by_age = random_.one_in(2);
+    if (by_age) spec.retention_age = std::chrono::milliseconds{random_.below(50)};
+    if (!by_age) spec.retention_bytes = random_.below(5000);
+    const std::int64_t now = any_time() + static_cast<std::int64_t>(random_.below(50));
+    const std::vector<SegmentFacts> segments = log_->segments();
+    const Offset target = retention_target(segments, spec, log_->synced_end(), Timestamp{std::chrono::milliseconds{now}});
+    if (target <= start_) return;
+    ASSERT_TRUE(borders_.contains(target.value())) << target.value();
+    ASSERT_LE(target, log_->synced_end());
+    std::uint64_t bytes_left = 0;
+    for (const SegmentFacts& segment : segments) bytes_left += segment.base >= target ? segment.bytes : 0;
+    ASSERT_GE(bytes_left, spec.retention_bytes.value_or(0));
+    for (Offset offset = start_; by_age && offset < target; offset = offset.next()) {
+      ASSERT_GT(now - model_[index(offset)].time, spec.retention_age->count()) << "offset " << offset.value();
+    }
+    delete_below(target);
+  }
+
+  void delete_below(Offset start) {
+    start_ = start;
     const Result<bool> there = log_->keep_producers(start_);
     ASSERT_TRUE(there) << there.error();
     if (*there) {
