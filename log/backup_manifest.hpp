@@ -35,6 +35,7 @@ struct BackedUpFile {
   std::string path;
   std::uint64_t size = 0;
   std::string hash;  // 32 hex digits
+  friend bool operator==(const BackedUpFile&, const BackedUpFile&) = default;
 };
 
 struct BackedUpPartition {
@@ -42,12 +43,14 @@ struct BackedUpPartition {
   Offset start;
   Offset end;
   std::uint32_t last_batch_crc = 0;
+  friend bool operator==(const BackedUpPartition&, const BackedUpPartition&) = default;
 };
 
 struct BackedUpDamage {
   std::string partition;
   Offset from;
   Offset end;
+  friend bool operator==(const BackedUpDamage&, const BackedUpDamage&) = default;
 };
 
 struct BackupManifest {
@@ -57,6 +60,7 @@ struct BackupManifest {
   std::vector<BackedUpFile> files;
   std::vector<BackedUpPartition> partitions;
   std::vector<BackedUpDamage> damage;
+  friend bool operator==(const BackupManifest&, const BackupManifest&) = default;
 };
 
 std::string format_manifest(const BackupManifest& manifest);

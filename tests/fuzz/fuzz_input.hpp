@@ -11,6 +11,7 @@
 #include "base/byte_order.hpp"
 #include "base/crc32c.hpp"
 #include "batch_layout.hpp"
+#include "segment_digest.hpp"
 
 namespace lungo::test {
 
@@ -57,6 +58,17 @@ inline void mend_batches(Bytes& bytes) {
     store_big_endian(bytes.data() + at + batch_layout::kCrcAt, crc32c(batch.subspan(batch_layout::kCrcCoversFrom)));
     at += header->size_bytes();
   }
+}
+
+inline void mend_digest(Bytes& bytes) {
+  constexpr std::size_t kCrcAt = kDigestFileBytes - 4;
+  if (bytes.size() == kDigestFileBytes) store_little_endian(bytes.data() + kCrcAt, crc32c(BytesView{bytes}.first(kCrcAt)));
+}
+
+inline void mend_producer_snapshot(Bytes& bytes) {
+  constexpr std::size_t kCrcAt = 2;
+  constexpr std::size_t kCrcCoversFrom = 6;
+  if (bytes.size() >= kCrcCoversFrom) store_big_endian(bytes.data() + kCrcAt, crc32c(BytesView{bytes}.subspan(kCrcCoversFrom)));
 }
 
 /// Adds the last line of a property file.

@@ -6,6 +6,7 @@
 
 #include <lungo/log/local_event_log.hpp>
 
+#include "backup_manifest.hpp"
 #include "base/compression.hpp"
 #include "batch_compression.hpp"
 #include "checkpoint_file.hpp"
@@ -15,6 +16,7 @@
 #include "log_starts.hpp"
 #include "open_stream_run.hpp"
 #include "producer_snapshot.hpp"
+#include "segment_digest.hpp"
 #include "sparse_index.hpp"
 #include "stream_run_merge.hpp"
 #include "tests/fuzz/directory_files.hpp"
@@ -96,6 +98,49 @@ Bytes file_of(Storage& storage, const std::string& path) {
   return bytes ? *bytes : Bytes{};
 }
 
+SegmentDigest digest_of(BytesView log) {
+  HeaderDigest digest{Offset{0}};
+  while (!log.empty()) {
+    const BatchHeader header = parse_batch_header(log).value();
+    digest.add(header, log.first(kBatchHeaderBytes));
+    log = log.subspan(header.size_bytes());
+  }
+  return digest.finish(1);
+}
+
+std::vector<Producer> some_producers() {
+  std::vector<Producer> producers(3);
+  for (std::size_t i = 0; i < producers.size(); ++i) {
+    producers[i].id = ProducerId{static_cast<std::int64_t>(i * 7)};
+    producers[i].epoch = static_cast<std::int16_t>(i);
+    producers[i].seen = Timestamp{std::chrono::milliseconds{1000 + i}};
+    if (i > 0) producers[i].add({.last_sequence = 5, .last = Offset{40}, .offset_delta = 2});
+  }
+  producers[2].transaction = Offset{38};
+  return producers;
+}
+
+std::string later_section(bool of_second, std::string_view suffix, BytesView bytes) {
+  const auto found = std::ranges::find_if(
+      kLaterFiles, [&](const LaterFile& file) { return file.of_second == of_second && file.suffix == suffix; });
+  return section(kFirstLaterKind + static_cast<std::size_t>(found - kLaterFiles.begin()), bytes);
+}
+
+/// The same with files that not every partition has: digests, snapshots, and what an interrupted exchange leaves.
+void partition_with_more(const Corpus& corpus, const std::string& sections, BytesView first_log, int base) {
+  const std::string front = letters({kGaps | kMend, 0, 0, base});
+  const Bytes digest = format_digest(digest_of(first_log));
+  const std::string snapshot = later_section(true, ".snapshot", format_producer_snapshot(some_producers()));
+  corpus.add("partition", "digest", front, as_bytes(sections + later_section(false, ".digest", digest)));
+  corpus.add("partition", "snapshot", front, as_bytes(sections + snapshot));
+  const BytesView cleaned = first_log.first(parse_batch_header(first_log)->size_bytes());
+  const std::string swap = later_section(false, ".log.swap", cleaned) +
+                           later_section(false, ".digest.swap", format_digest(digest_of(cleaned))) +
+                           later_section(false, ".index.swap", {}) + later_section(false, ".log.deleted", first_log);
+  corpus.add("partition", "swap", front, as_bytes(sections + swap));
+  corpus.add("partition", "cleaned", front, as_bytes(sections + swap + later_section(false, ".log.cleaned", cleaned)));
+}
+
 /// A partition of two segments as its writer leaves it, with the flags of the target.
 void partition(const Corpus& corpus, const std::string& name, int flags, Compression compression) {
   Simulation machine{1};
@@ -135,6 +180,7 @@ void partition(const Corpus& corpus, const std::string& name, int flags, Compres
   corpus.add("partition", name + "_damaged", letters({flags | kMend, base + 1, 0, base}),
              as_bytes(sections + section(10, as_bytes(damage))));
   corpus.add("partition", name + "_start_above_the_end", letters({flags | kClean, base, 200, base}), as_bytes(sections));
+  if ((flags & kGaps) != 0) partition_with_more(corpus, sections, first_log, base);
   if (runs > 0) corpus.add("partition", name + "_without_runs", letters({flags, 0, 0, base}), as_bytes(sections.substr(runs)));
   corpus.add("partition", name + "_torn", letters({flags | kMend, 0, 0, base}), as_bytes(sections.substr(runs, 700)));
 }
@@ -189,6 +235,14 @@ void texts(const Corpus& corpus) {
   corpus.add("text_files", "cleaned", letters({0x86}), unmended(cleaned));
   const std::string epochs = EpochHistory::to_text({{LeaderEpoch{0}, Offset{0}}, {LeaderEpoch{3}, Offset{70}}});
   corpus.add("text_files", "epochs", letters({3}), as_bytes(epochs));
+  const BackupManifest manifest{
+      .directory_id = "pQ3OX3PmQVaKq0vTAnT1cw",
+      .epoch = 3,
+      .taken_ms = 1000,
+      .files = {{.path = "topic-0/00000000000000000000.log", .size = 75, .hash = std::string(32, 'a')}},
+      .partitions = {{"topic-0", Offset{0}, Offset{3}, 77}},
+      .damage = {{"topic-0", Offset{1}, Offset{2}}}};
+  corpus.add("text_files", "manifest", letters({0x87}), unmended(format_manifest(manifest)));
   corpus.add("text_files", "partition_metadata", letters({4}), as_bytes(format_partition_metadata(some_topics()[0].info.id)));
 }
 
@@ -226,6 +280,8 @@ void directory(const Corpus& corpus) {
   corpus.add("directory", "running", letters({1}), as_bytes(pack(true)));
   corpus.add("slot_files", "tail", letters({0}), file_of(machine.disk, "/data/tail"));
   corpus.add("slot_files", "mark", letters({1}), file_of(machine.disk, "/data/topic-0/synced-end"));
+  corpus.add("slot_files", "digest", letters({2}),
+             format_digest({.base = Offset{3}, .end = Offset{9}, .bytes = 700, .batches = 2}));
   log.reset();
   corpus.add("directory", "stopped", letters({1}), as_bytes(pack(true)));
   corpus.add("directory", "kafka", letters({1}), as_bytes(pack(false) + section(6, as_bytes("version=1\nbroker.id=1\n"))));
@@ -255,15 +311,7 @@ void stream_runs(const Corpus& corpus) {
 }
 
 void producer_snapshots(const Corpus& corpus) {
-  std::vector<Producer> producers(3);
-  for (std::size_t i = 0; i < producers.size(); ++i) {
-    producers[i].id = ProducerId{static_cast<std::int64_t>(i * 7)};
-    producers[i].epoch = static_cast<std::int16_t>(i);
-    producers[i].seen = Timestamp{std::chrono::milliseconds{1000 + i}};
-    if (i > 0) producers[i].add({.last_sequence = 5, .last = Offset{40}, .offset_delta = 2});
-  }
-  producers[2].transaction = Offset{38};
-  const Bytes bytes = format_producer_snapshot(producers);
+  const Bytes bytes = format_producer_snapshot(some_producers());
   for (const int asked : {0, 1, 0x54}) {
     corpus.add("producer_snapshot", "three_" + std::to_string(asked), letters({50, asked}), bytes);
   }

@@ -17,7 +17,7 @@ namespace lungo::test {
 inline constexpr const char* kPartitionDirectory = "topic-0";
 
 enum PartitionFlag : std::uint8_t {
-  kMend = 1,  // the CRCs of batches, and of `damage`
+  kMend = 1,  // the CRCs of batches, digests and snapshots, and of `damage`
   kStreams = 2,
   kGaps = 4,
   kReadOnly = 8,
@@ -26,10 +26,27 @@ enum PartitionFlag : std::uint8_t {
 
 inline constexpr std::array<std::string_view, 4> kSegmentSuffixes{".log", ".index", ".timeindex", ".streams"};
 inline constexpr std::array<std::string_view, 3> kPartitionFiles{"synced-end", "leader-epoch-checkpoint", "damage"};
+inline constexpr std::uint8_t kFirstLaterKind = 2 * kSegmentSuffixes.size() + kPartitionFiles.size();
 
-/// Of a section: those of the segment at 0, of the second one, then the partition's.
+/// Those that came later, so that what is in the corpus keeps its meaning.
+struct LaterFile {
+  bool of_second = false;
+  std::string_view suffix;
+};
+inline constexpr std::array kLaterFiles{
+    LaterFile{false, ".digest"},      LaterFile{true, ".digest"},      LaterFile{false, ".snapshot"},
+    LaterFile{true, ".snapshot"},     LaterFile{false, ".log.swap"},   LaterFile{true, ".log.swap"},
+    LaterFile{false, ".digest.swap"}, LaterFile{false, ".index.swap"}, LaterFile{false, ".log.cleaned"},
+    LaterFile{true, ".log.cleaned"},  LaterFile{false, ".log.deleted"}};
+
+/// Of a section: those of the segment at 0, of the second one, then the partition's, then the later ones. Other kinds begin
+/// again, as if there were no later ones.
 inline std::string partition_file_name(std::uint8_t kind, Offset second_base) {
-  const std::size_t number = kind % (2 * kSegmentSuffixes.size() + kPartitionFiles.size());
+  if (kind >= kFirstLaterKind && kind < kFirstLaterKind + kLaterFiles.size()) {
+    const LaterFile& file = kLaterFiles[kind - kFirstLaterKind];
+    return segment_file_name(file.of_second ? second_base : Offset{0}, file.suffix);
+  }
+  const std::size_t number = kind % kFirstLaterKind;
   if (number >= 2 * kSegmentSuffixes.size()) return std::string(kPartitionFiles[number - 2 * kSegmentSuffixes.size()]);
   const Offset base = number < kSegmentSuffixes.size() ? Offset{0} : second_base;
   return segment_file_name(base, kSegmentSuffixes[number % kSegmentSuffixes.size()]);
@@ -51,6 +68,7 @@ struct PartitionFiles {
   std::optional<CleanEnd> clean;
   Offset recovery_point;
   std::uint64_t bytes = 0;
+  bool has_producers = false;
   bool has_streams = false;  // given, and so of another log for all that is known: a run is held against its last batch only
 };
 
@@ -63,6 +81,13 @@ inline CleanEnd clean_end_of(BytesView log, Offset base) {
     log = log.subspan(header->size_bytes());
   }
   return clean;
+}
+
+inline void mend(std::string_view name, Bytes& bytes) {
+  if (name.find(kLogSuffix) != std::string_view::npos) mend_batches(bytes);
+  if (name.find(kDigestSuffix) != std::string_view::npos) mend_digest(bytes);
+  if (name.ends_with(kSnapshotSuffix)) mend_producer_snapshot(bytes);
+  if (name == DamageList::kFileName) mend_property_file(bytes);
 }
 
 inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
@@ -82,8 +107,8 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
   while (!fields.empty()) {
     FuzzInput::Section section = fields.section();
     std::string name = partition_file_name(section.kind, second_base);
+    if ((flags & kMend) != 0) mend(name, section.bytes);
     if (name.ends_with(".log")) {
-      if ((flags & kMend) != 0) mend_batches(section.bytes);
       const CleanEnd end = clean_end_of(section.bytes, segment_base(name, ".log").value());
       if (end.end >= clean.end) clean = end;
     }
@@ -91,8 +116,8 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
       name = stream_run_file_name(storage, section.bytes, second_base);
       files.has_streams = true;
     }
+    files.has_producers = files.has_producers || name.ends_with(kSnapshotSuffix);
     files.bytes += section.bytes.size();
-    if ((flags & kMend) != 0 && name == DamageList::kFileName) mend_property_file(section.bytes);
     put_file(storage, std::string(kPartitionDirectory) + "/" + name, section.bytes);
   }
   if ((flags & kClean) != 0) files.clean = clean;

@@ -6,6 +6,8 @@
 
 #include <map>
 
+#include "batch_layout.hpp"
+#include "batch_validation.hpp"
 #include "epoch_history.hpp"
 #include "synced_mark.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -112,6 +114,7 @@ class Opened {
     read_otherwise(**log, *contents);
     if (files_.options.read_only) return;
     if ((*log)->refused_since_opening()) return look_at_lost_end(**log, *contents);
+    if (files_.has_producers) produce(**log);
     append(**log);
     const std::optional<Contents> written = read_forward(**log);
     require(written.has_value(), "and is read after an append");
@@ -169,6 +172,28 @@ class Opened {
     log.append({&item, 1}, std::max(log.last_epoch(), LeaderEpoch{0}));
     require(item.outcome && *item.outcome && (*item.outcome)->first == end, "an append goes to the end");
     require(log.sync().value() == end.next(), "and is synced");
+  }
+
+  /// What the first batch of a producer is answered with is up to the snapshots.
+  void produce(PartitionLog& log) {
+    using namespace batch_layout;
+    EncodedRecords records;
+    records.add({.timestamp = {}, .key = as_bytes("key"), .value = as_bytes("produced"), .headers = {}}).value();
+    const BytesView plain = records.stamp(Offset{0}, kNoEpoch);
+    Bytes bytes(plain.begin(), plain.end());
+    store_big_endian(bytes.data() + kProducerAt, std::int64_t{7});
+    store_big_endian(bytes.data() + kProducerEpochAt, std::int16_t{0});
+    store_big_endian(bytes.data() + kBaseSequenceAt, std::int32_t{0});
+    mend_batches(bytes);
+    ProducerBatch batch = ProducerBatch::validate(bytes, {.key_hashes = files_.options.streams}).value();
+    const Offset end = log.written_end();
+    GroupItem item{.records = nullptr, .condition = nullptr, .since = {}, .outcome = {}, .batch = &batch};
+    log.append({&item, 1}, std::max(log.last_epoch(), LeaderEpoch{0}));
+    require(item.outcome.has_value(), "a producer is answered");
+    if (!*item.outcome) return;
+    const Appended& appended = **item.outcome;
+    require(appended.repeated ? log.written_end() == end : appended.first == end,
+            "a producer's batch goes to the end, or nowhere");
   }
 
   void open_again(std::optional<CleanEnd> clean, const Contents& before) {

@@ -1,4 +1,5 @@
-// Files of slots that check themselves: the tail page and the synced mark.
+// Small binary files that check themselves: the tail page and the synced mark, whose slots do, and the digest of a segment.
+#include "segment_digest.hpp"
 #include "synced_mark.hpp"
 #include "tail_page.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -30,14 +31,31 @@ void synced_mark(SimDisk& disk) {
   require(SyncedMark::read(disk, "dir").value() == end, "a mark is written as it was read");
 }
 
+void digest(SimDisk& disk, BytesView bytes) {
+  const Result<SegmentDigest> digest = parse_digest("file", bytes);
+  if (!digest) return;
+  const Result<SegmentDigest> again = parse_digest("file", format_digest(*digest));
+  require(again && *again == *digest && difference(*digest, *again).empty(), "a digest is written as it was read");
+  SegmentDigest other = *digest;
+  other.hash[0] ^= std::byte{1};
+  require(!difference(*digest, other).empty(), "and tells another one");
+  if (digest->base < Offset{0}) return;
+  disk.make_directories("dir").value();
+  write_digest(disk, "dir", *digest).value();
+  require(read_digest(disk, "dir", digest->base).value() == *digest, "and is found beside its segment");
+}
+
 }  // namespace
 
 void fuzz_slot_files(BytesView input) {
   FuzzInput fields{input};
-  const bool is_mark = fields.byte() % 2 == 1;
+  const int kind = fields.byte() % 3;
   Bytes bytes(fields.rest().begin(), fields.rest().end());
   SimDisk disk;
-  if (is_mark) {
+  if (kind == 2) {
+    mend_digest(bytes);
+    digest(disk, bytes);
+  } else if (kind == 1) {
     constexpr std::size_t kSlotBytes = 28;
     for (const std::size_t at : {std::size_t{0}, std::size_t{4096}}) {
       if (bytes.size() < at + kSlotBytes) continue;

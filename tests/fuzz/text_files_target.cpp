@@ -1,4 +1,5 @@
 // The small text files: what is accepted is written and read again as it is.
+#include "backup_manifest.hpp"
 #include "checkpoint_file.hpp"
 #include "cleaned_ends.hpp"
 #include "epoch_history.hpp"
@@ -83,6 +84,23 @@ void partition_metadata(BytesView bytes) {
   require(again && *again == *id, "a topic's id");
 }
 
+void manifest(BytesView bytes) {
+  const Result<BackupManifest> manifest = parse_manifest("file", bytes);
+  if (!manifest) return;
+  const std::string text = format_manifest(*manifest);
+  const Result<BackupManifest> again = parse_manifest("file", as_bytes(text));
+  require(again && *again == *manifest, "a manifest");
+  for (const BackedUpFile& file : manifest->files) {
+    const std::string path = "/" + file.path + "/";
+    require(
+        path.find("//") == std::string::npos && path.find("/./") == std::string::npos && path.find("/../") == std::string::npos,
+        "no path leads out of a backup");
+  }
+  for (const BackedUpPartition& partition : manifest->partitions) {
+    require(Offset{0} <= partition.start && partition.start <= partition.end, "a partition starts before its end");
+  }
+}
+
 }  // namespace
 
 void fuzz_text_files(BytesView input) {
@@ -90,7 +108,7 @@ void fuzz_text_files(BytesView input) {
   const std::uint8_t which = fields.byte();
   Bytes bytes(fields.rest().begin(), fields.rest().end());
   if (which & 0x80) mend_property_file(bytes);
-  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata, starts, cleaned};
+  constexpr std::array kReaders{topics, properties, checkpoint, epochs, partition_metadata, starts, cleaned, manifest};
   kReaders[(which & 0x7f) % kReaders.size()](bytes);
 }
 
