@@ -55,6 +55,22 @@ auto retry_interrupted(Call call) {
   return result;
 }
 
+DIR* open_directory(const std::string& path) {
+  DIR* stream = ::opendir(path.c_str());
+  while (stream == nullptr && errno == EINTR) stream = ::opendir(path.c_str());
+  return stream;
+}
+
+/// Null: with errno 0 there are no more.
+const struct dirent* next_entry(DIR* stream) {
+  const struct dirent* entry = nullptr;
+  do {
+    errno = 0;
+    entry = ::readdir(stream);
+  } while (entry == nullptr && errno == EINTR);
+  return entry;
+}
+
 int make_directory(const std::string& path) {
   return retry_interrupted([&] { return ::mkdir(path.c_str(), kDirectoryMode); });
 }
@@ -225,17 +241,15 @@ class PosixStorage : public Storage {
   }
 
   Result<std::vector<DirEntry>> list(const std::string& directory) override {
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(open_directory(directory), &::closedir);
     if (!stream) return os_error(errno, "list", directory);
     std::vector<DirEntry> entries;
-    errno = 0;
-    while (const struct dirent* entry = ::readdir(stream.get())) {
+    while (const struct dirent* entry = next_entry(stream.get())) {
       const std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
       const Result<bool> directory_there = is_directory(::dirfd(stream.get()), *entry, directory);
       if (!directory_there) return directory_there.error();
       entries.push_back({name, *directory_there});
-      errno = 0;
     }
     if (errno != 0) return os_error(errno, "list", directory);
     std::ranges::sort(entries, {}, &DirEntry::name);

@@ -1,63 +1,32 @@
 // Goal: whichever system call fails, what was acknowledged is there afterwards, in order and once; nobody crashes or hangs, and
 // a partition whose sync failed takes no more appends.
-// Method: the embedded log on the real storage, in a process of its own for each call that fails: of each kind the first, the
-// second, ... until none is left to fail, once and from then on, with each error. Time and threads are simulated, so that the
-// same calls come in the same order each time. What it was answered it writes into memory that it shares with the parent, who
-// opens the directory when it has gone.
+// Method: the embedded log on the real storage, in a process of its own for each call that fails (failing_lives.hpp), and the
+// directory opened when that has gone.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <array>
 
 #include <lungo/log/local_event_log.hpp>
 
 #include "storage_posix.hpp"
-#include "tests/faults/failing_calls.hpp"
+#include "tests/faults/failing_lives.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
-#include "tests/support/temp_directory.hpp"
 
 namespace lungo::test {
 namespace {
 
 const TopicPartition kPartition{"events", PartitionId{0}};
-const std::string kMemory = "/dev/shm";  // no other work holds up thousands of processes there; their syncs go nowhere anyway
 constexpr int kAppendsMax = 64;
-constexpr unsigned kSecondsMax = 20;
 
 /// What a process has been answered, and found wrong.
-struct Report {
+struct Report : LifeReport {
   enum class Fate : std::uint8_t { not_tried, refused, written, synced };
 
   std::array<Fate, kAppendsMax> appends{};
-  bool refused = false;    // anything at all
   std::int64_t start = 0;  // asked for
-  std::uint64_t fired = 0;
-  char problem[400] = {};
-};
-
-class SharedReport {
- public:
-  SharedReport()
-      : report_(
-            static_cast<Report*>(::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-    if (report_ == MAP_FAILED) throw std::runtime_error("no shared memory");
-    new (report_) Report;
-  }
-  ~SharedReport() { ::munmap(report_, sizeof(Report)); }
-  SharedReport(const SharedReport&) = delete;
-  SharedReport& operator=(const SharedReport&) = delete;
-  Report& operator*() const { return *report_; }
-  Report* operator->() const { return report_; }
-
- private:
-  Report* const report_;
 };
 
 std::string value_of(int number) { return std::to_string(number) + std::string(150, 'v'); }
@@ -71,13 +40,13 @@ class Life {
   void run() {
     for (int opening = 0; opening < 2; ++opening) {
       const Result<std::shared_ptr<EventLog>> log = open_local(directory_, {.ports = &ports_});
-      if (is_refused(log)) continue;
+      if (report_.is_refused(log)) continue;
       TopicSpec spec;
       spec.name = kPartition.topic;
       spec.partitions = 1;
       spec.streams = true;
       spec.segment_bytes = 700;
-      if (is_refused((*log)->create_topic(spec))) continue;
+      if (report_.is_refused((*log)->create_topic(spec))) continue;
       fenced_ = false;
       expect_acknowledged(**log);
       for (int i = 0; i < 6; ++i) append(**log, Durability::synced);
@@ -137,17 +106,11 @@ class Life {
     const Result<Ends> ends = log.ends(kPartition);
     if (!ends || ends->committed <= Offset{8}) return;
     report_.start = 8;
-    static_cast<void>(is_refused(log.delete_records(kPartition, Offset{8})));
-  }
-
-  template <class Done>
-  bool is_refused(const Done& done) {
-    if (!done) report_.refused = true;
-    return !done;
+    static_cast<void>(report_.is_refused(log.delete_records(kPartition, Offset{8})));
   }
 
   void note(int number, const Result<Appended>& done, Durability durability) {
-    static_cast<void>(is_refused(done));
+    static_cast<void>(report_.is_refused(done));
     report_.appends[static_cast<std::size_t>(number)] = !done                              ? Report::Fate::refused
                                                         : durability == Durability::synced ? Report::Fate::synced
                                                                                            : Report::Fate::written;
@@ -173,9 +136,7 @@ class Life {
 
   template <class Done>
   void problem(const char* what, const Done& done) {
-    if (report_.problem[0] != 0) return;
-    const std::string text = describe(done);
-    std::snprintf(report_.problem, sizeof report_.problem, "%s: %s", what, text.c_str());
+    report_.note_problem(what, describe(done));
   }
   static std::string describe(const Error& error) { return to_string(error); }
   static std::string describe(const Result<Appended>& done) { return done ? "done" : to_string(done.error()); }
@@ -188,21 +149,6 @@ class Life {
   int next_ = 0;
   bool fenced_ = false;
 };
-
-/// Runs a life in a process of its own; how that ended.
-int run_apart(const std::string& directory, const CallFault& fault, Report& report) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::alarm(kSecondsMax);
-    arm(fault);
-    Life(directory, report).run();
-    report.fired = fired();
-    ::_exit(0);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  return status;
-}
 
 /// All that was acknowledged is there, in order and once; of the rest only what was asked for.
 void expect_kept(const std::string& directory, const Report& report) {
@@ -233,62 +179,19 @@ void expect_kept(const std::string& directory, const Report& report) {
   ASSERT_TRUE(append_wait(**log, append_of(kPartition, "k", "more"))) << "and it goes on";
 }
 
-struct Kind {
-  CallKind call;
-  int error;
-};
-
-std::vector<int> errors_of(CallKind call) {
-  switch (call) {
-    case CallKind::write:
-    case CallKind::read:
-      return {EIO, ENOSPC, ENOMEM, EINTR, kShort};
-    default:
-      return {EIO, ENOSPC, ENOMEM, EINTR};
-  }
-}
-
-std::vector<Kind> kinds() {
-  std::vector<Kind> all;
-  for (int call = 0; call <= static_cast<int>(kLastCallKind); ++call) {
-    for (const int error : errors_of(static_cast<CallKind>(call))) all.push_back({static_cast<CallKind>(call), error});
-  }
-  return all;
-}
-
-std::string name_of(const testing::TestParamInfo<Kind>& kind) {
-  const char* const error = kind.param.error == kShort ? "SHORT" : strerrorname_np(kind.param.error);
-  return std::string(to_string(kind.param.call)) + "_" + error;
-}
-
-class EveryCall : public testing::TestWithParam<Kind>, SilentLog {};
+class EveryCall : public testing::TestWithParam<FaultKind>, SilentLog {};
 
 TEST_P(EveryCall, MayFailOnceOrForEver) {
-  const auto [call, error] = GetParam();
-  int runs = 0;
-  for (const bool for_ever : {false, true}) {
-    bool fails = true;
-    for (std::uint64_t number = 1; fails; ++number) {
-      const CallFault fault{.kind = call, .number = number, .error = error, .for_ever = for_ever};
-      SCOPED_TRACE(to_string(fault));
-      const TempDirectory directory{kMemory};
-      const SharedReport report;
-      const int status = run_apart(directory / "data", fault, *report);
-      ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "ended with " << status;
-      ASSERT_STREQ(report->problem, "");
-      fails = report->fired > 0;
-      if (error == EINTR || error == kShort || !fails) {  // which is nothing that anybody has to know
-        ASSERT_FALSE(report->refused);
-      }
-      ASSERT_NO_FATAL_FAILURE(expect_kept(directory / "data", *report));
-      ++runs;
-    }
-  }
-  std::printf("%d processes\n", runs);
-  EXPECT_GT(runs, 2) << "none of these calls was made";
+  const auto run = [](const std::string& directory, const CallFault& fault, Report& report) {
+    arm(fault);
+    Life(directory, report).run();
+  };
+  let_every_call_fail<Report>(GetParam(), run, expect_kept);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryCall, testing::ValuesIn(kinds()), name_of);
+const std::vector kCalls{CallKind::write,    CallKind::sync,   CallKind::open,           CallKind::rename, CallKind::allocate,
+                         CallKind::truncate, CallKind::remove, CallKind::make_directory, CallKind::read,   CallKind::list};
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryCall, testing::ValuesIn(each_error(kCalls)), name_of);
 
 }  // namespace
 }  // namespace lungo::test

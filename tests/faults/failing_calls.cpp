@@ -1,5 +1,7 @@
 #include "tests/faults/failing_calls.hpp"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +17,7 @@
 namespace lungo::test {
 namespace {
 
-constexpr std::uint64_t kInterruptionsMax = 5;  // in a row; what is interrupted for ever is never done
+constexpr std::uint64_t kInterruptionsMax = 5;  // in a row, of six calls; what is interrupted for ever is never done
 
 CallFault armed;
 std::atomic<bool> is_armed{false};
@@ -28,7 +30,7 @@ int fate_of(CallKind kind) {
   if (!is_armed.load(std::memory_order_acquire) || kind != armed.kind) return 0;
   const std::uint64_t number = calls.fetch_add(1) + 1;
   if (number < armed.number || (number > armed.number && !armed.for_ever)) return 0;
-  if (armed.error == EINTR && number >= armed.number + kInterruptionsMax) return 0;
+  if (armed.error == EINTR && (number - armed.number) % (kInterruptionsMax + 1) == kInterruptionsMax) return 0;
   failures.fetch_add(1);
   return armed.error;
 }
@@ -51,8 +53,8 @@ auto unless_it_fails(CallKind kind, Call call) -> decltype(call()) {
 }  // namespace
 
 std::string_view to_string(CallKind kind) {
-  constexpr std::array<std::string_view, 9> kNames{"write",    "sync",   "open",           "rename", "allocate",
-                                                   "truncate", "remove", "make_directory", "read"};
+  constexpr std::array<std::string_view, 12> kNames{"write",  "sync",           "open", "rename", "allocate", "truncate",
+                                                    "remove", "make_directory", "read", "list",   "link",     "copy"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -128,6 +130,26 @@ int open(const char* path, int flags, ...) {
   return unless_it_fails(CallKind::open, [&] { return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode)); });
 }
 
+int openat(int directory, const char* path, int flags, ...) {  // which makes nothing, here
+  return unless_it_fails(CallKind::open, [&] { return static_cast<int>(::syscall(SYS_openat, directory, path, flags, 0)); });
+}
+
+DIR* opendir(const char* path) {
+  const int fd = unless_it_fails(CallKind::list, [&] {
+    return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+  });
+  return fd < 0 ? nullptr : ::fdopendir(fd);
+}
+
+// Names come from the kernel by the hundred; what can fail is to get more of them.
+struct dirent* readdir(DIR* stream) {
+  static const auto real = reinterpret_cast<struct dirent* (*)(DIR*)>(::dlsym(RTLD_NEXT, "readdir"));
+  struct dirent* const entry = real(stream);
+  if (entry != nullptr) return entry;
+  if (const int error = fate_of(CallKind::list); error != 0) errno = error;
+  return nullptr;
+}
+
 int rename(const char* from, const char* to) noexcept {
   return unless_it_fails(CallKind::rename, [&] { return static_cast<int>(::syscall(SYS_rename, from, to)); });
 }
@@ -143,6 +165,24 @@ int ftruncate(int fd, off_t size) noexcept {
 
 int unlink(const char* path) noexcept {
   return unless_it_fails(CallKind::remove, [&] { return static_cast<int>(::syscall(SYS_unlink, path)); });
+}
+
+int unlinkat(int directory, const char* path, int flags) noexcept {
+  return unless_it_fails(CallKind::remove, [&] { return static_cast<int>(::syscall(SYS_unlinkat, directory, path, flags)); });
+}
+
+int link(const char* from, const char* to) noexcept {
+  return unless_it_fails(CallKind::link, [&] { return static_cast<int>(::syscall(SYS_link, from, to)); });
+}
+
+ssize_t copy_file_range(int from, off64_t* from_at, int to, off64_t* to_at, size_t count, unsigned flags) {
+  const int error = fate_of(CallKind::copy);
+  if (error == kShort) count = count > 1 ? count / 2 : count;
+  if (error > 0) {
+    errno = error;
+    return -1;
+  }
+  return ::syscall(SYS_copy_file_range, from, from_at, to, to_at, count, flags);
 }
 
 int mkdir(const char* path, mode_t mode) noexcept {

@@ -167,7 +167,7 @@ class Writer {
 /// The call runs out of memory; what is there before and after is not.
 Story story_of(const std::function<void(Writer&)>& call) {
   return [call](std::uint64_t failing, bool for_ever, bool& fired) {
-    const TempDirectory directory;
+    const MemoryDirectory directory;
     Writer writer(directory.path());
     try {
       const FailingNew armed(failing, for_ever);
@@ -214,7 +214,7 @@ TEST_F(OutOfMemory, AProducersBatchIsRefused) {
 
 TEST_F(OutOfMemory, AnOpeningIsRefused) {
   let_every_allocation_fail([](std::uint64_t failing, bool for_ever, bool& fired) {
-    const TempDirectory directory;
+    const MemoryDirectory directory;
     Writer writer(directory.path());
     writer.log.reset();
     try {
@@ -232,7 +232,7 @@ TEST_F(OutOfMemory, AnOpeningIsRefused) {
 /// Three files through a cache of two, of which a call that fails takes or moves the names.
 Story story_of_files(const std::function<void(Storage&, const TempDirectory&)>& call) {
   return [call](std::uint64_t failing, bool for_ever, bool& fired) -> std::string {
-    const TempDirectory directory;
+    const MemoryDirectory directory;
     const std::unique_ptr<Storage> beneath = make_posix_storage();
     FileCache cache(*beneath, 2);
     std::vector<std::unique_ptr<File>> files;

@@ -11,10 +11,8 @@ namespace lungo::test {
 class TempDirectory {
  public:
   TempDirectory() : TempDirectory(std::filesystem::temp_directory_path()) {}
-  /// Beneath `parent`, where that is there.
   explicit TempDirectory(const std::filesystem::path& parent) {
-    const bool is_there = std::filesystem::is_directory(parent);
-    std::string pattern = ((is_there ? parent : std::filesystem::temp_directory_path()) / "lungo-test-XXXXXX").string();
+    std::string pattern = (parent / "lungo-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory: " + pattern);
     path_ = pattern;
   }
@@ -30,6 +28,13 @@ class TempDirectory {
 
  private:
   std::string path_;
+};
+
+/// Of a file system in memory, where there is one: no other work on the disk holds up who makes thousands of files there.
+class MemoryDirectory : public TempDirectory {
+ public:
+  MemoryDirectory()
+      : TempDirectory(std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path()) {}
 };
 
 }  // namespace lungo::test
