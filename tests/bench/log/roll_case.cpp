@@ -3,6 +3,7 @@
 // that its reader goes on in: RocksDB's next write-ahead log flushes all that lies in memory, SQLite's checkpoint copies what
 // it holds, LMDB has one file for ever.
 #include <lungo/log/local_event_log.hpp>
+#include <lungo/log/partition_log.hpp>
 
 #include <memory>
 #include <thread>
@@ -17,11 +18,11 @@
 namespace lungo::bench {
 namespace {
 
-constexpr int kRolls = 100;
-constexpr std::uint64_t kSegmentBytes = 256u << 10;
-constexpr std::size_t kRecords = 1'250;  // of 100 bytes: two batches do not fit one segment
-constexpr std::size_t kBatchBytes = 136'500;
-constexpr std::chrono::milliseconds kPause{8};  // so that what is made ahead can be made: at 64 MiB a segment this is 4 GB/s
+constexpr int kRolls = 70;
+constexpr std::uint64_t kSegmentBytes = PartitionOptions{}.made_ahead_bytes_min;  // smaller ones are made at the roll
+constexpr std::size_t kRecords = 5'000;  // of 100 bytes: two batches do not fit one segment
+constexpr std::size_t kBatchBytes = 546'000;
+constexpr std::chrono::milliseconds kPause{15};  // so that what is made ahead can be made: at 64 MiB a segment this is 2 GB/s
 
 template <class Work>
 void timed(Histogram& times, Work work) {
