@@ -1,5 +1,6 @@
 #include "tests/support/crash_states.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
@@ -101,12 +102,15 @@ void see_crash_states(std::uint64_t shard, const CrashStates::Options& options,
   std::uint64_t seed =
       test_seed(shard * 1'000'001);  // so that the shards' first ones, often the only ones, differ in all that seeds decide
   CrashStates states{seed, wanted, options};
+  const auto begin = std::chrono::steady_clock::now();
   for (; !states.enough(); ++seed) {
     SCOPED_TRACE("LUNGO_TEST_SEED=" + std::to_string(seed));
     run_script(seed, states);
   }
-  std::printf("seeds up to %llu: %zu distinct states, %zu looked at\n", static_cast<unsigned long long>(seed - 1),
-              states.distinct(), states.looked_at());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  // tests/tidy/check_results.py adds these up.
+  std::printf("seeds up to %llu: %zu distinct states, %zu looked at, in %.1f s\n", static_cast<unsigned long long>(seed - 1),
+              states.distinct(), states.looked_at(), took.count());
   testing::Test::RecordProperty("crash_states", std::to_string(states.distinct()));
   EXPECT_GE(states.distinct(), wanted);
 }

@@ -2,10 +2,12 @@
 
 usage: check_results.py ALLOWED_SKIPS RESULTS.xml...
 
-Ends with 1 when there is something to tell, or no results at all.
+Ends with 1 when there is something to tell, or no results at all. Prints how many crash states the tests have seen, and how long
+that took, where there were any (tests/support/crash_states.cpp).
 """
 
 import os
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -35,11 +37,22 @@ def faults(path, allowed):
             yield "\n".join([f"failed after {case.get('time')} s: {name}", *(f"    {line}" for line in said[-LINES_OF_A_FAILURE:])])
 
 
+def crash_states(path):
+    """Distinct ones, and the seconds of each test that has seen some."""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        seen = re.search(r"(\d+) distinct states, \d+ looked at, in ([\d.]+) s", case.findtext("system-out") or "")
+        if seen:
+            yield int(seen[1]), float(seen[2])
+
+
 def main(allowed_file, result_files):
     allowed = allowed_names(allowed_file)
     told = [] if result_files else ["no test results to look at"]
     for path in result_files:
         told += faults(path, allowed) if os.path.exists(path) else [f"no test results, so it was not built: {path}"]
+    seen = [states for path in result_files if os.path.exists(path) for states in crash_states(path)]
+    if seen:
+        print(f"crash states: {sum(count for count, _ in seen)} distinct ones in {sum(seconds for _, seconds in seen):.0f} s of tests")
     for text in told:
         print(text, file=sys.stderr)
     return 1 if told else 0
