@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tests/log/partition_fixture.hpp"
+#include "tests/support/random.hpp"
 
 namespace lungo::test {
 
@@ -124,6 +125,38 @@ struct CompactedPartition : PartitionFixture {
   std::size_t memory_bytes = 1u << 20;
   std::size_t step_bytes = 150;
 };
+
+/// Of the records that were appended some may be gone, and none may be another.
+inline void expect_left_of(const KeyedRecords& found, const KeyedRecords& all) {
+  for (const auto& [offset, record] : found) {
+    const auto it = all.find(offset);
+    ASSERT_TRUE(it != all.end()) << "offset " << offset;
+    ASSERT_EQ(record, it->second) << "offset " << offset;
+  }
+}
+
+inline bool has_leftovers(CompactedPartition& partition) {
+  return partition.count_of(".cleaned") + partition.count_of(".swap") + partition.count_of(".deleted") > 0;
+}
+
+inline std::vector<KeyedRecord> random_records(Random& random, std::int64_t& time) {
+  std::vector<KeyedRecord> records(1 + random.below(3));
+  for (KeyedRecord& record : records) {
+    record.key = "k" + std::to_string(random.below(5));
+    time += 1 + static_cast<std::int64_t>(random.below(5));
+    record.time = time;
+    if (!random.one_in(4)) record.value = std::to_string(time) + std::string(random.below(40), 'v');
+  }
+  return records;
+}
+
+/// Appends, and notes them before: a crash in the middle may keep them.
+inline void append_random(PartitionLog& log, Random& random, std::int64_t& time, KeyedRecords& all, LeaderEpoch epoch) {
+  const std::vector<KeyedRecord> records = random_records(random, time);
+  std::int64_t offset = log.written_end().value();
+  for (const KeyedRecord& record : records) all[offset++] = record;
+  ASSERT_TRUE(append_keyed(log, records, epoch));
+}
 
 /// `before` without the records that give place below `cleaned_end` to others below it.
 inline KeyedRecords compacted(const KeyedRecords& before, std::int64_t cleaned_end) {

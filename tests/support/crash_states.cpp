@@ -35,6 +35,12 @@ std::set<std::size_t> cuts_of(std::size_t bytes) {
   return cuts;
 }
 
+/// Somewhere inside, and just before the end.
+std::set<std::size_t> some_cuts_of(std::size_t bytes, Random& random) {
+  if (bytes <= 1) return {};
+  return {1 + random.below(bytes - 1), bytes - 1};
+}
+
 std::string text_of(const DiskStep& step) {
   return std::to_string(step.number) + " " + std::string(step.operation) + " " + std::string(step.path);
 }
@@ -44,7 +50,8 @@ std::string text_of(const DiskStep& step) {
 void CrashStates::watch(SimDisk& disk, const std::function<std::uint64_t()>& promise, const Look& look) {
   disk.on_step([this, &disk, promise, look](const DiskStep& step) {
     SCOPED_TRACE("cut before or inside step " + text_of(step));
-    look_around(disk, options_.survivors_per_step, cuts_of(step.bytes), promise(), look);
+    const std::set<std::size_t> cuts = options_.every_byte ? cuts_of(step.bytes) : some_cuts_of(step.bytes, random_);
+    look_around(disk, options_.survivors_per_step, cuts, promise(), look);
   });
   disk.after_step([this, &disk, promise, look](const DiskStep& step) {
     SCOPED_TRACE("cut after step " + text_of(step));
@@ -58,9 +65,7 @@ void CrashStates::watch_recovery(SimDisk& disk, std::uint64_t promise, const Loo
   };
   disk.on_step([this, &disk, promise, shallow](const DiskStep& step) {
     SCOPED_TRACE("and again before or inside step " + text_of(step) + " of the recovery");
-    std::set<std::size_t> bytes_done;
-    if (step.bytes > 1) bytes_done = {1 + random_.below(step.bytes - 1), step.bytes - 1};
-    look_around(disk, kSurvivorsInRecovery, bytes_done, promise, shallow);
+    look_around(disk, kSurvivorsInRecovery, some_cuts_of(step.bytes, random_), promise, shallow);
   });
   disk.after_step([this, &disk, promise, shallow](const DiskStep& step) {
     SCOPED_TRACE("and again after step " + text_of(step) + " of the recovery");

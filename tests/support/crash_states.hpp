@@ -34,6 +34,7 @@ class CrashStates {
   struct Options {
     std::size_t survivors_per_step = 16;  // of a power cut before or after it
     std::uint64_t deep_one_in = 60;
+    bool every_byte = true;  // of a write; otherwise somewhere inside, and just before the end
   };
 
   CrashStates(std::uint64_t seed, std::size_t wanted, const Options& options)
