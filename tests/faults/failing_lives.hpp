@@ -16,6 +16,7 @@
 #include <cstring>
 #include <functional>
 #include <new>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -117,11 +118,13 @@ inline std::vector<FaultKind> errors_in_turn(const std::vector<CallKind>& calls,
   return all;
 }
 
-inline std::string name_of(const testing::TestParamInfo<FaultKind>& kind) {
-  std::string name{to_string(kind.param.call)};
-  for (const int error : kind.param.errors) name += std::string("_") + (error == kShort ? "SHORT" : strerrorname_np(error));
+inline std::string to_string(const FaultKind& kind) {
+  std::string name{to_string(kind.call)};
+  for (const int error : kind.errors) name += std::string("_") + (error == kShort ? "SHORT" : strerrorname_np(error));
   return name;
 }
+inline std::ostream& operator<<(std::ostream& out, const FaultKind& kind) { return out << to_string(kind); }
+inline std::string name_of(const testing::TestParamInfo<FaultKind>& kind) { return to_string(kind.param); }
 
 /// `run` is a life in a directory that is not there yet, which arms the fault; `look` is what has to hold of it afterwards.
 template <class Report>
