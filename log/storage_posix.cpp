@@ -75,6 +75,10 @@ int make_directory(const std::string& path) {
   return retry_interrupted([&] { return ::mkdir(path.c_str(), kDirectoryMode); });
 }
 
+int look_at(const std::string& path, struct stat& status) {
+  return retry_interrupted([&] { return ::stat(path.c_str(), &status); });
+}
+
 // Errors of close() carry no news: what must be durable was synced before.
 Result<FileHandle> open_descriptor(const std::string& path, int flags) {
   const int fd = retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
@@ -147,7 +151,7 @@ class PosixFile : public File {
 
   Result<std::uint64_t> size() override {
     struct stat status {};
-    if (::fstat(fd_.descriptor(), &status) < 0) return os_error(errno, "stat", path_);
+    if (retry_interrupted([&] { return ::fstat(fd_.descriptor(), &status); }) < 0) return os_error(errno, "stat", path_);
     return static_cast<std::uint64_t>(status.st_size);
   }
 
@@ -191,7 +195,7 @@ class PosixLock : public FileLock {
 Result<bool> is_directory(int parent, const struct dirent& entry, const std::string& directory) {
   if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return entry.d_type == DT_DIR;
   struct stat status {};
-  if (::fstatat(parent, entry.d_name, &status, 0) == 0) return S_ISDIR(status.st_mode);
+  if (retry_interrupted([&] { return ::fstatat(parent, entry.d_name, &status, 0); }) == 0) return S_ISDIR(status.st_mode);
   if (errno == ENOENT) return false;  // a dangling link, or removed meanwhile
   return os_error(errno, "stat", directory + "/" + entry.d_name);
 }
@@ -235,7 +239,7 @@ class PosixStorage : public Storage {
     }
     if (errno != EEXIST) return os_error(errno, "make directory", path);
     struct stat status {};
-    if (::stat(path.c_str(), &status) < 0) return os_error(errno, "stat", path);
+    if (look_at(path, status) < 0) return os_error(errno, "stat", path);
     if (!S_ISDIR(status.st_mode)) return Error{Errc::io, "make directory " + path + ": a file is in the way"};
     return {};
   }
@@ -258,7 +262,7 @@ class PosixStorage : public Storage {
 
   Result<bool> exists(const std::string& path) override {
     struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) return true;
+    if (look_at(path, status) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
     return os_error(errno, "stat", path);
   }

@@ -189,8 +189,9 @@ TEST_P(EveryCall, MayFailOnceOrForEver) {
   let_every_call_fail<Report>(GetParam(), run, expect_kept);
 }
 
-const std::vector kCalls{CallKind::write,    CallKind::sync,   CallKind::open,           CallKind::rename, CallKind::allocate,
-                         CallKind::truncate, CallKind::remove, CallKind::make_directory, CallKind::read,   CallKind::list};
+const std::vector kCalls{CallKind::write,    CallKind::sync,     CallKind::open,   CallKind::rename,
+                         CallKind::allocate, CallKind::truncate, CallKind::remove, CallKind::make_directory,
+                         CallKind::read,     CallKind::list,     CallKind::look};
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryCall, testing::ValuesIn(each_error(kCalls)), name_of);
 
 }  // namespace

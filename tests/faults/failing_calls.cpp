@@ -53,8 +53,9 @@ auto unless_it_fails(CallKind kind, Call call) -> decltype(call()) {
 }  // namespace
 
 std::string_view to_string(CallKind kind) {
-  constexpr std::array<std::string_view, 12> kNames{"write",  "sync",           "open", "rename", "allocate", "truncate",
-                                                    "remove", "make_directory", "read", "list",   "link",     "copy"};
+  constexpr std::array<std::string_view, 13> kNames{"write",  "sync",           "open", "rename", "allocate", "truncate",
+                                                    "remove", "make_directory", "read", "list",   "link",     "copy",
+                                                    "look"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -184,6 +185,15 @@ ssize_t copy_file_range(int from, off64_t* from_at, int to, off64_t* to_at, size
   }
   return ::syscall(SYS_copy_file_range, from, from_at, to, to_at, count, flags);
 }
+
+int fstatat(int directory, const char* path, struct stat* status, int flags) noexcept {
+  return unless_it_fails(CallKind::look,
+                         [&] { return static_cast<int>(::syscall(SYS_newfstatat, directory, path, status, flags)); });
+}
+
+int stat(const char* path, struct stat* status) noexcept { return ::fstatat(AT_FDCWD, path, status, 0); }
+
+int fstat(int fd, struct stat* status) noexcept { return ::fstatat(fd, "", status, AT_EMPTY_PATH); }
 
 int mkdir(const char* path, mode_t mode) noexcept {
   return unless_it_fails(CallKind::make_directory, [&] { return static_cast<int>(::syscall(SYS_mkdir, path, mode)); });

@@ -13,8 +13,8 @@
 
 namespace lungo::test {
 
-enum class CallKind { write, sync, open, rename, allocate, truncate, remove, make_directory, read, list, link, copy };
-inline constexpr CallKind kLastCallKind = CallKind::copy;
+enum class CallKind { write, sync, open, rename, allocate, truncate, remove, make_directory, read, list, link, copy, look };
+inline constexpr CallKind kLastCallKind = CallKind::look;
 std::string_view to_string(CallKind kind);
 
 /// Instead of an errno: a part of what was asked for is done.

@@ -378,12 +378,14 @@ TEST_P(EveryCallOfABackup, MayFailOnceOrForEver) {
   let_every_call_fail<Report>(GetParam(), run, look);
 }
 
-const std::vector kUpkeep{CallKind::write,    CallKind::sync,   CallKind::open,           CallKind::rename, CallKind::allocate,
-                          CallKind::truncate, CallKind::remove, CallKind::make_directory, CallKind::read,   CallKind::list};
+const std::vector kUpkeep{CallKind::write,    CallKind::sync,     CallKind::open,   CallKind::rename,
+                          CallKind::allocate, CallKind::truncate, CallKind::remove, CallKind::make_directory,
+                          CallKind::read,     CallKind::list,     CallKind::look};
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryCallOfUpkeep, testing::ValuesIn(errors_in_turn(kUpkeep, false)), name_of);
 
-const std::vector kBackup{CallKind::write,          CallKind::sync, CallKind::open, CallKind::rename, CallKind::remove,
-                          CallKind::make_directory, CallKind::read, CallKind::list, CallKind::link,   CallKind::copy};
+const std::vector kBackup{CallKind::write,  CallKind::sync,           CallKind::open, CallKind::rename,
+                          CallKind::remove, CallKind::make_directory, CallKind::read, CallKind::list,
+                          CallKind::link,   CallKind::copy,           CallKind::look};
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryCallOfABackup, testing::ValuesIn(errors_in_turn(kBackup, true)), name_of);
 
 }  // namespace
