@@ -18,38 +18,6 @@
 
 namespace lungo::test {
 
-/// Of the records that were appended some may be gone, and none may be another.
-inline void expect_left_of(const KeyedRecords& found, const KeyedRecords& all) {
-  for (const auto& [offset, record] : found) {
-    const auto it = all.find(offset);
-    ASSERT_TRUE(it != all.end()) << "offset " << offset;
-    ASSERT_EQ(record, it->second) << "offset " << offset;
-  }
-}
-
-inline bool has_leftovers(CompactedPartition& partition) {
-  return partition.count_of(".cleaned") + partition.count_of(".swap") + partition.count_of(".deleted") > 0;
-}
-
-inline std::vector<KeyedRecord> random_records(Random& random, std::int64_t& time) {
-  std::vector<KeyedRecord> records(1 + random.below(3));
-  for (KeyedRecord& record : records) {
-    record.key = "k" + std::to_string(random.below(5));
-    time += 1 + static_cast<std::int64_t>(random.below(5));
-    record.time = time;
-    if (!random.one_in(4)) record.value = std::to_string(time) + std::string(random.below(40), 'v');
-  }
-  return records;
-}
-
-/// Appends, and notes them before: a crash in the middle may keep them.
-inline void append_random(PartitionLog& log, Random& random, std::int64_t& time, KeyedRecords& all, LeaderEpoch epoch) {
-  const std::vector<KeyedRecord> records = random_records(random, time);
-  std::int64_t offset = log.written_end().value();
-  for (const KeyedRecord& record : records) all[offset++] = record;
-  ASSERT_TRUE(append_keyed(log, records, epoch));
-}
-
 /// One sequence: appends, tombstones, steps of rounds, reads on and back, look-ups by key and time, deletions of the oldest
 /// records, truncations above what was compacted, and openings again after clean stops, after none, and after power cuts.
 class CompactionModelRun {
