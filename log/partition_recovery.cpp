@@ -284,7 +284,10 @@ class Recovery {
     const Segment& segment = *log_.segments[index];
     if (site.is_unreadable && !segment.can_be_opened()) return std::optional<DamagedRange>{};
     const std::uint64_t faults_before = read_faults();
-    const Result<bool> is_kept = is_promised(index, site.position, site.expected);
+    Result<std::optional<DamagedRange>> risen = segment.risen_one_in_front(site);
+    if (!risen) return risen;
+    const Offset damaged_from = *risen ? (*risen)->from : site.expected;
+    const Result<bool> is_kept = is_promised(index, site.position, damaged_from);
     if (!is_kept) return is_kept.error();
     if (!*is_kept && !site.is_unreadable) return std::optional<DamagedRange>{};
     const bool is_last = index + 1 == log_.segments.size();

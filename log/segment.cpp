@@ -141,7 +141,17 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     scan->pass_over(damage());
   };
   go_on();
+  Offset due = base_;              // of the next batch
+  std::size_t offsets_before = 0;  // entries, when the last batch behind a gap was met
+  std::size_t times_before = 0;
+  std::optional<TimeEntry> largest_time_before;
   const auto take = [&](const ScannedBatch& batch) {
+    if (batch.header.base_offset != due) {
+      offsets_before = entries.offsets.size();
+      times_before = entries.times.size();
+      largest_time_before = largest_time_;
+    }
+    site.due_before = std::exchange(due, batch.header.end_offset());
     collect(batch, entries);
     site.epoch_before = std::exchange(site.epoch, batch.header.epoch);
     site.previous = batch;
@@ -173,9 +183,16 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     if (!*range) break;
     damage_.add(**range);
     if ((*range)->position < site.position) site.epoch = site.epoch_before;
+    // Its offsets were wrong, and so is what the indexes say of it.
+    if ((*range)->position < site.position && site.previous && site.previous->header.base_offset != site.due_before) {
+      entries.offsets.resize(offsets_before);
+      entries.times.resize(times_before);
+      largest_time_ = largest_time_before;
+    }
     site.position = (*range)->position + (*range)->bytes;
     site.expected = (*range)->end;
     site.previous.reset();
+    due = site.expected;
     go_on();
   }
   result.end = site.expected;

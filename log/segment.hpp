@@ -72,6 +72,7 @@ struct DamageSite {
   LeaderEpoch epoch;                     // of the batch in front
   std::optional<ScannedBatch> previous;  // that batch, if it was read
   LeaderEpoch epoch_before;              // of the one in front of that
+  std::optional<Offset> due_before;      // where `previous` was expected to begin, if that is known
   bool is_unreadable = false;            // the disk does not read it: nobody knows what is there
 };
 
@@ -145,6 +146,9 @@ class Segment {
   /// only by the batch behind it, which is innocent. Errors: io.
   [[nodiscard]] Result<bool> is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
                                              LeaderEpoch epoch_before) const;
+  /// The batch in front of the site, where it came behind a gap, what stands here fits without it, and what follows agrees: its
+  /// base offset, which is outside of the CRC, was turned into a later one. Errors: io.
+  [[nodiscard]] Result<std::optional<DamagedRange>> risen_one_in_front(const DamageSite& site) const;
   /// The damage that begins at the site, up to the batches that follow. They follow where the length of the damaged batch says
   /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is
   /// stored in a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.

@@ -158,6 +158,27 @@ Result<std::optional<DamagedRange>> Segment::odd_one_in_front(const DamageSite& 
   return std::optional{DamagedRange{odd.base_offset, odd.end_offset(), file_name(), site.previous->position, odd.size_bytes()}};
 }
 
+Result<std::optional<DamagedRange>> Segment::risen_one_in_front(const DamageSite& site) const {
+  if (!site.previous || site.previous->end_position() != site.position) return std::optional<DamagedRange>{};
+  const BatchHeader& risen = site.previous->header;
+  if (!site.due_before || risen.base_offset <= *site.due_before) return std::optional<DamagedRange>{};
+  const Result<std::optional<BatchHeader>> here = header_if_any(site.position);
+  if (!here) return here.error();
+  const Offset end_if_due = site.due_before->plus(risen.end_offset() - risen.base_offset);
+  if (!*here || (*here)->base_offset >= site.expected || (*here)->base_offset < end_if_due)
+    return std::optional<DamagedRange>{};
+  const Result<bool> is_whole = is_batch_at(site.position, (*here)->base_offset);
+  if (!is_whole) return is_whole.error();
+  const Result<std::optional<BatchHeader>> next = header_if_any(site.position + (*here)->size_bytes());
+  if (!next) return next.error();
+  // What follows says which of the two it is; where nothing does, that there was no gap.
+  const bool agrees = *next ? continues((*next)->base_offset, (*here)->end_offset(), site.expected.plus(-1))
+                            : (*here)->base_offset == end_if_due;
+  if (!*is_whole || !agrees) return std::optional<DamagedRange>{};
+  return std::optional{
+      DamagedRange{*site.due_before, (*here)->base_offset, file_name(), site.previous->position, risen.size_bytes()}};
+}
+
 // Base offsets are outside of the CRC: that of a batch which does not continue the one in front has to be confirmed by what
 // lies in front or behind.
 Result<bool> Segment::is_confirmed(std::uint64_t position, const BatchHeader& header, const std::optional<BatchHeader>& before,
@@ -239,6 +260,7 @@ Result<bool> Segment::is_batch_at(std::uint64_t position, Offset base) const {
 Result<std::optional<DamagedRange>> Segment::damage_up_to_batches(const DamageSite& site, const SearchLimits& limits) const {
   const std::uint32_t faults_before = read_faults_;
   if (Result<std::optional<DamagedRange>> odd = odd_one_in_front(site); !odd || *odd) return odd;
+  if (Result<std::optional<DamagedRange>> risen = risen_one_in_front(site); !risen || *risen) return risen;
   bool reaches_end = false;
   Result<std::optional<Behind>> behind = batch_behind_lengths(site, limits, reaches_end);
   if (behind && !*behind && !reaches_end) behind = batches_to_the_end(site, limits);
