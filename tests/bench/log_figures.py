@@ -40,7 +40,7 @@ def _report_line(line):
     if "percentiles" not in line:
         return _report(line["figure"], line["unit"], line["figures"], line["ratios"])
     print(json.dumps({"case": "log." + line["figure"], "unit": line["unit"], "histogram": line["percentiles"]}), flush=True)
-    for percentile in ("p50", "p99", "p99.9"):
+    for percentile in ("p50", "p90", "p99", "p99.9"):
         figures = {name: values[percentile] for name, values in line["percentiles"].items()}
         _report(f"{line['figure']}.{percentile}", line["unit"], figures, {})
 

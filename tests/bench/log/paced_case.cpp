@@ -21,6 +21,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kPace{100};
+constexpr std::chrono::microseconds kLoadPace{100};
 constexpr int kSliceAppends = 2'500;
 constexpr int kPeerSliceAppends = 500;
 constexpr int kSlices = 4;
@@ -93,7 +94,7 @@ void paced(const std::string& directory) {
   RawFile raw(directory + "/raw", 64u << 20);
   const Bytes batch(171);
 
-  SyncedLoad load(*log);
+  SyncedLoad load(*log, kLoadPace);
   CompactedLoad compacted(*log);
   std::jthread updater([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) compacted.step();

@@ -1,7 +1,7 @@
-// Appends that begin a new segment each, while another thread syncs as fast as it can: what the one of thousands waits for that
-// is the first of its segment. The raw side makes one file, reserves its room and writes the same bytes. No peer begins a file
-// that its reader goes on in: RocksDB's next write-ahead log flushes all that lies in memory, SQLite's checkpoint copies what
-// it holds, LMDB has one file for ever.
+// Appends that begin a new segment each, while another thread syncs a thousand times a second: what the one of thousands waits
+// for that is the first of its segment. The raw side makes one file, reserves its room and writes the same bytes. No peer
+// begins a file that its reader goes on in: RocksDB's next write-ahead log flushes all that lies in memory, SQLite's checkpoint
+// copies what it holds, LMDB has one file for ever.
 #include <lungo/log/local_event_log.hpp>
 #include <lungo/log/partition_log.hpp>
 
@@ -18,7 +18,8 @@
 namespace lungo::bench {
 namespace {
 
-constexpr int kRolls = 70;
+constexpr int kRolls = 80;
+constexpr std::chrono::microseconds kLoadPace{1'000};  // not so much that the processor is what a roll waits for
 constexpr std::uint64_t kSegmentBytes = PartitionOptions{}.made_ahead_bytes_min;  // smaller ones are made at the roll
 constexpr std::size_t kRecords = 5'000;  // of 100 bytes: two batches do not fit one segment
 constexpr std::size_t kBatchBytes = 546'000;
@@ -39,7 +40,7 @@ void roll(const std::string& directory) {
   spec.segment_bytes = kSegmentBytes;
   static_cast<void>(log->create_topic(spec).value());
 
-  SyncedLoad load(*log);
+  SyncedLoad load(*log, kLoadPace);
   Histogram lungo_times;
   Histogram raw_times;
   std::vector<std::unique_ptr<RawFile>> files;

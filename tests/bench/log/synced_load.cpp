@@ -9,7 +9,7 @@
 
 namespace lungo::bench {
 
-SyncedLoad::SyncedLoad(EventLog& log) : log_(log) {
+SyncedLoad::SyncedLoad(EventLog& log, std::chrono::microseconds pace) : log_(log), pace_(pace) {
   static_cast<void>(log_.create_topic(topic_spec("load", Durability::synced)).value());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -22,11 +22,10 @@ void SyncedLoad::stop() {
 
 void SyncedLoad::run(const std::stop_token& stop) {
   using std::chrono::steady_clock;
-  constexpr std::chrono::microseconds kPace{100};
   const std::string value(100, 'v');
   const TopicPartition to{"load", PartitionId{0}};
   for (steady_clock::time_point due = steady_clock::now(); !stop.stop_requested() && !failed_;) {
-    due = std::max(due + kPace, steady_clock::now());  // what the disk held up is not made up for
+    due = std::max(due + pace_, steady_clock::now());  // what the disk held up is not made up for
     failed_ = !append_wait(log_, request_of(to, value, 1, true));
     std::this_thread::sleep_until(due);
   }

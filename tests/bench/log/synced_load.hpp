@@ -1,6 +1,6 @@
 // What disturbs measured appends: a thread whose own appends wait for their sync, one after the other.
 //
-// As fast as the disk lets it, but no more than 10,000 a second: what it writes in so many seconds has a limit then.
+// As fast as the disk lets it, but no more than one each `pace`: what it writes in so many seconds has a limit then.
 //
 // Threads: its own, besides the case's.
 #pragma once
@@ -8,6 +8,7 @@
 #include <lungo/log/event_log.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <stop_token>
 #include <thread>
 
@@ -15,7 +16,7 @@ namespace lungo::bench {
 
 class SyncedLoad {
  public:
-  explicit SyncedLoad(EventLog& log);  // outlives it
+  SyncedLoad(EventLog& log, std::chrono::microseconds pace);  // `log` outlives it
 
   /// Ends it. Throws when one of its appends failed.
   void stop();
@@ -24,6 +25,7 @@ class SyncedLoad {
   void run(const std::stop_token& stop);
 
   EventLog& log_;
+  const std::chrono::microseconds pace_;
   std::atomic<bool> failed_ = false;
   std::jthread thread_;
 };
