@@ -161,7 +161,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     if (!site.previous) return;
     result.last = site.previous->header;
     result.last_position = site.previous->position;
-    result.epoch_before = site.epoch_before;
+    result.epoch_before = site.epoch_before.value_or(kNoEpoch);
   };
   for (;;) {
     while (const ScannedBatch* const batch = scan->advance()) take(*batch);
@@ -182,7 +182,7 @@ Result<SegmentScan> Segment::rebuild(bool write_indexes, LeaderEpoch epoch_at_le
     if (!*range) result.damage = next.error();
     if (!*range) break;
     damage_.add(**range);
-    if ((*range)->position < site.position) site.epoch = site.epoch_before;
+    if ((*range)->position < site.position) site.epoch = site.epoch_before.value_or(kNoEpoch);
     // Its offsets were wrong, and so is what the indexes say of it.
     if ((*range)->position < site.position && site.previous && site.previous->header.base_offset != site.due_before) {
       entries.offsets.resize(offsets_before);

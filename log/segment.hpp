@@ -69,11 +69,11 @@ struct SegmentScan {
 struct DamageSite {
   std::uint64_t position = 0;
   Offset expected;
-  LeaderEpoch epoch;                     // of the batch in front
-  std::optional<ScannedBatch> previous;  // that batch, if it was read
-  LeaderEpoch epoch_before;              // of the one in front of that
-  std::optional<Offset> due_before;      // where `previous` was expected to begin, if that is known
-  bool is_unreadable = false;            // the disk does not read it: nobody knows what is there
+  LeaderEpoch epoch;                        // of the batch in front
+  std::optional<ScannedBatch> previous;     // that batch, if it was read
+  std::optional<LeaderEpoch> epoch_before;  // of the one in front of that, if it is known
+  std::optional<Offset> due_before;         // where `previous` was expected to begin, if that is known
+  bool is_unreadable = false;               // the disk does not read it: nobody knows what is there
 };
 
 /// Tells what is damaged there, and that the scan goes on behind it; or nothing: it ends there.
@@ -145,7 +145,7 @@ class Segment {
   /// `epoch_before` was the epoch before that. Leader epochs are outside of the CRC: one that was turned into a later one shows
   /// only by the batch behind it, which is innocent. Errors: io.
   [[nodiscard]] Result<bool> is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
-                                             LeaderEpoch epoch_before) const;
+                                             std::optional<LeaderEpoch> epoch_before) const;
   /// The batch in front of the site, where it came behind a gap, what stands here fits without it, and what follows agrees: its
   /// base offset, which is outside of the CRC, was turned into a later one. Errors: io.
   [[nodiscard]] Result<std::optional<DamagedRange>> risen_one_in_front(const DamageSite& site) const;

@@ -139,14 +139,18 @@ Result<bool> Segment::is_whole(std::uint64_t position, const BatchHeader& header
 }
 
 Result<bool> Segment::is_odd_in_front(std::uint64_t position, Offset expected, LeaderEpoch epoch,
-                                      LeaderEpoch epoch_before) const {
+                                      std::optional<LeaderEpoch> epoch_before) const {
   const Result<std::optional<BatchHeader>> here = header_if_any(position);
   if (!here) return here.error();
-  if (!*here || (*here)->epoch >= epoch || !neighbour_fault(**here, expected, epoch_before, gaps_below()).empty()) return false;
+  if (!*here || (*here)->epoch >= epoch ||
+      !neighbour_fault(**here, expected, epoch_before.value_or(kNoEpoch), gaps_below()).empty()) {
+    return false;
+  }
   // If what follows agrees with the one in front, it is this one.
   const Result<std::optional<BatchHeader>> next = header_if_any(position + (*here)->size_bytes());
   if (!next) return next.error();
-  return !*next || (*next)->base_offset != (*here)->end_offset() || (*next)->epoch < epoch;
+  if (!*next || (*next)->base_offset != (*here)->end_offset()) return epoch_before.has_value();
+  return (*next)->epoch < epoch;
 }
 
 Result<std::optional<DamagedRange>> Segment::odd_one_in_front(const DamageSite& site) const {
@@ -294,7 +298,10 @@ Result<std::optional<DamagedRange>> Segment::damage_up_to_end(const DamageSite& 
 
 Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset end, const SearchLimits& limits,
                                                          const EpochHistory* epochs, Offset start) const {
-  BatchScanner scan = scanner(BatchScanner::Depth::checked, place_by_index(begin));
+  // A batch earlier, where the index knows one: what is odd about a batch shows beside those on its two sides.
+  Place place = place_by_index(begin);
+  if (place.position > 0) place = place_by_index(place.expected.plus(-1));
+  BatchScanner scan = scanner(BatchScanner::Depth::checked, place);
   DamageSite site{};
   while (scan.expected() < end) {
     site.epoch = scan.epoch();
@@ -308,8 +315,8 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
     }
     if (!next) return next.error();
     if (!*next) break;
+    if (site.previous) site.epoch_before = site.epoch;  // nobody knows that of the first one
     site.previous = **next;
-    site.epoch_before = site.epoch;
     const BatchHeader& header = (*next)->header;
     if (epochs == nullptr || header.end_offset() <= std::max(begin, start)) continue;
     if (header.epoch == epochs->epoch_at(std::max(header.base_offset, start))) continue;

@@ -169,5 +169,48 @@ TEST(RottenEpochs, OneThatHasGrownCostsItsBatchAloneWhoeverFindsIt) {
   }
 }
 
+/// Batches of four records, of one epoch, in three segments with an index entry for each batch.
+struct FourEach : PartitionFixture {
+  FourEach() {
+    options.segment_bytes = 600;
+    options.index_interval_bytes = 1;
+    const auto log = opened();
+    for (int i = 0; log->segments().size() < 3; ++i) {
+      const TestRecord record{.key = "k", .value = std::to_string(i)};
+      EXPECT_TRUE(append(*log, {record, record, record, record}, LeaderEpoch{2}));
+    }
+    clean = log->close().value();
+  }
+  CleanEnd clean;
+};
+
+// The one in front of it is the first that is looked at, and nothing in its segment lies behind it.
+TEST(RottenEpochs, OneAtTheEndOfASegmentThatHasShrunkCostsItsBatchAloneWhoeverFindsIt) {
+  const SilentLog silent;
+  for (const std::string finder : {"a read", "the scrub", "who makes digests"}) {
+    SCOPED_TRACE(finder);
+    FourEach fixture;
+    const Offset end = fixture.opened(fixture.clean)->segments().front().end;
+    const Offset begin = end.plus(-4);
+    ASSERT_GT(begin, Offset{4});
+    const Bytes bytes = *read_file(fixture.simulation->disk, fixture.path(kFirstLog), 1 << 20);
+    std::uint64_t position = 0;
+    for (Offset at{0}; at < begin; at = at.plus(4))
+      position += parse_batch_header(BytesView{bytes}.subspan(position))->size_bytes();
+    fixture.write(kFirstLog, position + batch_layout::kEpochAt, Bytes(4));
+    const auto log = fixture.opened(fixture.clean);
+    for (int steps = 0; steps < 20 && finder != "a read"; ++steps) {
+      ASSERT_TRUE(finder == "the scrub" ? log->scrub(1 << 20).has_value() : log->keep_digests().has_value());
+    }
+    for (Offset offset{0}; offset < log->written_end(); offset = offset.plus(4)) {
+      ASSERT_EQ(log->read(offset, log->written_end(), 1, {}, {}).has_value(), offset != begin) << offset.value();
+    }
+    const std::vector<DamagedRange> damage = log->damage();
+    ASSERT_EQ(damage.size(), 1u);
+    EXPECT_EQ(damage.front().from, begin);
+    EXPECT_EQ(damage.front().end, end);
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test
