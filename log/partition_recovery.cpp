@@ -286,9 +286,9 @@ class Recovery {
     const std::uint64_t faults_before = read_faults();
     Result<std::optional<DamagedRange>> risen = segment.risen_one_in_front(site);
     if (!risen) return risen;
-    const Offset damaged_from = *risen ? (*risen)->from : site.expected;
-    const Result<bool> is_kept = is_promised(index, site.position, damaged_from);
+    Result<bool> is_kept = is_promised(index, site.position, *risen ? (*risen)->from : site.expected);
     if (!is_kept) return is_kept.error();
+    if (*risen && !has_mark_) *is_kept = true;  // the batch at the site is whole
     if (!*is_kept && !site.is_unreadable) return std::optional<DamagedRange>{};
     const bool is_last = index + 1 == log_.segments.size();
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();
