@@ -284,7 +284,6 @@ class PartitionCopier {
           if (finding.severity == FaultSeverity::error) result_.damage.push_back(finding);
         });
     if (!seen) return seen.error();
-    tell_unreadable();
     const Offset first = copied_.empty() ? Offset{0} : copied_.front().segment.base;
     result_.end = std::max(seen->end, first);
     // Where a broker has removed segments and not said so, the first one tells; otherwise one is missing.
@@ -298,15 +297,13 @@ class PartitionCopier {
     return make_durable();
   }
 
-  void tell_unreadable() {
-    for (const Source& source : copied_) {
-      for (const PatchedFile::Range& range : patches_[source.segment.base]) {
-        Finding one{.partition = copy_.name, .file = segment_file_name(source.segment.base, kLogSuffix)};
-        one.position = range.position;
-        one.bytes = range.bytes;
-        one.what = "the disk does not read it";
-        result_.unreadable.push_back(std::move(one));
-      }
+  void tell_unreadable(const std::string& name, const std::vector<PatchedFile::Range>& ranges) {
+    for (const PatchedFile::Range& range : ranges) {
+      Finding one{.partition = copy_.name, .file = name};
+      one.position = range.position;
+      one.bytes = range.bytes;
+      one.what = "the disk does not read it";
+      result_.unreadable.push_back(std::move(one));
     }
   }
 
@@ -352,7 +349,7 @@ class PartitionCopier {
     const Result<std::vector<DirEntry>> entries = storage_.list(copy_.to);
     if (!entries) return entries.error();
     for (const DirEntry& entry : *entries) {
-      Result<BackedUpFile> file = hash_of_file(storage_, target_path(entry.name), copy_.read_some);
+      Result<BackedUpFile> file = taken_down(entry.name);
       if (!file) return file.error();
       file->path = entry.name;
       result_.files.push_back(std::move(*file));
@@ -361,6 +358,20 @@ class PartitionCopier {
       if (Result<void> synced = (*open)->sync(); !synced) return synced;
     }
     return storage_.sync_directory(copy_.to);
+  }
+
+  /// A second name, and a copy that shares the blocks of its source, has its bad sectors, too: it becomes a copy of the rest.
+  Result<BackedUpFile> taken_down(const std::string& name) {
+    const auto is_it = [&name](const Source& source) { return name == segment_file_name(source.segment.base, kLogSuffix); };
+    const auto source = std::ranges::find_if(copied_, is_it);
+    Result<BackedUpFile> file = hash_of_file(storage_, target_path(name), copy_.read_some);
+    if (source == copied_.end()) return file;
+    if (!file && file.error() == Errc::io) {
+      if (Result<void> copied = copy_what_is_read(*source, target_path(name), source->size); !copied) return copied.error();
+      file = hash_of_file(storage_, target_path(name), copy_.read_some);
+    }
+    tell_unreadable(name, patches_[source->segment.base]);
+    return file;
   }
 
   const PartitionCopy& copy_;

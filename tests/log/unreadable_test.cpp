@@ -2,6 +2,9 @@
 // byte is cut for it, nothing of it is written down, and what the disk reads again is there again.
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <set>
+
 #include "backup_partition.hpp"
 #include "damage.hpp"
 #include "readable_bytes.hpp"
@@ -20,13 +23,22 @@ class BadSector final : public ForwardingStorage {
   explicit BadSector(Storage& beneath) : ForwardingStorage(beneath) {}
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     Result<std::unique_ptr<File>> file = ForwardingStorage::open(path, mode);
-    if (!file || !path.ends_with(".log") || path.starts_with("copy/")) return file;
+    if (!file || !path.ends_with(".log") || (path.starts_with("copy/") && !second_names_.contains(path))) return file;
     return std::make_unique<LogFile>(*this, std::move(*file));
   }
 
   Result<void> copy(const std::string& from, const std::string& to, std::uint64_t bytes) override {
     const bool is_in_it = bad && *bad < bytes && from.ends_with(".log");
     return is_in_it ? Result<void>{Error{Errc::io, "Input/output error"}} : ForwardingStorage::copy(from, to, bytes);
+  }
+
+  Result<void> link(const std::string& from, const std::string& to) override {
+    second_names_.insert(to);
+    return ForwardingStorage::copy(from, to, std::numeric_limits<std::uint64_t>::max());  // the simulated disk has no links
+  }
+  Result<void> remove(const std::string& path) override {
+    second_names_.erase(path);
+    return ForwardingStorage::remove(path);
   }
 
   std::optional<std::uint64_t> bad;  // a byte of it
@@ -46,6 +58,8 @@ class BadSector final : public ForwardingStorage {
    private:
     BadSector& disk_;
   };
+
+  std::set<std::string> second_names_;
 };
 
 constexpr int kBatches = 30;
@@ -293,6 +307,33 @@ TEST(UnreadableSector, IsAHoleOfTheBackup) {
       }
     }
   }
+}
+
+TEST(UnreadableSector, OfASecondNameIsAHoleOfTheBackup) {
+  const SilentLog silent;
+  SectoredLog fixture(kBatches);
+  {
+    const auto log = fixture.opened();
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(append(*log, {{"k", "behind"}}));
+    ASSERT_TRUE(log->close());
+  }
+  fixture.lose(11);
+  PartitionCopy copy{.storage = fixture.disk, .from = fixture.directory, .to = "copy", .name = fixture.directory};
+  copy.hard_links = true;
+  copy.start = [] { return Offset{0}; };
+  const Result<CopiedPartition> copied = copy_partition_files(copy);
+  ASSERT_TRUE(copied) << copied.error();
+  EXPECT_EQ(copied->unreadable.size(), 1u);
+  EXPECT_FALSE(copied->damage.empty());
+  const auto log =
+      PartitionLog::open({fixture.disk, fixture.simulation->clock, fixture.simulation->executor, fixture.simulation->random},
+                         "copy", fixture.options, {}, Offset{0});
+  ASSERT_TRUE(log) << log.error();
+  for (int i = 0; i < kBatches; ++i) {
+    EXPECT_EQ((*log)->read(Offset{i}, (*log)->written_end(), 1, {}, {}).has_value(), !fixture.is_lost(i)) << i;
+  }
+  EXPECT_EQ((*log)->written_end(), Offset{kBatches + 1});
 }
 
 }  // namespace
