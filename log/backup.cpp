@@ -1,6 +1,7 @@
 #include <lungo/log/backup.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <map>
 
@@ -31,6 +32,19 @@ struct Machine {
   Storage& storage;
   const Timestamp now;
 };
+
+/// Names that the system resolves, of which the last ones need not be there.
+bool lies_in(const std::string& path, const std::string& directory) {
+  const auto resolved = [](const std::string& name) {
+    std::error_code failed;
+    const std::filesystem::path found = std::filesystem::weakly_canonical(name, failed);
+    return failed ? std::filesystem::path(name).lexically_normal() : found;
+  };
+  const std::filesystem::path inner = resolved(path + "/.");
+  const std::filesystem::path outer = resolved(directory + "/.");
+  const auto [left, right] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return left == outer.end() || (std::next(left) == outer.end() && left->empty());
+}
 
 /// Makes it, or finds it empty. Errors: already_exists; no_space, io.
 Result<void> make_empty(Storage& storage, const std::string& directory) {
@@ -63,6 +77,9 @@ class Backup {
   }
 
   Result<BackupReport> run() {
+    if (lies_in(to_, directory_)) {
+      return Error{Errc::invalid_argument, to_ + " lies in " + directory_ + ": name a place outside of what is backed up"};
+    }
     if (Result<void> looked = look(); !looked) return looked.error();
     if (Result<void> made = make_empty(storage_, to_); !made) return made.error();
     Result<BackupReport> done = copy_all();

@@ -253,8 +253,11 @@ class PartitionVerifier {
     for (const DamagedRange& range : known.ranges()) {
       if (range.end <= start) continue;  // deleted: the next stop, or opening, forgets it
       const auto is_it = [&](const Finding& one) {
-        return one.severity == FaultSeverity::error && one.file == range.file && one.position &&
-               *one.position <= range.position + range.bytes && *one.position + one.bytes >= range.position;
+        if (one.severity != FaultSeverity::error || one.file != range.file || !one.position) return false;
+        const std::uint64_t end = *one.position + one.bytes;
+        const std::uint64_t range_end = range.position + range.bytes;
+        if (one.bytes > 0 && range.bytes > 0) return *one.position < range_end && end > range.position;
+        return *one.position <= range_end && end >= range.position;
       };
       if (std::ranges::any_of(findings_, is_it)) continue;
       const bool lies_here = range.from < expected_ && range.bytes > 0;

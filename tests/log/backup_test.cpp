@@ -259,6 +259,10 @@ TEST(Backup, GoesNowhereWhereSomethingIs) {
   const Ports ports = directory.machine->ports();
   EXPECT_EQ(lungo::back_up("/nowhere", "/other", {.ports = &ports}).error(), Errc::not_found);
   EXPECT_FALSE(*directory.machine->disk.exists("/other"));
+  for (const std::string inside : {"/data", "/data/", "/data/backup", "/backup/../data/one/two"}) {
+    EXPECT_EQ(directory.back_up(inside).error(), Errc::invalid_argument) << inside;
+  }
+  EXPECT_TRUE(directory.back_up("/data-backup"));
 }
 
 // Killed, or with the power cut, at each of its steps: what is left is whole, or no backup.

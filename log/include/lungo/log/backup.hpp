@@ -38,8 +38,9 @@ struct BackupReport {
 
 /// Copies `directory` to `to`, which is made, or is empty. Changes nothing in `directory`, needs no lock, and no program has to
 /// stop. After an error `to` is to be removed.
-/// Errors: not_found (no data directory); already_exists (`to` has something in it); unsupported (hard links across file
-/// systems); busy (the writer changes files faster than they can be copied); corrupt; newer_format; no_space, io.
+/// Errors: not_found (no data directory); invalid_argument (`to` lies in it); already_exists (`to` has something in it);
+/// unsupported (hard links across file systems); busy (the writer changes files faster than they can be copied); corrupt;
+/// newer_format; no_space, io.
 Result<BackupReport> back_up(const std::string& directory, const std::string& to, const BackupOptions& options = {});
 
 /// Copies the backup `from` to `to`, which is made, or is empty, and checks everything: each file against what the backup says
