@@ -149,6 +149,8 @@ class Segment {
   /// The batch in front of the site, where it came behind a gap, what stands here fits without it, and what follows agrees: its
   /// base offset, which is outside of the CRC, was turned into a later one. Errors: io.
   [[nodiscard]] Result<std::optional<DamagedRange>> risen_one_in_front(const DamageSite& site) const;
+  /// The same for a batch that was found where `due` was expected. Costs a look behind it, where it came behind a gap only.
+  [[nodiscard]] Result<std::optional<DamagedRange>> risen_batch(const ScannedBatch& batch, Offset due) const;
   /// The damage that begins at the site, up to the batches that follow. They follow where the length of the damaged batch says
   /// so, or else at the first place from which whole batches go on to the end: less would mistake for the log what is
   /// stored in a record. Bounded as holds_batch_after(). Nothing where none follows. Errors: io.

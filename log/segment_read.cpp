@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadBytesMin = 4u << 10;  // costs no more than a few bytes, and most batches of one record fit
 constexpr std::size_t kProbedBytes = 256u << 10;
+constexpr std::string_view kRisen = "the batch behind contradicts the base offset";
 constexpr std::size_t kHintedBytes = 16u << 10;  // a batch of many records, and the header behind it
 
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
@@ -109,21 +110,37 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   const std::uint64_t mark = trust == Trust::checked_before ? verified_up_to() : 0;
   EpochSpan span;
   std::string fault;
+  ScannedBatch last;      // of the run
+  BatchRun before = run;  // that one
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
     fault = header_fault(rest, run, gaps_below(), end_max(), header);
     if (fault.empty() && header.base_offset >= end) {  // behind a gap that reaches up to `end`
-      if (run.batches.empty()) return run;
-      break;
+      if (!run.batches.empty()) break;
+      const Result<std::optional<DamagedRange>> risen =
+          risen_batch({.header = header, .position = place.position, .bytes = {}, .head = {}}, run.end);
+      if (!risen) return risen.error();
+      if (*risen) return corrupt_at(path_, place.position, kRisen);
+      return run;
     }
     const std::size_t reached = run.batches.size() + header.size_bytes();
     if (!fault.empty() || (reached > bytes_max && !run.batches.empty())) break;
     if (header.base_offset >= span.end) span = epochs.span_at(std::max(header.base_offset, start));
     fault = batch_fault(rest, header, place.position + reached <= mark, span.epoch);
     if (!fault.empty()) break;
+    last = {.header = header, .position = place.position + run.batches.size(), .bytes = {}, .head = {}};
+    before = run;
     run.batches = bytes.first(reached);
     run.end = header.end_offset();
     run.epoch = header.epoch;
+  }
+  if (!run.batches.empty()) {  // those in front of the last one were held against what follows them
+    const Result<std::optional<DamagedRange>> risen = risen_batch(last, before.end);
+    if (!risen) return risen.error();
+    if (*risen) {
+      run = before;
+      fault = kRisen;
+    }
   }
   if (run.batches.empty() && unread) return unread->with_context(path_);
   if (run.batches.empty()) return corrupt_at(path_, place.position, fault);
@@ -187,6 +204,16 @@ Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPoo
   const std::optional<std::uint64_t> hint = hints_.find(end);
   const Result<Place> behind = hint ? Result<Place>{Place{*hint, end}} : find(end);
   if (!behind) return behind.error();
+  if (behind->expected < end) {  // in that batch, if that is where it says
+    const Result<std::optional<BatchHeader>> header = header_if_any(behind->position);
+    if (!header) return header.error();
+    if (*header) {
+      const Result<std::optional<DamagedRange>> risen =
+          risen_batch({.header = **header, .position = behind->position, .bytes = {}, .head = {}}, behind->expected);
+      if (!risen) return risen.error();
+      if (*risen) return corrupt_at(path_, behind->position, kRisen);
+    }
+  }
   if (behind->position == 0) return BatchRun{.buffer = nullptr, .batches = {}, .end = base_, .epoch = kNoEpoch};
   Result<Place> first = border_before(*behind, bytes_max);
   if (first) first = behind_damage(*first, *behind);

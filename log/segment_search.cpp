@@ -183,6 +183,16 @@ Result<std::optional<DamagedRange>> Segment::risen_one_in_front(const DamageSite
       DamagedRange{*site.due_before, (*here)->base_offset, file_name(), site.previous->position, risen.size_bytes()}};
 }
 
+Result<std::optional<DamagedRange>> Segment::risen_batch(const ScannedBatch& batch, Offset due) const {
+  if (batch.header.base_offset <= due) return std::optional<DamagedRange>{};
+  DamageSite behind{};
+  behind.position = batch.end_position();
+  behind.expected = batch.header.end_offset();
+  behind.previous = batch;
+  behind.due_before = due;
+  return risen_one_in_front(behind);
+}
+
 // Base offsets are outside of the CRC: that of a batch which does not continue the one in front has to be confirmed by what
 // lies in front or behind.
 Result<bool> Segment::is_confirmed(std::uint64_t position, const BatchHeader& header, const std::optional<BatchHeader>& before,
@@ -305,6 +315,8 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
   DamageSite site{};
   while (scan.expected() < end) {
     site.epoch = scan.epoch();
+    scan.pass_damage_below(kNoEndMax);
+    const Offset due = scan.expected();
     const Result<std::optional<ScannedBatch>> next = scan.next();
     site.position = scan.position();
     site.expected = scan.expected();
@@ -317,7 +329,9 @@ Result<std::optional<DamagedRange>> Segment::find_damage(Offset begin, Offset en
     if (!*next) break;
     if (site.previous) site.epoch_before = site.epoch;  // nobody knows that of the first one
     site.previous = **next;
+    site.due_before = due;
     const BatchHeader& header = (*next)->header;
+    if (Result<std::optional<DamagedRange>> risen = risen_batch(**next, due); !risen || *risen) return risen;
     if (epochs == nullptr || header.end_offset() <= std::max(begin, start)) continue;
     if (header.epoch == epochs->epoch_at(std::max(header.base_offset, start))) continue;
     return std::optional{

@@ -1,0 +1,51 @@
+// Goal: where offsets may be missing, a base offset that has rotted into a later one looks like a gap, under no CRC: it costs
+// its batch alone, whoever meets it, and the next opening finds the same.
+#include <gtest/gtest.h>
+
+#include "tests/log/crashed_log.hpp"
+#include "tests/support/quiet_log.hpp"
+
+namespace lungo::test {
+namespace {
+
+// Behind a clean stop nobody has looked at it when a read comes.
+TEST(RisenOffsets, ABaseOffsetThatHasRottedIntoALaterOneIsFoundByAReadBeforeItIsServed) {
+  const SilentLog silent;
+  for (const std::size_t batch : {1u, 4u, 8u}) {  // the time index names the first one
+    for (const std::size_t risen : {1u, 2u, 3u, 40u}) {
+      SCOPED_TRACE("batch " + std::to_string(batch) + ", risen by " + std::to_string(risen));
+      PartitionFixture fixture;
+      fixture.options.gaps = true;
+      fixture.options.index_interval_bytes = 1;  // the end is found without a look at what lies before
+      std::vector<std::uint64_t> borders;
+      std::optional<CleanEnd> clean;
+      {
+        const auto log = fixture.opened();
+        for (int i = 0; i < 10; ++i) {
+          borders.push_back(fixture.file_size(kFirstLog));
+          ASSERT_TRUE(append(*log, numbered(3 * i, 3 * i + 3)));
+        }
+        clean = log->close().value();
+      }
+      borders.push_back(fixture.file_size(kFirstLog));
+      const std::byte rotten{static_cast<unsigned char>(3 * batch + risen)};
+      fixture.write(kFirstLog, borders[batch] + 7, BytesView{&rotten, 1});
+      const Offset from{3 * static_cast<std::int64_t>(batch)};
+      const DamagedRange lost{from, from.plus(3), kFirstLog, borders[batch], borders[batch + 1] - borders[batch]};
+      for (const bool is_backwards : {false, true}) {
+        const auto log = fixture.opened(clean);
+        ASSERT_NE(log, nullptr);
+        ASSERT_EQ(log->recovery().bytes_scanned, 0u);
+        if (is_backwards) {
+          EXPECT_EQ(log->read_back(from.plus(3), Offset{30}, 1, {}, {}).error(), Errc::corrupt);
+          EXPECT_EQ(log->damage(), std::vector{lost});
+        }
+        expect_all_but_holes(*log, 30);
+        EXPECT_EQ(log->damage(), std::vector{lost});
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lungo::test
