@@ -284,6 +284,10 @@ class Recovery {
     const Segment& segment = *log_.segments[index];
     if (site.is_unreadable && !segment.can_be_opened()) return std::optional<DamagedRange>{};
     const std::uint64_t faults_before = read_faults();
+    if (const std::optional<DamagedRange> known = known_in_front(segment, site)) {
+      epochs_.trim_to(known->from);
+      return known;
+    }
     Result<std::optional<DamagedRange>> risen = segment.risen_one_in_front(site);
     if (!risen) return risen;
     Result<bool> is_kept = is_promised(index, site.position, *risen ? (*risen)->from : site.expected);
@@ -297,7 +301,7 @@ class Recovery {
     Result<std::optional<DamagedRange>> range = segment.damage_up_to_batches(site, limits);
     // Whether there is a torn tail nobody can see, and none is cut for that.
     if (range && !*range && !*is_kept) return range;
-    if (range && !*range) range = known_before(segment, site);
+    if (range) range = or_known_before(segment, site, *range);
     if (!range) return range;
     if (!*range && limit <= site.expected) {
       const Result<bool> overlaps = limit < site.expected ? true : segment.is_batch_at(site.position, site.expected);
@@ -328,14 +332,31 @@ class Recovery {
     return faults;
   }
 
-  // A torn tail may hide where damage ends: what was known of it before tells, if the batch behind it is still there.
-  Result<std::optional<DamagedRange>> known_before(const Segment& segment, const DamageSite& site) const {
+  // What was known before of the damage that begins there.
+  std::optional<DamagedRange> known_at(const Segment& segment, std::uint64_t position, Offset from) const {
     const DamageList known = known_.of_file(segment.file_name());
-    const DamagedRange* const range = known.at(site.position, site.expected);
-    if (range == nullptr || range->from != site.expected) return std::optional<DamagedRange>{};
-    const Result<bool> goes_on = segment.is_batch_at(range->position + range->bytes, range->end);
+    const DamagedRange* const range = known.at(position, from);
+    const bool is_there = range != nullptr && range->from == from && range->position + range->bytes <= segment.size();
+    return is_there ? std::optional{*range} : std::nullopt;
+  }
+
+  // The batch in front came behind a gap, and was known to be lost: what was appended since proves more, and may let its base
+  // offset pass that did not pass before. One that is whole again is behind no gap.
+  std::optional<DamagedRange> known_in_front(const Segment& segment, const DamageSite& site) const {
+    const bool is_behind_gap = site.previous && site.previous->end_position() == site.position && site.due_before &&
+                               site.previous->header.base_offset > *site.due_before;
+    return is_behind_gap ? known_at(segment, site.previous->position, *site.due_before) : std::nullopt;
+  }
+
+  // A torn tail may hide where damage ends, or what is proven now may move what a search takes: then what was known before
+  // tells, if it is less and the batch behind it is still there.
+  Result<std::optional<DamagedRange>> or_known_before(const Segment& segment, const DamageSite& site,
+                                                      const std::optional<DamagedRange>& found) const {
+    const std::optional<DamagedRange> known = known_at(segment, site.position, site.expected);
+    if (!known || (found && (found->position != site.position || found->end <= known->end))) return found;
+    const Result<bool> goes_on = segment.is_batch_at(known->position + known->bytes, known->end);
     if (!goes_on) return goes_on.error();
-    return *goes_on ? std::optional{*range} : std::nullopt;
+    return *goes_on ? known : found;
   }
 
   Result<bool> is_promised(std::size_t index, std::uint64_t position, Offset expected) {

@@ -47,5 +47,42 @@ TEST(RisenOffsets, ABaseOffsetThatHasRottedIntoALaterOneIsFoundByAReadBeforeItIs
   }
 }
 
+// The first opening proves the end, and with that moves what a later one takes for a gap.
+TEST(RisenOffsets, WhatAnOpeningHasFoundIsNoMoreForTheNextOne) {
+  const SilentLog silent;
+  CrashedLog crashed{10};
+  crashed.options.gaps = true;
+  crashed.remove_mark();
+  crashed.flip(kFirstLog, crashed.borders[1] + 16);              // its magic
+  crashed.flip(kFirstLog, crashed.borders[3], std::byte{0x10});  // its base offset
+  for (int opening = 0; opening < 3; ++opening) {
+    const auto log = crashed.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->damage(), (std::vector{crashed.batches(1, 2), crashed.batches(3, 4)}));
+    expect_all_but_holes(*log, 30);
+  }
+}
+
+// What is appended proves offsets up to the one that a base offset has risen to; what the first opening has found is known.
+TEST(RisenOffsets, ABatchThatIsKnownToBeLostIsNoneBehindAGapLater) {
+  const SilentLog silent;
+  CrashedLog crashed{10};
+  crashed.options.gaps = true;
+  const std::byte risen{31};
+  crashed.write(kFirstLog, crashed.borders[4] + 7, BytesView{&risen, 1});
+  ASSERT_EQ(crashed.opened()->damage(), std::vector{crashed.batches(4, 5)});
+  {
+    const auto log = crashed.opened();
+    ASSERT_TRUE(append(*log, numbered(30, 33)));
+    ASSERT_TRUE(log->sync());
+  }
+  crashed.flip(kFirstLog, crashed.borders[5] + 70);  // so that it does not tell
+  const auto log = crashed.opened();
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(log->recovery().bytes_cut, 0u);
+  EXPECT_EQ(log->damage(), (std::vector{crashed.batches(4, 5), crashed.batches(5, 6)}));
+  expect_all_but_holes(*log, 33);
+}
+
 }  // namespace
 }  // namespace lungo::test
