@@ -27,7 +27,9 @@ class Recovery {
     proven_ = std::max({recovery_point, options_.start, mark->value_or(Offset{0}), clean ? clean->end : Offset{0}});
     if (Result<void> loaded = load_damage(); !loaded) return loaded.error();
     if (!known_.empty()) proven_ = std::max(proven_, known_.ranges().back().end);
-    if (options_.gaps) gaps_below_ = has_mark_ ? proven_ : kGapsAnywhere;
+    // Nothing was appended behind the end that a clean stop has noted. (What a reader was told may be old.)
+    const bool end_is_known = has_mark_ || (clean && !options_.read_only);
+    if (options_.gaps) gaps_below_ = end_is_known ? proven_ : kGapsAnywhere;
     Result<Segments> opened = open_segments(storage_, directory_, options_, known_);
     if (!opened) return opened.error();
     log_.segments = std::move(*opened);
@@ -269,8 +271,9 @@ class Recovery {
     if (found == verified_.end() || !found->second.last) return {};
     const SegmentScan& before = found->second;
     const BatchHeader& last = *before.last;
-    if (last.base_offset >= proven_ || before.end != last.end_offset()) return {};
-    const Result<bool> is_odd = log_.segments[index]->is_odd_in_front(0, before.end, last.epoch, before.epoch_before);
+    if (before.end != last.end_offset()) return {};
+    Result<bool> is_odd = log_.segments[index]->is_odd_in_front(0, before.end, last.epoch, before.epoch_before);
+    if (is_odd && *is_odd) is_odd = is_promised(index - 1, before.last_position, last.base_offset);
     if (!is_odd) return is_odd.error();
     if (!*is_odd) return {};
     Segment& segment = *log_.segments[index - 1];

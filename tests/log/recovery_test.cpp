@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "base/byte_order.hpp"
+#include "batch_layout.hpp"
 #include "damage.hpp"
 #include "tests/log/crashed_log.hpp"
+#include "tests/support/quiet_log.hpp"
 
 namespace lungo {
 namespace {
@@ -322,6 +324,28 @@ TEST(SegmentRecovery, DamageInTheWayOfLearningTheEpochsIsAHole) {
   records.resize(static_cast<std::size_t>(log->written_end().value()));
   EXPECT_EQ(records.size(), 59u);
   EXPECT_EQ(contents(*log), records);
+}
+
+// No CRC covers leader epochs. The batch that tells may be the first one of the next segment.
+TEST(SegmentRecovery, WithoutAMarkAnEpochThatHasRottedAtTheEndOfASegmentCostsItsBatchAlone) {
+  const SilentLog silent;
+  CrashedLog crashed{10, 600};
+  crashed.remove_mark();
+  std::uint64_t last = 0;  // batch of the first segment
+  for (const std::uint64_t border : crashed.borders) {
+    if (border < crashed.file_size(kFirstLog)) last = std::max(last, border);
+  }
+  const Bytes bytes = *read_file(crashed.simulation->disk, crashed.path(kFirstLog), 1 << 20);
+  const BatchHeader header = parse_batch_header(BytesView{bytes}.subspan(last)).value();
+  crashed.flip(kFirstLog, last + batch_layout::kEpochAt);
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = crashed.opened();
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->damage(),
+              (std::vector{DamagedRange{header.base_offset, header.end_offset(), kFirstLog, last, header.size_bytes()}}));
+    EXPECT_FALSE(log->refused_since_opening());
+    expect_all_but_holes(*log, 30);
+  }
 }
 
 }  // namespace

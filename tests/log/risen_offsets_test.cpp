@@ -84,5 +84,22 @@ TEST(RisenOffsets, ABatchThatIsKnownToBeLostIsNoneBehindAGapLater) {
   expect_all_but_holes(*log, 33);
 }
 
+TEST(RisenOffsets, NothingFollowsTheEndOfACleanStopWhereTheMarkIsLost) {
+  const SilentLog silent;
+  CrashedLog crashed{10};
+  crashed.options.gaps = true;
+  const CleanEnd clean = crashed.opened()->close().value();
+  crashed.remove_mark();
+  crashed.flip(kFirstLog, crashed.borders[4], std::byte{0x10});  // its base offset
+  crashed.flip(kFirstLog, crashed.borders[5] + 70);              // so that it contradicts nothing
+  for (int opening = 0; opening < 2; ++opening) {
+    const auto log = crashed.opened(clean);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->recovery().bytes_cut, 0u);
+    EXPECT_EQ(log->damage(), std::vector{crashed.batches(4, 6)});
+    expect_all_but_holes(*log, 30);
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test
