@@ -2,6 +2,9 @@
 #pragma once
 
 #include <array>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include <lungo/log/partition_log.hpp>
 
@@ -69,6 +72,9 @@ struct PartitionFiles {
   Offset recovery_point;
   std::uint64_t bytes = 0;
   bool has_producers = false;
+  // No crash and no rot leaves them: a batch that was mended claims offsets of the next one, or damage is on record where none
+  // can be. What is read then depends on where the reading begins.
+  bool are_odd = false;
   bool has_streams = false;  // given, and so of another log for all that is known: a run is held against its last batch only
 };
 
@@ -90,6 +96,48 @@ inline void mend(std::string_view name, Bytes& bytes) {
   if (name == DamageList::kFileName) mend_property_file(bytes);
 }
 
+/// Whether a batch that was given another CRC reaches over the one behind it.
+inline bool claims_too_much(BytesView given, BytesView mended) {
+  std::optional<Offset> claimed_end;
+  for (std::size_t at = 0; at < mended.size();) {
+    const Result<BatchHeader> header = parse_batch_header(mended.subspan(at));
+    if (!header || (claimed_end && header->base_offset < *claimed_end)) return header.has_value();
+    if (header->size_bytes() > mended.size() - at) return false;
+    const Result<BatchHeader> before = parse_batch_header(given.subspan(at));
+    claimed_end = before && before->crc != header->crc ? std::optional{header->end_offset()} : std::nullopt;
+    at += header->size_bytes();
+  }
+  return false;
+}
+
+/// Makes true what is on record as damaged, as mending has made it whole. False where that can't be damage: it does not begin
+/// and end at batches of these offsets.
+inline bool spoil_noted_damage(Storage& storage) {
+  const Result<DamageList> noted = DamageList::read(storage, kPartitionDirectory);
+  bool fits = true;
+  for (const DamagedRange& range : noted ? noted->ranges() : std::vector<DamagedRange>{}) {
+    const std::string path = std::string(kPartitionDirectory) + "/" + range.file;
+    Result<Bytes> bytes = read_file(storage, path, 1u << 20);
+    if (!bytes) return false;
+    std::map<std::uint64_t, Offset> borders;
+    std::vector<std::uint64_t> inside;
+    for (std::uint64_t at = 0; at < bytes->size();) {
+      const Result<BatchHeader> header = parse_batch_header(BytesView{*bytes}.subspan(at));
+      if (!header || header->size_bytes() > bytes->size() - at) break;
+      borders.try_emplace(at, header->base_offset);
+      if (range.position <= at && at - range.position < range.bytes) inside.push_back(at);
+      at += header->size_bytes();
+      borders[at] = header->end_offset();
+    }
+    const auto begin = borders.find(range.position);
+    const auto end = borders.find(range.position + range.bytes);
+    fits = fits && begin != borders.end() && end != borders.end() && begin->second <= range.from && end->second == range.end;
+    for (const std::uint64_t at : inside) (*bytes)[at + batch_layout::kCrcAt] ^= std::byte{1};
+    put_file(storage, path, *bytes);
+  }
+  return fits;
+}
+
 inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
   FuzzInput fields{input};
   const std::uint8_t flags = fields.byte();
@@ -107,7 +155,9 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
   while (!fields.empty()) {
     FuzzInput::Section section = fields.section();
     std::string name = partition_file_name(section.kind, second_base);
+    const Bytes given = section.bytes;
     if ((flags & kMend) != 0) mend(name, section.bytes);
+    files.are_odd = files.are_odd || claims_too_much(given, section.bytes);
     if (name.ends_with(".log")) {
       const CleanEnd end = clean_end_of(section.bytes, segment_base(name, ".log").value());
       if (end.end >= clean.end) clean = end;
@@ -120,7 +170,10 @@ inline PartitionFiles put_partition_files(Storage& storage, BytesView input) {
     files.bytes += section.bytes.size();
     put_file(storage, std::string(kPartitionDirectory) + "/" + name, section.bytes);
   }
-  if ((flags & kClean) != 0) files.clean = clean;
+  if (!spoil_noted_damage(storage)) files.are_odd = true;
+  if ((flags & kClean) == 0) return files;
+  files.clean = clean;
+  files.recovery_point = std::min(files.recovery_point, clean.end);
   return files;
 }
 
