@@ -171,14 +171,19 @@ Result<std::optional<DamagedRange>> Segment::risen_one_in_front(const DamageSite
   const Offset end_if_due = site.due_before->plus(risen.end_offset() - risen.base_offset);
   if (!*here || (*here)->base_offset >= site.expected || (*here)->base_offset < end_if_due)
     return std::optional<DamagedRange>{};
-  const Result<bool> is_whole = is_batch_at(site.position, (*here)->base_offset);
-  if (!is_whole) return is_whole.error();
-  const Result<std::optional<BatchHeader>> next = header_if_any(site.position + (*here)->size_bytes());
+  const std::uint64_t behind = site.position + (*here)->size_bytes();
+  const Result<std::optional<BatchHeader>> next = header_if_any(behind);
   if (!next) return next.error();
   // What follows says which of the two it is; where nothing does, that there was no gap.
   const bool agrees = *next ? continues((*next)->base_offset, (*here)->end_offset(), site.expected.plus(-1))
                             : (*here)->base_offset == end_if_due;
-  if (!*is_whole || !agrees) return std::optional<DamagedRange>{};
+  Result<bool> is_sure = agrees ? is_batch_at(site.position, (*here)->base_offset) : false;
+  // Damaged, too: then a whole one has to begin where that one says that it ends.
+  if (is_sure && !*is_sure && agrees && *next && behind < size() && (*next)->base_offset == (*here)->end_offset()) {
+    is_sure = is_batch_at(behind, (*next)->base_offset);
+  }
+  if (!is_sure) return is_sure.error();
+  if (!*is_sure) return std::optional<DamagedRange>{};
   return std::optional{
       DamagedRange{*site.due_before, (*here)->base_offset, file_name(), site.previous->position, risen.size_bytes()}};
 }

@@ -47,6 +47,24 @@ TEST(RisenOffsets, ABaseOffsetThatHasRottedIntoALaterOneIsFoundByAReadBeforeItIs
   }
 }
 
+TEST(RisenOffsets, ABaseOffsetThatHasRisenIsFoundInFrontOfADamagedBatchToo) {
+  const SilentLog silent;
+  for (const std::byte rotten : {std::byte{13}, std::byte{14}, std::byte{15}, std::byte{40}}) {
+    SCOPED_TRACE("base " + std::to_string(std::to_integer<int>(rotten)));
+    CrashedLog crashed{10};
+    crashed.options.gaps = true;
+    crashed.write(kFirstLog, crashed.borders[4] + 7, BytesView{&rotten, 1});
+    crashed.flip(kFirstLog, crashed.borders[5] + 70);
+    const auto log = crashed.opened();
+    ASSERT_NE(log, nullptr);
+    std::vector<Offset> lost;
+    for (const DamagedRange& range : log->damage()) lost.insert(lost.end(), {range.from, range.end});
+    EXPECT_EQ(lost.front(), Offset{12});
+    EXPECT_EQ(lost.back(), Offset{18});
+    expect_all_but_holes(*log, 30);
+  }
+}
+
 // The first opening proves the end, and with that moves what a later one takes for a gap.
 TEST(RisenOffsets, WhatAnOpeningHasFoundIsNoMoreForTheNextOne) {
   const SilentLog silent;
