@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "whole_membership.hpp"
+
 namespace lungo {
 
 namespace {
@@ -55,6 +57,8 @@ Result<FileRange> EventLog::read_range(const TopicPartition& partition, Offset, 
 }
 
 std::vector<Metric> EventLog::metrics() { return {}; }
+
+std::shared_ptr<Membership> EventLog::membership() { return std::make_shared<WholeMembership>(*this); }
 
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }
 

@@ -187,6 +187,7 @@ struct ReadOptions {
 };
 
 class Appender;
+class Membership;
 
 class EventLog {
  public:
@@ -270,6 +271,10 @@ class EventLog {
   /// The subscription ends when the returned token is destroyed.
   using NotifyToken = std::shared_ptr<void>;
   virtual NotifyToken notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) = 0;
+
+  /// Which partitions are this process's own; see membership.hpp. In the embedded log, also opened read-only, all are: nobody
+  /// shares them, and what may not be written it refuses by itself. Not to be used after the log has gone.
+  virtual std::shared_ptr<Membership> membership();
 
   /// The ports this log runs on, for those above it.
   virtual Ports ports() = 0;
