@@ -8,7 +8,6 @@
 
 #include <lungo/log/local_event_log.hpp>
 #include "checkpoint_file.hpp"
-#include "tests/support/memory_event_log.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -31,85 +30,7 @@ RecordFields record(std::string_view key, std::string_view value, std::span<cons
   return {.timestamp = {}, .key = as_bytes(key), .value = as_bytes(value), .headers = headers};
 }
 
-// ---- every home ----
-
-class AppenderOfAHome : public testing::TestWithParam<const char*> {
- protected:
-  AppenderOfAHome() {
-    log = GetParam() == std::string_view("memory") ? std::make_shared<test::MemoryEventLog>(ports)
-                                                   : open_local("/data", {.ports = &ports}).value();
-    log->create_topic(events(AckLevel::isr_sync, true)).value();
-    appender = log->appender(kEvents).value();
-  }
-
-  test::Simulation machine{1};
-  const Ports ports = machine.ports();
-  std::shared_ptr<EventLog> log;
-  std::shared_ptr<Appender> appender;
-};
-
-TEST_P(AppenderOfAHome, AppendsInTheOrderOfItsCalls) {
-  std::vector<std::int64_t> completed;
-  EXPECT_EQ(appender->append_wait(record("k", "0"))->first, Offset{0});
-  for (const char* value : {"1", "2", "3"}) {
-    appender->append(record("k", value), [&](Result<Appended> appended) {
-      ASSERT_TRUE(appended) << appended.error();
-      EXPECT_EQ(appended->end, appended->first.plus(1));
-      completed.push_back(appended->first.value());
-    });
-  }
-  EncodedRecords records = test::record("k", "4");
-  ASSERT_TRUE(records.add(record("k", "5")));
-  const Appended both = appender->append_wait(records).value();
-  EXPECT_EQ(both.first, Offset{4});
-  EXPECT_EQ(both.end, Offset{6});
-  records.clear();
-  ASSERT_TRUE(records.add(record("k", "6")));
-  EXPECT_EQ(appender->append_wait(records)->first, Offset{6}) << "the same records, used again";
-  machine.executor.run_for(std::chrono::milliseconds{10});
-  EXPECT_EQ(completed, (std::vector<std::int64_t>{1, 2, 3}));
-  EXPECT_EQ(test::values_of(*log, kEvents), (std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"}));
-}
-
-TEST_P(AppenderOfAHome, ChecksConditionsAndIds) {
-  const Condition none_yet{"k", Offset{0}};
-  EXPECT_EQ(appender->append_wait(record("k", "a"), {.condition = &none_yet})->first, Offset{0});
-  EXPECT_EQ(appender->append_wait(record("k", "b"), {.condition = &none_yet}).error(), Errc::conflict);
-
-  const HeaderView id{.name = kIdHeader, .value = as_bytes("once")};
-  const RecordFields with_id = record("k", "c", {&id, 1});
-  EXPECT_EQ(appender->append_wait(with_id)->first, Offset{1});
-  const Appended again = appender->append_wait(with_id).value();
-  EXPECT_TRUE(again.repeated);
-  EXPECT_EQ(again.first, Offset{1});
-  bool repeated = false;
-  appender->append(with_id, [&](Result<Appended> appended) { repeated = appended->repeated; });
-  machine.executor.run_for(std::chrono::milliseconds{10});
-  EXPECT_TRUE(repeated);
-  EXPECT_EQ(test::values_of(*log, kEvents), (std::vector<std::string>{"a", "c"}));
-}
-
-TEST_P(AppenderOfAHome, NamesAPartitionThatIsNotThere) {
-  EXPECT_EQ(log->appender({"events", PartitionId{1}}).error(), Errc::not_found);
-  EXPECT_EQ(log->appender({"other", PartitionId{0}}).error(), Errc::not_found);
-}
-
-TEST_P(AppenderOfAHome, RefusesWhatIsTooLarge) {
-  const std::string large(kRecordBytesMax, 'x');
-  EXPECT_EQ(appender->append_wait(record("k", large)).error(), Errc::too_large);
-  std::optional<Error> refused;
-  appender->append(record("k", large), [&](const Result<Appended>& appended) { refused = appended.error(); });
-  ASSERT_TRUE(refused);
-  EXPECT_EQ(*refused, Errc::too_large);
-  EncodedRecords none;
-  EXPECT_EQ(appender->append_wait(none).error(), Errc::invalid_argument);
-  EXPECT_EQ(appender->append_wait(record("k", "small"))->first, Offset{0});
-}
-
-INSTANTIATE_TEST_SUITE_P(Homes, AppenderOfAHome, testing::Values("memory", "embedded"),
-                         [](const auto& home) { return std::string(home.param); });
-
-// ---- the embedded log: what each call waits for ----
+// ---- what each call waits for ----
 
 class AppenderDurability : public testing::Test {
  protected:

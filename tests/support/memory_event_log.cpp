@@ -24,12 +24,24 @@ struct Batch {
   LeaderEpoch epoch;
 };
 
+bool is_topic_name(std::string_view name) {
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string_view::npos;
+}
+
+std::string difference(const TopicSpec& there, const TopicSpec& wanted) {
+  if (there.partitions == wanted.partitions) return " has other settings";
+  return " exists with partitions=" + std::to_string(there.partitions) + ", not " + std::to_string(wanted.partitions);
+}
+
 }  // namespace
 
 struct MemoryEventLog::Partition {
   TopicPartition name;
   TopicId topic_id;
   bool streams = false;
+  bool compact = false;
+  bool log_append_time = false;
   Offset start;
   Offset committed;
   std::vector<Batch> batches;
@@ -72,10 +84,12 @@ MemoryEventLog::~MemoryEventLog() {
 
 Result<TopicInfo> MemoryEventLog::create_topic(const TopicSpec& spec) {
   const std::lock_guard lock(mutex_);
-  if (spec.name.empty() || spec.partitions < 1) return Error{Errc::invalid_argument, "a topic needs a name and partitions"};
+  if (!is_topic_name(spec.name) || spec.partitions < 1) {
+    return Error{Errc::invalid_argument, "a topic needs a name that Kafka takes, and partitions"};
+  }
   if (const auto found = topics_.find(spec.name); found != topics_.end()) {
     if (found->second->info.spec == spec) return found->second->info;
-    return Error{Errc::already_exists, "topic " + spec.name + " has other settings"};
+    return Error{Errc::already_exists, "topic " + spec.name + difference(found->second->info.spec, spec)};
   }
   auto topic = std::make_unique<Topic>();
   topic->info.spec = spec;
@@ -85,6 +99,8 @@ Result<TopicInfo> MemoryEventLog::create_topic(const TopicSpec& spec) {
     partition->name = {spec.name, PartitionId{index}};
     partition->topic_id = topic->info.id;
     partition->streams = spec.streams;
+    partition->compact = spec.compact;
+    partition->log_append_time = spec.timestamps == TimestampKind::log_append;
     topic->partitions.push_back(std::move(partition));
   }
   const TopicInfo info = topic->info;
@@ -103,6 +119,7 @@ Result<std::vector<TopicInfo>> MemoryEventLog::topics() {
   const std::lock_guard lock(mutex_);
   std::vector<TopicInfo> infos;
   for (const auto& [name, topic] : topics_) infos.push_back(topic->info);
+  std::ranges::sort(infos, {}, &TopicInfo::id);  // as they were made
   return infos;
 }
 
@@ -145,8 +162,14 @@ void MemoryEventLog::append(AppendRequest request, Completion completion) {
 }
 
 std::optional<Result<Appended>> MemoryEventLog::refused_or_repeated(Partition& partition, const AppendRequest& request) const {
+  for (std::size_t index = 0; partition.compact && index < request.records.count(); ++index) {
+    if (!request.records.key(index)) return Error{Errc::invalid_argument, "a record of a compacted topic needs a key"};
+  }
   const std::optional<std::string_view> id = request.records.id(0);
   const std::optional<Offset> since = request.condition ? std::optional{request.condition->as_of} : request.since;
+  if (request.condition && !partition.streams) {
+    return Error{Errc::unsupported, "conditions need a stream topic, and " + partition.name.topic + " is none"};
+  }
   if (request.condition && request.condition->as_of < partition.start) {
     return Error{Errc::history_trimmed, "as_of lies below the start of " + to_string(partition.name)};
   }
@@ -174,7 +197,8 @@ Appended MemoryEventLog::write(Partition& partition, const EncodedRecords& recor
   BatchBuilder builder;
   builder.add(records);
   const Offset base = partition.written();
-  const BytesView view = builder.finish(base, LeaderEpoch{epoch_});
+  const std::optional<Timestamp> time = partition.log_append_time ? std::optional{ports_.clock.now()} : std::nullopt;
+  const BytesView view = builder.finish(base, LeaderEpoch{epoch_}, time);
   auto bytes = std::make_shared<const Bytes>(view.begin(), view.end());
   RecordCursor cursor{*bytes, base};
   while (const RecordView* record = cursor.next()) {

@@ -1,0 +1,139 @@
+// The page of what holds in which home: a line for each case, a column for each home.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "tests/contract/home.hpp"
+
+namespace lungo::contract {
+
+namespace {
+
+struct Chapter {
+  std::string_view title;
+  std::vector<std::string_view> suites;
+};
+
+// What is in none of them comes at the end, by itself.
+const std::vector<Chapter>& chapters() {
+  static const std::vector<Chapter> all{
+      {"Appending", {"Appends", "Appenders", "Conditions", "Ids"}},
+      {"Reading", {"Reads", "ReadingBack", "FileRanges", "LookingUp", "Notifications"}},
+      {"Topics and positions", {"Topics", "Positions"}},
+      {"Sharing partitions", {"Memberships"}},
+      {"The framework over it", {"EventStores", "Deciders", "Subscriptions", "Processes"}},
+  };
+  return all;
+}
+
+/// "ReadingBack" + "GoesOn" is "Reading back goes on".
+std::string sentence_of(std::string_view suite, std::string_view name) {
+  std::string sentence;
+  for (const char letter : std::string(suite) + std::string(name)) {
+    const bool begins = std::isupper(static_cast<unsigned char>(letter)) != 0;
+    if (begins && !sentence.empty()) sentence += ' ';
+    sentence += begins && !sentence.empty() ? static_cast<char>(std::tolower(static_cast<unsigned char>(letter))) : letter;
+  }
+  if (const std::size_t found = sentence.find("kafka"); found != std::string::npos) sentence[found] = 'K';
+  return sentence;
+}
+
+struct Case {
+  std::string suite;
+  std::string name;
+  int line = 0;
+};
+
+/// The cases that run over homes, each once, those of a suite as they stand in its file, in whichever order they run.
+std::vector<Case> cases() {
+  std::vector<Case> found;
+  const testing::UnitTest& tests = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < tests.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *tests.GetTestSuite(i);
+    const std::string_view full = suite.name();
+    const std::size_t slash = full.find('/');
+    if (slash == std::string_view::npos) continue;
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      const testing::TestInfo& test = *suite.GetTestInfo(j);
+      const std::string_view name = test.name();
+      Case one{std::string(full.substr(slash + 1)), std::string(name.substr(0, name.find('/'))), test.line()};
+      const bool known = std::ranges::any_of(found, [&](const Case& c) { return c.suite == one.suite && c.name == one.name; });
+      if (!known) found.push_back(std::move(one));
+    }
+  }
+  std::ranges::stable_sort(found, {}, &Case::line);
+  return found;
+}
+
+std::string answer_of(const HomeKind& kind, const Case& one) {
+  const auto refusal = kind.refusals.find(one.suite + "." + one.name);
+  if (refusal == kind.refusals.end()) return "holds";
+  return "`" + std::string(to_string(refusal->second.code)) + "`: " + std::string(refusal->second.words);
+}
+
+/// One of each column, in their order.
+std::vector<const HomeKind*> columns() {
+  std::vector<const HomeKind*> found;
+  for (const HomeKind& kind : homes()) {
+    const bool known = std::ranges::any_of(found, [&](const HomeKind* other) { return other->column == kind.column; });
+    if (!known) found.push_back(&kind);
+  }
+  return found;
+}
+
+std::string table_of(const std::vector<Case>& cases) {
+  std::string head = "| promise |";
+  std::string rule = "| --- |";
+  for (const HomeKind* home : columns()) {
+    head += " " + home->column + " |";
+    rule += " --- |";
+  }
+  std::string text = head + "\n" + rule + "\n";
+  for (const Case& one : cases) {
+    text += "| " + sentence_of(one.suite, one.name) + " |";
+    for (const HomeKind* home : columns()) text += " " + answer_of(*home, one) + " |";
+    text += "\n";
+  }
+  return text;
+}
+
+/// Takes the cases of these suites out of `rest`, suite by suite.
+std::vector<Case> taken(std::vector<Case>& rest, const std::vector<std::string_view>& suites) {
+  std::vector<Case> found;
+  for (const std::string_view suite : suites) {
+    const auto others = std::stable_partition(rest.begin(), rest.end(), [&](const Case& one) { return one.suite == suite; });
+    found.insert(found.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(others));
+    rest.erase(rest.begin(), others);
+  }
+  return found;
+}
+
+constexpr std::string_view kIntroduction = R"(# What holds in which home
+
+A home is what an application opens its log in; all have the same ports, `event_log.hpp` and `membership.hpp`. Each line here is a case
+of the suite in [tests/contract](../../tests/contract/home.hpp), which runs over every home: *holds* was seen there, and so was the
+error where a home does not keep the promise.
+
+)";
+
+constexpr std::string_view kEnd = R"(
+This page is printed, not written: `build/release/tests/contract/lungo_contract_tests --page > docs/reference/homes.md`. The test
+`HomesPage.IsUpToDate` compares.
+)";
+
+}  // namespace
+
+std::string page() {
+  std::string text{kIntroduction};
+  text += "| home | what it is |\n| --- | --- |\n";
+  for (const HomeKind* home : columns()) text += "| " + home->column + " | " + home->about + " |\n";
+  std::vector<Case> rest = cases();
+  for (const Chapter& chapter : chapters()) {
+    text += "\n## " + std::string(chapter.title) + "\n\n" + table_of(taken(rest, chapter.suites));
+  }
+  if (!rest.empty()) text += "\n## Other\n\n" + table_of(rest);
+  return text += kEnd;
+}
+
+}  // namespace lungo::contract

@@ -1,0 +1,235 @@
+// What is promised of topics, and of positions in them: their making, change and end, and EventLog::validate().
+#include "tests/contract/contract.hpp"
+
+namespace lungo::contract {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Topics : public Contract {
+ protected:
+  std::vector<std::string> names() {
+    std::vector<std::string> found;
+    for (const TopicInfo& topic : log->topics().value()) found.push_back(topic.spec.name);
+    return found;
+  }
+};
+
+TEST_P(Topics, AreMadeTwiceWithTheSameSettingsOnly) {
+  const TopicInfo first = log->create_topic(topic_named("events")).value();
+  EXPECT_EQ(log->create_topic(topic_named("events")).value().id, first.id);
+  TopicSpec other = topic_named("events");
+  other.partitions = 3;
+  const Error error = log->create_topic(other).error();
+  EXPECT_EQ(error.code(), Errc::already_exists);
+  EXPECT_EQ(error.text(), "topic " + other.name + " exists with partitions=1, not 3");
+  EXPECT_EQ(log->topics().value().size(), 1u);
+}
+
+TEST_P(Topics, AreListedInTheOrderInWhichTheyWereMade) {
+  for (const char* name : {"b", "a", "c"}) log->create_topic(topic_named(name)).value();
+  EXPECT_EQ(names(), (std::vector<std::string>{"b", "a", "c"}));
+  home->restart(log);
+  EXPECT_EQ(names(), (std::vector<std::string>{"b", "a", "c"}));
+}
+
+TEST_P(Topics, HaveNamesThatKafkaTakes) {
+  for (const char* name : {"", ".", "..", "a b", "a/b", "\xc3\xa4"}) {
+    EXPECT_EQ(log->create_topic(topic_named(name)).error(), Errc::invalid_argument) << name;
+  }
+  EXPECT_EQ(log->create_topic(topic_named(std::string(250, 'x'))).error(), Errc::invalid_argument);
+  for (const std::string& name : {std::string("Az09._-"), std::string(200, 'x')})
+    EXPECT_TRUE(log->create_topic(topic_named(name)));
+  TopicSpec without = topic_named("none");
+  without.partitions = 0;
+  EXPECT_EQ(log->create_topic(without).error(), Errc::invalid_argument);
+  EXPECT_EQ(log->topic("none").error(), Errc::not_found);
+}
+
+TEST_P(Topics, AndTheirRecordsSurviveARestart) {
+  TopicSpec spec = topic_named("events", true);
+  spec.segment_bytes = 1 << 20;
+  const TopicId id = log->create_topic(spec)->id;
+  const Appended first = append("a");
+  home->restart(log);
+  const TopicInfo topic = log->topic("events").value();
+  EXPECT_EQ(topic.id, id);
+  EXPECT_EQ(topic.spec, spec);
+  EXPECT_EQ(log->ends(kEvents).value().committed, Offset{1});
+  const Appended second = append("b");
+  EXPECT_EQ(second.first, Offset{1});
+  EXPECT_GE(second.epoch, first.epoch);
+  EXPECT_EQ(values_of(*log, kEvents), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_P(Topics, HaveEndsOfTheirOwnInEachPartition) {
+  TopicSpec spec = topic_named("events");
+  spec.partitions = 3;
+  log->create_topic(spec).value();
+  for (std::int32_t partition = 0; partition < 3; ++partition) {
+    for (std::int32_t i = 0; i < partition; ++i) {
+      EXPECT_EQ(append_wait(*log, append_of({"events", PartitionId{partition}}, "k", "v"))->first, Offset{i});
+    }
+  }
+  for (std::int32_t partition = 0; partition < 3; ++partition) {
+    EXPECT_EQ(log->ends({"events", PartitionId{partition}})->committed, Offset{partition});
+  }
+  EXPECT_EQ(log->ends({"events", PartitionId{3}}).error(), Errc::not_found);
+  EXPECT_EQ(log->ends({"other", PartitionId{0}}).error(), Errc::not_found);
+}
+
+TEST_P(Topics, ThatAreCompactedTakeNoRecordsWithoutAKey) {
+  TopicSpec spec = topic_named("events");
+  spec.compact = true;
+  log->create_topic(spec).value();
+  AppendRequest request = append_of(kEvents, "k", "v");
+  request.records.add({.timestamp = {}, .key = {}, .value = as_bytes("v"), .headers = {}}).value();
+  EXPECT_EQ(append_wait(*log, std::move(request)).error(), Errc::invalid_argument);
+  EXPECT_EQ(append("v").first, Offset{0});
+}
+
+TEST_P(Topics, MayTimeTheirRecordsThemselves) {
+  TopicSpec spec = topic_named("events");
+  spec.timestamps = TimestampKind::log_append;
+  log->create_topic(spec).value();
+  const Timestamp before = log->ports().clock.now();
+  AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = {}};
+  request.records.add({.timestamp = Timestamp{5ms}, .key = {}, .value = as_bytes("v"), .headers = {}}).value();
+  append_wait(*log, std::move(request)).value();
+  const Fetched fetched = log->read(kEvents, Offset{0}, 1000).value();
+  RecordCursor records = fetched.records();
+  const RecordView* record = records.next();
+  ASSERT_NE(record, nullptr);
+  EXPECT_GE(record->timestamp, before);
+  EXPECT_LE(record->timestamp, log->ports().clock.now());
+  EXPECT_EQ(log->offset_at(kEvents, before).value(), Offset{0});
+}
+
+TEST_P(Topics, ChangeTheirSettings) {
+  log->create_topic(topic_named("events")).value();
+  const Result<TopicInfo> altered = log->alter_topic("events", {.flush_interval = 7ms});
+  if (refused(altered)) return;
+  ASSERT_TRUE(altered) << altered.error();
+  EXPECT_EQ(altered->spec.flush_interval, 7ms);
+  home->restart(log);
+  EXPECT_EQ(log->topic("events")->spec, altered->spec);
+  EXPECT_EQ(log->create_topic(topic_named("events")).error(), Errc::already_exists) << "it has other settings by now";
+  EXPECT_EQ(log->alter_topic("other", {}).error(), Errc::not_found);
+}
+
+TEST_P(Topics, AreDeletedAndTheirNamesAreFree) {
+  const TopicId old = log->create_topic(topic_named("events"))->id;
+  append("old");
+  std::atomic<int> told{0};
+  const auto token = log->notify_above(kEvents, Offset{100}, [&] { ++told; });
+  const Result<void> deleted = log->delete_topic("events");
+  if (refused(deleted)) return;
+  ASSERT_TRUE(deleted) << deleted.error();
+  wait_for([&] { return told == 1; });
+  EXPECT_EQ(log->topic("events").error(), Errc::not_found);
+  EXPECT_EQ(names(), std::vector<std::string>{});
+  EXPECT_EQ(log->read(kEvents, Offset{0}, 100).error(), Errc::not_found);
+  EXPECT_EQ(append_wait(*log, append_of(kEvents, "k", "v")).error(), Errc::not_found);
+  EXPECT_EQ(log->delete_topic("events").error(), Errc::not_found);
+  EXPECT_NE(log->create_topic(topic_named("events"))->id, old);
+  EXPECT_EQ(append("new").first, Offset{0});
+  home->restart(log);
+  EXPECT_EQ(values_of(*log, kEvents), std::vector<std::string>{"new"});
+}
+
+TEST_P(Topics, GrowUnlessTheyHoldStreams) {
+  log->create_topic(topic_named("events")).value();
+  log->create_topic(topic_named("streams", true)).value();
+  const Result<TopicInfo> grown = log->add_partitions("events", 3);
+  if (refused(grown)) return;
+  ASSERT_TRUE(grown) << grown.error();
+  EXPECT_EQ(grown->spec.partitions, 3);
+  EXPECT_EQ(append_wait(*log, append_of({"events", PartitionId{2}}, "k", "v"))->first, Offset{0});
+  EXPECT_EQ(log->add_partitions("events", 2).error(), Errc::invalid_argument);
+  EXPECT_EQ(log->add_partitions("streams", 2).error(), Errc::unsupported);
+  EXPECT_EQ(log->add_partitions("other", 2).error(), Errc::not_found);
+}
+
+TEST_P(Topics, LoseTheirOldestRecordsWhereAskedTo) {
+  log->create_topic(topic_named("events")).value();
+  for (const char* value : {"0", "1", "2", "3"}) append(value);
+  const Result<Offset> start = log->delete_records(kEvents, Offset{2});
+  if (refused(start)) return;
+  EXPECT_EQ(start.value(), Offset{2});
+  EXPECT_EQ(log->delete_records(kEvents, Offset{1}).value(), Offset{2}) << "never back";
+  EXPECT_EQ(log->delete_records(kEvents, Offset{5}).error(), Errc::offset_out_of_range);
+  EXPECT_EQ(log->delete_records({"other", PartitionId{0}}, Offset{0}).error(), Errc::not_found);
+  home->restart(log);
+  EXPECT_EQ(log->ends(kEvents)->start, Offset{2});
+  EXPECT_EQ(log->read(kEvents, Offset{1}, 1000).error(), Errc::offset_out_of_range);
+  EXPECT_EQ(values_of(*log, kEvents, Offset{2}), (std::vector<std::string>{"2", "3"}));
+  EXPECT_EQ(append("4").first, Offset{4});
+}
+
+INSTANTIATE_TEST_SUITE_P(Homes, Topics, testing::ValuesIn(home_names()), name_of_home);
+
+class Positions : public Contract {
+ protected:
+  Positions() { log->create_topic(topic_named("events", true)).value(); }
+  Position after(std::string_view value) {
+    append(value);
+    return log->read(kEvents, Offset{0}, 1 << 20)->next();
+  }
+};
+
+TEST_P(Positions, AreGoodForAsLongAsTheirHistory) {
+  const Position position = after("a");
+  EXPECT_EQ(position.topic, log->topic("events")->id);
+  EXPECT_EQ(position.partition, PartitionId{0});
+  EXPECT_EQ(position.offset, Offset{1});
+  EXPECT_TRUE(log->validate("events", position));
+  home->restart(log);
+  append("b");
+  EXPECT_TRUE(log->validate("events", position));
+  EXPECT_EQ(log->read(kEvents, position.offset, 1000)->next().offset, Offset{2});
+  Position untouched = position;
+  untouched.offset = Offset{0};
+  untouched.epoch = kNoEpoch;
+  EXPECT_TRUE(log->validate("events", untouched)) << "nothing was consumed";
+}
+
+TEST_P(Positions, AboveWhatTheirEpochWroteHaveDiverged) {
+  Position beyond = after("a");
+  home->restart(log);
+  append("b");
+  ASSERT_GT(log->read(kEvents, Offset{1}, 1000)->next().epoch, beyond.epoch);
+  beyond.offset = Offset{2};
+  EXPECT_EQ(log->validate("events", beyond).error(), Errc::position_diverged);
+}
+
+TEST_P(Positions, OfAnotherTopicHaveDiverged) {
+  Position foreign = after("a");
+  foreign.topic.bytes[0] ^= 1;
+  EXPECT_EQ(log->validate("events", foreign).error(), Errc::position_diverged);
+  EXPECT_EQ(log->validate("other", foreign).error(), Errc::not_found);
+}
+
+TEST_P(Positions, OfATopicThatWasMadeAnewHaveDiverged) {
+  const Position position = after("a");
+  const Result<void> deleted = log->delete_topic("events");
+  if (refused(deleted)) return;
+  ASSERT_TRUE(deleted) << deleted.error();
+  log->create_topic(topic_named("events", true)).value();
+  append("a");
+  EXPECT_EQ(log->validate("events", position).error(), Errc::position_diverged);
+}
+
+TEST_P(Positions, BelowTheStartAreHistoryTrimmed) {
+  const Position position = after("a");
+  for (const char* value : {"b", "c"}) append(value);
+  const Result<Offset> start = log->delete_records(kEvents, Offset{2});
+  if (refused(start)) return;
+  ASSERT_TRUE(start) << start.error();
+  EXPECT_EQ(log->validate("events", position).error(), Errc::history_trimmed);
+  EXPECT_EQ(log->read_key(kEvents, "k", Offset{1}, Offset{3}, 100).error(), Errc::history_trimmed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Homes, Positions, testing::ValuesIn(home_names()), name_of_home);
+
+}  // namespace
+}  // namespace lungo::contract
