@@ -295,7 +295,7 @@ class Recovery {
     if (!risen) return risen;
     Result<bool> is_kept = is_promised(index, site.position, *risen ? (*risen)->from : site.expected);
     if (!is_kept) return is_kept.error();
-    if (*risen && !has_mark_) *is_kept = true;  // the batch at the site is whole
+    if (*risen && !has_mark_) *is_kept = true;  // a whole batch behind it told so
     if (!*is_kept && !site.is_unreadable) return std::optional<DamagedRange>{};
     const bool is_last = index + 1 == log_.segments.size();
     const Offset limit = is_last ? std::max(proven_, site.expected.next()) : log_.segments[index + 1]->base();

@@ -17,6 +17,14 @@ constexpr std::size_t kProbedBytes = 256u << 10;
 constexpr std::string_view kRisen = "the batch behind contradicts the base offset";
 constexpr std::size_t kHintedBytes = 16u << 10;  // a batch of many records, and the header behind it
 
+// A run without its last batch.
+struct RunBefore {
+  std::size_t bytes;
+  Offset end;
+  LeaderEpoch epoch;
+  bool is_behind_gap;  // that batch
+};
+
 // What is wrong with the header at the front of `bytes`, which goes on behind `before`; empty when nothing is.
 std::string header_fault(BytesView bytes, const BatchRun& before, Offset gaps_below, Offset end_max, BatchHeader& header) {
   if (bytes.size() < kBatchHeaderBytes) return "file ends inside a batch";
@@ -110,8 +118,7 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
   const std::uint64_t mark = trust == Trust::checked_before ? verified_up_to() : 0;
   EpochSpan span;
   std::string fault;
-  ScannedBatch last;      // of the run
-  BatchRun before = run;  // that one
+  RunBefore last{.bytes = 0, .end = run.end, .epoch = run.epoch, .is_behind_gap = false};
   while (run.end < end) {
     const BytesView rest = bytes.subspan(run.batches.size());
     fault = header_fault(rest, run, gaps_below(), end_max(), header);
@@ -128,17 +135,20 @@ Result<BatchRun> Segment::read_at(Place place, Offset end, std::size_t bytes_max
     if (header.base_offset >= span.end) span = epochs.span_at(std::max(header.base_offset, start));
     fault = batch_fault(rest, header, place.position + reached <= mark, span.epoch);
     if (!fault.empty()) break;
-    last = {.header = header, .position = place.position + run.batches.size(), .bytes = {}, .head = {}};
-    before = run;
+    last = {.bytes = run.batches.size(), .end = run.end, .epoch = run.epoch, .is_behind_gap = header.base_offset > run.end};
     run.batches = bytes.first(reached);
     run.end = header.end_offset();
     run.epoch = header.epoch;
   }
-  if (!run.batches.empty()) {  // those in front of the last one were held against what follows them
-    const Result<std::optional<DamagedRange>> risen = risen_batch(last, before.end);
+  if (last.is_behind_gap) {  // those in front of it were held against what follows them
+    static_cast<void>(load_batch_header(bytes.data() + last.bytes, header));
+    const Result<std::optional<DamagedRange>> risen =
+        risen_batch({.header = header, .position = place.position + last.bytes, .bytes = {}, .head = {}}, last.end);
     if (!risen) return risen.error();
     if (*risen) {
-      run = before;
+      run.batches = bytes.first(last.bytes);
+      run.end = last.end;
+      run.epoch = last.epoch;
       fault = kRisen;
     }
   }
@@ -204,7 +214,7 @@ Result<BatchRun> Segment::read_back(Offset end, std::size_t bytes_max, BufferPoo
   const std::optional<std::uint64_t> hint = hints_.find(end);
   const Result<Place> behind = hint ? Result<Place>{Place{*hint, end}} : find(end);
   if (!behind) return behind.error();
-  if (behind->expected < end) {  // in that batch, if that is where it says
+  if (may_have_gaps() && behind->expected < end) {  // in that batch, if that is where it says
     const Result<std::optional<BatchHeader>> header = header_if_any(behind->position);
     if (!header) return header.error();
     if (*header) {
