@@ -29,6 +29,7 @@ PLANTED = {
     ],
     "third_party_homes": [
         ({"framework/a.cpp": "#include <sqlite3.h>\n"}, {"projections/a.cpp": "#include <sqlite3.h>\n"}),
+        ({"cluster/client/writer.cpp": "#include <librdkafka/rdkafka.h>\n"}, {"cluster/client/rdk_producer.cpp": "#include <librdkafka/rdkafka.h>\n"}),
         ({"log/a.cpp": "#include <boost/asio.hpp>\n"}, {"cluster/net/a.cpp": "#include <boost/asio.hpp>\n"}),
     ],
     "public_headers": [
