@@ -28,7 +28,7 @@ struct WaitingCaller {
 };
 
 /// The options of a request; they refer to its condition.
-inline AppendOptions options_of(const AppendRequest& request) {
+inline AppenderOptions options_of(const AppendRequest& request) {
   return {
       .durability = request.durability, .condition = request.condition ? &*request.condition : nullptr, .since = request.since};
 }

@@ -186,7 +186,7 @@ Result<Appended> AppendQueue::append_wait(const RecordFields& fields, Durability
   return write_and_wait({.records = &alone_, .condition = nullptr, .since = {}, .outcome = {}}, needs_sync, std::move(lock));
 }
 
-Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendOptions& options) {
+Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppenderOptions& options) {
   if (records.empty()) return refused(Errc::invalid_argument, "an append without records");
   if (options.condition != nullptr && !options_.streams) {
     return refused(Errc::unsupported, "no conditions: the topic lacks `streams`");
@@ -199,7 +199,7 @@ Result<Appended> AppendQueue::append_wait(EncodedRecords& records, const AppendO
 }
 
 // Validated before the lock is taken. What it repeats is decided where it is written, behind all that queued before.
-Result<Appended> AppendQueue::append_batch(BytesView batch, const AppendOptions& options) {
+Result<Appended> AppendQueue::append_batch(BytesView batch, const AppenderOptions& options) {
   if (options.condition != nullptr || options.since) {
     return refused(Errc::unsupported, "a producer's batch takes neither a condition nor `since`");
   }

@@ -68,9 +68,9 @@ class AppendQueue {
   void append(const RecordFields& fields, Durability durability, Completion completion);
   Result<Appended> append_wait(const RecordFields& fields, Durability durability);
   /// The records stay the caller's.
-  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options);
+  Result<Appended> append_wait(EncodedRecords& records, const AppenderOptions& options);
   /// As Appender's.
-  Result<Appended> append_batch(BytesView batch, const AppendOptions& options);
+  Result<Appended> append_batch(BytesView batch, const AppenderOptions& options);
 
   /// The flusher's turn: writes, syncs and completes what no caller does, publishes what was committed since the last time, and
   /// syncs the tail that nobody waits for when its time has come.

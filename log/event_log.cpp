@@ -124,22 +124,22 @@ class RequestAppender : public Appender {
  public:
   RequestAppender(EventLog& log, TopicPartition to) : log_(log), to_(std::move(to)) {}
 
-  Result<Appended> append_wait(const RecordFields& record, const AppendOptions& options) override {
+  Result<Appended> append_wait(const RecordFields& record, const AppenderOptions& options) override {
     EncodedRecords records;
     if (Result<void> added = records.add(record); !added) return added.error();
     return append_wait(records, options);
   }
-  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options) override {
+  Result<Appended> append_wait(EncodedRecords& records, const AppenderOptions& options) override {
     return lungo::append_wait(log_, request(records, options));
   }
-  void append(const RecordFields& record, Completion completion, const AppendOptions& options) override {
+  void append(const RecordFields& record, Completion completion, const AppenderOptions& options) override {
     EncodedRecords records;
     if (Result<void> added = records.add(record); !added) return completion(added.error());
     log_.append(request(std::move(records), options), std::move(completion));
   }
 
  private:
-  [[nodiscard]] AppendRequest request(EncodedRecords records, const AppendOptions& options) const {
+  [[nodiscard]] AppendRequest request(EncodedRecords records, const AppenderOptions& options) const {
     return {.to = to_,
             .records = std::move(records),
             .condition = options.condition != nullptr ? std::optional{*options.condition} : std::nullopt,
@@ -153,7 +153,7 @@ class RequestAppender : public Appender {
 
 }  // namespace
 
-Result<Appended> Appender::append_batch(BytesView /*batch*/, const AppendOptions& /*options*/) {
+Result<Appended> Appender::append_batch(BytesView /*batch*/, const AppenderOptions& /*options*/) {
   return Error{Errc::unsupported, "this log takes no batches of producers"};
 }
 

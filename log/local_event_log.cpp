@@ -126,19 +126,19 @@ class LocalAppender : public Appender {
  public:
   explicit LocalAppender(std::shared_ptr<AppendQueue> queue) : queue_(std::move(queue)) {}
 
-  Result<Appended> append_wait(const RecordFields& record, const AppendOptions& options) override {
+  Result<Appended> append_wait(const RecordFields& record, const AppenderOptions& options) override {
     if (is_plain(record, options)) return queue_->append_wait(record, options.durability);
     EncodedRecords records;
     if (Result<void> added = records.add(record); !added) return added.error();
     return queue_->append_wait(records, options);
   }
-  Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options) override {
+  Result<Appended> append_wait(EncodedRecords& records, const AppenderOptions& options) override {
     return queue_->append_wait(records, options);
   }
-  Result<Appended> append_batch(BytesView batch, const AppendOptions& options) override {
+  Result<Appended> append_batch(BytesView batch, const AppenderOptions& options) override {
     return queue_->append_batch(batch, options);
   }
-  void append(const RecordFields& record, Completion completion, const AppendOptions& options) override {
+  void append(const RecordFields& record, Completion completion, const AppenderOptions& options) override {
     if (is_plain(record, options)) return queue_->append(record, options.durability, std::move(completion));
     AppendRequest request{.to = queue_->partition().name(), .since = options.since, .durability = options.durability};
     if (options.condition != nullptr) request.condition = *options.condition;
@@ -147,7 +147,7 @@ class LocalAppender : public Appender {
   }
 
  private:
-  static bool is_plain(const RecordFields& record, const AppendOptions& options) {
+  static bool is_plain(const RecordFields& record, const AppenderOptions& options) {
     return options.condition == nullptr && !options.since &&
            std::ranges::none_of(record.headers, [](const HeaderView& header) { return header.name == kIdHeader; });
   }

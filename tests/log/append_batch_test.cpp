@@ -35,7 +35,7 @@ class AppendBatch : public testing::Test {
     log->create_topic(spec).value();
     appender = log->appender(kOrders).value();
   }
-  Result<Appended> produce(const Produced& produced, const AppendOptions& options = {}) {
+  Result<Appended> produce(const Produced& produced, const AppenderOptions& options = {}) {
     return appender->append_batch(encode(produced), options);
   }
 

@@ -267,7 +267,7 @@ TEST(AppenderThreads, EveryDurabilityAtOnceLosesNothingAndKeepsEachThreadsOrder)
       const std::string key = std::to_string(number);
       for (int i = 0; i < kAppends; ++i) {
         const std::string value = key + "/" + std::to_string(i);
-        const AppendOptions options{.durability = static_cast<Durability>((number + i / 10) % 3)};
+        const AppenderOptions options{.durability = static_cast<Durability>((number + i / 10) % 3)};
         if (i % 3 == 0) {
           EXPECT_TRUE(appender->append_wait(record(key, value), options));
           ++completed;

@@ -12,7 +12,8 @@
 
 namespace lungo {
 
-struct AppendOptions {
+/// How one append through an Appender goes.
+struct AppenderOptions {
   Durability durability = Durability::committed;
   const Condition* condition = nullptr;  // read during the call; as AppendRequest::condition
   std::optional<Offset> since;           // as AppendRequest::since
@@ -24,11 +25,11 @@ class Appender {
 
   /// Appends and waits, as lungo::append_wait() does. In the embedded log the call itself writes, and syncs unless another does
   /// so.
-  virtual Result<Appended> append_wait(const RecordFields& record, const AppendOptions& options = {}) = 0;
+  virtual Result<Appended> append_wait(const RecordFields& record, const AppenderOptions& options = {}) = 0;
   /// `records` stay the caller's: cleared and filled again, they take no new memory.
-  virtual Result<Appended> append_wait(EncodedRecords& records, const AppendOptions& options = {}) = 0;
+  virtual Result<Appended> append_wait(EncodedRecords& records, const AppenderOptions& options = {}) = 0;
   /// As EventLog::append(). The record is encoded before the call returns.
-  virtual void append(const RecordFields& record, Completion completion, const AppendOptions& options = {}) = 0;
+  virtual void append(const RecordFields& record, Completion completion, const AppenderOptions& options = {}) = 0;
   /// Appends a batch (RecordBatch v2) that a producer has finished, and waits as append_wait() does. It is kept as it is,
   /// codec, headers and producer's fields included; offsets and epoch are given here, and so are the times where the topic's
   /// are the log's. A largest time that is not its records' is mended. A batch with a producer id takes part in idempotence:
@@ -39,7 +40,7 @@ class Appender {
   /// record without a key for a compacted topic), too_large (above the topic's batch_bytes_max, or decompressed above 64 MiB),
   /// unsupported (a transaction; a codec without a name; a condition or `since`; this home), out_of_sequence, producer_fenced,
   /// and append_wait()'s.
-  virtual Result<Appended> append_batch(BytesView batch, const AppendOptions& options = {});
+  virtual Result<Appended> append_batch(BytesView batch, const AppenderOptions& options = {});
 };
 
 }  // namespace lungo
