@@ -72,7 +72,7 @@ void save_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key
   const Result<Fetched> last = store.log().read(partition, as_of.plus(-1), 1);
   if (!last) return;
   snapshot.position = {last->next().topic, partition.partition, as_of, last->next().epoch};
-  snapshots.save(key, snapshot, [](const Result<void>&) {});
+  snapshots.save(key, partition, snapshot, [](const Result<void>&) {});
 }
 
 // A command is either due (in `due`: the next step loads, decides and submits it), in flight (its append's completion holds it)

@@ -55,7 +55,11 @@ Result<PositionMap> load_positions(EventStore& store, std::string_view reader, c
 
 Result<AppendRequest> positions_append(EventStore& store, std::string_view reader, const PositionMap& positions) {
   AppendRequest request{.to = {std::string(kPositionsTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
-  for (const auto& [partition, position] : positions) {
+  for (const auto& [partition, read] : positions) {
+    const Result<Position> kept = store.log().to_store(partition.topic, read);
+    if (!kept) return kept.error();
+    const Position& position = *kept;
+    request.on_behalf_of.push_back(partition);
     const PositionRow row{std::string(reader),        partition.topic,         position.topic.bytes,
                           position.partition.value(), position.offset.value(), position.epoch.value()};
     const std::string key = std::string(reader) + "/" + partition.topic + "/" + std::to_string(position.partition.value());

@@ -21,7 +21,7 @@ Result<void> prepare_positions(EventStore& store);
 /// What was stored for `reader` and those of the partitions that have a row. Errors: as EventLog::read().
 Result<PositionMap> load_positions(EventStore& store, std::string_view reader, const std::vector<TopicPartition>& partitions);
 
-/// One append that stores all of `positions`.
+/// One append that stores all of `positions`, for who owns these partitions. Errors: as EventLog::to_store().
 Result<AppendRequest> positions_append(EventStore& store, std::string_view reader, const PositionMap& positions);
 
 }  // namespace lungo

@@ -49,7 +49,7 @@ Result<void> ProcessPartition::prepare() {
   const Snapshot first{{context_->input.id, id_, from, kNoEpoch},
                        context_->setup.fold->state_shape().hash(),
                        checkpoint_bytes(output_ends->written, core)};
-  return context_->snapshots.save_wait(checkpoint_key(), first);
+  return context_->snapshots.save_wait(checkpoint_key(), input, first);
 }
 
 Result<bool> ProcessPartition::load(Instant now) {
@@ -155,7 +155,7 @@ void ProcessPartition::save_draft() {
   save_failed_ = false;
   saving_ = true;
   context_->snapshots.save(
-      checkpoint_key(), snapshot,
+      checkpoint_key(), {context_->setup.topic, id_}, snapshot,
       [mailbox = context_->mailbox, id = id_.value(), generation = generation_](const Result<void>& saved) {
         mailbox->post({ProcessOutcome::checkpoint, id, generation, saved ? std::nullopt : std::optional{saved.error()}, {}});
       });

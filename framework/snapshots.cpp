@@ -32,16 +32,18 @@ struct SnapshotChunk {
   std::string bytes;
 };
 
-AppendRequest request_to_snapshots() {
-  return {.to = {std::string(kSnapshotsTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
+AppendRequest request_to_snapshots(const TopicPartition& of) {
+  return {
+      .to = {std::string(kSnapshotsTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}, .on_behalf_of = {of}};
 }
 
-SnapshotRow row_of(const Snapshot& snapshot) {
+/// `position` is the snapshot's, as it is to be stored.
+SnapshotRow row_of(const Snapshot& snapshot, const Position& position) {
   SnapshotRow row;
-  row.topic_id = snapshot.position.topic.bytes;
-  row.partition = snapshot.position.partition.value();
-  row.offset = snapshot.position.offset.value();
-  row.epoch = snapshot.position.epoch.value();
+  row.topic_id = position.topic.bytes;
+  row.partition = position.partition.value();
+  row.offset = position.offset.value();
+  row.epoch = position.epoch.value();
   row.shape = as_text(snapshot.shape);
   row.state_bytes = static_cast<std::int64_t>(snapshot.state.size());
   return row;
@@ -50,12 +52,15 @@ SnapshotRow row_of(const Snapshot& snapshot) {
 /// A snapshot whose chunks are on their way; behind the last goes the row that lists them.
 class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
  public:
-  ChunkedSave(EventLog& log, std::string key, const Snapshot& snapshot, std::function<void(Result<void>)> done)
+  /// `row` lacks the state, and the chunks that hold it.
+  ChunkedSave(EventLog& log, std::string key, TopicPartition of, SnapshotRow row, Bytes state,
+              std::function<void(Result<void>)> done)
       : log_(&log),
         key_(std::move(key)),
+        of_(std::move(of)),
         chunk_key_(key_ + "@" + std::to_string(log.ports().clock.now().time_since_epoch().count())),
-        row_(row_of(snapshot)),
-        state_(snapshot.state),
+        row_(std::move(row)),
+        state_(std::move(state)),
         done_(std::move(done)) {}
 
   /// One chunk at a time, whose completion sends the next: all at once might be more than the log lets wait.
@@ -63,7 +68,7 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
     const std::size_t begin = row_.chunk_offsets.size() * kChunkBytesMax;
     if (begin >= state_.size()) return send_row();
     const BytesView bytes = BytesView{state_}.subspan(begin, std::min(kChunkBytesMax, state_.size() - begin));
-    AppendRequest request = request_to_snapshots();
+    AppendRequest request = request_to_snapshots(of_);
     const std::string chunk_key = chunk_key_ + "#" + std::to_string(row_.chunk_offsets.size() + 1);
     Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, request.records);
     if (!added) return done_(added);
@@ -76,7 +81,7 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
 
  private:
   void send_row() {
-    AppendRequest request = request_to_snapshots();
+    AppendRequest request = request_to_snapshots(of_);
     Result<void> added = add_row(*log_, key_, row_, request.records);
     if (!added) return done_(added);
     log_->append(std::move(request), [done = std::move(done_)](const Result<Appended>& row) {
@@ -86,6 +91,7 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
 
   EventLog* const log_;  // not owned: the log runs our completions, and must not end on its own thread
   const std::string key_;
+  const TopicPartition of_;
   // Of each save its own: compaction would take the chunks of the last row that is whole, while the next ones are on their way.
   const std::string chunk_key_;
   SnapshotRow row_;
@@ -127,14 +133,18 @@ Result<void> Snapshots::prepare() {
   return store_.declare(events<SnapshotRow, SnapshotChunk>{});
 }
 
-void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done) {
+void Snapshots::save(std::string_view key, const TopicPartition& of, const Snapshot& snapshot,
+                     std::function<void(Result<void>)> done) {
+  const Result<Position> position = store_.log().to_store(of.topic, snapshot.position);
+  if (!position) return done(position.error());
+  SnapshotRow row = row_of(snapshot, *position);
   if (snapshot.state.size() > kChunkBytesMax) {
-    std::make_shared<ChunkedSave>(store_.log(), std::string(key), snapshot, std::move(done))->send_next();
+    std::make_shared<ChunkedSave>(store_.log(), std::string(key), of, std::move(row), snapshot.state, std::move(done))
+        ->send_next();
     return;
   }
-  SnapshotRow row = row_of(snapshot);
   row.state = as_text(snapshot.state);
-  AppendRequest request = request_to_snapshots();
+  AppendRequest request = request_to_snapshots(of);
   Result<void> added = add_row(store_.log(), key, row, request.records);
   if (!added) return done(added);
   store_.log().append(std::move(request), [done = std::move(done)](const Result<Appended>& appended) {
@@ -142,9 +152,9 @@ void Snapshots::save(std::string_view key, const Snapshot& snapshot, std::functi
   });
 }
 
-Result<void> Snapshots::save_wait(std::string_view key, const Snapshot& snapshot, Duration timeout) {
+Result<void> Snapshots::save_wait(std::string_view key, const TopicPartition& of, const Snapshot& snapshot, Duration timeout) {
   Answer<void> answer{store_.log().ports(), timeout};
-  save(key, snapshot, answer.completion());
+  save(key, of, snapshot, answer.completion());
   if (std::optional<Result<void>> saved = answer.wait()) return *std::move(saved);
   return Error{Errc::timed_out, "snapshot " + std::string(key) + " is not committed yet"};
 }

@@ -58,6 +58,8 @@ Result<FileRange> EventLog::read_range(const TopicPartition& partition, Offset, 
 
 std::vector<Metric> EventLog::metrics() { return {}; }
 
+Result<Position> EventLog::to_store(std::string_view /*topic*/, const Position& position) { return position; }
+
 std::shared_ptr<Membership> EventLog::membership() { return std::make_shared<WholeMembership>(*this); }
 
 std::vector<DamagedRange> EventLog::damage(const TopicPartition&) { return {}; }

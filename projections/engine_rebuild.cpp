@@ -166,6 +166,8 @@ void EngineLoop::swap_shadows(Instant now) {
 }
 
 void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) {
+  const Result<std::vector<Position>> positions = feed.positions_to_store();
+  if (!positions) return stall(feed, positions.error(), now);
   std::vector<ProjectionEntry> entries;
   std::vector<std::vector<ParkedRow>> parked;
   for (Slot* slot : ready) {
@@ -177,7 +179,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
     entry.table = slot->projection->name();
     entry.generation = slot->live.generation + 1;
     entry.rebuild.clear();
-    entry.positions = feed.positions();
+    entry.positions = *positions;
     entries.push_back(std::move(entry));
   }
   Result<void> swapped = in_transaction([&]() -> Result<void> {

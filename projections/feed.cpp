@@ -21,7 +21,7 @@ Error undecodable_error(const Member& member) {
 }
 
 Feed::Feed(EventLog& log, ShapeRegistry& shapes, TopicInfo topic, const std::vector<Position>& from)
-    : shapes_(&shapes), topic_(std::move(topic)) {
+    : log_(&log), shapes_(&shapes), topic_(std::move(topic)) {
   readers_.reserve(from.size());
   for (const Position& position : from) readers_.emplace_back(log, topic_, position, kChunkBytes);
   index_handlers();
@@ -176,7 +176,8 @@ const Member* Feed::any_shadow() const {
 std::vector<std::unique_ptr<Member>> Feed::take_failed() { return std::exchange(failed_, {}); }
 
 Result<void> Feed::write(Catalogue& catalogue) {
-  const std::vector<Position> now = positions();
+  const Result<std::vector<Position>> now = positions_to_store();
+  if (!now) return now.error();
   for (const std::unique_ptr<Member>& member : members_) {
     if (member->is_spoilt()) continue;
     Result<void> written = member->worker->write();
@@ -185,7 +186,7 @@ Result<void> Feed::write(Catalogue& catalogue) {
       written = catalogue.park(event);
       if (!written) return written.error();
     }
-    written = catalogue.put_positions(member->projection, member->role, now);
+    written = catalogue.put_positions(member->projection, member->role, *now);
     if (!written) return written.error();
   }
   return {};
@@ -205,6 +206,16 @@ std::vector<Position> Feed::positions() const {
   std::vector<Position> positions;
   for (const PartitionReader& reader : readers_) positions.push_back(reader.position());
   return positions;
+}
+
+Result<std::vector<Position>> Feed::positions_to_store() const {
+  std::vector<Position> kept;
+  for (const Position& position : positions()) {
+    const Result<Position> one = log_->to_store(topic_.spec.name, position);
+    if (!one) return one.error();
+    kept.push_back(*one);
+  }
+  return kept;
 }
 
 std::vector<Offset> Feed::committed_ends() const {

@@ -71,6 +71,8 @@ class Feed {
 
   [[nodiscard]] const TopicInfo& topic() const { return topic_; }
   [[nodiscard]] std::vector<Position> positions() const;
+  /// Errors: as EventLog::to_store().
+  [[nodiscard]] Result<std::vector<Position>> positions_to_store() const;
   [[nodiscard]] std::vector<Offset> committed_ends() const;
   [[nodiscard]] std::size_t cached_bytes() const;
 
@@ -94,6 +96,7 @@ class Feed {
   void drop_failed();
   void index_handlers();
 
+  EventLog* log_;
   ShapeRegistry* shapes_;
   TopicInfo topic_;
   std::vector<PartitionReader> readers_;

@@ -153,6 +153,14 @@ TEST_P(Appends, ToWhatIsNotThereAndOfNothingAreRefused) {
   EXPECT_EQ(log->ends(kEvents)->written, Offset{0});
 }
 
+TEST_P(Appends, OnBehalfOfPartitionsThatAreMineAreTaken) {
+  AppendRequest request = append_of(kEvents, "k", "row");
+  request.on_behalf_of = {kEvents};
+  const Result<Appended> appended = append_wait(*log, std::move(request));
+  ASSERT_TRUE(appended) << appended.error();
+  EXPECT_EQ(values_of(*log, kEvents), std::vector<std::string>{"row"});
+}
+
 TEST_P(Appends, WithAConditionNeedAStreamTopic) {
   AppendRequest conditional = append_of(kEvents, "k", "v");
   conditional.condition = Condition{"k", Offset{0}};

@@ -202,6 +202,27 @@ TEST_P(Positions, AboveWhatTheirEpochWroteHaveDiverged) {
   EXPECT_EQ(log->validate("events", beyond).error(), Errc::position_diverged);
 }
 
+TEST_P(Positions, AreStoredSoThatTheyHoldOverARestart) {
+  const Position read = after("a");
+  const Position stored = log->to_store("events", read).value();
+  EXPECT_EQ(stored.topic, read.topic);
+  EXPECT_EQ(stored.partition, read.partition);
+  EXPECT_EQ(stored.offset, read.offset);
+  EXPECT_NE(stored.epoch, kNoEpoch);
+  append("b");
+  home->restart(log);
+  EXPECT_TRUE(log->validate("events", stored));
+  EXPECT_EQ(log->to_store("events", stored).value(), stored) << "again";
+}
+
+TEST_P(Positions, WhereNothingWasReadAreStoredToo) {
+  append("a");
+  const Position untouched{log->topic("events")->id, PartitionId{0}, Offset{0}, kNoEpoch};
+  const Position stored = log->to_store("events", untouched).value();
+  EXPECT_EQ(stored, untouched);
+  EXPECT_TRUE(log->validate("events", stored));
+}
+
 TEST_P(Positions, OfAnotherTopicHaveDiverged) {
   Position foreign = after("a");
   foreign.topic.bytes[0] ^= 1;

@@ -10,6 +10,8 @@
 
 namespace aggregates_tests {
 
+const lungo::TopicPartition kSome{"events", lungo::PartitionId{0}};  // what a snapshot is of, where that does not matter
+
 using namespace lungo;
 
 struct Opened {
@@ -247,7 +249,7 @@ TEST_F(AggregatesTest, ASnapshotThatCantBeDecodedIsNotUsed) {
   const std::string key = "decider/Account/Account-ada";
   Snapshot bad = snapshots.load(key).value().value();
   bad.state.push_back(std::byte{7});
-  ASSERT_TRUE(snapshots.save_wait(key, bad));
+  ASSERT_TRUE(snapshots.save_wait(key, kSome, bad));
   const auto loaded = fast.load("ada");
   ASSERT_TRUE(loaded) << loaded.error();
   EXPECT_EQ(loaded->state.cents, 25);
@@ -286,7 +288,7 @@ TEST_F(AggregatesTest, ASnapshotOfAnotherTopicOrWithoutAnEpochIsNotUsed) {
   Snapshot unchecked = good;
   unchecked.position.epoch = kNoEpoch;
   for (const Snapshot* bad : {&foreign, &unchecked}) {
-    ASSERT_TRUE(snapshots.save_wait(key, *bad));
+    ASSERT_TRUE(snapshots.save_wait(key, kSome, *bad));
     EXPECT_EQ(fast.load("ada").value().events, 25);
     EXPECT_EQ(fast.load("ada").value().events, 0) << "a good one has been written";
   }
@@ -341,7 +343,7 @@ TEST(Snapshots, OnlyTheNewestRowsOfAKeyAreRead) {
   EventStore store{log};
   Snapshots snapshots{store};
   ASSERT_TRUE(snapshots.prepare());
-  for (int row = 0; row < 5000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
+  for (int row = 0; row < 5000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", kSome, {{}, {}, to_bytes(std::to_string(row))}));
   EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "4999");
   EXPECT_LE(log->records, 300u);
 }
@@ -354,8 +356,8 @@ TEST(Snapshots, BigStatesAreCutIntoChunks) {
   ASSERT_TRUE(snapshots.prepare());
   Snapshot big{{TopicId{}, PartitionId{2}, Offset{77}, LeaderEpoch{3}}, shape_of<Opened>().hash(), Bytes(2'500'000)};
   for (std::size_t at = 0; at < big.state.size(); ++at) big.state[at] = static_cast<std::byte>(at * 31 >> 3);
-  ASSERT_TRUE(snapshots.save_wait("a", big));
-  ASSERT_TRUE(snapshots.save_wait("b", {big.position, big.shape, to_bytes("small")}));
+  ASSERT_TRUE(snapshots.save_wait("a", kSome, big));
+  ASSERT_TRUE(snapshots.save_wait("b", kSome, {big.position, big.shape, to_bytes("small")}));
   const Snapshot read = snapshots.load("a").value().value();
   EXPECT_EQ(read.state, big.state);
   EXPECT_EQ(read.position, big.position);
@@ -373,7 +375,7 @@ TEST(Snapshots, TheChunksOfASaveTakeThePlaceOfNoOthers) {
   ASSERT_TRUE(snapshots.prepare());
   const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(2'000'000)};
   for (int save = 0; save < 2; ++save) {
-    ASSERT_TRUE(snapshots.save_wait("a", big));
+    ASSERT_TRUE(snapshots.save_wait("a", kSome, big));
     simulation.clock.advance(std::chrono::seconds{1});
   }
   const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
@@ -395,7 +397,7 @@ TEST(Snapshots, OneChunkAtATimeWaitsInTheLog) {
   Snapshots snapshots{store};
   ASSERT_TRUE(snapshots.prepare());
   const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(5'000'000)};
-  const Result<void> saved = snapshots.save_wait("a", big);
+  const Result<void> saved = snapshots.save_wait("a", kSome, big);
   ASSERT_TRUE(saved) << saved.error();
   EXPECT_EQ(snapshots.load("a").value().value().state.size(), big.state.size());
 }
@@ -405,9 +407,9 @@ TEST(Snapshots, AnOldRowIsFoundBehindManyNewOnes) {
   EventStore store{std::make_shared<test::MemoryEventLog>(simulation.ports())};
   Snapshots snapshots{store};
   ASSERT_TRUE(snapshots.prepare());
-  ASSERT_TRUE(snapshots.save_wait("old", {{}, {}, to_bytes("first")}));
-  ASSERT_TRUE(snapshots.save_wait("old", {{}, {}, to_bytes("second")}));
-  for (int row = 0; row < 1000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", {{}, {}, to_bytes(std::to_string(row))}));
+  ASSERT_TRUE(snapshots.save_wait("old", kSome, {{}, {}, to_bytes("first")}));
+  ASSERT_TRUE(snapshots.save_wait("old", kSome, {{}, {}, to_bytes("second")}));
+  for (int row = 0; row < 1000; ++row) ASSERT_TRUE(snapshots.save_wait("busy", kSome, {{}, {}, to_bytes(std::to_string(row))}));
   EXPECT_EQ(as_text(snapshots.load("old").value().value().state), "second");
   EXPECT_EQ(as_text(snapshots.load("busy").value().value().state), "999");
   EXPECT_EQ(as_text(snapshots.load_recent("old").value().value().state), "second");

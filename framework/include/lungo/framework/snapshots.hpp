@@ -35,11 +35,13 @@ class Snapshots {
   /// The same, looking among the newest rows of the topic first: for keys that are saved again every second.
   Result<std::optional<Snapshot>> load_recent(std::string_view key);
 
-  /// Writes one; `done` runs as a Completion does. Errors: as EventLog::append().
-  void save(std::string_view key, const Snapshot& snapshot, std::function<void(Result<void>)> done);
+  /// Writes one of what was read of the partition `of`; `done` runs as a Completion does, or in the call. Errors: as
+  /// EventLog::append(), not_owner among them; as EventLog::to_store().
+  void save(std::string_view key, const TopicPartition& of, const Snapshot& snapshot, std::function<void(Result<void>)> done);
 
   /// The same, and waits until it is committed. Errors: also timed_out.
-  Result<void> save_wait(std::string_view key, const Snapshot& snapshot, Duration timeout = std::chrono::seconds{30});
+  Result<void> save_wait(std::string_view key, const TopicPartition& of, const Snapshot& snapshot,
+                         Duration timeout = std::chrono::seconds{30});
 
   /// Makes the topic and declares its rows, which save() must not wait for. Errors: as EventStore::declare().
   Result<void> prepare();

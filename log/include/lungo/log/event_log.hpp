@@ -118,6 +118,10 @@ struct AppendRequest {
   /// hangs the call hangs with it.
   bool caller_waits = false;
   Durability durability = Durability::committed;
+  /// For records about the state of other partitions (a reader's position in them, a checkpoint, a snapshot), which only their
+  /// owner may write: who does not own them all any more is answered `not_owner`, whatever he believes. One writer owns all of
+  /// an embedded log.
+  std::vector<TopicPartition> on_behalf_of;
 };
 
 struct Appended {
@@ -266,6 +270,9 @@ class EventLog {
   /// Ok when the position still lies in this log's history. Errors: position_diverged (another topic id, or the epoch ended
   /// below the offset), history_trimmed, not_found.
   virtual Result<void> validate(std::string_view topic, const Position& position) = 0;
+  /// The position as it is to be stored. Its epoch is then what tells validate(), later and maybe in another process, whether
+  /// what lay below it is still in the log. In the embedded log a position is that already. Errors: as read().
+  virtual Result<Position> to_store(std::string_view topic, const Position& position);
 
   /// Calls `notify` once, when the committed end is above `end` (at once if it is), or when the log closes. Must not block.
   /// The subscription ends when the returned token is destroyed.
