@@ -55,6 +55,15 @@ class Runner(unittest.TestCase):
         done = subprocess.run([self.root / "tests/mutants/run"], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
+    def test_a_further_test_has_to_find_it_by_itself(self):
+        also = 'also = [{ program = "toy", test = "Other.Blind" }]\n'
+        status, out = self.run_with(mutant("wrong", "right", "wrong") + also)
+        self.assertNotEqual(status, 0, out)
+        self.assertIn("no such test", out)
+        status, out = self.run_with(mutant("wrong", "right", "wrong") + also.replace("Other.Blind", "Thing.IsRight"))
+        self.assertEqual(status, 0, out)
+        self.assertIn("wrong_2", out)
+
     def test_each_is_found_and_the_tree_stays_as_it_is(self):
         status, out = self.run_with(mutant("wrong", "right", "wrong"), mutant("crashes", "well", "crash"))
         self.assertEqual(status, 0, out)

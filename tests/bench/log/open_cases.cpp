@@ -1,8 +1,9 @@
 // Opening a data directory: after a process that died, and with many partitions after one that stopped cleanly.
 //
-// What lies idle are 3,000 partitions, of which 600 are touched then; LUNGO_BENCH_PARTITIONS says how many instead. The goal
-// is stated for 100,000, of which 10,000 are touched: that takes eight minutes, as two syncs go with each that is made.
-// No peer has partitions: a database of its own for each, a column family or a table promises other things and costs others.
+// What lies idle are 3,000 partitions, of which 600 are touched then (LUNGO_BENCH_PARTITIONS says how many instead), and 600 of
+// a stream topic, which are all touched. The goal is stated for 100,000, of which 10,000 are touched: that takes eight minutes,
+// as two syncs go with each that is made. No peer has partitions: a database of its own for each, a column family or a table
+// promises other things and costs others.
 #include <lungo/log/local_event_log.hpp>
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace lungo::bench {
 namespace {
 
 constexpr std::int32_t kPartitions = 1'000;
+constexpr std::int32_t kStreamPartitions = 600;
 
 std::int32_t idle_partitions() {
   const char* const given = std::getenv("LUNGO_BENCH_PARTITIONS");
@@ -41,6 +43,24 @@ void append_to_each(EventLog& log, std::int32_t partitions) {
   const std::string value(100, 'v');
   for (std::int32_t i = 0; i < partitions; ++i) {
     static_cast<void>(append_wait(log, request_of({"many", PartitionId{i}}, value, 1, true)).value());
+  }
+}
+
+// An event of a stream in each, as the framework appends it: with a condition and an id. Their index, and the ids that are kept
+// for retries, are made with it.
+void append_event_to_each(EventLog& log, std::int32_t partitions) {
+  const std::string value(100, 'v');
+  for (std::int32_t i = 0; i < partitions; ++i) {
+    const std::string id = "event-" + std::to_string(i);
+    const HeaderView header{.key = kIdHeader, .value = as_bytes(id)};
+    AppendRequest request{.to = {"streams", PartitionId{i}}, .condition = Condition{"stream", Offset{0}}, .caller_waits = true};
+    request.records
+        .add({.timestamp = {}, .key = as_bytes(std::string_view("stream")), .value = as_bytes(value), .headers = {&header, 1}})
+        .value();
+    static_cast<void>(append_wait(log, std::move(request)).value());
+    if (log.read_key({"streams", PartitionId{i}}, "stream", Offset{0}, Offset{1}, 1).value().records.empty()) {
+      throw std::runtime_error("an event is not found by its stream");
+    }
   }
 }
 
@@ -168,7 +188,13 @@ void partitions(const std::string& directory) {
     make_partitions(*log, kPartitions);
     append_to_each(*log, kPartitions);
   });
-  in_child_that_dies([&] { make_partitions(*open_local(idle).value(), idle_count); });
+  in_child_that_dies([&] {
+    const std::shared_ptr<EventLog> log = open_local(idle).value();
+    make_partitions(*log, idle_count);
+    TopicSpec streams = topic_spec("streams", Durability::written, kStreamPartitions);
+    streams.streams = true;
+    static_cast<void>(log->create_topic(streams).value());
+  });
 
   std::shared_ptr<EventLog> log;
   const std::uint64_t before = resident_bytes();
@@ -177,10 +203,13 @@ void partitions(const std::string& directory) {
   append_to_each(*log, touched_count);
   read_each(*log, touched_count);
   const std::uint64_t touched = resident_bytes();
+  append_event_to_each(*log, kStreamPartitions);
+  const std::uint64_t with_streams = resident_bytes();
   const auto each = [](std::uint64_t grown, std::int32_t partitions) { return static_cast<double>(grown) / partitions; };
-  print("partitions.idle_memory", "bytes/partition", {{"lungo", each(opened - before, idle_count)}});
+  print("partitions.idle_memory", "bytes/partition", {{"lungo", each(opened - before, idle_count + kStreamPartitions)}});
   print("partitions.touched_memory", "bytes/partition", {{"lungo", each(touched - opened, touched_count)}});
-  print("partitions.open_idle", "us/partition", {{"lungo", seconds / idle_count * 1e6}});
+  print("partitions.touched_stream_memory", "bytes/partition", {{"lungo", each(with_streams - touched, kStreamPartitions)}});
+  print("partitions.open_idle", "us/partition", {{"lungo", seconds / (idle_count + kStreamPartitions) * 1e6}});
   log.reset();
 
   compete("partitions.open_1000", "ms", 3, {{"lungo", [&] {

@@ -13,7 +13,7 @@
 namespace lungo::bench {
 namespace {
 
-constexpr std::size_t kAppends = 160;  // of 500 records of 100 bytes: 9 MB
+constexpr std::size_t kAppends = 240;  // of 500 records of 100 bytes: 13 MB
 
 void fill(Store& store, const std::string& value) {
   for (std::size_t i = 0; i < kAppends; ++i) store.append(value, 500);
@@ -57,7 +57,11 @@ void scan(const std::string& directory) {
   const std::vector<std::string> segments = segments_below(directory + "/lungo");
 
   compete("scan.decoded", "records/s", 5,
-          {{"lungo", [&] { return records_a_second(lungo); }},
+          {{"lungo",
+            [&] {
+              lungo.reopen();  // or the checksums would be known to be right
+              return records_a_second(lungo);
+            }},
            {"lmdb", [&] { return records_a_second(*peers->lmdb); }},
            {"rocksdb", [&] { return records_a_second(*peers->rocksdb); }},
            {"sqlite", [&] { return records_a_second(*peers->sqlite); }},
