@@ -94,7 +94,7 @@ class Digest {
     hash_ = (std::uint64_t{crc32c(bytes, static_cast<std::uint32_t>(hash_))} << 32) ^ (hash_ * 0x9e3779b97f4a7c15);
   }
   void add(std::uint64_t number) { hash_ = (hash_ ^ number) * 0x9e3779b97f4a7c15 + (hash_ >> 29); }
-  friend bool operator==(const Digest&, const Digest&) = default;
+  friend auto operator<=>(const Digest&, const Digest&) = default;
 
  private:
   std::uint64_t hash_ = 0;
