@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 namespace lungo::bench {
 namespace {
@@ -30,7 +31,11 @@ void print_line(std::string_view figure, std::string_view unit, const Figures& f
 
 }  // namespace
 
-void compete(std::string_view figure, std::string_view unit, int rounds, const std::vector<Contestant>& contestants) {
+void compete(std::string_view figure, std::string_view unit, int rounds, std::vector<Contestant> contestants) {
+  if (const char* const alone = std::getenv("LUNGO_BENCH_ALONE")) {
+    contestants.resize(1);
+    rounds = std::max(std::atoi(alone), 1);
+  }
   const std::size_t count = contestants.size();
   for (const Contestant& contestant : contestants) static_cast<void>(contestant.round());
 

@@ -26,8 +26,9 @@ struct Contestant {
 };
 
 /// Runs one round that does not count and then `rounds` that do; prints each contestant's median and, for all but the first,
-/// the median of the rounds' ratios: the first one's figure by theirs. Who begins changes from round to round.
-void compete(std::string_view figure, std::string_view unit, int rounds, const std::vector<Contestant>& contestants);
+/// the median of the rounds' ratios: the first one's figure by theirs. Who begins changes from round to round. With
+/// LUNGO_BENCH_ALONE the first one does so many rounds by itself, for a profiler.
+void compete(std::string_view figure, std::string_view unit, int rounds, std::vector<Contestant> contestants);
 
 /// Prints figures that no rounds made.
 using Figures = std::vector<std::pair<std::string, double>>;

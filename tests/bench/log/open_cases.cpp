@@ -52,7 +52,7 @@ void append_event_to_each(EventLog& log, std::int32_t partitions) {
   const std::string value(100, 'v');
   for (std::int32_t i = 0; i < partitions; ++i) {
     const std::string id = "event-" + std::to_string(i);
-    const HeaderView header{.key = kIdHeader, .value = as_bytes(id)};
+    const HeaderView header{.name = kIdHeader, .value = as_bytes(id)};
     AppendRequest request{.to = {"streams", PartitionId{i}}, .condition = Condition{"stream", Offset{0}}, .caller_waits = true};
     request.records
         .add({.timestamp = {}, .key = as_bytes(std::string_view("stream")), .value = as_bytes(value), .headers = {&header, 1}})
