@@ -163,8 +163,8 @@ void measure_recovery(std::string_view figure, const std::string& data, const Wr
 // One segment of a process that died before it noted a recovery point, so that the whole of it is scanned.
 //   scan          batches of 500 records, all of which the process had synced: as after any crash but for the last milliseconds
 //   scan_singles  the same in batches of one record each: 171 bytes
-//   unsynced      nothing was synced: then it is written once more, as the page cache proves nothing, and synced. So it has no
-//                 goal: the disk says how fast that is, and the raw side does the same
+//   unsynced      nothing was synced: then it is written once more, as the page cache proves nothing, and synced: the
+//                 disk says how fast that is, and the raw side does the same
 void recovery(const std::string& directory) {
   constexpr std::size_t kBytes = 32'000'000;
   constexpr std::size_t kBatchBytes = 54'600;
