@@ -31,7 +31,8 @@ HOMES = (
     ("boost/beast", ("projections/", "cluster/", "samples/web_tracker/")),
     ("boost/asio", ("cluster/", "samples/web_tracker/")),
     ("zookeeper/", ("cluster/",)),
-    ("librdkafka/", ("cluster/client/rdk_",)),
+    ("librdkafka/", ("cluster/client/rdk_handles.hpp",)),
+    ("client/rdk_handles.hpp", ("cluster/client/rdk_",)),
     ("prometheus/", ("cluster/http/", "samples/")),
     ("CLI/", ("log/tools/", "framework/tools/", "projections/tools/", "cluster/tools/", "samples/")),
 )

@@ -29,7 +29,11 @@ PLANTED = {
     ],
     "third_party_homes": [
         ({"framework/a.cpp": "#include <sqlite3.h>\n"}, {"projections/a.cpp": "#include <sqlite3.h>\n"}),
-        ({"cluster/client/writer.cpp": "#include <librdkafka/rdkafka.h>\n"}, {"cluster/client/rdk_producer.cpp": "#include <librdkafka/rdkafka.h>\n"}),
+        ({"cluster/client/rdk_producer.cpp": "#include <librdkafka/rdkafka.h>\n"}, {"cluster/client/rdk_handles.hpp": "#include <librdkafka/rdkafka.h>\n"}),
+        (
+            {"cluster/client/rdk_handles.hpp": "", "cluster/client/writer.cpp": '#include "client/rdk_handles.hpp"\n'},
+            {"cluster/client/rdk_handles.hpp": "", "cluster/client/rdk_producer.cpp": '#include "client/rdk_handles.hpp"\n'},
+        ),
         ({"log/a.cpp": "#include <boost/asio.hpp>\n"}, {"cluster/net/a.cpp": "#include <boost/asio.hpp>\n"}),
     ],
     "public_headers": [
