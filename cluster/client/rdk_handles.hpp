@@ -58,5 +58,7 @@ using Memory = Owned<void, free_memory>;
 /// In this order; a later setting of a property wins. Errors: invalid_argument with librdkafka's words, the values of secrets
 /// masked.
 Result<Conf> make_conf(const RdkSettings& settings);
+/// librdkafka's words about a setting name its value: masked, where that is a secret.
+std::string without_secret(std::string text, const RdkSetting& setting);
 
 }  // namespace lungo::rdk

@@ -111,15 +111,6 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-/// librdkafka's words name the value that it does not like.
-std::string without(std::string text, const RdkSetting& setting) {
-  if (!is_secret_setting(setting.name) || setting.value.empty()) return text;
-  for (std::size_t at = text.find(setting.value); at != std::string::npos; at = text.find(setting.value, at + 3)) {
-    text.replace(at, setting.value.size(), "***");
-  }
-  return text;
-}
-
 }  // namespace
 
 Result<RdkSettings> rdk_settings(RdkRole role, const RdkOptions& options, const std::string& id) {
@@ -192,13 +183,22 @@ std::string_view value_of(const RdkSettings& settings, std::string_view name, st
 
 namespace rdk {
 
+std::string without_secret(std::string text, const RdkSetting& setting) {
+  constexpr std::string_view kMask = "***";
+  if (!is_secret_setting(setting.name) || setting.value.empty()) return text;
+  for (std::size_t at = 0; (at = text.find(setting.value, at)) != std::string::npos; at += kMask.size()) {
+    text.replace(at, setting.value.size(), kMask);
+  }
+  return text;
+}
+
 Result<Conf> make_conf(const RdkSettings& settings) {
   Conf conf(rd_kafka_conf_new());
   for (const RdkSetting& setting : settings) {
     std::array<char, 512> words{};
     if (rd_kafka_conf_set(conf.get(), setting.name.c_str(), setting.value.c_str(), words.data(), words.size()) !=
         RD_KAFKA_CONF_OK) {
-      return Error{Errc::invalid_argument, "librdkafka refuses a setting: " + without(words.data(), setting)};
+      return Error{Errc::invalid_argument, "librdkafka refuses a setting: " + without_secret(words.data(), setting)};
     }
   }
   return conf;

@@ -1,0 +1,317 @@
+#include "client/rdk_admin.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <lungo/log/check.hpp>
+
+#include "client/rdk_client.hpp"
+
+namespace lungo {
+
+namespace {
+
+using std::chrono_literals::operator""s;
+
+RdkAttempt on_cluster(std::string_view verb, std::string_view right) { return {.verb = verb, .name = {}, .right = right}; }
+RdkAttempt on_topic(std::string_view verb, const std::string& name, std::string_view right) {
+  return {.verb = verb, .resource = RdkResource::topic, .name = name, .right = right};
+}
+RdkAttempt on_group(std::string_view verb, const std::string& name) {
+  return {.verb = verb, .resource = RdkResource::group, .name = name, .right = "Describe"};
+}
+
+std::string_view text_or_empty(const char* text) { return text == nullptr ? std::string_view{} : std::string_view{text}; }
+
+RdkTopic topic_of(const rd_kafka_metadata_topic& topic) {
+  RdkTopic out{.name = topic.topic};
+  for (int i = 0; i < topic.partition_cnt; ++i) {
+    const rd_kafka_metadata_partition& partition = topic.partitions[i];
+    out.partitions.push_back({.id = PartitionId{partition.id},
+                              .leader = partition.leader < 0 ? std::nullopt : std::optional{partition.leader},
+                              .replicas = static_cast<std::size_t>(partition.replica_cnt),
+                              .in_sync = static_cast<std::size_t>(partition.isr_cnt)});
+  }
+  std::ranges::sort(out.partitions, {}, &RdkPartition::id);
+  return out;
+}
+
+RdkGroupMember member_of(const rd_kafka_MemberDescription_t& member) {
+  RdkGroupMember out{.id = rd_kafka_MemberDescription_consumer_id(&member),
+                     .client_id = std::string(text_or_empty(rd_kafka_MemberDescription_client_id(&member))),
+                     .host = std::string(text_or_empty(rd_kafka_MemberDescription_host(&member)))};
+  const rd_kafka_MemberAssignment_t* assignment = rd_kafka_MemberDescription_assignment(&member);
+  if (assignment == nullptr) return out;
+  if (const rd_kafka_topic_partition_list_t* partitions = rd_kafka_MemberAssignment_partitions(assignment)) {
+    out.partitions = rdk::partitions_of(*partitions);
+  }
+  return out;
+}
+
+}  // namespace
+
+struct RdkAdmin::Parts : rdk::Callbacks {
+  std::unique_ptr<rdk::Client> client;
+
+  [[nodiscard]] rd_kafka_t* handle() const { return client->get(); }
+  [[nodiscard]] Error failure(rd_kafka_resp_err_t code, std::string_view words, const RdkAttempt& attempt) const {
+    return client->error(code, words, attempt);
+  }
+
+  /// Sends what `send(options, queue)` sends and waits for the answer.
+  template <class Send>
+  Result<rdk::Event> ask(rd_kafka_admin_op_t operation, const RdkAttempt& attempt, Duration timeout, bool require_stable,
+                         Send send) {
+    const rdk::AdminOptions options(rd_kafka_AdminOptions_new(handle(), operation));
+    std::array<char, 256> words{};
+    const int ms = std::max(1, rdk::timeout_ms(timeout));  // librdkafka takes 0 for "as usual"
+    rd_kafka_resp_err_t code = rd_kafka_AdminOptions_set_request_timeout(options.get(), ms, words.data(), words.size());
+    check(code == RD_KAFKA_RESP_ERR_NO_ERROR, "a day at most is a time-out that librdkafka takes");
+    if (require_stable) {
+      const rdk::CallError refused(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
+      check(refused == nullptr, "the operation knows stable offsets");
+    }
+    const rdk::Queue queue(rd_kafka_queue_new(handle()));
+    send(options.get(), queue.get());
+    rdk::Event event(rd_kafka_queue_poll(queue.get(), rdk::timeout_ms(timeout + 1s)));  // librdkafka's own time-out comes first
+    if (event == nullptr) return failure(RD_KAFKA_RESP_ERR__TIMED_OUT, {}, attempt);
+    code = rd_kafka_event_error(event.get());
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return failure(code, text_or_empty(rd_kafka_event_error_string(event.get())), attempt);
+    }
+    client->causes().answered();
+    return event;
+  }
+
+  /// The one topic's, of an answer about one topic.
+  Result<void> result_of(const rd_kafka_topic_result_t** topics, std::size_t count, const RdkAttempt& attempt) const {
+    check(count == 1, "one topic was asked for");
+    const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    return failure(code, text_or_empty(rd_kafka_topic_result_error_string(topics[0])), attempt);
+  }
+
+  Result<rdk::Metadata> metadata(rd_kafka_topic_t* topic, const RdkAttempt& attempt, Duration timeout) const {
+    const struct rd_kafka_metadata* found = nullptr;
+    const rd_kafka_resp_err_t code =
+        rd_kafka_metadata(handle(), topic == nullptr ? 1 : 0, topic, &found, rdk::timeout_ms(timeout));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return failure(code, {}, attempt);
+    client->causes().answered();
+    return rdk::Metadata(found);
+  }
+};
+
+RdkAdmin::RdkAdmin(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+RdkAdmin::~RdkAdmin() = default;
+
+Result<std::unique_ptr<RdkAdmin>> RdkAdmin::open(const RdkOptions& options, std::shared_ptr<BrokerCauses> causes) {
+  auto parts = std::make_unique<Parts>();
+  Result<std::unique_ptr<rdk::Client>> client = rdk::Client::open(RdkRole::admin, options, {}, std::move(causes), *parts);
+  if (!client) return client.error();
+  parts->client = *std::move(client);
+  return std::unique_ptr<RdkAdmin>(new RdkAdmin(std::move(parts)));
+}
+
+// ---- topics ----
+
+Result<void> RdkAdmin::create_topic(const RdkNewTopic& topic, Duration timeout) {
+  const RdkAttempt attempt = on_topic("create", topic.name, "Create");
+  std::array<char, 512> words{};
+  const rdk::NewTopic wanted(
+      rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, topic.replication, words.data(), words.size()));
+  if (wanted == nullptr) return parts_->failure(RD_KAFKA_RESP_ERR__INVALID_ARG, words.data(), attempt);
+  for (const RdkSetting& setting : topic.settings) {
+    const rd_kafka_resp_err_t code = rd_kafka_NewTopic_set_config(wanted.get(), setting.name.c_str(), setting.value.c_str());
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return parts_->failure(code, {}, attempt);
+  }
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        rd_kafka_NewTopic_t* topics[] = {wanted.get()};
+        rd_kafka_CreateTopics(parts_->handle(), topics, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer->get()), &count);
+  return parts_->result_of(results, count, attempt);
+}
+
+Result<void> RdkAdmin::delete_topic(const std::string& name, Duration timeout) {
+  const RdkAttempt attempt = on_topic("delete", name, "Delete");
+  const rdk::DeleteTopic wanted(rd_kafka_DeleteTopic_new(name.c_str()));
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_DELETETOPICS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        rd_kafka_DeleteTopic_t* topics[] = {wanted.get()};
+        rd_kafka_DeleteTopics(parts_->handle(), topics, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(answer->get()), &count);
+  return parts_->result_of(results, count, attempt);
+}
+
+Result<void> RdkAdmin::add_partitions(const std::string& name, std::int32_t partitions, Duration timeout) {
+  const RdkAttempt attempt = on_topic("add partitions to", name, "Alter");
+  std::array<char, 512> words{};
+  const std::size_t total = partitions < 0 ? 0 : static_cast<std::size_t>(partitions);
+  const rdk::NewPartitions wanted(rd_kafka_NewPartitions_new(name.c_str(), total, words.data(), words.size()));
+  if (wanted == nullptr) return parts_->failure(RD_KAFKA_RESP_ERR__INVALID_ARG, words.data(), attempt);
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        rd_kafka_NewPartitions_t* topics[] = {wanted.get()};
+        rd_kafka_CreatePartitions(parts_->handle(), topics, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** results = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(answer->get()), &count);
+  return parts_->result_of(results, count, attempt);
+}
+
+Result<Offset> RdkAdmin::delete_records(const TopicPartition& partition, Offset below, Duration timeout) {
+  const RdkAttempt attempt = on_topic("delete records of", partition.topic, "Delete");
+  const rdk::PartitionList list = rdk::list_of(std::span(&partition, 1));
+  list->elems[0].offset = below.value();
+  const rdk::DeleteRecords wanted(rd_kafka_DeleteRecords_new(list.get()));
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_DELETERECORDS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        rd_kafka_DeleteRecords_t* records[] = {wanted.get()};
+        rd_kafka_DeleteRecords(parts_->handle(), records, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  const rd_kafka_topic_partition_list_t* results =
+      rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(answer->get()));
+  check(results != nullptr && results->cnt == 1, "one partition was asked for");
+  const rd_kafka_topic_partition_t& result = results->elems[0];
+  if (result.err != RD_KAFKA_RESP_ERR_NO_ERROR) return parts_->failure(result.err, {}, attempt);
+  return Offset{result.offset};
+}
+
+Result<std::map<std::string, RdkTopicSetting>> RdkAdmin::topic_settings(const std::string& name, Duration timeout) {
+  const RdkAttempt attempt = on_topic("read the settings of", name, "DescribeConfigs");
+  const rdk::ConfigResource wanted(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        rd_kafka_ConfigResource_t* resources[] = {wanted.get()};
+        rd_kafka_DescribeConfigs(parts_->handle(), resources, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** resources =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer->get()), &count);
+  check(count == 1, "one topic was asked for");
+  const rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resources[0]);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return parts_->failure(code, text_or_empty(rd_kafka_ConfigResource_error_string(resources[0])), attempt);
+  }
+  std::map<std::string, RdkTopicSetting> out;
+  const auto** entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out[rd_kafka_ConfigEntry_name(entries[i])] = {
+        .value = std::string(text_or_empty(rd_kafka_ConfigEntry_value(entries[i]))),
+        .is_default = rd_kafka_ConfigEntry_source(entries[i]) != RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG};
+  }
+  return out;
+}
+
+// ---- the cluster ----
+
+Result<RdkCluster> RdkAdmin::cluster(Duration timeout) {
+  const Result<rdk::Metadata> metadata = parts_->metadata(nullptr, on_cluster("list the topics", "Describe"), timeout);
+  if (!metadata) return metadata.error();
+  RdkCluster out;
+  for (int i = 0; i < (*metadata)->broker_cnt; ++i) {
+    const rd_kafka_metadata_broker& broker = (*metadata)->brokers[i];
+    out.brokers.push_back({.id = broker.id, .host = broker.host, .port = broker.port});
+  }
+  for (int i = 0; i < (*metadata)->topic_cnt; ++i) out.topics.push_back(topic_of((*metadata)->topics[i]));
+  std::ranges::sort(out.topics, {}, &RdkTopic::name);
+  return out;
+}
+
+Result<RdkTopic> RdkAdmin::topic(const std::string& name, Duration timeout) {
+  const RdkAttempt attempt = on_topic("look up", name, "Describe");
+  const rdk::Topic asked(rd_kafka_topic_new(parts_->handle(), name.c_str(), nullptr));
+  if (asked == nullptr) return parts_->failure(rd_kafka_last_error(), {}, attempt);
+  const Result<rdk::Metadata> metadata = parts_->metadata(asked.get(), attempt, timeout);
+  if (!metadata) return metadata.error();
+  check((*metadata)->topic_cnt == 1, "one topic was asked for");
+  const rd_kafka_metadata_topic& topic = (*metadata)->topics[0];
+  if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR) return parts_->failure(topic.err, {}, attempt);
+  return topic_of(topic);
+}
+
+Result<std::string> RdkAdmin::cluster_id(Duration timeout) {
+  const rdk::Text id(rd_kafka_clusterid(parts_->handle(), rdk::timeout_ms(timeout)));
+  if (id == nullptr) {
+    return parts_->failure(RD_KAFKA_RESP_ERR__TIMED_OUT, {}, on_cluster("ask for the name of the cluster", "Describe"));
+  }
+  return std::string(id.get());
+}
+
+Result<RdkWatermarks> RdkAdmin::watermarks(const TopicPartition& partition, Duration timeout) {
+  const Result<std::pair<Offset, Offset>> ends = parts_->client->watermarks(partition, timeout);
+  if (!ends) return ends.error();
+  return RdkWatermarks{.low = ends->first, .high = ends->second};
+}
+
+// ---- groups ----
+
+Result<RdkGroupState> RdkAdmin::group(const std::string& name, Duration timeout) {
+  const RdkAttempt attempt = on_group("look at", name);
+  const Result<rdk::Event> answer =
+      parts_->ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, attempt, timeout, false, [&](auto* options, auto* queue) {
+        const char* groups[] = {name.c_str()};
+        rd_kafka_DescribeConsumerGroups(parts_->handle(), groups, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** groups =
+      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(answer->get()), &count);
+  check(count == 1, "one group was asked for");
+  if (const rd_kafka_error_t* error = rd_kafka_ConsumerGroupDescription_error(groups[0])) {
+    return parts_->client->error(*error, attempt);
+  }
+  RdkGroupState out{.state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(groups[0]))};
+  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
+    out.members.push_back(member_of(*rd_kafka_ConsumerGroupDescription_member(groups[0], i)));
+  }
+  return out;
+}
+
+Result<std::vector<RdkGroupOffset>> RdkAdmin::group_offsets(const std::string& group,
+                                                            const std::vector<TopicPartition>& partitions, bool require_stable,
+                                                            Duration timeout) {
+  const RdkAttempt attempt = on_group("read the offsets of", group);
+  const rdk::PartitionList list = rdk::list_of(partitions);
+  const rdk::ListGroupOffsets wanted(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get()));
+  const Result<rdk::Event> answer = parts_->ask(
+      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, attempt, timeout, require_stable, [&](auto* options, auto* queue) {
+        rd_kafka_ListConsumerGroupOffsets_t* groups[] = {wanted.get()};
+        rd_kafka_ListConsumerGroupOffsets(parts_->handle(), groups, 1, options, queue);
+      });
+  if (!answer) return answer.error();
+  std::size_t count = 0;
+  const auto** groups =
+      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &count);
+  check(count == 1, "one group was asked for");
+  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) return parts_->client->error(*error, attempt);
+  const rd_kafka_topic_partition_list_t* found = rd_kafka_group_result_partitions(groups[0]);
+  std::vector<RdkGroupOffset> out;
+  for (const TopicPartition& partition : partitions) {
+    const rd_kafka_topic_partition_t* element =
+        found == nullptr ? nullptr
+                         : rd_kafka_topic_partition_list_find(found, partition.topic.c_str(), partition.partition.value());
+    RdkGroupOffset& offset = out.emplace_back(RdkGroupOffset{.partition = partition});
+    if (element == nullptr) continue;
+    if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      offset.error = parts_->failure(element->err, {}, attempt);
+    } else if (element->offset >= 0) {
+      offset.offset = Offset{element->offset};
+      if (element->metadata_size > 0) {
+        offset.metadata.assign(static_cast<const char*>(element->metadata), element->metadata_size);
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace lungo

@@ -1,0 +1,112 @@
+#include "client/rdk_admin.hpp"
+
+#include <gtest/gtest.h>
+
+#include "mock_cluster.hpp"
+
+namespace lungo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::unique_ptr<RdkAdmin> admin_of(MockCluster& cluster) { return RdkAdmin::open(cluster.options(), cluster.causes()).value(); }
+
+TEST(RdkAdmin, SeesBrokersTopicsAndLeaders) {
+  MockCluster cluster;
+  cluster.create_topic("events", 4);
+  cluster.create_topic("audit", 1);
+  const auto admin = admin_of(cluster);
+  const Result<RdkCluster> seen = admin->cluster(5s);
+  ASSERT_TRUE(seen) << seen.error();
+  EXPECT_EQ(seen->brokers.size(), 3u);
+  ASSERT_EQ(seen->topics.size(), 2u);
+  EXPECT_EQ(seen->topics[0].name, "audit");
+  EXPECT_EQ(seen->topics[1].name, "events");
+  ASSERT_EQ(seen->topics[1].partitions.size(), 4u);
+  for (std::int32_t i = 0; i < 4; ++i) {
+    const RdkPartition& partition = seen->topics[1].partitions[static_cast<std::size_t>(i)];
+    EXPECT_EQ(partition.id, PartitionId{i});
+    EXPECT_TRUE(partition.leader);
+    EXPECT_EQ(partition.replicas, 3u);
+    EXPECT_EQ(partition.in_sync, 3u);
+  }
+  EXPECT_FALSE(admin->cluster_id(5s).value().empty());
+}
+
+TEST(RdkAdmin, AsksForOneTopic) {
+  MockCluster cluster;
+  cluster.create_topic("events", 2);
+  const auto admin = admin_of(cluster);
+  EXPECT_EQ(admin->topic("events", 5s).value().partitions.size(), 2u);
+  cluster.fail_topic("events", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  EXPECT_EQ(
+      to_string(admin->topic("events", 5s).error()),
+      "io: no right to look up topic events; kafka-acls.sh --add --allow-principal User:ANONYMOUS --topic events --operation "
+      "Describe");
+}
+
+TEST(RdkAdmin, AnEmptyPartitionEndsWhereItStarts) {
+  MockCluster cluster;
+  cluster.create_topic("events", 1);
+  const auto admin = admin_of(cluster);
+  const Result<RdkWatermarks> ends = admin->watermarks({"events", PartitionId{0}}, 5s);
+  ASSERT_TRUE(ends) << ends.error();
+  EXPECT_EQ(ends->low, Offset{0});
+  EXPECT_EQ(ends->high, Offset{0});
+}
+
+TEST(RdkAdmin, AGroupThatNeverWasHasNoOffsets) {
+  MockCluster cluster;
+  cluster.create_topic("events", 2);
+  const auto admin = admin_of(cluster);
+  const Result<std::vector<RdkGroupOffset>> offsets =
+      admin->group_offsets("shop.writers", {{"events", PartitionId{1}}, {"events", PartitionId{0}}}, true, 5s);
+  ASSERT_TRUE(offsets) << offsets.error();
+  ASSERT_EQ(offsets->size(), 2u);
+  EXPECT_EQ((*offsets)[0].partition, (TopicPartition{"events", PartitionId{1}}));
+  for (const RdkGroupOffset& offset : *offsets) {
+    EXPECT_FALSE(offset.offset);
+    EXPECT_FALSE(offset.error);
+  }
+  EXPECT_EQ(admin->group_offsets("shop.writers", {}, true, 5s).error(), Errc::invalid_argument);
+}
+
+TEST(RdkAdmin, WhatCanNotBeATopicIsRefused) {
+  MockCluster cluster;
+  const auto admin = admin_of(cluster);
+  EXPECT_EQ(admin->create_topic({.name = "events", .partitions = -7}, 5s).error(), Errc::invalid_argument);
+  EXPECT_EQ(admin->add_partitions("events", -1, 5s).error(), Errc::invalid_argument);
+}
+
+// The times are those of the calls: nobody listens at port 1, and no host has the other name.
+TEST(KafkaErrors, AWrongAddressIsSaidWithin3Seconds) {
+  PosixPorts ports;
+  for (const auto& [hosts, text] :
+       {std::pair{"127.0.0.1:1",
+                  "io: no broker answers at 127.0.0.1:1 (connection refused); is Kafka running, and is that its port?"},
+        std::pair{"nosuchhost.invalid:9092", "io: 'nosuchhost.invalid' has no address ("}}) {
+    const RdkOptions options{.hosts = hosts};
+    const auto admin = RdkAdmin::open(options, std::make_shared<BrokerCauses>(options, ports.ports().clock)).value();
+    const Instant begin = ports.ports().clock.monotonic();
+    const Result<RdkCluster> cluster = admin->cluster(700ms);
+    const Result<std::vector<RdkGroupOffset>> offsets = admin->group_offsets("g", {{"t", PartitionId{0}}}, true, 300ms);
+    EXPECT_LT(ports.ports().clock.monotonic() - begin, 3s);
+    EXPECT_TRUE(to_string(cluster.error()).starts_with(text)) << cluster.error();
+    EXPECT_TRUE(to_string(offsets.error()).starts_with(text)) << offsets.error();
+    EXPECT_EQ(admin->cluster_id(100ms).error(), Errc::io);
+  }
+}
+
+TEST(RdkAdmin, SettingsThatMakeNoHandleAreSaid) {
+  PosixPorts ports;
+  RdkOptions options{.hosts = "127.0.0.1:1", .client = {{"group.id", "mine"}}};
+  const auto causes = std::make_shared<BrokerCauses>(options, ports.ports().clock);
+  EXPECT_EQ(RdkAdmin::open(options, causes).error(), Errc::invalid_argument);
+  options.client = {{"security.protocol", "ssl"}, {"ssl.ca.location", "/nowhere/ca.pem"}};
+  const Error error = RdkAdmin::open(options, causes).error();
+  EXPECT_EQ(error, Errc::invalid_argument);
+  EXPECT_NE(error.text().find("ssl.ca.location"), std::string_view::npos) << error;
+}
+
+}  // namespace
+}  // namespace lungo::test
