@@ -1,0 +1,291 @@
+#include "client/partition_appends.hpp"
+
+#include <algorithm>
+
+#include <lungo/log/check.hpp>
+
+namespace lungo::writing {
+
+namespace {
+
+std::size_t hash_of(std::optional<std::string_view> key) {
+  constexpr std::size_t kNoKey = 0x9e3779b97f4a7c15;
+  return key ? std::hash<std::string_view>{}(*key) : kNoKey;
+}
+
+// An id belongs to its record's key.
+std::size_t hash_of(std::optional<std::string_view> key, std::string_view id) {
+  constexpr std::size_t kMultiplier = 0xbf58476d1ce4e5b9;  // odd, so that no bit is lost
+  return hash_of(key) * kMultiplier + std::hash<std::string_view>{}(id);
+}
+
+Error not_owner(const TopicPartition& partition) { return {Errc::not_owner, to_string(partition) + " is another process's"}; }
+
+}  // namespace
+
+void Answers::give(PendingAppend& append, Result<Appended> outcome) {
+  if (append.is_answered) return;
+  append.is_answered = true;
+  held_bytes_ -= append.bytes;
+  effects_.push_back(Answer{append.ticket, std::move(outcome)});
+}
+
+PartitionAppends::PartitionAppends(TopicPartition name, State state, const MirrorLookup& mirror)
+    : name_(std::move(name)), mirror_(mirror), state_(state) {}
+
+// ---- whose it is ----
+
+void PartitionAppends::grant(Offset barrier) {
+  check(state_ == State::away, "a stream's partition is granted once in a tenure");
+  state_ = State::claiming;
+  barrier_ = barrier;
+  counter_ = barrier;
+}
+
+void PartitionAppends::claim_again() {
+  if (state_ == State::mine) state_ = State::claiming;
+}
+
+void PartitionAppends::claimed() {
+  if (state_ == State::claiming) state_ = State::mine;
+}
+
+void PartitionAppends::close(Answers& answers) {
+  if (state_ == State::anybodys) return;
+  state_ = State::away;
+  barrier_.reset();
+  refuse_queued(not_owner(name_), false, answers);
+}
+
+void PartitionAppends::forget(Answers& answers) {
+  const Error gone{Errc::not_found, "topic " + name_.topic + " was deleted"};
+  state_ = State::away;
+  refuse_queued(gone, false, answers);
+  abandon(gone, answers);
+  std::erase_if(sent_, [](const auto& append) { return append->transaction->outcome != Transaction::Outcome::open; });
+}
+
+void PartitionAppends::refuse_queued(const Error& error, bool on_behalf_only, Answers& answers) {
+  std::erase_if(queue_, [&](std::unique_ptr<PendingAppend>& append) {
+    const PartitionAppends* const owner = append->on_behalf_of;
+    if (on_behalf_only && (owner == nullptr || owner->state() != State::away)) return false;
+    answers.give(*append, on_behalf_only ? not_owner(owner->name()) : error);
+    return true;
+  });
+}
+
+// ---- what may go ----
+
+void PartitionAppends::add(std::unique_ptr<PendingAppend> append, Answers& answers) {
+  if (look_up(*append, answers) != Fate::answered) queue_.push_back(std::move(append));
+}
+
+void PartitionAppends::take(const std::shared_ptr<Transaction>& transaction, Room& room, Answers& answers) {
+  const bool may_go = state_ == State::anybodys || (state_ == State::mine && room.has_tenure);
+  if (!may_go || undecided_ > 0 || queue_.empty()) return;
+  std::vector<std::unique_ptr<PendingAppend>> waiting;
+  std::unordered_set<std::size_t> behind;  // keys of what waits
+  const std::size_t sent_before = sent_.size();
+  while (!queue_.empty()) {
+    PendingAppend& next = *queue_.front();
+    room.is_full = next.request.records.count() > room.records || next.bytes > room.bytes;
+    if (room.is_full) break;
+    std::unique_ptr<PendingAppend> append = std::move(queue_.front());
+    queue_.pop_front();
+    const Fate fate = fate_of(*append, behind, room.has_tenure, answers);
+    if (fate == Fate::goes) {
+      room.records -= append->request.records.count();
+      room.bytes -= append->bytes;
+      count_keys(append->request.records, 1);
+      append->transaction = transaction;
+      transaction->appends.push_back(append.get());
+      sent_.push_back(std::move(append));
+    } else if (fate == Fate::waits) {
+      for (std::size_t i = 0; i < append->request.records.count(); ++i) behind.insert(hash_of(append->request.records.key(i)));
+      if (append->request.condition) behind.insert(hash_of(append->request.condition->key));
+      waiting.push_back(std::move(append));
+    }
+  }
+  std::move(waiting.rbegin(), waiting.rend(), std::front_inserter(queue_));
+  if (sent_.size() > sent_before) transaction->partitions.push_back(this);
+}
+
+PartitionAppends::Fate PartitionAppends::fate_of(PendingAppend& append, const std::unordered_set<std::size_t>& behind,
+                                                 bool has_tenure, Answers& answers) {
+  const AppendRequest& request = append.request;
+  if (append.on_behalf_of != nullptr) {
+    const PartitionAppends& owner = *append.on_behalf_of;
+    if (owner.state() != State::mine || owner.undecided_ > 0 || !has_tenure) return Fate::waits;
+  }
+  for (std::size_t i = 0; i < request.records.count(); ++i) {
+    if (behind.contains(hash_of(request.records.key(i)))) return Fate::waits;
+  }
+  if (const std::optional<Condition>& condition = request.condition) {
+    const std::size_t key = hash_of(condition->key);
+    if (is_in_flight(key) || behind.contains(key)) return Fate::waits;
+  }
+  if (const std::optional<std::string_view> id = request.records.id(0)) {
+    if (is_in_flight(hash_of(request.records.key(0), *id))) return Fate::waits;
+  }
+  return look_up(append, answers);
+}
+
+// As of the embedded log, AppendChecks::judge().
+PartitionAppends::Fate PartitionAppends::look_up(PendingAppend& append, Answers& answers) const {
+  const AppendRequest& request = append.request;
+  const std::optional<Offset> asked = request.condition ? std::optional{request.condition->as_of} : request.since;
+  const bool has_id = request.records.id(0).has_value();
+  if (!asked && !has_id) return Fate::goes;
+  const auto answer = [&](Result<Appended> outcome) {
+    answers.give(append, std::move(outcome));
+    return Fate::answered;
+  };
+  if (asked && state_ == State::anybodys) {
+    return answer(Error{Errc::unsupported, "conditions and `since` need a topic with lungo.streams"});
+  }
+  const Result<MirrorLookup::Range> range = mirror_.range(name_);
+  if (!range) return answer(range.error());
+  if (range->end < looked_to_) return Fate::waits;  // it is made anew
+  if (asked && *asked < range->start) {
+    return answer(Error{Errc::history_trimmed, "the log starts at offset " + std::to_string(range->start.value()) + ", above " +
+                                                   std::to_string(asked->value())});
+  }
+  if (asked && *asked > range->end) {
+    return answer(Error{Errc::invalid_argument, "the log ends at offset " + std::to_string(range->end.value()) + ", below " +
+                                                    std::to_string(asked->value())});
+  }
+  if (append.checked_to && *append.checked_to >= range->end) return Fate::goes;
+  const std::optional<Offset> from = std::max(asked, append.checked_to);
+  if (has_id) {
+    const Result<std::optional<Appended>> repeated = mirror_.repeated(name_, request.records, from);
+    if (!repeated) return answer(repeated.error());
+    if (*repeated) return answer(**repeated);
+  }
+  if (request.condition) {
+    const Result<std::optional<Offset>> latest = mirror_.latest(name_, request.condition->key, *from);
+    if (!latest) return answer(latest.error());
+    if (*latest) {
+      return answer(Error{Errc::conflict,
+                          "stream " + request.condition->key + " has a record at offset " + std::to_string((*latest)->value()) +
+                              ", at or above " + std::to_string(request.condition->as_of.value()),
+                          **latest});
+    }
+  }
+  append.checked_to = range->end;
+  return Fate::goes;
+}
+
+void PartitionAppends::count_keys(const EncodedRecords& records, int appends) {
+  const auto count = [&](std::size_t hash) {
+    const auto found = in_flight_.try_emplace(hash, 0).first;
+    found->second += appends;
+    if (found->second == 0) in_flight_.erase(found);
+  };
+  for (std::size_t i = 0; i < records.count(); ++i) {
+    const std::optional<std::string_view> key = records.key(i);
+    count(hash_of(key));
+    if (const std::optional<std::string_view> id = records.id(i)) count(hash_of(key, *id));
+  }
+}
+
+// ---- what became of it ----
+
+void PartitionAppends::put(const std::shared_ptr<Transaction>& transaction, const std::vector<OffsetRange>& records) {
+  for (const OffsetRange& range : records) {
+    check(own_.empty() || own_.back().records.end <= range.begin, "a later transaction's records lie behind an earlier one's");
+    own_.push_back({range, transaction});
+    ++transaction->ranges_left;
+  }
+  if (!records.empty() && state_ != State::anybodys) counter_ = std::max(counter_, records.back().end);
+}
+
+void PartitionAppends::take_back(const Transaction& transaction, Answers& answers) {
+  const auto refused = std::ranges::find(transaction.refused, name_, &ProduceFailed::Refused::partition);
+  while (!sent_.empty() && sent_.back()->transaction.get() == &transaction) {
+    std::unique_ptr<PendingAppend> append = std::move(sent_.back());
+    sent_.pop_back();
+    count_keys(append->request.records, -1);
+    append->transaction = nullptr;
+    append->place.reset();
+    const PartitionAppends* const owner = append->on_behalf_of == nullptr ? this : append->on_behalf_of;
+    if (transaction.is_unseen) {
+      answers.give(*append, Error{Errc::timed_out, "whether it was written is unknown: what lay there is gone"});
+    } else if (refused != transaction.refused.end()) {
+      answers.give(*append, refused->error);
+    } else if (owner->state() == State::away) {
+      answers.give(*append, not_owner(owner->name()));
+    }
+    if (!append->is_answered) queue_.push_front(std::move(append));
+  }
+}
+
+std::vector<Foreign> PartitionAppends::read(const Read& read) {
+  std::vector<Foreign> found;
+  if (read.from > looked_to_) {  // what lay between is gone
+    for (OwnRange& own : own_) own.transaction->is_unseen |= own.records.begin < read.from && own.records.end > looked_to_;
+  }
+  for (const OffsetRange& records : read.records) {
+    for (Offset at = std::max(records.begin, looked_to_); at < records.end;) {
+      while (!own_.empty() && own_.front().records.end <= at) pass_own_range();
+      Offset end = records.end;
+      if (!own_.empty() && own_.front().records.begin <= at) {
+        own_.front().transaction->outcome = Transaction::Outcome::committed;
+        end = std::min(end, own_.front().records.end);
+      } else {
+        if (!own_.empty()) end = std::min(end, own_.front().records.begin);
+        const OffsetRange foreign{std::max(at, barrier_.value_or(end)), end};
+        if (foreign.begin < end) found.push_back({name_, foreign, voided_by(foreign)});
+      }
+      at = end;
+    }
+  }
+  read_end_ = read.end;
+  looked_to_ = std::max(looked_to_, read_end_);
+  while (!own_.empty() && own_.front().records.end <= looked_to_) pass_own_range();
+  return found;
+}
+
+void PartitionAppends::pass_own_range() {
+  --own_.front().transaction->ranges_left;
+  own_.pop_front();
+}
+
+// What lies behind them, or is about to, was decided without them.
+std::optional<Offset> PartitionAppends::voided_by(const OffsetRange& records) const {
+  std::optional<Offset> as_of;
+  for (const std::unique_ptr<PendingAppend>& append : sent_) {
+    const bool may_lie_behind = !append->place || append->place->begin > records.begin;
+    if (append->request.condition && may_lie_behind) as_of = std::max(as_of, std::optional{append->request.condition->as_of});
+  }
+  return as_of;
+}
+
+void PartitionAppends::settle(Answers& answers) {
+  while (!sent_.empty()) {
+    PendingAppend& append = *sent_.front();
+    if (append.transaction->outcome != Transaction::Outcome::committed || append.place->end > read_end_) return;
+    answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kNoEpoch});
+    count_keys(append.request.records, -1);
+    sent_.pop_front();
+  }
+}
+
+// ---- what takes too long ----
+
+void PartitionAppends::sweep(Instant now, Answers& answers) {
+  std::erase_if(queue_, [&](std::unique_ptr<PendingAppend>& append) {
+    if (now < append->deadline) return false;
+    answers.give(*append, Error{Errc::timed_out, to_string(name_) + " took no append in time; it is not written"});
+    return true;
+  });
+  for (const std::unique_ptr<PendingAppend>& append : sent_) {
+    if (now < append->deadline) continue;
+    answers.give(*append, Error{Errc::timed_out, "no answer in time; whether it is written is unknown"});
+  }
+}
+
+void PartitionAppends::abandon(const Error& error, Answers& answers) {
+  for (const std::unique_ptr<PendingAppend>& append : sent_) answers.give(*append, error);
+}
+
+}  // namespace lungo::writing

@@ -1,0 +1,164 @@
+// The appends of this process to one partition: those that wait, those in transactions, and those that were committed and are
+// not read back yet. For WriterCore, which has one of these for each partition, and one transaction open at a time.
+//
+//   add() -> queued --take()--> sent --settle()--> answered
+//               ^----take_back()--/                             where the transaction was aborted
+//
+// Conditions and ids are looked for in the mirror when an append comes, and again in what the mirror has got since when it is
+// to go. What was sent and is not read back the mirror does not have: an append that asks for a key or id of one of those waits
+// until that is read back or aborted, and what comes later under a key of one that waits, waits behind it.
+//
+// The offsets of its own records tell two things when the mirror has passed them: what of a transaction with unknown outcome
+// became of it, since its records are there all or none; and which records somebody else has written.
+// Threads: none of its own; one caller at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "client/mirror_lookup.hpp"
+#include "client/writer_messages.hpp"
+
+namespace lungo::writing {
+
+class PartitionAppends;
+struct PendingAppend;
+
+/// One transaction, from the records that go into it until it is known what became of them.
+struct Transaction {
+  enum class Outcome {
+    open,       // it can still be aborted
+    undecided,  // it was to be committed, and the answer did not come
+    committed,
+    aborted,
+  };
+  std::shared_ptr<const ownership::Tenure> tenure;  // null where nothing of it is owned
+  bool is_claim = false;
+  std::vector<PendingAppend*> appends;        // until they are acknowledged
+  std::vector<PartitionAppends*> partitions;  // those that they go to
+  std::vector<PartitionAppends*> counted;     // owned ones, whose counters go with it
+  std::vector<ProduceFailed::Refused> refused;
+  bool is_acknowledged = false;
+  bool is_counted = false;
+  bool is_commit_sent = false;
+  Outcome outcome = Outcome::open;
+  std::size_t ranges_left = 0;  // of its own offsets, those that the mirror has not passed
+  bool is_unseen = false;       // the mirror has passed some without looking
+};
+
+struct PendingAppend {
+  AppendTicket ticket;
+  AppendRequest request;
+  PartitionAppends* on_behalf_of = nullptr;  // null: nobody's
+  Instant deadline;
+  std::size_t bytes = 0;
+  bool is_answered = false;                  // its deadline passed in the transaction
+  std::optional<Offset> checked_to;          // nothing below it is in the way
+  std::optional<OffsetRange> place;          // once it is acknowledged
+  std::shared_ptr<Transaction> transaction;  // null while it is queued
+};
+
+/// Where answers go.
+class Answers {
+ public:
+  Answers(Effects& effects, std::size_t& held_bytes) : effects_(effects), held_bytes_(held_bytes) {}
+  /// Once for each append; a second one is dropped.
+  void give(PendingAppend& append, Result<Appended> outcome);
+
+ private:
+  Effects& effects_;
+  std::size_t& held_bytes_;  // of appends that are not answered
+};
+
+/// What a transaction may still take.
+struct Room {
+  std::size_t records = 0;
+  std::size_t bytes = 0;
+  bool has_tenure = false;  // also what is owned
+  bool is_full = false;     // the next one did not fit
+};
+
+class PartitionAppends {
+ public:
+  enum class State {
+    anybodys,  // no stream: every process appends
+    away,
+    claiming,
+    mine,
+  };
+
+  /// `mirror` outlives it.
+  PartitionAppends(TopicPartition name, State state, const MirrorLookup& mirror);
+
+  [[nodiscard]] const TopicPartition& name() const { return name_; }
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] Offset counter() const { return counter_; }
+  [[nodiscard]] bool is_queued() const { return !queue_.empty(); }
+  [[nodiscard]] bool is_sent() const { return !sent_.empty(); }
+  /// Why appends are refused for now, whoever is the owner.
+  [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
+
+  void grant(Offset barrier);
+  void claim_again();
+  void claimed();
+  /// It is another's: what waits is answered.
+  void close(Answers& answers);
+  /// The topic is gone. All is answered; what a transaction still refers to stays.
+  void forget(Answers& answers);
+
+  /// Queues the append, unless the mirror has its answer.
+  void add(std::unique_ptr<PendingAppend> append, Answers& answers);
+  /// Moves what may go into the transaction. Answers what the mirror has an answer for.
+  void take(const std::shared_ptr<Transaction>& transaction, Room& room, Answers& answers);
+  /// The transaction's records lie here.
+  void put(const std::shared_ptr<Transaction>& transaction, const std::vector<OffsetRange>& records);
+  /// Nothing more goes until it is known what became of a transaction (+1), or because that is known now (-1).
+  void hold(int transactions) { undecided_ += transactions; }
+  /// The transaction was aborted: its appends wait again, or are answered where they would wait in vain.
+  void take_back(const Transaction& transaction, Answers& answers);
+  /// What foreign records were read; see Foreign.
+  std::vector<Foreign> read(const Read& read);
+  /// Answers what is committed and read.
+  void settle(Answers& answers);
+  /// Answers what waits with `error`; with `on_behalf_only` what waits for a partition that is another's.
+  void refuse_queued(const Error& error, bool on_behalf_only, Answers& answers);
+  void refuse_for_now(std::optional<Error> error) { refusal_ = std::move(error); }
+  /// Answers those whose deadline has passed.
+  void sweep(Instant now, Answers& answers);
+  /// Answers with `error` what was sent.
+  void abandon(const Error& error, Answers& answers);
+
+ private:
+  enum class Fate { goes, waits, answered };
+  struct OwnRange {
+    OffsetRange records;
+    std::shared_ptr<Transaction> transaction;
+  };
+
+  Fate fate_of(PendingAppend& append, const std::unordered_set<std::size_t>& behind, bool has_tenure, Answers& answers);
+  Fate look_up(PendingAppend& append, Answers& answers) const;
+  [[nodiscard]] bool is_in_flight(std::size_t hash) const { return in_flight_.contains(hash); }
+  void count_keys(const EncodedRecords& records, int appends);
+  void pass_own_range();
+  [[nodiscard]] std::optional<Offset> voided_by(const OffsetRange& records) const;
+
+  const TopicPartition name_;
+  const MirrorLookup& mirror_;
+  State state_;
+  std::optional<Offset> barrier_;  // while it is owned
+  Offset counter_;
+  Offset read_end_;
+  Offset looked_to_;  // the largest read_end_
+  int undecided_ = 0;
+  std::optional<Error> refusal_;
+  std::deque<std::unique_ptr<PendingAppend>> queue_;
+  std::deque<std::unique_ptr<PendingAppend>> sent_;
+  std::deque<OwnRange> own_;                        // ascending
+  std::unordered_map<std::size_t, int> in_flight_;  // hashes of the keys and ids of what was sent, with how many have it
+};
+
+}  // namespace lungo::writing

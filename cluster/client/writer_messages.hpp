@@ -1,0 +1,151 @@
+// What goes into WriterCore and what comes out of it. Values; any thread.
+//
+// A handle is a transactional producer, all of one transactional id; the number tells one from those made before it. At most
+// one call of a handle is under way: the one that was asked for last and is not answered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <lungo/log/event_log.hpp>
+
+#include "client/tenure.hpp"
+
+namespace lungo::writing {
+
+using ownership::Claimed;
+using ownership::Grant;
+using ownership::LetGo;
+using ownership::LetGone;
+using ownership::TakeAway;
+
+/// One append, as its shell counts them.
+using AppendTicket = Id<struct AppendTicketTag, std::uint64_t>;
+using HandleNumber = Id<struct HandleTag, std::uint64_t>;
+
+struct OffsetRange {
+  Offset begin;
+  Offset end;
+  friend bool operator==(const OffsetRange&, const OffsetRange&) = default;
+};
+
+/// What a call of the producer failed with.
+struct CallFailure {
+  enum class Kind {
+    retriable,  // the same call may go on where it was
+    abort,      // the transaction has to be aborted
+    fatal,      // the handle is of no use any more
+  };
+  Kind kind = Kind::abort;
+  Error error;
+  bool is_stale = false;  // the group takes no counters with this tenure's metadata any more
+};
+
+// ---- in ----
+
+struct Append {
+  AppendTicket ticket;
+  AppendRequest request;
+  bool to_stream = false;                      // only the owner appends there
+  std::optional<TopicPartition> on_behalf_of;  // a stream's: goes only while that is owned, with its counter
+  Instant deadline;
+};
+/// Answers MakeHandle, SendCounters, Commit and Abort.
+struct CallDone {
+  HandleNumber handle;
+  std::optional<CallFailure> failure;
+};
+/// Answers Produce: every record lies in its partition, below its high watermark.
+struct Acknowledged {
+  struct Partition {
+    TopicPartition name;
+    std::vector<OffsetRange> records;  // all of them, ascending
+  };
+  HandleNumber handle;
+  std::vector<OffsetRange> appends;  // of each append from its first record to one past its last, as they were produced
+  std::vector<Partition> partitions;
+};
+/// Answers Produce, too: not every record does.
+struct ProduceFailed {
+  struct Refused {
+    TopicPartition partition;
+    Error error;         // the answer to its appends; those of other partitions are tried again
+    bool lasts = false;  // the next ones would be refused as well
+  };
+  HandleNumber handle;
+  CallFailure failure;
+  std::vector<Refused> refused;
+};
+/// The mirror has taken in [from, end) of the partition, with records at these offsets. `from` lies above the end before where
+/// the records between are gone, and below it where the mirror is made anew.
+struct Read {
+  TopicPartition partition;
+  Offset from;
+  Offset end;
+  std::vector<OffsetRange> records;
+};
+/// It was deleted, or made anew: what there is of it now is another one.
+struct TopicGone {
+  std::string topic;
+};
+/// Refuses appends with `reason`, what waits included, ends the open transaction, and answers Ended, at `deadline` at the
+/// latest.
+struct Close {
+  Error reason;
+  Instant deadline;
+};
+/// Time has passed: see WriterCore::wake_at().
+struct Tick {};
+
+using Input = std::variant<Append, Grant, LetGo, TakeAway, CallDone, Acknowledged, ProduceFailed, Read, TopicGone, Close, Tick>;
+
+// ---- out ----
+
+/// Destroys the handle before, if there is one, makes this one and calls init_transactions.
+struct MakeHandle {
+  HandleNumber handle;
+};
+/// begin_transaction, then all records of these, in order. They stay where they are during the call; without any, that is all.
+struct Produce {
+  HandleNumber handle;
+  std::vector<const AppendRequest*> appends;
+};
+/// send_offsets_to_transaction, with the tenure's metadata.
+struct SendCounters {
+  struct Counter {
+    TopicPartition partition;
+    Offset offset;  // one past the last record that the owner appended, or its barrier
+  };
+  HandleNumber handle;
+  std::shared_ptr<const ownership::Tenure> tenure;
+  std::vector<Counter> counters;
+};
+struct Commit {
+  HandleNumber handle;
+};
+/// abort_transaction, which drops what is not sent yet.
+struct Abort {
+  HandleNumber handle;
+};
+/// An append is done, or refused.
+struct Answer {
+  AppendTicket ticket;
+  Result<Appended> outcome;
+};
+/// Records in an owned partition that its owner did not append.
+struct Foreign {
+  TopicPartition partition;
+  OffsetRange records;
+  std::optional<Offset> as_of;  // the latest of the conditions that they may have voided
+};
+/// Answers Close. All appends are answered.
+struct Ended {};
+
+using Effect = std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Answer, Foreign, Claimed, LetGone, Ended>;
+using Effects = std::vector<Effect>;
+
+}  // namespace lungo::writing

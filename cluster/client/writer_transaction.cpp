@@ -1,0 +1,256 @@
+// WriterCore: the handle and its open transaction, by the rules of docs/decisions/0007, section C, and the failures of E.
+
+#include <algorithm>
+
+#include <lungo/log/check.hpp>
+
+#include "client/writer_core.hpp"
+
+namespace lungo::writing {
+
+using State = PartitionAppends::State;
+
+// ---- the handle ----
+
+void WriterCore::make_handle() {
+  if (repeat_ && now_ >= repeat_at_) {
+    const Call again = *std::exchange(repeat_, std::nullopt);
+    if (again == Call::abort) {
+      call(again);
+    } else {
+      advance();
+    }
+  }
+  if (is_ready_ || call_ != Call::none || now_ < make_at_ || closing_) return;
+  call(Call::init);
+}
+
+void WriterCore::call(Call call) {
+  check(call_ == Call::none, "a handle takes one call at a time");
+  call_ = call;
+  switch (call) {
+    case Call::none:
+      break;
+    case Call::init:
+      handle_ = HandleNumber{handle_.value() + 1};
+      effects_.push_back(MakeHandle{handle_});
+      break;
+    case Call::counters:
+      send_counters();
+      break;
+    case Call::commit:
+      open_->is_commit_sent = true;
+      effects_.push_back(Commit{handle_});
+      break;
+    case Call::abort:
+      effects_.push_back(Abort{handle_});
+      break;
+  }
+}
+
+void WriterCore::on(const CallDone& done) {
+  if (done.handle != handle_ || call_ == Call::none) return;
+  const Call call = std::exchange(call_, Call::none);
+  if (done.failure) return fail(call, *done.failure);
+  switch (call) {
+    case Call::none:
+      break;
+    case Call::init:
+      is_ready_ = true;
+      is_unsure_ = false;
+      break;
+    case Call::counters:
+      open_->is_counted = true;
+      advance();
+      break;
+    case Call::commit:
+      commit_done();
+      break;
+    case Call::abort:
+      end_open();
+      break;
+  }
+}
+
+void WriterCore::fail(Call call, const CallFailure& failure) {
+  if (failure.is_stale && open_ != nullptr && open_->tenure == tenure_) is_stale_ = true;
+  const bool may_repeat = call == Call::counters || call == Call::commit || call == Call::abort;
+  if (failure.kind == CallFailure::Kind::retriable && may_repeat) {
+    repeat_ = call;
+    repeat_at_ = now_ + options_.again_min;
+    return;
+  }
+  if (failure.kind == CallFailure::Kind::fatal || call == Call::init || call == Call::abort) return throw_away();
+  if (!failure.is_stale) not_before_ = now_ + next_pause();
+  abort_open();
+}
+
+/// Whoever has claimed claims again: the next handle's transactions are another producer's.
+void WriterCore::throw_away() {
+  is_ready_ = false;
+  call_ = Call::none;
+  repeat_.reset();
+  make_at_ = now_ + next_pause();
+  for (const auto& [name, partition] : partitions_) partition->claim_again();
+  if (open_ == nullptr) return;
+  is_unsure_ |= open_->tenure != nullptr;
+  end_open();
+}
+
+/// None at first, as the broker's timeout may be what has ended a handle.
+Duration WriterCore::next_pause() {
+  const int failures = failures_++;
+  if (failures == 0) return Duration{0};
+  return std::min(options_.again_max, options_.again_min * (1 << std::min(failures - 1, 10)));
+}
+
+// ---- a transaction begins ----
+
+Instant WriterCore::begins_at() const {
+  const bool is_read = last_ == nullptr || last_->ranges_left == 0;
+  return std::max(not_before_, is_read ? Instant::min() : committed_at_ + options_.pause);
+}
+
+void WriterCore::begin() {
+  if (open_ != nullptr || !is_ready_ || call_ != Call::none || closing_ || now_ < not_before_) return;
+  if (begin_claim() || now_ < begins_at()) return;
+  std::shared_ptr<Transaction> transaction = compose();
+  if (transaction->appends.empty()) return;
+  open_ = std::move(transaction);
+  Produce produce{.handle = handle_, .appends = {}};
+  for (const PendingAppend* append : open_->appends) produce.appends.push_back(&append->request);
+  effects_.push_back(std::move(produce));
+}
+
+// Rule 5: records follow when the notes have been taken.
+bool WriterCore::begin_claim() {
+  if (!may_write_owned()) return false;
+  auto claim = std::make_shared<Transaction>();
+  for (const auto& [name, partition] : partitions_) {
+    if (partition->state() == State::claiming) claim->counted.push_back(partition.get());
+  }
+  if (claim->counted.empty()) return false;
+  claim->tenure = tenure_;
+  claim->is_claim = true;
+  open_ = std::move(claim);
+  effects_.push_back(Produce{.handle = handle_, .appends = {}});
+  return true;
+}
+
+// Each partition is the first in its turn: a transaction may be full before it has come to the last.
+std::shared_ptr<Transaction> WriterCore::compose() {
+  auto transaction = std::make_shared<Transaction>();
+  Room room{
+      .records = options_.transaction_records_max, .bytes = options_.transaction_bytes_max, .has_tenure = may_write_owned()};
+  auto next = partitions_.upper_bound(first_);
+  for (std::size_t i = 0; i < partitions_.size() && !room.is_full; ++i, ++next) {
+    if (next == partitions_.end()) next = partitions_.begin();
+    if (i == 0) first_ = next->first;
+    next->second->take(transaction, room, answers_);
+  }
+  const auto count = [&](PartitionAppends* owned) {
+    if (std::ranges::find(transaction->counted, owned) == transaction->counted.end()) transaction->counted.push_back(owned);
+  };
+  for (PartitionAppends* const partition : transaction->partitions) {
+    if (partition->state() == State::mine) count(partition);
+  }
+  for (const PendingAppend* append : transaction->appends) {
+    if (append->on_behalf_of != nullptr) count(append->on_behalf_of);
+  }
+  if (!transaction->counted.empty()) transaction->tenure = tenure_;
+  return transaction;
+}
+
+// ---- and ends ----
+
+/// Rule 1: with what it began with, and not at all once that is over. The coordinator would take the counters of a partition
+/// that this process has lost, if they came with the metadata of now.
+std::shared_ptr<const ownership::Tenure> WriterCore::tenure_to_end_with() const {
+  return open_->tenure == tenure_ ? open_->tenure : nullptr;
+}
+
+void WriterCore::advance() {
+  if (call_ != Call::none || repeat_) return;
+  const bool is_over = open_->tenure != nullptr && tenure_to_end_with() == nullptr;
+  if (is_over && !open_->is_commit_sent) return abort_open();
+  if (!open_->is_acknowledged) return;  // rule 1: counters come behind all records
+  if (open_->tenure != nullptr && !open_->is_counted) return call(Call::counters);
+  call(Call::commit);
+}
+
+void WriterCore::on(const Acknowledged& acknowledged) {
+  if (acknowledged.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting()) return;
+  check(acknowledged.appends.size() == open_->appends.size(), "each append of a transaction has its place");
+  for (std::size_t i = 0; i < acknowledged.appends.size(); ++i) open_->appends[i]->place = acknowledged.appends[i];
+  for (const Acknowledged::Partition& partition : acknowledged.partitions) {
+    const auto its = std::ranges::find(open_->partitions, partition.name, [](const auto* one) { return one->name(); });
+    check(its != open_->partitions.end(), "records are acknowledged where they were sent");
+    (*its)->put(open_, partition.records);
+  }
+  open_->appends.clear();
+  open_->is_acknowledged = true;
+  advance();
+}
+
+void WriterCore::on(const ProduceFailed& failed) {
+  if (failed.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting()) return;
+  open_->refused = failed.refused;
+  for (const ProduceFailed::Refused& refused : failed.refused) {
+    const auto found = partitions_.find(refused.partition);
+    if (!refused.lasts || found == partitions_.end()) continue;
+    found->second->refuse_for_now(refused.error);
+    found->second->refuse_queued(refused.error, false, answers_);
+    refused_until_ = now_ + options_.refusal_time;
+  }
+  fail(Call::none, failed.failure);
+}
+
+void WriterCore::send_counters() {
+  SendCounters counters{.handle = handle_, .tenure = tenure_to_end_with(), .counters = {}};
+  for (const PartitionAppends* owned : open_->counted) counters.counters.push_back({owned->name(), owned->counter()});
+  effects_.push_back(std::move(counters));
+}
+
+void WriterCore::commit_done() {
+  const std::shared_ptr<Transaction> done = std::exchange(open_, nullptr);
+  done->outcome = Transaction::Outcome::committed;
+  failures_ = 0;
+  last_ = done;
+  committed_at_ = now_;
+  for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);
+  if (!done->is_claim || done->tenure != tenure_ || let_go_) return;
+  Claimed claimed{.tenure = tenure_->number, .partitions = {}};
+  for (PartitionAppends* const partition : done->counted) {
+    partition->claimed();
+    claimed.partitions.push_back(partition->name());
+  }
+  effects_.push_back(std::move(claimed));
+}
+
+void WriterCore::abort_open() {
+  repeat_.reset();
+  call(Call::abort);
+}
+
+/// The handle has nothing open any more, or is no more. What was never to be committed is not; the rest the mirror tells.
+void WriterCore::end_open() {
+  const std::shared_ptr<Transaction> ended = std::exchange(open_, nullptr);
+  ended->appends.clear();
+  if (ended->outcome == Transaction::Outcome::committed) {  // the mirror has read it
+    for (PartitionAppends* const partition : ended->partitions) partition->settle(answers_);
+    return;
+  }
+  ended->outcome = ended->is_commit_sent ? Transaction::Outcome::undecided : Transaction::Outcome::aborted;
+  for (PartitionAppends* const partition : ended->partitions) {
+    if (ended->is_commit_sent) {
+      partition->hold(1);
+    } else {
+      partition->take_back(*ended, answers_);
+    }
+  }
+  if (!ended->is_commit_sent) return;
+  undecided_.push_back(ended);
+  settle_undecided();
+}
+
+}  // namespace lungo::writing

@@ -1,0 +1,290 @@
+// Goal: what becomes of appends when a call of the producer fails: docs/decisions/0007, section E.
+#include "tests/cluster/writer_fixture.hpp"
+
+namespace lungo::test {
+namespace {
+
+using namespace std::chrono_literals;
+using ownership::LetGo;
+using ownership::LetGone;
+using ownership::TakeAway;
+using writing::Abort;
+using writing::CallDone;
+using writing::CallFailure;
+using writing::Commit;
+using writing::MakeHandle;
+using writing::Produce;
+using writing::ProduceFailed;
+using writing::Read;
+using writing::SendCounters;
+
+class WriterCoreFailures : public WriterCore {
+ protected:
+  /// The open transaction is produced and acknowledged, and its counters are taken.
+  void come_to_commit() {
+    produced();
+    acknowledge();
+    take<SendCounters>();
+    done();
+    take<Commit>();
+  }
+  void fail_to_produce(CallFailure::Kind kind, std::vector<ProduceFailed::Refused> refused = {}) {
+    step(ProduceFailed{handle, {kind, Error{Errc::timed_out, "message timed out"}, false}, std::move(refused)});
+  }
+  /// The pause before the next try, if there is one.
+  void wait() {
+    now = std::max(now, core.wake_at());
+    step(writing::Tick{});
+  }
+};
+
+TEST_F(WriterCoreFailures, ARetriableCallIsMadeAgain) {
+  append("a");
+  produced();
+  acknowledge();
+  take<SendCounters>();
+  fail(retriable);
+  EXPECT_TRUE(effects.empty()) << "not at once";
+  wait();
+  EXPECT_EQ(take<SendCounters>().tenure, tenure);
+  done();
+  take<Commit>();
+  fail(retriable);
+  wait();
+  take<Commit>();
+  done();
+  read_back();
+  EXPECT_EQ(answer(1), "ok 0-1");
+}
+
+TEST_F(WriterCoreFailures, WhatWasNotToBeCommittedGoesAgain) {
+  append("a");
+  produced();
+  append("b");
+  fail_to_produce(abort);
+  take<Abort>();
+  done();
+  EXPECT_EQ(produced(), (Keys{"a", "b"})) << "in order";
+  acknowledge();
+  take<SendCounters>();
+  fail(abort);
+  take<Abort>();
+  done();
+  wait();
+  EXPECT_EQ(produced(), (Keys{"a", "b"}));
+  let_through();
+  EXPECT_EQ(answer(1), "ok 5-6") << "behind those that were aborted";
+  EXPECT_EQ(answer(2), "ok 6-7");
+}
+
+TEST_F(WriterCoreFailures, AppendsWithAnIdAreWrittenOnceAfterAnUnknownOutcome) {
+  append("a", "id");
+  come_to_commit();
+  fail(abort);
+  take<Abort>();
+  append("b");
+  append(append_of(kOne, "c", "v"));
+  done();
+  EXPECT_EQ(answer(1), "-");
+  wait();
+  const auto first = acknowledgement;
+  const auto first_written = written;
+  EXPECT_EQ(produced(), Keys{"c"}) << "what becomes of b depends on a";
+  let_through();
+  EXPECT_TRUE(effects.empty());
+  acknowledgement = first;
+  written = first_written;
+  read_back();
+  EXPECT_EQ(answer(1), "ok 0-1") << "it was committed";
+  EXPECT_EQ(produced(), Keys{"b"});
+  let_through();
+  EXPECT_EQ(answer(append("a", "id")), "repeated 0-1");
+}
+
+TEST_F(WriterCoreFailures, WhatWasAbortedAfterAnUnknownOutcomeGoesAgain) {
+  append("a", "id");
+  append("a");
+  come_to_commit();
+  fail(fatal);
+  handle = take<MakeHandle>().handle;
+  done();
+  claim_again();
+  EXPECT_TRUE(effects.empty()) << "nothing goes to that partition";
+  read_back(false);
+  EXPECT_EQ(produced(), (Keys{"a", "a"}));
+  let_through();
+  EXPECT_EQ(answer(1), "ok 2-3");
+  EXPECT_EQ(answer(2), "ok 3-4");
+}
+
+TEST_F(WriterCoreFailures, WhatIsGoneBeforeItWasReadIsUnknown) {
+  append("a");
+  come_to_commit();
+  fail(fatal);
+  take<MakeHandle>();
+  step(Read{.partition = kZero, .from = Offset{5}, .end = Offset{5}, .records = {}});
+  EXPECT_EQ(answer(1), "timed_out");
+}
+
+TEST_F(WriterCoreFailures, AFatalOneMakesTheHandleAnewAndClaimsAgain) {
+  append("a");
+  produced();
+  fail_to_produce(fatal);
+  handle = take<MakeHandle>().handle;
+  done();
+  claim_again();
+  EXPECT_EQ(produced(), Keys{"a"});
+  let_through();
+  EXPECT_EQ(answer(1), "ok 2-3");
+}
+
+TEST_F(WriterCoreFailures, AHandleThatCannotBeMadeIsTriedAgainMoreAndMoreSeldom) {
+  append("a");
+  produced();
+  fail_to_produce(fatal);
+  std::vector<Duration> pauses;
+  for (int i = 0; i < 9; ++i) {
+    handle = take<MakeHandle>().handle;
+    fail(retriable);
+    const Instant failed_at = now;
+    while (effects.empty()) pass(100ms);
+    pauses.push_back(now - failed_at);
+  }
+  EXPECT_EQ(pauses, (std::vector<Duration>{100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 5s, 5s, 5s}));
+}
+
+TEST_F(WriterCoreFailures, AnAbortThatFailsMakesTheHandleAnew) {
+  append("a");
+  produced();
+  fail_to_produce(abort);
+  take<Abort>();
+  fail(retriable);
+  wait();
+  take<Abort>();
+  fail(abort);
+  wait();
+  take<MakeHandle>();
+}
+
+TEST_F(WriterCoreFailures, AnswersOfAnEarlierHandleArePassedOver) {
+  append("a");
+  come_to_commit();
+  const CallDone late{handle, {}};
+  fail(fatal);
+  handle = take<MakeHandle>().handle;
+  step(late);
+  EXPECT_TRUE(effects.empty());
+  append(append_of(kPlain, "b", "v"));
+  EXPECT_TRUE(effects.empty()) << "the handle is not ready by that";
+}
+
+TEST_F(WriterCoreFailures, WhatTheGroupRefusesWaitsForTheNextTenure) {
+  append("a");
+  append(append_of(kOne, "b", "v"));
+  produced();
+  acknowledge();
+  take<SendCounters>();
+  fail(abort, true);
+  take<Abort>();
+  done();
+  const std::uint64_t plain = append(append_of(kPlain, "c", "v"));
+  EXPECT_EQ(produced(), Keys{"c"}) << "plain topics go on";
+  acknowledge();
+  take<Commit>();
+  done();
+  read_back();
+  EXPECT_NE(answer(plain), "-");
+  pass(1s);
+  EXPECT_TRUE(effects.empty());
+  step(LetGo{tenures, now + 10s});
+  take<LetGone>();
+  EXPECT_EQ(answer(1), "not_owner");
+  EXPECT_EQ(answer(2), "not_owner");
+}
+
+TEST_F(WriterCoreFailures, ARefusalOfAnEarlierTenureIsNoneOfThisOne) {
+  append("a");
+  produced();
+  acknowledge();
+  take<SendCounters>();
+  step(TakeAway{tenures});
+  grant({kZero});
+  fail(abort, true);
+  take<Abort>();
+  done();
+  EXPECT_TRUE(take<Produce>().appends.empty()) << "the claim of the next tenure";
+}
+
+TEST_F(WriterCoreFailures, AProducerThatWasFencedWhileLettingGoIsMadeAnewFirst) {
+  append("a");
+  produced();
+  step(LetGo{tenures, now + 10s});
+  fail_to_produce(fatal);
+  EXPECT_EQ(answer(1), "not_owner");
+  handle = take<MakeHandle>().handle;
+  done();
+  take<LetGone>();
+}
+
+TEST_F(WriterCoreFailures, WhatABrokerRefusesIsAnsweredAndTheRestGoesAgain) {
+  append("a");
+  produced();
+  append("b");
+  append("b");
+  append(append_of(kOne, "c", "v"));
+  let_through();
+  EXPECT_EQ(produced(), (Keys{"b", "b", "c"}));
+  fail_to_produce(abort, {{kZero, Error{Errc::invalid_argument, "no key"}, false}});
+  take<Abort>();
+  done();
+  EXPECT_EQ(answer(2), "invalid_argument");
+  EXPECT_EQ(answer(3), "invalid_argument");
+  EXPECT_EQ(produced(), Keys{"c"});
+  let_through();
+  EXPECT_NE(answer(append("d")), "invalid_argument") << "the next one may be better";
+}
+
+TEST_F(WriterCoreFailures, WhatABrokerRefusesForGoodIsNotTriedAgainForAWhile) {
+  append("a");
+  produced();
+  append("b");
+  fail_to_produce(abort, {{kZero, Error{Errc::io, "no right to write to topic events"}, true}});
+  EXPECT_EQ(answer(2), "io") << "before it was tried";
+  take<Abort>();
+  done();
+  EXPECT_EQ(answer(1), "io");
+  EXPECT_EQ(answer(append("c")), "io");
+  append(append_of(kOne, "d", "v"));
+  produced();
+  let_through();
+  pass(10s);
+  append("e");
+  EXPECT_EQ(produced(), Keys{"e"});
+}
+
+TEST_F(WriterCoreFailures, ADeadlineAnswersWhatWaitsAndWhatIsUnderWay) {
+  append("a");
+  produced();
+  append("b");
+  pass(30s);
+  for (const std::uint64_t ticket : {1, 2}) ASSERT_EQ(answer(ticket), "timed_out");
+  EXPECT_NE(answers.at(1).error().text().find("unknown"), std::string_view::npos);
+  EXPECT_NE(answers.at(2).error().text().find("it is not written"), std::string_view::npos);
+  let_through();
+  EXPECT_EQ(answer(1), "timed_out") << "a second answer is none";
+  append("c");
+  EXPECT_EQ(produced(), Keys{"c"}) << "b is gone";
+}
+
+TEST_F(WriterCoreFailures, WhatIsAnsweredDoesNotGoAgain) {
+  append("a");
+  produced();
+  pass(30s);
+  fail_to_produce(abort);
+  take<Abort>();
+  done();
+  EXPECT_TRUE(effects.empty());
+}
+
+}  // namespace
+}  // namespace lungo::test
