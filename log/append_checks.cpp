@@ -61,14 +61,26 @@ Verdict AppendChecks::repeated(Offset first, std::size_t count, bool in_group) c
           .rests_on_group = in_group};
 }
 
-/// True when both begin with records of the same keys and ids, for all of `records`.
-bool begins_like(const EncodedRecords& written, const EncodedRecords& records) {
-  if (written.count() < records.count()) return false;
+namespace {
+
+/// Where in `written` the id stands under this key, first.
+std::optional<std::size_t> find_id(const EncodedRecords& written, std::optional<std::string_view> key, std::string_view id) {
+  for (std::size_t i = 0; i < written.count(); ++i) {
+    if (written.id(i) == id && written.key(i) == key) return i;
+  }
+  return std::nullopt;
+}
+
+/// True when `written` goes on at `begin` with records of the same keys and ids, for all of `records`.
+bool goes_on_like(const EncodedRecords& written, std::size_t begin, const EncodedRecords& records) {
+  if (written.count() - begin < records.count()) return false;
   for (std::size_t i = 0; i < records.count(); ++i) {
-    if (written.key(i) != records.key(i) || written.id(i) != records.id(i)) return false;
+    if (written.key(begin + i) != records.key(i) || written.id(begin + i) != records.id(i)) return false;
   }
   return true;
 }
+
+}  // namespace
 
 // Whether the log has all of `records` from `first` on, as far as keys and ids tell. `first` was loaded last. All records of an
 // append share a batch, but a batch holds several appends: what follows a smaller one under this id is another's.
@@ -91,16 +103,17 @@ Verdict AppendChecks::reused(std::string_view id, Offset first) const {
                     "the id " + std::string(id) + " names another append, at offset " + std::to_string(first.value()), first}};
 }
 
-// A retry carries the id of the first try on its first record, under the same key. Two keys may use one id: each names its own
-// append.
+// A retry carries the id of the first try on its first record, under the same key. The first try may have been a part of an
+// append: then its id stands in the middle of that. Two keys may use one id: each names its own append.
 Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
   const std::size_t count = item.records->count();
   const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
   const std::optional<std::string_view> key = item.records->key(0);
   for (const Pending& pending : pending_) {
-    if (pending.records->id(0) != id || pending.records->key(0) != key) continue;
-    const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin));
-    return begins_like(*pending.records, *item.records) ? repeated(first, count, true) : reused(id, first);
+    const std::optional<std::size_t> at = find_id(*pending.records, key, id);
+    if (!at) continue;
+    const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin + *at));
+    return goes_on_like(*pending.records, *at, *item.records) ? repeated(first, count, true) : reused(id, first);
   }
   const Result<std::optional<Offset>> found =
       from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })

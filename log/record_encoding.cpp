@@ -139,6 +139,16 @@ void EncodedRecords::clear() {
   sealed_ = false;
 }
 
+void EncodedRecords::truncate(std::size_t count) {
+  if (count >= entries_.size()) return;
+  if (count == 0) return clear();
+  for (std::size_t i = count; i < entries_.size(); ++i) body_bytes_ -= entries_[i].body_end - entries_[i].body_begin;
+  entries_.resize(count);
+  batch_.take_to(batch_.data() + entries_.back().body_end);
+  max_timestamp_ = std::ranges::max(entries_, {}, &Entry::timestamp).timestamp;
+  sealed_ = false;
+}
+
 BytesView EncodedRecords::body(std::size_t index) const {
   const Entry& entry = entries_[index];
   return batch_.view().subspan(entry.body_begin, entry.body_end - entry.body_begin);

@@ -79,9 +79,8 @@ class Ids : public Contract {
  protected:
   Ids() { log->create_topic(topic_named("events", true)).value(); }
 
-  Result<Appended> append(std::optional<std::string_view> key, std::string_view id, std::size_t count = 1,
-                          std::optional<Offset> since = {}) {
-    AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = since};
+  /// `count` records, of which the first has the id.
+  static void add(AppendRequest& request, std::optional<std::string_view> key, std::string_view id, std::size_t count = 1) {
     const HeaderView header{kIdHeader, as_bytes(id), true};
     for (std::size_t i = 0; i < count; ++i) {
       RecordFields fields{.timestamp = {}, .key = {}, .value = as_bytes("v"), .headers = {}};
@@ -89,6 +88,11 @@ class Ids : public Contract {
       if (i == 0) fields.headers = {&header, 1};
       request.records.add(fields).value();
     }
+  }
+  Result<Appended> append(std::optional<std::string_view> key, std::string_view id, std::size_t count = 1,
+                          std::optional<Offset> since = {}) {
+    AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = since};
+    add(request, key, id, count);
     return append_wait(*log, std::move(request));
   }
 };
@@ -131,6 +135,25 @@ TEST_P(Ids, OfARecordThatIsUnderWayAreKnown) {
   wait_for([&] { return answered == 3; });
   EXPECT_EQ(outcomes, std::vector<std::string>(3, "ok"));
   EXPECT_EQ(log->ends(kEvents)->committed, Offset{1});
+}
+
+TEST_P(Ids, OfAPartOfAnAppendAreKnown) {
+  AppendRequest whole{.to = kEvents, .records = {}, .condition = {}, .since = {}};
+  add(whole, "a", "1");
+  add(whole, "a", "2", 2);
+  AppendRequest part{.to = kEvents, .records = {}, .condition = {}, .since = {}};
+  add(part, "a", "2", 2);
+  submit(std::move(whole));
+  submit(std::move(part));  // while the whole is under way, perhaps
+  wait_for([&] { return answered == 2; });
+  EXPECT_EQ(outcomes, std::vector<std::string>(2, "ok"));
+  for (const std::optional<Offset> since : {std::optional<Offset>{}, std::optional{Offset{0}}}) {
+    const Appended again = append("a", "2", 2, since).value();
+    EXPECT_TRUE(again.repeated);
+    EXPECT_EQ(again.first, Offset{1});
+    EXPECT_EQ(again.end, Offset{3});
+  }
+  EXPECT_EQ(log->ends(kEvents)->committed, Offset{3});
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, Ids, testing::ValuesIn(home_names()), name_of_home);

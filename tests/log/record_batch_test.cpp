@@ -48,6 +48,33 @@ TEST(RecordBatch, MatchesTheGoldenBytesWrittenByHand) {
   EXPECT_EQ(Bytes(stamped.begin(), stamped.end()), expected);
 }
 
+// What was cut off has left nothing: the batch is that of the records which stay, with what is added behind them.
+TEST(RecordBatch, TruncatedRecordsAreThoseThatStay) {
+  const auto added = [](EncodedRecords& records, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const std::string text(static_cast<std::size_t>(3 + i), static_cast<char>('a' + i));
+      const HeaderView id{kIdHeader, as_bytes(text), true};
+      RecordFields record = fields(text, text, 1000 + (i * 37) % 11);
+      record.headers = {&id, 1};
+      ASSERT_TRUE(records.add(record));
+    }
+  };
+  for (int stay = 0; stay <= 6; ++stay) {
+    EncodedRecords cut;
+    added(cut, 0, 6);
+    cut.seal();
+    cut.truncate(static_cast<std::size_t>(stay));
+    EncodedRecords wanted;
+    added(wanted, 0, stay);
+    EXPECT_EQ(cut.count(), wanted.count());
+    EXPECT_EQ(cut.size_bytes(), wanted.size_bytes());
+    for (EncodedRecords* records : {&cut, &wanted}) added(*records, stay, stay + 2);
+    EXPECT_EQ(cut.max_timestamp(), wanted.max_timestamp());
+    EXPECT_EQ(cut.id(static_cast<std::size_t>(stay)), wanted.id(static_cast<std::size_t>(stay)));
+    EXPECT_TRUE(std::ranges::equal(cut.stamp(Offset{7}, LeaderEpoch{1}), wanted.stamp(Offset{7}, LeaderEpoch{1}))) << stay;
+  }
+}
+
 // An append that is alone in its batch is stamped, others are put together: the bytes are the same.
 TEST(RecordBatch, StampedRecordsAreWhatABuilderMakesOfThem) {
   std::mt19937_64 random{20261126};

@@ -384,6 +384,37 @@ TEST(Idempotence, ARetryInTheSameGroupIsWrittenOnce) {
   EXPECT_EQ(log->written_end(), Offset{1});
 }
 
+// Several commands of a stream may share an append: a retry of each alone is its own.
+TEST(Idempotence, ARetryOfAPartIsKnownInTheSameGroupAndLater) {
+  PartitionFixture fixture;
+  const auto log = open_streams(fixture);
+  const TestRecord one{.key = "a", .value = "1", .time = 1, .id = "one"};
+  const TestRecord two{.key = "a", .value = "2", .time = 1, .id = "two"};
+  const TestRecord more_of_two{.key = "a", .value = "3", .time = 1};
+  EncodedRecords both = encode({one, two, more_of_two});
+  EncodedRecords part = encode({two, more_of_two});
+  EncodedRecords larger = encode({two, more_of_two, more_of_two});
+  GroupItem group[] = {{.records = &both}, {.records = &part}, {.records = &larger}};
+  log->append(group, LeaderEpoch{5});
+  EXPECT_FALSE((*group[0].outcome)->repeated);
+  EXPECT_TRUE((*group[1].outcome)->repeated);
+  EXPECT_EQ((*group[1].outcome)->first, Offset{1});
+  EXPECT_EQ((*group[1].outcome)->end, Offset{3});
+  EXPECT_EQ(group[2].outcome->error(), Errc::invalid_argument);
+  EXPECT_EQ(group[2].outcome->error().offset(), Offset{1});
+
+  const Condition unchanged{.key = "a", .as_of = Offset{0}};
+  for (const Result<Appended>& again :
+       {append(*log, {two, more_of_two}, LeaderEpoch{5}, unchanged),
+        append(*log, {two, more_of_two}, LeaderEpoch{5}, {}, Offset{0}), append(*log, {two, more_of_two}, LeaderEpoch{5})}) {
+    ASSERT_TRUE(again) << again.error();
+    EXPECT_TRUE(again->repeated);
+    EXPECT_EQ(again->first, Offset{1});
+    EXPECT_EQ(again->end, Offset{3});
+  }
+  EXPECT_EQ(log->written_end(), Offset{3});
+}
+
 // Two streams may use one id, e.g. when each counts its own commands.
 TEST(Idempotence, OneIdUnderTwoKeysNamesTwoAppends) {
   PartitionFixture fixture;

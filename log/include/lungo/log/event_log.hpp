@@ -108,7 +108,8 @@ struct AppendRequest {
   /// For an unconditional append whose first record carries an `l.id`: that id is looked for in [since, end) under the
   /// record's key, and when it is found the append succeeds with the offsets it got then. Without `since` only the ids
   /// of the partition's last 10,000 records are known. A conditional append with an id looks in [as_of, end). In each case an
-  /// id belongs to its record's key: two keys that use one id do not meet.
+  /// id belongs to its record's key: two keys that use one id do not meet. Every record's id is found, the first one of an
+  /// append or not: a retry may be of a part of what was appended.
   /// A retry is known by the keys and ids of all its records. What that can't tell apart: an append that is larger than what
   /// was written under its id, when the records that follow there have the same keys and ids (none, say) by chance; it passes
   /// for written. Who uses an id for one append only never meets this.

@@ -56,6 +56,8 @@ class EncodedRecords {
   /// Appends one record. Errors: too_large when all bodies here would pass kRecordBytesMax.
   Result<void> add(const RecordFields& fields);
   void clear();
+  /// Forgets the records behind the first `count`.
+  void truncate(std::size_t count);
 
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
