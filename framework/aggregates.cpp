@@ -36,19 +36,37 @@ Result<Commit> single(Result<std::vector<Commit>> commits) {
   return std::move(commits->front());
 }
 
+/// Decides. The answer where there is nothing to append: the command was executed before, is refused, or changes nothing.
+std::optional<Result<Commit>> answer_without_append(StreamDraft& draft, const DecideFunction& decide) {
+  const Result<void> decided = draft.repeated ? Result<void>{} : decide(draft);
+  if (decided && draft.batch.count() > 0) {
+    draft.batch.expect_unchanged(draft.stream, draft.as_of);
+    return std::nullopt;
+  }
+  draft.keep();
+  if (!decided) return decided.error();
+  return Commit{draft.partition, draft.repeated.value_or(draft.as_of), draft.as_of, draft.repeated.has_value()};
+}
+
+/// What lies below `as_of` was searched for the command's id, what has come since was not, and may be in a snapshot by now.
+void look_again_from(CommandTask& task, Offset as_of) {
+  if (!task.id.empty()) task.since = as_of;
+}
+
 }  // namespace
 
-Result<Commit> run_attempts(EventStore& store, const AttemptFunction& attempt, int attempts, Duration timeout) {
+Result<Commit> run_attempts(EventStore& store, StreamLoads& loads, CommandTask task, int attempts, Duration timeout) {
   const Ports ports = store.log().ports();
   const Instant deadline = deadline_after(ports.clock.monotonic(), timeout);
   while (true) {
-    Result<Attempt> made = attempt();
-    if (!made) return made.error();
-    if (!made->batch) return std::move(made->commit);
-    const TopicPartition partition = made->commit.partition;
-    Result<Commit> outcome = single(store.append_wait(std::move(*made->batch), deadline - ports.clock.monotonic()));
+    Result<StreamDraft> draft = loads.draft(task.stream, task.id, task.since);
+    if (!draft) return draft.error();
+    if (std::optional<Result<Commit>> answer = answer_without_append(*draft, task.decide)) return *std::move(answer);
+    Result<Commit> outcome = single(store.append_wait(std::move(draft->batch), deadline - ports.clock.monotonic()));
+    if (outcome) draft->keep_written(*outcome);
     if (!is_lost_race(outcome) || --attempts <= 0) return outcome;
-    Result<void> visible = wait_until_committed(store.log(), partition, *outcome.error().offset(), deadline);
+    look_again_from(task, draft->as_of);
+    Result<void> visible = wait_until_committed(store.log(), draft->partition, *outcome.error().offset(), deadline);
     if (!visible) return visible.error();
   }
 }
@@ -79,7 +97,8 @@ void save_snapshot(EventStore& store, Snapshots& snapshots, std::string_view key
 // or waiting (in `waiting`: until the record that it lost against is committed, or its deadline).
 class CommandLoop final : public Activity {
  public:
-  explicit CommandLoop(EventStore store) : store_(std::move(store)), shared_(std::make_shared<Shared>()) {}
+  CommandLoop(EventStore store, StreamLoads& loads)
+      : store_(std::move(store)), loads_(&loads), shared_(std::make_shared<Shared>()) {}
   /// Once, before the first command. Errors: io, when the system has no thread left.
   Result<void> start() {
     Result<std::unique_ptr<RunningActivity>> started = start_activity(store_.log().ports().executor, *this);
@@ -106,9 +125,9 @@ class CommandLoop final : public Activity {
     for (const CommandPtr& command : left) command->done(canceled());
   }
 
-  void submit(AttemptFunction attempt, int attempts, Duration timeout, std::function<void(Result<Commit>)> done) {
+  void submit(CommandTask task, int attempts, Duration timeout, std::function<void(Result<Commit>)> done) {
     const Instant deadline = deadline_after(store_.log().ports().clock.monotonic(), timeout);
-    const auto command = std::make_shared<Command>(Command{std::move(attempt), attempts, deadline, std::move(done), {}});
+    const auto command = std::make_shared<Command>(Command{std::move(task), attempts, deadline, std::move(done), {}});
     const std::lock_guard lock(shared_->mutex);
     shared_->due.push_back(command);
     if (shared_->running != nullptr) shared_->running->wake();
@@ -127,7 +146,7 @@ class CommandLoop final : public Activity {
 
  private:
   struct Command {
-    AttemptFunction attempt;
+    CommandTask task;
     int attempts_left;
     Instant deadline;
     std::function<void(Result<Commit>)> done;
@@ -172,30 +191,37 @@ class CommandLoop final : public Activity {
     return next;
   }
 
-  static Result<Attempt> attempt(const Command& command) {
+  /// The answer, or what is to be appended in `draft`.
+  std::optional<Result<Commit>> decide(const CommandTask& task, std::shared_ptr<StreamDraft>& draft) {
     try {
-      return command.attempt();
+      Result<StreamDraft> loaded = loads_->draft(task.stream, task.id, task.since);
+      if (!loaded) return loaded.error();
+      draft = std::make_shared<StreamDraft>(std::move(*loaded));
+      return answer_without_append(*draft, task.decide);
     } catch (...) {  // our bug, or no memory: this command ends, the others go on
       return stopped_on_broken_invariant("a command");
     }
   }
 
   void run(const CommandPtr& command) {
-    Result<Attempt> made = attempt(*command);
-    if (!made || !made->batch) {
-      command->done(made ? Result<Commit>{std::move(made->commit)} : Result<Commit>{made.error()});
+    std::shared_ptr<StreamDraft> draft;
+    if (std::optional<Result<Commit>> answer = decide(command->task, draft)) {
+      command->done(*std::move(answer));
       return;
     }
     // The log is alive while it runs a completion; owning it here could end it on its own thread.
-    store_.append(std::move(*made->batch), [shared = shared_, command, partition = made->commit.partition,
-                                            log = &store_.log()](Result<std::vector<Commit>> commits) {
-      Result<Commit> outcome = single(std::move(commits));
-      if (is_lost_race(outcome) && --command->attempts_left > 0) {
-        wait(shared, command, *log, partition, *outcome.error().offset());
-      } else {
-        command->done(std::move(outcome));
-      }
-    });
+    EventBatch batch = std::move(draft->batch);
+    store_.append(std::move(batch),
+                  [shared = shared_, command, draft, log = &store_.log()](Result<std::vector<Commit>> commits) {
+                    Result<Commit> outcome = single(std::move(commits));
+                    if (outcome) draft->keep_written(*outcome);
+                    if (is_lost_race(outcome) && --command->attempts_left > 0) {
+                      look_again_from(command->task, draft->as_of);
+                      wait(shared, command, *log, draft->partition, *outcome.error().offset());
+                    } else {
+                      command->done(std::move(outcome));
+                    }
+                  });
   }
 
   static void wait(const std::shared_ptr<Shared>& shared, const CommandPtr& command, EventLog& log,
@@ -228,21 +254,21 @@ class CommandLoop final : public Activity {
   }
 
   EventStore store_;
+  StreamLoads* const loads_;
   const std::shared_ptr<Shared> shared_;
   std::unique_ptr<RunningActivity> running_;
 };
 
 void CommandLoopDeleter::operator()(CommandLoop* loop) const { delete loop; }
 
-Result<CommandLoopPtr> start_command_loop(EventStore store) {
-  CommandLoopPtr loop{new CommandLoop(std::move(store))};
+Result<CommandLoopPtr> start_command_loop(EventStore store, StreamLoads& loads) {
+  CommandLoopPtr loop{new CommandLoop(std::move(store), loads)};
   if (Result<void> started = loop->start(); !started) return started.error();
   return loop;
 }
 
-void submit(CommandLoop& loop, AttemptFunction attempt, int attempts, Duration timeout,
-            std::function<void(Result<Commit>)> done) {
-  loop.submit(std::move(attempt), attempts, timeout, std::move(done));
+void submit(CommandLoop& loop, CommandTask task, int attempts, Duration timeout, std::function<void(Result<Commit>)> done) {
+  loop.submit(std::move(task), attempts, timeout, std::move(done));
 }
 
 OwnedMeta::OwnedMeta(const EventMeta& meta)

@@ -30,6 +30,8 @@ struct EventBatch::Parts {
     std::optional<Offset> since;
   };
 
+  Part& part(PartitionId partition) { return partitions.at(static_cast<std::size_t>(partition.value())); }
+
   EventStore store;
   TopicInfo topic;
   std::vector<Part> partitions;
@@ -53,6 +55,7 @@ class BatchOutcome {
         commits_[index].first = appended->first;
         commits_[index].end = appended->end;
         commits_[index].repeated = appended->repeated;
+        commits_[index].epoch = appended->epoch;
       } else if (!error_) {
         error_ = appended.error().with_context(to_string(commits_[index].partition));
       }
@@ -109,18 +112,14 @@ Result<void> EventBatch::add_encoded(std::string_view stream, std::string_view n
   fields.lane = meta.lane;
   fields.headers = meta.headers;
   fields.payload = parts_->payload;
-  const auto partition = static_cast<std::size_t>(partition_of(stream).value());
-  return add_record(fields, parts_->partitions[partition].records);
+  return add_record(fields, parts_->part(partition_of(stream)).records);
 }
 
 void EventBatch::expect_unchanged(std::string_view stream, Offset as_of) {
-  const auto partition = static_cast<std::size_t>(partition_of(stream).value());
-  parts_->partitions[partition].condition = Condition{std::string(stream), as_of};
+  parts_->part(partition_of(stream)).condition = Condition{std::string(stream), as_of};
 }
 
-void EventBatch::look_for_id_since(PartitionId partition, Offset since) {
-  parts_->partitions.at(static_cast<std::size_t>(partition.value())).since = since;
-}
+void EventBatch::look_for_id_since(PartitionId partition, Offset since) { parts_->part(partition).since = since; }
 
 std::size_t EventBatch::count() const {
   std::size_t count = 0;
@@ -136,6 +135,16 @@ std::size_t EventBatch::size_bytes() const {
 
 PartitionId EventBatch::partition_of(std::string_view stream) const {
   return partition_of_stream(stream, parts_->topic.spec.partitions);
+}
+
+std::size_t EventBatch::count(PartitionId partition) const { return parts_->part(partition).records.count(); }
+
+Result<Envelope> EventBatch::event(PartitionId partition, std::size_t index) const {
+  const EncodedRecords& records = parts_->part(partition).records;
+  Result<RecordView> record = parse_record_body(records.body(index));
+  if (!record) return record.error();
+  record->timestamp = records.entries()[index].timestamp;
+  return parse_envelope(parts_->topic.spec.name, partition, *record);
 }
 
 void EventBatch::clear() {
@@ -281,7 +290,7 @@ Result<std::vector<Commit>> EventStore::append_wait(EventBatch batch, Duration t
     const TopicPartition to = request.to;
     Result<Appended> appended = lungo::append_wait(*shared_->log, std::move(request), timeout);
     if (!appended) return appended.error();
-    return std::vector<Commit>{{to, appended->first, appended->end, appended->repeated}};
+    return std::vector<Commit>{{to, appended->first, appended->end, appended->repeated, appended->epoch}};
   }
 
   Answer<std::vector<Commit>> answer{shared_->log->ports(), timeout};

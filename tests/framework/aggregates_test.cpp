@@ -4,87 +4,12 @@
 
 #include <lungo/framework/testing.hpp>
 #include <lungo/log/local_event_log.hpp>
+#include "tests/framework/accounts.hpp"
 #include "tests/support/full_system.hpp"
-#include "tests/support/memory_event_log.hpp"
-#include "tests/support/simulation.hpp"
 
 namespace aggregates_tests {
 
 const lungo::TopicPartition kSome{"events", lungo::PartitionId{0}};  // what a snapshot is of, where that does not matter
-
-using namespace lungo;
-
-struct Opened {
-  std::string owner;
-};
-struct Deposited {
-  std::int64_t cents = 0;
-};
-struct Withdrawn {
-  std::int64_t cents = 0;
-};
-struct Audited {
-  std::string by;
-};
-
-struct Open {
-  std::string owner;
-};
-struct Deposit {
-  std::int64_t cents = 0;
-};
-struct Withdraw {
-  std::int64_t cents = 0;
-};
-struct Move {
-  std::int64_t in = 0;
-  std::int64_t out = 0;
-};
-struct Break {};
-struct BreakOddly {};
-
-struct Account {
-  using Events = lungo::events<Opened, Deposited, Withdrawn>;
-  struct State {
-    bool open = false;
-    std::int64_t cents = 0;
-  };
-  static State evolve(State s, const Opened&) {
-    s.open = true;
-    return s;
-  }
-  static void evolve(State& s, const Deposited& e) { s.cents += e.cents; }
-  static void evolve(State& s, const Withdrawn& e) { s.cents -= e.cents; }
-  static std::optional<Opened> decide(const State& s, const Open& c) {
-    if (s.open) return std::nullopt;
-    return Opened{c.owner};
-  }
-  static Deposited decide(const State&, const Deposit& c) { return {c.cents}; }
-  static Withdrawn decide(const State& s, const Withdraw& c) {
-    if (s.cents < c.cents) throw rejected("insufficient funds");
-    return {c.cents};
-  }
-  static std::vector<std::variant<Deposited, Withdrawn>> decide(const State&, const Move& c) {
-    return {Deposited{c.in}, Withdrawn{c.out}};
-  }
-  static Deposited decide(const State&, const Break&) { throw std::runtime_error("a bug"); }
-};
-
-/// Throws what is no std::exception.
-struct Odd {
-  static constexpr std::string_view category = "Account";
-  using Events = Account::Events;
-  struct State {};
-  static void evolve(State&, const Opened&) {}
-  static void evolve(State&, const Deposited&) { throw 1; }
-  static void evolve(State&, const Withdrawn&) {}
-  static Opened decide(const State&, const BreakOddly&) { throw "odd"; }
-};
-
-struct SnapshotAccount : Account {
-  static constexpr std::string_view category = "Account";
-  static constexpr int snapshot_every = 10;
-};
 
 class AggregatesTest : public testing::Test {
  protected:
@@ -323,19 +248,6 @@ TEST(Snapshots, APowerCutThatTakesBackEventsTakesBackTheirSnapshot) {
   }
   EXPECT_GT(lost, 0) << "no cut left a snapshot without its events";
 }
-
-/// Counts what read_key() hands out.
-class CountingLog : public test::MemoryEventLog {
- public:
-  using MemoryEventLog::MemoryEventLog;
-  Result<KeyRecords> read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
-                              std::size_t records_max) override {
-    Result<KeyRecords> found = MemoryEventLog::read_key(partition, key, begin, end, records_max);
-    if (found) records += found->records.size();
-    return found;
-  }
-  std::size_t records = 0;
-};
 
 TEST(Snapshots, OnlyTheNewestRowsOfAKeyAreRead) {
   test::Simulation simulation{1};

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/local_event_log.hpp>
@@ -57,6 +59,23 @@ TEST_F(Embedded, CommandsOfManyThreadsOnOneStreamAllTakeEffect) {
   ASSERT_TRUE(ports.executor.wait_until([&] { return answered == kCommands; }, ports.clock.monotonic() + 60s));
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(counters.load("one").value().state.sum, kCommands + kCommands / 10);
+}
+
+TEST_F(Embedded, CommandsOfManyThreadsOnFewStreamsMeetWhatOthersDid) {
+  EventStore store = open();
+  Aggregates<Counter> counters{store, AggregatesOptions{.kept_bytes_max = 600}};  // of three streams two are kept
+  constexpr int kThreads = 4;
+  constexpr int kCommands = 60;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      for (int command = 0; command < kCommands; ++command) {
+        EXPECT_TRUE(counters.execute(std::to_string(command % 3), Add{1}, {.attempts = 1000}));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const char* id : {"0", "1", "2"}) EXPECT_EQ(counters.load(id)->state.sum, kThreads * kCommands / 3);
 }
 
 TEST_F(Embedded, ASubscriptionSeesEachEventOnceOverRestarts) {

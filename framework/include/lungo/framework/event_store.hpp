@@ -29,7 +29,8 @@ struct Commit {
   TopicPartition partition;
   Offset first;
   Offset end;
-  bool repeated = false;  // recognised by its id: written earlier, not now
+  bool repeated = false;         // recognised by its id: written earlier, not now
+  LeaderEpoch epoch = kNoEpoch;  // of its batch, where the append said so
 };
 
 struct AppendOptions {
@@ -107,6 +108,11 @@ class EventBatch {
   [[nodiscard]] std::size_t count() const;
   [[nodiscard]] std::size_t size_bytes() const;
   [[nodiscard]] PartitionId partition_of(std::string_view stream) const;
+  /// So many events go to that partition.
+  [[nodiscard]] std::size_t count(PartitionId partition) const;
+  /// One of them as its readers will see it, but for offset and epoch, which it has not got yet. Valid until the batch changes.
+  /// Errors: as parse_envelope().
+  [[nodiscard]] Result<Envelope> event(PartitionId partition, std::size_t index) const;
   /// Forgets the events and keeps the memory.
   void clear();
 

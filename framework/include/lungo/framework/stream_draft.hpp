@@ -1,0 +1,46 @@
+// A stream between a load and its append: its state, and what was decided on it.
+//
+// For Aggregates: the part that knows no types. Those who do are in stream_states.hpp.
+// Threads: one at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <lungo/framework/event_store.hpp>
+#include <lungo/framework/kept_states.hpp>
+
+namespace lungo::detail {
+
+struct StreamDraft {
+  std::string stream;  // in its written form
+  TopicPartition partition;
+  Offset as_of;                      // what was read up to: the append fails when the stream has a record at or above it
+  std::optional<Offset> repeated;    // the event that carries the id which was looked for
+  EventBatch batch;                  // what was decided and is not written
+  std::unique_ptr<KeptState> state;  // of what was read and of `batch`; null when an event of that can't be folded in
+  std::shared_ptr<KeptStates> kept;  // where it goes
+
+  /// Lets others go on from the state, as nothing was decided on it.
+  void keep();
+  /// The same, as `written` says where all that was decided lies now.
+  void keep_written(const Commit& written);
+};
+
+/// The streams of one decider.
+class StreamLoads {
+ public:
+  virtual ~StreamLoads() = default;
+  /// The stream as of now, and whether it has an event with `command_id`, in what is read or from `since` on. Errors: as
+  /// Aggregates::load().
+  virtual Result<StreamDraft> draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) = 0;
+};
+
+/// Adds what is decided to the draft's batch, and folds it into its state. Errors: rejected, handler_failed; as
+/// EventBatch::add(). The state is as it was then; in the batch may be a part of what was decided.
+using DecideFunction = std::function<Result<void>(StreamDraft&)>;
+
+}  // namespace lungo::detail
