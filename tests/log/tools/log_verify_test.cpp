@@ -64,7 +64,10 @@ TEST_F(LogVerify, ABackupComesBack) {
   EXPECT_NE(backed_up.out.find("1 partition, 20 records"), std::string::npos) << backed_up.out;
   EXPECT_EQ(files(), before);
   EXPECT_EQ(log({"backup", copy}).status, 1) << "something is there";
-  EXPECT_EQ(log({"backup", "--snapshot", directory / "second"}).status, 0);
+  const Finished snapshot = test::run({log_program(), "backup", data, directory / "second", "--snapshot", "--json"});
+  ASSERT_EQ(snapshot.status, 0) << snapshot.err;
+  EXPECT_NE(snapshot.out.find("\"records\":20"), std::string::npos) << snapshot.out;
+  EXPECT_NE(snapshot.out.find("\"damaged\":[]"), std::string::npos) << snapshot.out;
   const Finished brought_back = test::run({log_program(), "restore", copy, restored, "--json"});
   ASSERT_EQ(brought_back.status, 0) << brought_back.err;
   EXPECT_NE(brought_back.out.find("\"records\":20"), std::string::npos) << brought_back.out;
