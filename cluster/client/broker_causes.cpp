@@ -11,7 +11,6 @@ namespace {
 using std::chrono_literals::operator""s;
 
 constexpr Duration kAgeMax = 60s;
-constexpr std::string_view kBootstrap = "bootstrap";
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -49,6 +48,8 @@ std::string principal_of(std::string_view protocol, std::string_view user) {
 Severity severity_of(int level, std::string_view facility, std::string_view line) {
   // A user's settings go to every handle, also to one of the kind that has no use for them.
   if (facility == "CONFWARN" && has(line, "property and will be ignored by this")) return Severity::debug;
+  // What a call has told its caller, who knows what it means.
+  if (facility == "TXNERR" || facility == "FATAL" || facility == "ADDPARTS") return Severity::debug;
   if (level <= 3) return Severity::error;
   if (level == 4) return Severity::warn;
   return level <= 6 ? Severity::info : Severity::debug;
@@ -59,15 +60,16 @@ Severity severity_of(int level, std::string_view facility, std::string_view line
 std::optional<BrokerFailure> parse_broker_failure(std::string_view line) {
   line = without_thread(line);
   std::optional<std::string_view> broker = take_until(line, ": ");
+  if (broker && !has(*broker, "/")) broker = take_until(line, ": ");  // it was a role
   const std::size_t after = line.rfind(" (after ");
   if (!broker || after == std::string_view::npos) return std::nullopt;
   if (const std::size_t protocol = broker->find("://"); protocol != std::string_view::npos) broker->remove_prefix(protocol + 3);
-  const std::optional<std::string_view> host = take_until(*broker, "/");
-  if (!host) return std::nullopt;
+  const std::string_view host = broker->substr(0, broker->find('/'));
+  if (!has(host, ":")) return std::nullopt;
   std::string_view state = line.substr(after);
   if (!take_until(state, " in state ")) return std::nullopt;
-  return BrokerFailure{.host = std::string(*host),
-                       .is_configured = *broker == kBootstrap,
+  return BrokerFailure{.host = std::string(host),
+                       .is_configured = broker->substr(host.size()) == "/bootstrap",
                        .reason = std::string(line.substr(0, after)),
                        .state = std::string(state.substr(0, state.find_first_of(",)")))};
 }

@@ -6,6 +6,7 @@
 //
 //   line   = [ "[" THREAD "]: " ] BROKER ": " REASON " (after " MS "ms in state " STATE [ ", " ... ] ")"
 //   BROKER = [ PROTOCOL "://" ] HOST ":" PORT "/" ( "bootstrap" / NUMBER )     NUMBER: another broker named this one
+//          / ROLE ": " HOST ":" PORT                                           ROLE: "GroupCoordinator", "TxnCoordinator"
 //
 // Threads: any. log() is called by librdkafka's own; nothing is thrown into them.
 #pragma once

@@ -87,7 +87,7 @@ constexpr std::array kRows{
     Row{RD_KAFKA_RESP_ERR__QUEUE_FULL, Errc::busy, ""},
     Row{RD_KAFKA_RESP_ERR__PURGE_QUEUE, Errc::canceled, kAborted},
     Row{RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Errc::canceled, kAborted},
-    Row{RD_KAFKA_RESP_ERR__STATE, Errc::canceled, "the transaction has failed before, or there is none"},
+    Row{RD_KAFKA_RESP_ERR__STATE, Errc::canceled, ""},
     Row{RD_KAFKA_RESP_ERR__DESTROY, Errc::closed, ""},
     Row{RD_KAFKA_RESP_ERR__BAD_MSG, Errc::corrupt, ""},
     Row{RD_KAFKA_RESP_ERR__BAD_COMPRESSION, Errc::corrupt, ""},
@@ -168,12 +168,12 @@ std::string_view name_of(RdkResource resource) {
   return "cluster";
 }
 
-/// The line for kafka-acls.sh. A call may touch more than what it is about; then librdkafka alone knows the name.
-std::string no_right(RdkResource resource, const RdkAttempt& attempt, const BrokerCauses& causes) {
-  std::string text =
-      "no right to " + to_string(attempt) + "; kafka-acls.sh --add --allow-principal " + causes.principal() + " --";
-  text += name_of(resource);
+/// The line for kafka-acls.sh. A call may touch more than what it is about; then librdkafka's words may have the name.
+std::string no_right(RdkResource resource, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes) {
   const bool is_known = resource == attempt.resource;
+  std::string text = "no right to " + to_string(attempt);
+  if (!is_known && !words.empty()) text += " (" + std::string(words) + ")";
+  text += "; kafka-acls.sh --add --allow-principal " + causes.principal() + " --" + std::string(name_of(resource));
   if (resource != RdkResource::cluster) text += " " + (is_known ? attempt.name : std::string("NAME"));
   return text + " --operation " + (is_known ? std::string(attempt.right) : "...");
 }
@@ -199,7 +199,7 @@ std::string to_string(const RdkAttempt& attempt) {
 
 Error rdk_error(int code, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes) {
   if (const std::optional<RdkResource> resource = refused_right(code)) {
-    return Error{Errc::io, no_right(*resource, attempt, causes)};
+    return Error{Errc::io, no_right(*resource, words, attempt, causes)};
   }
   const std::string said = words.empty() ? general_words(code) : std::string(words);
   if (std::ranges::find(kNobody, code) != kNobody.end()) {

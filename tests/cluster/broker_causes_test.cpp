@@ -192,6 +192,7 @@ TEST(BrokerCauses, OtherLinesKeepTheirLevel) {
       "[thrd:app]: Configuration property linger.ms is a producer property and will be ignored by this consumer instance");
   f.causes.log(5, "REQTMOUT", "[thrd:h:1/1]: h:1/1: Timed out 1 in-flight");
   f.causes.log(7, "METADATA", "[thrd:main]: x");
+  f.causes.log(3, "TXNERR", "[thrd:main]: what the call has answered, too");
   EXPECT_EQ(f.lines.of("error"), std::vector<std::string>{"librdkafka EMERG: out of file descriptors"});
   EXPECT_EQ(f.lines.of("warning"), std::vector<std::string>{"librdkafka CONFWARN: Configuration property linger.ms is odd"});
   EXPECT_EQ(f.lines.of("info"), std::vector<std::string>{"librdkafka REQTMOUT: h:1/1: Timed out 1 in-flight"});
