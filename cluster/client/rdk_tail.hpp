@@ -3,7 +3,8 @@
 //
 // Promise: per partition offsets ascend, no committed record from the start on is left out, and none of an aborted transaction
 // is there. An offset that is gone is an error, never a silent jump.
-// Threads: one at a time, but wake(). No call but stable_end() and the destructor waits for a broker.
+// Threads: one at a time, but wake() and stable_end(). No call but stable_end() and the destructor waits for a broker; the
+// destructor may hang where one can't be reached: on a thread that nobody waits for.
 #pragma once
 
 #include <memory>
@@ -47,7 +48,7 @@ struct RdkRun {
   std::optional<Error> error;
 };
 
-/// Keeps the bytes of its records; moved, not copied.
+/// Keeps the bytes of its records; moved, not copied. Goes before the tail does, whose destructor waits for it for ever.
 class RdkFetched {
  public:
   RdkFetched();
@@ -89,11 +90,11 @@ class RdkTail {
   /// Nothing of these comes until resume(), which goes on behind what has come.
   Result<void> pause(const std::vector<TopicPartition>& partitions);
   Result<void> resume(const std::vector<TopicPartition>& partitions);
-  /// Goes on there with one that is being read; nothing that was fetched before comes behind it. Waits for librdkafka's thread.
-  /// Errors: not_found when it is not read; timed_out.
-  Result<void> seek(const RdkStart& start, Duration timeout);
+  /// Goes on there with one that is being read, also after offset_out_of_range or a pause; nothing that was fetched before
+  /// comes behind it. Errors: invalid_argument when it is not read.
+  Result<void> seek(const RdkStart& start);
 
-  /// The last stable offset, asked of the partition's leader; any thread. Blocks up to `timeout`. Errors: not_found; io,
+  /// The last stable offset, asked of the partition's leader. Any thread. Blocks up to `timeout`. Errors: not_found; io,
   /// timed_out.
   Result<Offset> stable_end(const TopicPartition& partition, Duration timeout);
 
