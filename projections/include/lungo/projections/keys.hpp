@@ -14,6 +14,7 @@
 #include <variant>
 
 #include <lungo/framework/field_types.hpp>
+#include <lungo/framework/state_bytes.hpp>
 #include <lungo/projections/state_store.hpp>
 
 namespace lungo::detail {
@@ -183,7 +184,6 @@ bool key_equal(const A& a, const B& b) {
 template <class T>
 std::size_t heap_bytes(const T& value) {
   constexpr FieldKind kind = kFieldKind<T>;
-  constexpr std::size_t kNodeBytes = 48;  // pointers of a tree or hash node, and the allocator's own
   if constexpr (kind == FieldKind::text) {
     return value.capacity() > 15 ? value.capacity() + 17 : 0;
   } else if constexpr (kind == FieldKind::bytes) {
