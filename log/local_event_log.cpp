@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "base/logger.hpp"
+#include "log_foundation.hpp"
 #include "tailing_event_log.hpp"
 
 namespace lungo {
@@ -244,21 +245,13 @@ bool LocalEventLog::stop(PartitionMarks::CleanEnds& clean_ends, OffsetsByPartiti
 
 namespace {
 
-/// What a log stands on, for as long as it lives.
-struct Foundation {
-  Foundation(std::unique_ptr<PosixPorts> own_ports, Storage& storage, std::size_t open_files_max)
-      : own(std::move(own_ports)), files(storage, open_files_max) {}
+/// A log, and what it stands on.
+struct LogOnFoundation {
+  LogOnFoundation(const Ports* ports, std::size_t open_files_max) : foundation(ports, open_files_max) {}
 
-  std::unique_ptr<PosixPorts> own;  // null: the caller's
-  FileCache files;
+  LogFoundation foundation;
   std::shared_ptr<EventLog> log;  // destroyed first
 };
-
-Result<std::string> directory_path(const std::string& directory) {
-  if (directory.empty()) return Error{Errc::invalid_argument, "the data directory has no name"};
-  const std::size_t last = directory.find_last_not_of('/');
-  return last == std::string::npos ? std::string("/") : directory.substr(0, last + 1);
-}
 
 }  // namespace
 
@@ -275,16 +268,14 @@ Result<std::shared_ptr<EventLog>> open_local(const std::string& directory, Local
   if (!path) return path.error();
   if (options.compaction_interval <= Duration::zero())
     return Error{Errc::invalid_argument, "compaction_interval is not above 0"};
-  auto own = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
-  const Ports given = own ? own->ports() : *options.ports;
-  const auto base = std::make_shared<Foundation>(std::move(own), given.storage, options.open_files_max);
-  const Ports ports{base->files, given.clock, given.executor, given.random};
+  const auto base = std::make_shared<LogOnFoundation>(options.ports, options.open_files_max);
+  const Ports ports = base->foundation.ports();
   Result<std::shared_ptr<EventLog>> log = std::shared_ptr<EventLog>{};
   try {
-    log = options.read_only ? TailingEventLog::open(ports, *path) : LocalEventLog::open(ports, base->files, *path, options);
+    log = options.read_only ? TailingEventLog::open(ports, *path)
+                            : LocalEventLog::open(ports, base->foundation.files(), *path, options);
   } catch (const std::system_error& none_left) {
-    if (none_left.code() != std::errc::resource_unavailable_try_again) throw;
-    return Error{Errc::io, *path + ": no thread could be started: " + none_left.code().message()};
+    return no_thread(*path, none_left);
   }
   if (!log) return log;
   base->log = std::move(*log);

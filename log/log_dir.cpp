@@ -29,7 +29,8 @@ std::string holder_text() {
 
 }  // namespace
 
-Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness& random, const std::string& path) {
+Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness& random, const std::string& path,
+                                                    LostPartitions lost) {
   if (Result<void> made = make_directories_durably(storage, path); !made) return made.error();
   std::unique_ptr<LogDir> dir(new LogDir(storage, path));
   // Written to, it could not be restored any more, and nobody would hear of it before it is needed.
@@ -47,6 +48,9 @@ Result<std::unique_ptr<LogDir>> LogDir::open_writer(Storage& storage, Randomness
     if (Result<void> made = dir->make_id(random); !made) return made.error();
   }
   if (Result<void> read = dir->read_topics(); !read) return read.error();
+  if (lost == LostPartitions::are_made_anew) {
+    if (Result<void> made = dir->make_lost_directories(); !made) return made.error();
+  }
   if (Result<void> checked = dir->check_partition_directories(); !checked) return checked.error();
   if (Result<void> read = dir->marks_.read(dir->epoch_); !read) return read.error();
   if (Result<void> read = dir->marks_.read_cleaned_ends(); !read) return read.error();
@@ -205,16 +209,37 @@ Result<void> LogDir::read_topics_beside_a_writer() {
 Result<void> LogDir::check_partition_directories() const {
   for (const TopicEntry& topic : topics_) {
     for (std::int32_t i = 0; i < topic.info.spec.partitions; ++i) {
-      const std::string directory = partition_path({topic.info.spec.name, PartitionId{i}});
-      const std::string path = directory + "/" + std::string(kPartitionMetadataFile);
-      const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
-      if (!bytes && bytes.error() == Errc::not_found) return Error{Errc::corrupt, path + " is missing"};
-      if (!bytes) return bytes.error();
-      const Result<TopicId> id = parse_partition_metadata(path, *bytes);
-      if (!id) return id.error();
-      if (*id != topic.info.id) {
-        return Error{Errc::corrupt, path + " names topic id " + to_string(*id) + ", expected " + to_string(topic.info.id)};
-      }
+      Result<void> checked = check_partition_directory({topic.info.spec.name, PartitionId{i}}, topic.info.id);
+      if (!checked) return checked;
+    }
+  }
+  return {};
+}
+
+/// Errors: corrupt; io.
+Result<void> LogDir::check_partition_directory(const TopicPartition& partition, const TopicId& id) const {
+  const std::string path = partition_path(partition) + "/" + std::string(kPartitionMetadataFile);
+  const Result<Bytes> bytes = read_file(storage_, path, kFileBytesMax);
+  if (!bytes && bytes.error() == Errc::not_found) return Error{Errc::corrupt, path + " is missing"};
+  if (!bytes) return bytes.error();
+  const Result<TopicId> named = parse_partition_metadata(path, *bytes);
+  if (!named) return named.error();
+  if (*named != id) {
+    return Error{Errc::corrupt, path + " names topic id " + to_string(*named) + ", expected " + to_string(id)};
+  }
+  return {};
+}
+
+/// What a crash inside renew_partition() leaves, and what somebody has removed.
+Result<void> LogDir::make_lost_directories() {
+  for (const TopicEntry& topic : topics_) {
+    for (std::int32_t i = 0; i < topic.info.spec.partitions; ++i) {
+      const TopicPartition partition{topic.info.spec.name, PartitionId{i}};
+      const Result<void> checked = check_partition_directory(partition, topic.info.id);
+      if (checked) continue;
+      if (checked.error() != Errc::corrupt) return checked;
+      logger()->warn("{}; the partition is made anew", checked.error().text());
+      if (Result<void> made = make_anew(partition, topic.info.id); !made) return made;
     }
   }
   return {};

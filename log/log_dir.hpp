@@ -9,6 +9,8 @@
 //   delete   the topic's id goes into `lungo.meta`, then `lungo.topics` is replaced by one without it: the topic is gone from
 //            then on; its directories get other names, so that its own is free, and their files are removed at leisure.
 //            What a crash leaves of that is found by the ids: the next begin goes on from there
+//   renew    the new start, then the partition's directory gets another name, as that of a deleted topic does, and a new one is
+//            made. For copies only, which are made again
 //   trim     `lungo.starts` and then Kafka's `log-start-offset-checkpoint`, before any file goes
 //   stop     after everything is synced: recovery points, then the clean-stop marker, last
 //
@@ -28,11 +30,18 @@
 
 namespace lungo {
 
+/// What a directory means for who opens it that lacks a partition's directory, or has another one in its place.
+enum class LostPartitions {
+  are_damage,
+  are_made_anew,  // without records: these can be had again
+};
+
 class LogDir {
  public:
   /// Takes the writer's lock, makes the directory when it is absent, and reads it. Errors: locked, naming the holder;
   /// newer_format; invalid_argument for a backup; corrupt; no_space; io.
-  static Result<std::unique_ptr<LogDir>> open_writer(Storage& storage, Randomness& random, const std::string& path);
+  static Result<std::unique_ptr<LogDir>> open_writer(Storage& storage, Randomness& random, const std::string& path,
+                                                     LostPartitions lost = LostPartitions::are_damage);
   /// Reads it without lock, beside a writer or not. Errors: not_found; newer_format; corrupt; io.
   static Result<std::unique_ptr<LogDir>> open_reader(Storage& storage, const std::string& path);
 
@@ -60,10 +69,15 @@ class LogDir {
   /// Errors: invalid_argument, also when the tail page has no places left; already_exists when a directory with records is in
   /// the way; no_space, io. `spec` is new here.
   Result<TopicInfo> create_topic(const TopicSpec& spec);
+  /// The same for a copy of another log's topic, which keeps its id; offsets may be missing.
+  Result<TopicInfo> create_copied_topic(const TopicInfo& info);
   /// Errors: not_found; invalid_argument; no_space, io.
   Result<TopicInfo> alter_topic(std::string_view name, const TopicChange& change);
   /// Makes the topic have so many partitions, which are at least those it has. Errors: as create_topic(); not_found.
   Result<TopicInfo> add_partitions(std::string_view name, std::int32_t partitions);
+  /// Gives the partition a directory without records, and `start` for its start; of what it had nothing comes back, and nobody
+  /// writes there any more. Errors: no_space, io: then the next opening finds a directory of either, or makes one.
+  Result<void> renew_partition(const TopicPartition& partition, Offset start);
   /// The directories stay where they are until release_names(). After an error topics() tells whether the topic is still there:
   /// it is gone when nobody can say. Errors: not_found; no_space, io.
   Result<void> delete_topic(std::string_view name);
@@ -93,12 +107,16 @@ class LogDir {
   Result<void> read_topics();
   Result<void> read_topics_beside_a_writer();
   Result<void> check_partition_directories() const;
+  [[nodiscard]] Result<void> check_partition_directory(const TopicPartition& partition, const TopicId& id) const;
+  Result<void> make_lost_directories();
   Result<void> write_meta(LeaderEpoch epoch);
   Result<void> write_topics(const std::vector<TopicEntry>& topics);
   [[nodiscard]] std::vector<TopicEntry>::iterator find_entry(std::string_view name);
+  Result<TopicInfo> add_topic(TopicEntry entry);
   Result<void> make_partition_directories(const std::vector<TopicEntry>& topics, const TopicInfo& info, std::int32_t first);
   Result<void> make_partition_directory(const TopicPartition& partition, const TopicId& id);
   Result<std::optional<TopicId>> deleted_topic_of(const std::string& directory) const;
+  Result<void> make_anew(const TopicPartition& partition, const TopicId& id);
   Result<void> set_aside(const std::string& name, const TopicId& topic);
   Result<void> set_aside_deleted();
 

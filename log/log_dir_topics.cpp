@@ -34,10 +34,18 @@ std::vector<TopicEntry>::iterator LogDir::find_entry(std::string_view name) {
 // ---- topics that come ----
 
 Result<TopicInfo> LogDir::create_topic(const TopicSpec& spec) {
-  if (Result<void> valid = validate(spec); !valid) return valid.error();
-  const TopicInfo info{spec, random_topic_id(*random_)};
+  return add_topic({.info = {spec, random_topic_id(*random_)}, .unknown = {}, .tail_places = {}});
+}
+
+Result<TopicInfo> LogDir::create_copied_topic(const TopicInfo& info) {
+  return add_topic({.info = info, .gaps = true, .unknown = {}, .tail_places = {}});
+}
+
+Result<TopicInfo> LogDir::add_topic(TopicEntry entry) {
+  const TopicInfo info = entry.info;
+  if (Result<void> valid = validate(info.spec); !valid) return valid.error();
   std::vector<TopicEntry> topics = topics_;
-  topics.push_back({.info = info, .unknown = {}, .tail_places = {}});
+  topics.push_back(std::move(entry));
   give_tail_places(topics, tail_places_given_);
   if (Result<void> made = make_partition_directories(topics, info, 0); !made) return made.error();
   if (Result<void> written = write_topics(topics); !written) return written.error();
@@ -150,11 +158,34 @@ Result<std::optional<TopicId>> LogDir::deleted_topic_of(const std::string& direc
   return is_deleted ? std::optional{*id} : std::nullopt;
 }
 
+// A copy's topic may come and go with the same id, so that the name is there already.
 Result<void> LogDir::set_aside(const std::string& name, const TopicId& topic) {
-  const std::string aside = file(deleted_name(name, topic));
+  std::string aside = file(deleted_name(name, topic));
+  const Result<bool> is_taken = storage_.exists(aside);
+  if (!is_taken) return is_taken.error();
+  if (*is_taken) aside = file(deleted_name(name, random_topic_id(*random_)));
   if (Result<void> renamed = storage_.rename(file(name), aside); !renamed) return renamed;
   deleted_directories_.push_back(aside);
   return {};
+}
+
+Result<void> LogDir::renew_partition(const TopicPartition& partition, Offset start) {
+  const auto there = find_entry(partition.topic);
+  if (there == topics_.end()) return no_topic(partition.topic);
+  // First: records that are still there after a crash do not begin where they should, or are whole and in their place.
+  if (Result<void> noted = marks_.begin_anew(partition, start); !noted) return noted;
+  return make_anew(partition, there->info.id);
+}
+
+/// Of what has the directory's name nothing stays.
+Result<void> LogDir::make_anew(const TopicPartition& partition, const TopicId& id) {
+  const Result<bool> is_there = storage_.exists(partition_path(partition));
+  if (!is_there) return is_there.error();
+  if (*is_there) {
+    if (Result<void> aside = set_aside(to_string(partition), random_topic_id(*random_)); !aside) return aside;
+  }
+  if (Result<void> made = make_partition_directory(partition, id); !made) return made;
+  return storage_.sync_directory(path_);
 }
 
 /// What a crash has left of deleted topics. Afterwards nothing has their names, and their ids are of no use any more.

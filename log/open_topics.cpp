@@ -85,6 +85,14 @@ void OpenPartition::replace_log(std::shared_ptr<PartitionLog> log, Offset commit
   rest_.reset();
 }
 
+void OpenPartition::go_back(std::shared_ptr<PartitionLog> log, Offset committed) {
+  std::shared_ptr<PartitionLog> old;  // closed after the lock is released
+  const std::lock_guard lock(log_mutex_);
+  committed_.store(committed.value());
+  old = std::exchange(log_, std::move(log));
+  rest_.reset();
+}
+
 OpenPartition::Shown OpenPartition::shown() const {
   const std::lock_guard lock(log_mutex_);
   note_use();

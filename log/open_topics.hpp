@@ -84,6 +84,8 @@ class OpenPartition : public std::enable_shared_from_this<OpenPartition> {
   /// follows. A null log: it is at rest again.
   void replace_log(std::shared_ptr<PartitionLog> log, Offset committed = Offset{0});
   void tell_waiters() { waiters_.fire_above(committed()); }
+  /// The same where readers may have seen more than they see from now on: what there was above is gone.
+  void go_back(std::shared_ptr<PartitionLog> log, Offset committed);
   struct Shown {
     std::shared_ptr<PartitionLog> log;  // null: at rest
     Offset committed;                   // the log has no less

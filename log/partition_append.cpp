@@ -150,27 +150,40 @@ Result<void> PartitionLog::Parts::write_records(BytesView batch, LeaderEpoch epo
 // those of its keys, where there is a stream index.
 Result<void> PartitionLog::Parts::write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                                         std::span<const std::uint64_t> hashes) {
+  const Offset end = Offset{written_end.load(std::memory_order_relaxed)}.plus(count);
+  const Result<StreamIndex::Batch> placed = write_to_segment(batch, epoch, end, max_timestamp);
+  if (!placed) return placed.error();
+  if (streams) streams->add(*placed, hashes);
+  move_end(end, batch.size());
+  return {};
+}
+
+// Writes it behind the last one, up to `end`. Where it lies then.
+Result<StreamIndex::Batch> PartitionLog::Parts::write_to_segment(BytesView batch, LeaderEpoch epoch, Offset end,
+                                                                 std::optional<Timestamp> newest) {
   const Offset base{written_end.load(std::memory_order_relaxed)};
-  const Offset end = base.plus(count);
-  const Offset last = base.plus(count - 1);
+  const Offset last = end.plus(-1);
   if (active->is_full_for(batch.size(), last, segment_bytes)) {
-    if (Result<void> rolled = roll(base); !rolled) return rolled;
+    if (Result<void> rolled = roll(base); !rolled) return rolled.error();
   }
-  if (Result<void> removed = remove_half_made(); !removed) return removed;
+  if (Result<void> removed = remove_half_made(); !removed) return removed.error();
   const std::uint64_t place = active->size();
-  if (Result<void> written = active->append(batch, last, max_timestamp); !written) {
-    return written.error() == Errc::partition_failed ? fail(written.error()) : written;
+  if (Result<void> written = active->append(batch, last, newest); !written) {
+    return written.error() == Errc::partition_failed ? fail(written.error()) : written.error();
   }
   if (epoch != noted_epoch) {
     epochs.note(epoch, base);
     noted_epoch = epoch;
   }
   last_batch_crc = load_big_endian<std::uint32_t>(batch.data() + batch_layout::kCrcAt);
-  if (streams) streams->add({.first = base, .place = place, .crc = last_batch_crc, .epoch = epoch}, hashes);
-  written_bytes.fetch_add(batch.size(), std::memory_order_relaxed);
+  return StreamIndex::Batch{.first = base, .place = place, .crc = last_batch_crc, .epoch = epoch};
+}
+
+// Behind all that is to be seen of the batch.
+void PartitionLog::Parts::move_end(Offset end, std::size_t bytes) {
+  written_bytes.fetch_add(bytes, std::memory_order_relaxed);
   written_end.store(end.value(), std::memory_order_release);
   if (active->size() > segment_bytes / 2 && makes_ahead() && next_segment.want()) chores_due();
-  return {};
 }
 
 /// Begins the next segment. What can wait is left to do_chores().

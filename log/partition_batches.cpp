@@ -1,6 +1,7 @@
-// PartitionLog's append of a producer's finished batch: is it new, its place, its records' keys and ids.
+// PartitionLog's append of finished batches: a producer's (is it new, its place, its records' keys and ids), and a copy's.
 
 #include <lungo/log/check.hpp>
+#include <lungo/log/mirror_batch.hpp>
 
 #include "batch_validation.hpp"
 #include "partition_parts.hpp"
@@ -40,6 +41,24 @@ Result<std::optional<Appended>> PartitionLog::Parts::check_producer(const BatchH
   const ProducedBatch& known = **there;
   return std::optional{
       Appended{.first = known.first(), .end = known.last.next(), .epoch = epochs.epoch_at(known.first()), .repeated = true}};
+}
+
+Result<void> PartitionLog::append_copy(const CopiedBatch& batch) {
+  Parts& parts = *parts_;
+  if (const std::optional<Error> refusal = parts.refusal()) return *refusal;
+  if (!parts.options.gaps) return Error{Errc::unsupported, parts.directory + " takes no copies: its offsets have no gaps"};
+  if (batch.base != written_end()) {
+    return Error{Errc::invalid_argument,
+                 "a copy from offset " + std::to_string(batch.base.value()) + " on can't be put in " + parts.directory +
+                     ", which ends at " + std::to_string(written_end().value()),
+                 written_end()};
+  }
+  const Result<StreamIndex::Batch> placed = parts.write_to_segment(batch.bytes, kMirrorEpoch, batch.end, batch.newest);
+  if (!placed) return placed.error();
+  if (parts.streams) parts.streams->add(*placed, batch.key_hashes, batch.offset_deltas, batch.end);
+  parts.recent_ids.reset();  // it has none of these
+  parts.move_end(batch.end, batch.bytes.size());
+  return {};
 }
 
 }  // namespace lungo

@@ -228,7 +228,11 @@ Result<void> PartitionMarks::write_cleaned_ends(CleanedEnds next) {
 
 /// What was noted of another topic's partitions must not be taken for what those hold that get their names now.
 Result<void> PartitionMarks::forget(std::string_view topic, std::int32_t first) {
-  const auto is_of_it = [&](const auto& entry) { return entry.first.topic == topic && entry.first.partition.value() >= first; };
+  return forget([&](const TopicPartition& known) { return known.topic == topic && known.partition.value() >= first; });
+}
+
+Result<void> PartitionMarks::forget(const std::function<bool(const TopicPartition&)>& is_gone) {
+  const auto is_of_it = [&](const auto& entry) { return is_gone(entry.first); };
   if (clean_ends_) std::erase_if(*clean_ends_, is_of_it);
   const auto forget_in = [&](std::string_view name, OffsetsByPartition& known) {
     OffsetsByPartition kept = known;
@@ -241,6 +245,21 @@ Result<void> PartitionMarks::forget(std::string_view topic, std::int32_t first) 
   }
   OffsetsByPartition starts = log_starts_;
   return std::erase_if(starts, is_of_it) > 0 ? write_starts(std::move(starts)) : Result<void>{};
+}
+
+Result<void> PartitionMarks::cut(const TopicPartition& partition, Offset end) {
+  if (clean_ends_) clean_ends_->erase(partition);
+  if (recovery_point(partition) > end) {
+    OffsetsByPartition points = recovery_points_;
+    points[partition] = end;
+    if (Result<void> done = write_checkpoint(kRecoveryPointFile, std::move(points), recovery_points_); !done) return done;
+  }
+  return cleaned_end(partition) > end ? write_cleaned_end(partition, {.end = end, .again = end}) : Result<void>{};
+}
+
+Result<void> PartitionMarks::begin_anew(const TopicPartition& partition, Offset start) {
+  if (Result<void> done = forget([&](const TopicPartition& known) { return known == partition; }); !done) return done;
+  return start > Offset{0} ? write_log_starts({{partition, start}}) : Result<void>{};
 }
 
 Result<void> PartitionMarks::write_clean_stop(const CleanEnds& ends, LeaderEpoch epoch) {

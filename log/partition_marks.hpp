@@ -11,6 +11,7 @@
 // until others get the names. Threads: one at a time.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,6 +59,10 @@ class PartitionMarks {
   Result<void> write_cleaned_end(const TopicPartition& partition, const CleanedEnd& cleaned);
   /// `synced`: offsets below which every partition is durable. Errors: no_space, io.
   Result<void> write_recovery_points(const OffsetsByPartition& synced);
+  /// Nothing that is noted of the partition reaches above `end`, where it is about to be cut. Errors: no_space, io.
+  Result<void> cut(const TopicPartition& partition, Offset end);
+  /// The partition's records are gone, and it begins at `start`: it is about to be made anew. Errors: no_space, io.
+  Result<void> begin_anew(const TopicPartition& partition, Offset start);
   /// The last thing a writer does, whose epoch it is. Errors: no_space, io.
   Result<void> write_clean_stop(const CleanEnds& ends, LeaderEpoch epoch);
   /// Nothing is noted any more of the topic's partitions from `first` on: others get their names. Errors: no_space, io.
@@ -71,6 +76,7 @@ class PartitionMarks {
   void warn_of_other_starts(const OffsetsByPartition& ours, const OffsetsByPartition& kafkas) const;
   Result<void> write_starts(OffsetsByPartition next);
   Result<void> write_cleaned_ends(CleanedEnds next);
+  Result<void> forget(const std::function<bool(const TopicPartition&)>& is_gone);
   Result<void> write_checkpoint(std::string_view name, OffsetsByPartition next, OffsetsByPartition& known);
 
   Storage& storage_;

@@ -185,6 +185,8 @@ struct PartitionLog::Parts {
                              std::span<const std::uint64_t> hashes);
   Result<void> write(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                      std::span<const std::uint64_t> hashes);
+  Result<StreamIndex::Batch> write_to_segment(BytesView batch, LeaderEpoch epoch, Offset end, std::optional<Timestamp> newest);
+  void move_end(Offset end, std::size_t bytes);
   [[nodiscard]] RecordLookup lookup(Offset end);
   Result<const RecentIds*> ids();
   [[nodiscard]] StreamIndex::Log stream_log() const;

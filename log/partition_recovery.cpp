@@ -29,7 +29,7 @@ class Recovery {
     if (!known_.empty()) proven_ = std::max(proven_, known_.ranges().back().end);
     // Nothing was appended behind the end that a clean stop has noted. (What a reader was told may be old.)
     const bool end_is_known = has_mark_ || (clean && !options_.read_only);
-    if (options_.gaps) gaps_below_ = end_is_known ? proven_ : kGapsAnywhere;
+    if (options_.gaps && !options_.gaps_inside) gaps_below_ = end_is_known ? proven_ : kGapsAnywhere;
     Result<Segments> opened = open_segments(storage_, directory_, options_, known_);
     if (!opened) return opened.error();
     log_.segments = std::move(*opened);
@@ -102,7 +102,7 @@ class Recovery {
 
   // Beside a writer that compacts: a gap in what was opened may be newer than the look at the mark, which moves before.
   Result<void> learn_gaps() {
-    if (!options_.read_only || !options_.gaps || !has_mark_) return {};
+    if (!options_.read_only || !options_.gaps || options_.gaps_inside || !has_mark_) return {};
     const Result<std::optional<Offset>> mark = SyncedMark::read(storage_, directory_);
     if (!mark) return mark.error();
     gaps_below_ = std::max(gaps_below_, mark->value_or(Offset{0}));

@@ -3,85 +3,23 @@
 #include <lungo/log/record_batch.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 #include <lungo/log/check.hpp>
 
-#include "base/byte_order.hpp"
-#include "base/crc32c.hpp"
-#include "base/varint.hpp"
 #include "batch_layout.hpp"
+#include "record_writing.hpp"
 
 namespace lungo {
 namespace {
 
 using namespace batch_layout;
 
-// length, attributes, timestampDelta and offsetDelta at their longest
-constexpr std::size_t kFramingBytesMax = 3 * kVarintBytesMax + 1;
-
-std::size_t field_size(std::optional<BytesView> bytes) {
-  return bytes ? signed_varint_size(static_cast<std::int64_t>(bytes->size())) + bytes->size() : signed_varint_size(-1);
-}
-
-std::byte* write_bytes(std::byte* out, BytesView bytes) {
-  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
-  return out + bytes.size();
-}
-
-std::byte* write_field(std::byte* out, std::optional<BytesView> bytes) {
-  if (!bytes) return write_signed_varint(out, -1);
-  return write_bytes(write_signed_varint(out, static_cast<std::int64_t>(bytes->size())), *bytes);
-}
-
-std::optional<BytesView> value_of(const HeaderView& header) {
-  return header.has_value ? std::optional{header.value} : std::nullopt;
-}
-
-std::size_t body_size(const RecordFields& fields) {
-  std::size_t size = field_size(fields.key) + field_size(fields.value);
-  size += signed_varint_size(static_cast<std::int64_t>(fields.headers.size()));
-  for (const HeaderView& header : fields.headers) size += field_size(as_bytes(header.name)) + field_size(value_of(header));
-  return size;
-}
-
-// Subtracted as unsigned: two extreme times may lie further apart than a signed number can say, and the reader's sum wraps
-// back.
-std::int64_t delta(Timestamp time, Timestamp base) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.time_since_epoch().count()) -
-                                   static_cast<std::uint64_t>(base.time_since_epoch().count()));
-}
-
-// What stands before a record's body.
-std::byte* write_framing(std::byte* out, std::int64_t timestamp_delta, std::int32_t offset_delta, std::size_t body_bytes) {
-  const std::size_t size = 1 + signed_varint_size(timestamp_delta) + signed_varint_size(offset_delta) + body_bytes;
-  out = write_signed_varint(out, static_cast<std::int64_t>(size));
-  *out++ = std::byte{0};  // attributes, none are defined
-  out = write_signed_varint(out, timestamp_delta);
-  return write_signed_varint(out, offset_delta);
-}
-
 // All of the header but the place in the log.
 void write_header(GrowingBytes& batch, std::int32_t count, Timestamp base, Timestamp max, std::int16_t attributes = 0) {
   check(count > 0, "a batch holds at least one record");
-  std::byte* const at = batch.data();
-  store_big_endian(at + kLengthAt, static_cast<std::int32_t>(batch.size() - kBatchPrefixBytes));
-  store_big_endian(at + kMagicAt, std::int8_t{2});
-  store_big_endian(at + kAttributesAt, attributes);
-  store_big_endian(at + kLastDeltaAt, count - 1);
-  store_big_endian(at + kBaseTimestampAt, std::int64_t{base.time_since_epoch().count()});
-  store_big_endian(at + kMaxTimestampAt, std::int64_t{max.time_since_epoch().count()});
-  store_big_endian(at + kProducerAt, kNoProducer.value());
-  store_big_endian(at + kProducerEpochAt, std::int16_t{-1});
-  store_big_endian(at + kBaseSequenceAt, std::int32_t{-1});
-  store_big_endian(at + kCountAt, count);
-  store_big_endian(at + kCrcAt, crc32c(batch.view().subspan(kCrcCoversFrom)));
-}
-
-// The CRC covers neither.
-void write_place(std::byte* batch, Offset base, LeaderEpoch epoch) {
-  store_big_endian(batch, base.value());
-  store_big_endian(batch + kEpochAt, epoch.value());
+  write_batch_header(
+      batch.data(), batch.size(),
+      {.count = count, .last_offset_delta = count - 1, .base_timestamp = base, .max_timestamp = max, .attributes = attributes});
 }
 
 }  // namespace
@@ -102,7 +40,7 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
   }
   const Timestamp base = entries_.empty() ? fields.timestamp : entries_.front().timestamp;
   const auto position = [this](const std::byte* at) { return static_cast<std::uint32_t>(at - batch_.data()); };
-  out = write_framing(out, delta(fields.timestamp, base), static_cast<std::int32_t>(entries_.size()), size);
+  out = write_framing(out, time_delta(fields.timestamp, base), static_cast<std::int32_t>(entries_.size()), size);
 
   // In its place from the start: made elsewhere and moved, its small fields are waited for when they are read back as one.
   Entry& entry = entries_.emplace_back();
@@ -114,7 +52,7 @@ Result<void> EncodedRecords::add(const RecordFields& fields) {
     entry.key_begin = position(out) - static_cast<std::uint32_t>(fields.key->size());
   }
   out = write_field(out, fields.value);
-  out = write_signed_varint(out, static_cast<std::int64_t>(fields.headers.size()));
+  out = write_header_count(out, fields);
   for (const HeaderView& header : fields.headers) {
     out = write_field(out, as_bytes(header.name));
     out = write_field(out, value_of(header));
@@ -198,7 +136,7 @@ void BatchBuilder::add(const EncodedRecords& records) {
   std::byte* out = batch_.make_room(records.size_bytes() + records.count() * kFramingBytesMax);
   for (std::size_t i = 0; i < records.count(); ++i) {
     const BytesView body = records.body(i);
-    out = write_framing(out, delta(records.entries()[i].timestamp, base_timestamp_), count_, body.size());
+    out = write_framing(out, time_delta(records.entries()[i].timestamp, base_timestamp_), count_, body.size());
     out = write_bytes(out, body);
     ++count_;
   }

@@ -58,7 +58,8 @@ Segment::Segment(Offset base, std::string path, std::unique_ptr<File> file, std:
       offsets_(std::move(offsets)),
       times_(std::move(times)),
       index_interval_bytes_(options.index_interval_bytes),
-      may_have_gaps_(options.gaps) {}
+      may_have_gaps_(options.gaps),
+      gaps_inside_(options.gaps_inside) {}
 
 BatchScanner Segment::scanner(BatchScanner::Depth depth, Place from, LeaderEpoch epoch) const {
   BatchScanner scan{*file_, path_, depth, from.position, size(), from.expected, epoch, gaps_below()};

@@ -102,7 +102,7 @@ class Segment {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool may_have_gaps() const { return may_have_gaps_.load(std::memory_order_relaxed); }
   /// kNoGaps or kGapsAnywhere.
-  [[nodiscard]] Offset gaps_below() const { return may_have_gaps() ? kGapsAnywhere : kNoGaps; }
+  [[nodiscard]] Offset gaps_below() const { return may_have_gaps() && !gaps_inside_ ? kGapsAnywhere : kNoGaps; }
   /// Nobody but append() has written to it: before the first look at its batches.
   void expect_no_gaps() { may_have_gaps_.store(false, std::memory_order_relaxed); }
   [[nodiscard]] std::string file_name() const { return segment_file_name(base_, kLogSuffix); }
@@ -307,6 +307,7 @@ class Segment {
   const std::unique_ptr<TimeIndex> times_;
   const std::uint32_t index_interval_bytes_;
   std::atomic<bool> may_have_gaps_;
+  const bool gaps_inside_;
   KnownDamage damage_;
   std::atomic<std::int64_t> end_max_{kNoEndMax.value()};
   std::atomic<std::uint64_t> size_{0};

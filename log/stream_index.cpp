@@ -58,6 +58,24 @@ void StreamIndex::add(const Batch& batch, std::span<const std::uint64_t> hashes)
     }
     is_full = table_->full();
   }
+  note_last(batch, is_full);
+}
+
+void StreamIndex::add(const Batch& batch, std::span<const std::uint64_t> hashes, std::span<const std::int32_t> deltas,
+                      Offset end) {
+  const auto place = static_cast<std::uint32_t>(batch.place);
+  bool is_full = false;
+  {
+    const std::lock_guard lock(mutex_);
+    check(batch.first == table_->end() && hashes.size() == deltas.size(), "each batch is added to the stream index");
+    for (std::size_t i = 0; i < hashes.size(); ++i) table_->add(batch.first.plus(deltas[i]), hashes[i], place);
+    table_->pass(end);
+    is_full = table_->full();
+  }
+  note_last(batch, is_full);
+}
+
+void StreamIndex::note_last(const Batch& batch, bool is_full) {
   last_crc_ = batch.crc;
   last_epoch_ = batch.epoch;
   if (!is_full) return;

@@ -65,6 +65,8 @@ class StreamIndex {
   };
   /// The records of a batch that was written, one hash each. Before anybody is told of it.
   void add(const Batch& batch, std::span<const std::uint64_t> hashes);
+  /// The same of a batch up to `end` that lacks offsets, with the offset delta of each record.
+  void add(const Batch& batch, std::span<const std::uint64_t> hashes, std::span<const std::int32_t> deltas, Offset end);
   /// The log is about to end at `end`. What reaches above is removed; durable with the directory's next sync. Errors: io.
   Result<void> truncate(Offset end);
   /// Writes the open table, for the next opening; nothing is kept up behind it. Errors: no_space, io.
@@ -121,6 +123,7 @@ class StreamIndex {
   Result<void> fill(Offset wanted);
   void discard(const std::shared_ptr<const StreamRunReader>& run, const Error& cause);
 
+  void note_last(const Batch& batch, bool is_full);
   void rest_table();
   void rest_table_of_reader();
   [[nodiscard]] std::shared_ptr<const Pieces> pieces() const;

@@ -94,7 +94,7 @@ Result<std::shared_ptr<const StreamRunReader>> StreamIndex::open_run(const Strea
 Result<bool> StreamIndex::belongs(const StreamRunOrigin& origin) const {
   const Offset last = origin.end.plus(-1);
   if (log_.epochs.epoch_at(last) != origin.epoch) return false;
-  if (log_.options.gaps) return true;
+  if (log_.options.gaps && !log_.options.gaps_inside) return true;
   const std::shared_ptr<const Segments> segments = log_.segments.snapshot();
   const std::optional<std::size_t> index = segment_index(*segments, last);
   if (!index) return false;

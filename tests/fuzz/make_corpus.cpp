@@ -93,6 +93,26 @@ void batches(const Corpus& corpus) {
   corpus.add("record_batch", "run", letters({0, 2}), run);
 }
 
+/// As mirror_batch_target.cpp takes them apart.
+void mirror_batches(const Corpus& corpus) {
+  const auto record = [](int hole, int flags, std::string_view bytes) {
+    return letters({hole, flags, 101, static_cast<int>(bytes.size())}) + std::string(bytes);
+  };
+  corpus.add("mirror_batch", "no_records", letters({7, 10}), as_bytes(letters({240})));
+  std::string holes = letters({10, 100});
+  for (const int hole : {0, 8, 0, 40, 247}) holes += record(hole, 3, "key value");
+  corpus.add("mirror_batch", "holes", holes, as_bytes(letters({16})));
+  std::string nulls = letters({0, 100});
+  for (int flags = 0; flags < 16; ++flags) nulls += record(0, flags, flags % 2 == 0 ? "" : "bytes");
+  corpus.add("mirror_batch", "null_and_empty", nulls, as_bytes(letters({0})));
+  std::string several = letters({0, 4});
+  for (int i = 0; i < 20; ++i) several += record(i % 3 * 8, 3, std::string(static_cast<std::size_t>(i) * 7, 'v'));
+  corpus.add("mirror_batch", "several", several, as_bytes(letters({8})));
+  std::string wide = letters({1, 50});
+  for (const int hole : {255, 0, 254, 253}) wide += record(hole, 3, "k");
+  corpus.add("mirror_batch", "wider_than_a_batch", wide, as_bytes(letters({255})));
+}
+
 Bytes file_of(Storage& storage, const std::string& path) {
   const Result<Bytes> bytes = read_file(storage, path, kFileBytesMax);
   return bytes ? *bytes : Bytes{};
@@ -340,5 +360,6 @@ int main(int count, char** arguments) {
   directory(corpus);
   stream_runs(corpus);
   producer_snapshots(corpus);
+  mirror_batches(corpus);
   return 0;
 }

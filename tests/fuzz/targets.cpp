@@ -16,6 +16,7 @@ constexpr std::array kTargets{
     FuzzTarget{"directory", fuzz_directory},
     FuzzTarget{"stream_run", fuzz_stream_run},
     FuzzTarget{"producer_snapshot", fuzz_producer_snapshot},
+    FuzzTarget{"mirror_batch", fuzz_mirror_batch},
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ void fuzz_slot_files(BytesView input);
 void fuzz_directory(BytesView input);
 void fuzz_stream_run(BytesView input);
 void fuzz_producer_snapshot(BytesView input);
+void fuzz_mirror_batch(BytesView input);
 
 inline void require(bool condition, const char* what) {
   if (!condition) throw std::logic_error(what);

@@ -34,7 +34,8 @@ struct PartitionOptions {
   Compression compression = Compression::none;   // of the batches that are written
   TimestampKind timestamps = TimestampKind::create;
   std::chrono::milliseconds producer_expiry{86'400'000};
-  bool dense_end = false;  // with gaps: none in the last segment, as compaction alone makes them, and leaves that one alone
+  bool dense_end = false;    // with gaps: none in the last segment, as compaction alone makes them, and leaves that one alone
+  bool gaps_inside = false;  // with gaps: inside of batches alone, each of which begins where the one before it ended
 };
 
 /// What the clean-stop marker knew of this partition; absent after a crash.
@@ -44,6 +45,7 @@ struct CleanEnd {
 };
 
 class ProducerBatch;  // batch_validation.hpp
+struct CopiedBatch;   // mirror_batch.hpp
 
 /// One append inside a group, and what became of it.
 struct GroupItem {
@@ -113,6 +115,10 @@ class PartitionLog {
   /// (a condition or `since` without a stream index; a read-only log), closed, partition_failed, no_space, corrupt, io; of a
   /// producer's batch out_of_sequence and producer_fenced, and one that is there already is `repeated`.
   void append(std::span<GroupItem> group, LeaderEpoch epoch);
+  /// Writes a batch of another log's records as it is. It begins at the written end. Errors: invalid_argument when it begins
+  /// elsewhere (offset() = the end); unsupported (a log without gaps, or read-only); closed, partition_failed, no_space, io:
+  /// then nothing of it stays behind.
+  Result<void> append_copy(const CopiedBatch& batch);
   /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. A recovery point above `end` must be
   /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
   /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
