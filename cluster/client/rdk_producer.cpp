@@ -247,8 +247,7 @@ RdkOutcome RdkProducer::send_offsets(const std::vector<RdkOffset>& offsets, cons
     std::ranges::copy(offset.metadata, static_cast<char*>(element->metadata));
   }
   return parts_->outcome(
-      rdk::CallError(rd_kafka_send_offsets_to_transaction(parts_->handle(), list.get(), group.get(), kWhatIsLeft)),
-      kVerb);
+      rdk::CallError(rd_kafka_send_offsets_to_transaction(parts_->handle(), list.get(), group.get(), kWhatIsLeft)), kVerb);
 }
 
 RdkOutcome RdkProducer::commit() {

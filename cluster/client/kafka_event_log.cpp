@@ -1,0 +1,220 @@
+#include "client/kafka_event_log.hpp"
+
+#include <lungo/log/start_activity.hpp>
+
+#include "client/kafka_proof.hpp"
+
+namespace lungo {
+
+namespace {
+
+const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
+
+KafkaOptions with_directory(KafkaOptions options, const std::string& app) {
+  if (options.directory.empty()) options.directory = app + "-local";
+  return options;
+}
+
+RdkOptions rdk_options(const std::string& hosts, const KafkaOptions& options) {
+  RdkOptions rdk{.hosts = hosts};
+  for (const auto& [name, value] : options.client) rdk.client.push_back({name, value});
+  return rdk;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<EventLog>> KafkaEventLog::connect(const std::string& hosts, const std::string& app,
+                                                         KafkaOptions options) {
+  if (!options.read_only) {
+    return Error{Errc::unsupported, "a Kafka cluster can only be read so far: connect with read_only"};
+  }
+  Result<KafkaNames> names = KafkaNames::of(app);
+  if (!names) return names.error();
+  std::unique_ptr<PosixPorts> owned = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
+  const Ports ports = owned != nullptr ? owned->ports() : *options.ports;
+  std::shared_ptr<KafkaEventLog> log{
+      new KafkaEventLog(with_directory(std::move(options), app), std::move(owned), ports, std::move(*names))};
+  if (Result<void> opened = log->open(hosts); !opened) return opened.error();
+  return std::shared_ptr<EventLog>{std::move(log)};
+}
+
+KafkaEventLog::KafkaEventLog(KafkaOptions options, std::unique_ptr<PosixPorts> owned_ports, Ports ports, KafkaNames names)
+    : options_(std::move(options)), owned_ports_(std::move(owned_ports)), ports_(ports), names_(std::move(names)) {}
+
+KafkaEventLog::~KafkaEventLog() {
+  running_tail_.reset();
+  tail_.reset();
+  mirror_.reset();
+}
+
+Result<void> KafkaEventLog::open(const std::string& hosts) {
+  const RdkOptions rdk = rdk_options(hosts, options_);
+  if (Result<void> checked = check_rdk_options(rdk); !checked) return checked;
+  causes_ = std::make_shared<BrokerCauses>(rdk, ports_.clock);
+  Result<std::unique_ptr<RdkAdmin>> admin = RdkAdmin::open(rdk, causes_);
+  if (!admin) return admin.error();
+  admin_ = std::move(*admin);
+  Result<std::string> cluster_id = admin_->cluster_id(options_.connect_timeout);
+  if (!cluster_id) return cluster_id.error();
+  cluster_id_ = std::move(*cluster_id);
+
+  Result<std::unique_ptr<MirrorLog>> mirror = open_mirror(options_.directory + "/mirror", cluster_id_, {.ports = &ports_});
+  if (!mirror) return mirror.error();
+  mirror_ = std::make_unique<KafkaMirror>(std::move(*mirror));
+  known_ = std::make_unique<KafkaKnownTopics>(*admin_, names_, cluster_id_);
+  const auto make = [rdk, group = names_.app() + ".tail", causes = causes_] { return RdkTail::open(rdk, group, causes); };
+  Result<std::unique_ptr<KafkaTail>> tail = KafkaTail::open(
+      make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, nullptr);
+  if (!tail) return tail.error();
+  tail_ = std::move(*tail);
+  Result<std::unique_ptr<RunningActivity>> running = start_activity(ports_.executor, *tail_);
+  if (!running) return running.error();
+  running_tail_ = std::move(*running);
+  return learn_topics();
+}
+
+/// What Lungo has made is mirrored from now on; what others have, when it is used.
+Result<void> KafkaEventLog::learn_topics() {
+  const Result<std::optional<TopicInfo>> rows = known_->rows_topic(options_.connect_timeout);
+  if (!rows) return rows.error();
+  if (!*rows) return {};
+  if (Result<void> made = mirror_->make_topic(**rows); !made) return made;
+  tail_->follow(kRows);
+  if (Result<void> filled = tail_->catch_up(kRows, options_.connect_timeout); !filled) return filled;
+  has_rows_ = true;
+  return known_->take_rows(mirror_->reads());
+}
+
+Error KafkaEventLog::refusal(std::string_view what) const {
+  return Error{Errc::unsupported, std::string(what) + ": the log of application " + names_.app() + " is open to be read only"};
+}
+
+Result<TopicInfo> KafkaEventLog::create_topic(const TopicSpec& spec) {
+  return refusal("topic " + spec.name + " can't be made");
+}
+
+Result<TopicInfo> KafkaEventLog::topic(std::string_view name) {
+  if (has_rows_) {
+    if (Result<void> taken = known_->take_rows(mirror_->reads()); !taken) return taken.error();
+  }
+  return known_->topic(name, options_.connect_timeout);
+}
+
+Result<std::vector<TopicInfo>> KafkaEventLog::topics() {
+  if (has_rows_) {
+    if (Result<void> taken = known_->take_rows(mirror_->reads()); !taken) return taken.error();
+  }
+  return known_->topics(options_.connect_timeout);
+}
+
+void KafkaEventLog::append(AppendRequest request, Completion completion) {
+  completion(refusal("nothing is appended to " + to_string(request.to)));
+}
+
+Result<void> KafkaEventLog::follow(const TopicPartition& partition) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (followed_.contains(partition)) return {};
+  }
+  const Result<TopicInfo> topic = this->topic(partition.topic);
+  if (!topic) return topic.error();
+  if (partition.partition.value() < 0 || partition.partition.value() >= topic->spec.partitions) {
+    return Error{Errc::not_found, "no partition " + to_string(partition)};
+  }
+  if (Result<void> made = mirror_->make_topic(*topic); !made) return made;
+  tail_->follow(partition);
+  const std::lock_guard lock(mutex_);
+  followed_.insert(partition);
+  return {};
+}
+
+Result<void> KafkaEventLog::use(const TopicPartition& partition) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (filled_.contains(partition)) return {};
+  }
+  if (Result<void> followed = follow(partition); !followed) return followed;
+  if (Result<void> filled = tail_->catch_up(partition, options_.fill_timeout); !filled) return filled;
+  const std::lock_guard lock(mutex_);
+  filled_.insert(partition);
+  return {};
+}
+
+Result<Fetched> KafkaEventLog::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().read(partition, from, bytes_max);
+}
+
+Result<FileRange> KafkaEventLog::read_range(const TopicPartition& partition, Offset from, std::uint64_t bytes_max) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().read_range(partition, from, bytes_max);
+}
+
+Result<Fetched> KafkaEventLog::read_back(const TopicPartition& partition, Offset end, std::size_t bytes_max) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().read_back(partition, end, bytes_max);
+}
+
+Result<KeyRecords> KafkaEventLog::read_key(const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                                           std::size_t records_max) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().read_key(partition, key, begin, end, records_max);
+}
+
+Result<Ends> KafkaEventLog::ends(const TopicPartition& partition) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().ends(partition);
+}
+
+Result<std::optional<Offset>> KafkaEventLog::offset_at(const TopicPartition& partition, Timestamp time) {
+  if (Result<void> used = use(partition); !used) return used.error();
+  return mirror_->reads().offset_at(partition, time);
+}
+
+Result<void> KafkaEventLog::validate(std::string_view topic, const Position& position) {
+  const Result<TopicInfo> info = this->topic(topic);
+  if (!info) return info.error();
+  const TopicPartition partition{std::string(topic), position.partition};
+  if (info->id != position.topic) {
+    return Error{Errc::position_diverged, "topic " + std::string(topic) + " is another one than that of the position"};
+  }
+  const Result<Ends> ends = this->ends(partition);
+  if (!ends) return ends.error();
+  if (position.offset < ends->start) {
+    return Error{Errc::history_trimmed, to_string(partition) + " begins at offset " + std::to_string(ends->start.value())};
+  }
+  if (position.offset > ends->committed) {
+    return Error{Errc::position_diverged, to_string(partition) + " ends at offset " + std::to_string(ends->committed.value()) +
+                                              ", below the position " + std::to_string(position.offset.value())};
+  }
+  // Of one that was never stored, and where what it tells of was trimmed or may have been compacted, nothing more is known.
+  if (position.epoch == kNoEpoch || position.epoch == kMirrorEpoch || position.offset == ends->start || info->spec.compact)
+    return {};
+  const Result<std::optional<RecordProof>> last = last_record_below(mirror_->reads(), partition, position.offset);
+  if (!last) return last.error();
+  if (!*last || proof_word(cluster_id_, **last) == position.epoch) return {};
+  return Error{Errc::position_diverged, to_string(partition) + ": below offset " + std::to_string(position.offset.value()) +
+                                            " lies another record than the one that was read there"};
+}
+
+Result<Position> KafkaEventLog::to_store(std::string_view topic, const Position& position) {
+  if (position.epoch == kNoEpoch) return position;
+  const TopicPartition partition{std::string(topic), position.partition};
+  if (Result<void> used = use(partition); !used) return used.error();
+  const Result<std::optional<RecordProof>> last = last_record_below(mirror_->reads(), partition, position.offset);
+  if (!last) return last.error();
+  Position stored = position;
+  stored.epoch = *last ? proof_word(cluster_id_, **last) : kMirrorEpoch;
+  return stored;
+}
+
+EventLog::NotifyToken KafkaEventLog::notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) {
+  static_cast<void>(follow(partition));  // who reads then is told why it can't be
+  return mirror_->reads().notify_above(partition, end, std::move(notify));
+}
+
+Result<std::shared_ptr<EventLog>> connect_kafka(const std::string& hosts, const std::string& app, KafkaOptions options) {
+  return KafkaEventLog::connect(hosts, app, std::move(options));
+}
+
+}  // namespace lungo

@@ -1,0 +1,119 @@
+#include "client/kafka_known_topics.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <optional>
+
+#include <lungo/log/topic_text.hpp>
+
+#include "client/kafka_topics.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr std::size_t kRowBytesMax = 1u << 20;  // of a read
+
+}  // namespace
+
+TopicId KafkaKnownTopics::id_of(std::string_view kafka_topic) const {
+  const std::string text = cluster_id_ + "/" + std::string(kafka_topic);
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(text.data(), text.size()));
+  TopicId id;
+  std::ranges::copy(canonical.digest, id.bytes.begin());
+  return id;
+}
+
+Result<std::optional<TopicInfo>> KafkaKnownTopics::rows_topic(Duration timeout) {
+  const std::string name = names_.on_kafka(kTopicsTopic);
+  const Result<RdkTopic> there = admin_.topic(name, timeout);
+  if (!there && there.error() == Errc::not_found) return std::optional<TopicInfo>{};
+  if (!there) return there.error();
+  return std::optional{
+      TopicInfo{.spec = {.name = std::string(kTopicsTopic), .partitions = 1, .compact = true}, .id = id_of(name)}};
+}
+
+Result<void> KafkaKnownTopics::take_rows(EventLog& log) {
+  const TopicPartition partition{std::string(kTopicsTopic), PartitionId{0}};
+  const std::lock_guard lock(mutex_);
+  const Result<Ends> ends = log.ends(partition);
+  if (!ends) return ends.error();
+  rows_next_ = std::max(rows_next_, ends->start);
+  while (rows_next_ < ends->committed) {
+    const Result<Fetched> fetched = log.read(partition, rows_next_, kRowBytesMax);
+    if (!fetched) return fetched.error();
+    if (fetched->empty()) break;
+    RecordCursor cursor = fetched->records();
+    while (const RecordView* record = cursor.next()) {
+      const std::string name(as_text(record->key));
+      const auto known = std::ranges::find(rows_, name, [](const TopicInfo& topic) { return topic.spec.name; });
+      if (!record->has_value) {
+        if (known != rows_.end()) rows_.erase(known);
+        continue;
+      }
+      Result<TopicInfo> topic = parse_topic("row '" + name + "' of " + names_.on_kafka(kTopicsTopic), record->value);
+      if (!topic) return topic.error();
+      if (known != rows_.end()) {
+        *known = std::move(*topic);
+      } else {
+        rows_.push_back(std::move(*topic));
+      }
+    }
+    rows_next_ = fetched->next().offset;
+  }
+  return {};
+}
+
+std::optional<TopicInfo> KafkaKnownTopics::with_row(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find(rows_, name, [](const TopicInfo& topic) { return topic.spec.name; });
+  if (known != rows_.end()) return *known;
+  const auto foreign = foreign_.find(name);
+  return foreign == foreign_.end() ? std::nullopt : std::optional{foreign->second};
+}
+
+Result<TopicInfo> KafkaKnownTopics::describe(const RdkTopic& topic, std::string name, Duration timeout) {
+  const Result<std::map<std::string, RdkTopicSetting>> settings = admin_.topic_settings(topic.name, timeout);
+  if (!settings) return settings.error();
+  KafkaSettings values;
+  for (const auto& [key, setting] : *settings) values[key] = setting.value;
+  TopicInfo info{.spec = foreign_topic(name, static_cast<std::int32_t>(topic.partitions.size()), values),
+                 .id = id_of(topic.name)};
+  const std::lock_guard lock(mutex_);
+  foreign_.insert_or_assign(std::move(name), info);
+  return info;
+}
+
+Result<TopicInfo> KafkaKnownTopics::topic(std::string_view name, Duration timeout) {
+  if (std::optional<TopicInfo> known = with_row(name)) return *std::move(known);
+  const std::string on_kafka = names_.on_kafka(name);
+  if (names_.in_lungo(on_kafka) != name) return Error{Errc::not_found, "no topic " + std::string(name)};
+  const Result<RdkTopic> there = admin_.topic(on_kafka, timeout);
+  if (!there) return there.error();
+  return describe(*there, std::string(name), timeout);
+}
+
+Result<std::vector<TopicInfo>> KafkaKnownTopics::topics(Duration timeout) {
+  const Result<RdkCluster> cluster = admin_.cluster(timeout);
+  if (!cluster) return cluster.error();
+  std::vector<TopicInfo> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all = rows_;
+  }
+  const std::size_t with_rows = all.size();
+  for (const RdkTopic& topic : cluster->topics) {
+    std::optional<std::string> name = names_.in_lungo(topic.name);
+    if (!name || *name == kTopicsTopic) continue;
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(with_rows);
+    if (std::find_if(all.begin(), end, [&](const TopicInfo& one) { return one.spec.name == *name; }) != end) continue;
+    Result<TopicInfo> info = describe(topic, *std::move(name), timeout);
+    if (!info) return info.error();
+    all.push_back(std::move(*info));
+  }
+  return all;
+}
+
+}  // namespace lungo

@@ -1,0 +1,95 @@
+// What reads a cluster's partitions into the mirror, on an activity of its own.
+//
+//   unfollowed --follow()--> following --an offset that is gone, a copy that differs--> following again, from the start
+//
+// Promise: while a broker answers, the mirror of each followed partition comes up to its last stable offset and stays there. An
+// error of one partition (a right that is missing, a full disk) holds up that one only; it is tried again each second. Threads:
+// step() on the activity's, everything else from any. step() waits for the cluster, up to kPollTime, and where an offset is
+// gone up to kAskTime for its start.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <lungo/log/ports.hpp>
+
+#include "client/kafka_mirror.hpp"
+#include "client/rdk_admin.hpp"
+#include "client/rdk_tail.hpp"
+
+namespace lungo {
+
+class KafkaTail final : public Activity {
+ public:
+  static constexpr Duration kPollTime = std::chrono::milliseconds{100};
+  static constexpr Duration kAskTime = std::chrono::seconds{2};
+
+  /// By Lungo's name for a topic, Kafka's.
+  using NameOf = std::function<std::string(std::string_view topic)>;
+  /// What the mirror has more; on the activity's thread.
+  using Told = std::function<void(const KafkaMirror::Taken& taken)>;
+
+  using Make = std::function<Result<std::unique_ptr<RdkTail>>()>;
+
+  /// All of these outlive the tail. What `make` makes and `admin` know topics by Kafka's names, `mirror` and the tail's callers
+  /// by Lungo's. Errors: as RdkTail::open().
+  static Result<std::unique_ptr<KafkaTail>> open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of,
+                                                 Told told);
+
+  /// Reads the partition from now on, of a topic that the mirror has; nothing changes when it does already.
+  void follow(const TopicPartition& partition);
+  /// Reads the topic's partitions no more.
+  void unfollow(std::string_view topic);
+
+  /// Waits until the mirror has all that was committed when the call began, of a partition that is followed. Errors: timed_out,
+  /// saying how far it is; what keeps it from being read.
+  Result<void> catch_up(const TopicPartition& partition, Duration timeout);
+  /// What keeps the partition from being read now.
+  [[nodiscard]] std::optional<Error> trouble(const TopicPartition& partition) const;
+
+  Instant step(Instant now) override;
+  [[nodiscard]] std::string_view name() const override { return "lungo-kafka-tail"; }
+  [[nodiscard]] bool may_step_again() const override { return true; }
+
+ private:
+  struct Followed {
+    TopicPartition partition;  // by Lungo's name
+    bool is_assigned = false;
+    std::optional<Instant> again_at{};  // then it begins anew; what comes of it before is passed over
+    bool has_ended = false;             // the cluster has said since then that it ends where the mirror does
+    std::optional<Error> trouble{};
+    Instant trim_at{};  // when the cluster's start is asked for again
+  };
+
+  KafkaTail(Make make, std::unique_ptr<RdkTail> consumer, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of,
+            Told told);
+
+  void look_after_one(Instant now);
+  Result<void> begin(const TopicPartition& on_kafka, const Followed& followed);
+  void trim(const TopicPartition& on_kafka, const Followed& followed);
+  void remove_unfollowed();
+  void take(const RdkRun& run, Instant now);
+  [[nodiscard]] std::shared_ptr<RdkTail> consumer() const;
+  [[nodiscard]] bool has_ended(const TopicPartition& partition) const;
+  void make_anew(const Error& cause, Instant now);
+  [[nodiscard]] TopicPartition on_kafka(const TopicPartition& partition) const {
+    return {name_of_(partition.topic), partition.partition};
+  }
+
+  const Make make_;
+  RdkAdmin& admin_;
+  KafkaMirror& mirror_;
+  const Ports ports_;
+  const NameOf name_of_;
+  const Told told_;
+  mutable std::mutex mutex_;                     // over what follows; not held while anybody waits
+  std::shared_ptr<RdkTail> consumer_;            // calls but wake() and stable_end() are step()'s
+  std::map<TopicPartition, Followed> followed_;  // by Kafka's names
+  std::vector<TopicPartition> unfollowed_;       // to be taken from the consumer
+};
+
+}  // namespace lungo

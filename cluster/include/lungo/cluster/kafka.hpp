@@ -1,0 +1,46 @@
+// Apache Kafka as the home of a log: the same EventLog over topics of a Kafka cluster, through librdkafka.
+//
+//   std::shared_ptr<EventLog> log = connect_kafka("host:9092", "shop", {.read_only = true}).value();
+//
+// Reads come from a local mirror: a directory that holds a copy of each topic that is used, with Kafka's offsets, read by the
+// embedded log's own code. It is a cache, and may be deleted whenever nobody has it open. A topic that Lungo made is mirrored
+// from the start, one of others when somebody first reads it.
+//
+// Promise: what is read is what Kafka has committed (read_committed), in its order; holes in offsets are normal. A stored
+// position whose history Kafka has no more is told (position_diverged), however that came about.
+// Threads: any. Not in a child of fork(): librdkafka's threads are not there.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lungo/log/event_log.hpp>
+
+namespace lungo {
+
+struct KafkaOptions {
+  /// Holds the mirror; made when it is not there. Empty: `APP-local` in the current folder.
+  std::string directory;
+  /// Neither makes nor changes a topic, nor appends: those calls answer `unsupported`. The only form that there is so far.
+  bool read_only = false;
+  /// librdkafka's own settings, by name: `security.protocol`, `sasl.*`, `ssl.*`, ... What Lungo's promises rest on is refused
+  /// by name.
+  std::vector<std::pair<std::string, std::string>> client;
+  /// How long connect_kafka() waits for a broker and for the topics that it has to know, and each read for the mirror of a
+  /// partition that nobody has used yet.
+  Duration connect_timeout = std::chrono::seconds{10};
+  Duration fill_timeout = std::chrono::seconds{60};
+  /// Ports to run on; must outlive the log. Null: the real ones, owned by the log.
+  const Ports* ports = nullptr;
+};
+
+/// Connects to the cluster at `hosts` (HOST:PORT[,HOST:PORT]) as the application `app`, under whose name the framework's topics
+/// are there: [a-z0-9][a-z0-9-]{0,40}. Several logs of one process need directories of their own.
+/// Errors: invalid_argument for a name or setting that can't be; unsupported unless `read_only`; io, timed_out when no broker
+/// answers or a right is missing, with the cause and the fix; locked, position_diverged for the directory: another process has
+/// it, or it mirrors another cluster; as open_local().
+Result<std::shared_ptr<EventLog>> connect_kafka(const std::string& hosts, const std::string& app, KafkaOptions options = {});
+
+}  // namespace lungo
