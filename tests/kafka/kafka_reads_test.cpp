@@ -32,6 +32,14 @@ class KafkaReads : public testing::Test {
     return all;
   }
 
+  /// Waits for these: a commit returns before its markers are written, and only then Kafka shows what it has committed.
+  static std::vector<std::string> values(EventLog& log, const TopicPartition& partition, std::size_t count) {
+    Ports ports = log.ports();
+    static_cast<void>(ports.executor.wait_until([&] { return values(log, partition).size() >= count; },
+                                                ports.clock.monotonic() + Brokers::kTimeout));
+    return values(log, partition);
+  }
+
   QuietLog quiet;
   TempDirectory scratch;
   Brokers brokers;
@@ -44,10 +52,12 @@ TEST_F(KafkaReads, WhatIsCommittedAndNothingElse) {
   Transaction(*producer, events).add("k", "dropped").abort();
   Transaction(*producer, events).add("k", "c").commit();
   const std::shared_ptr<EventLog> log = connect();
-  EXPECT_EQ(values(*log, events), (std::vector<std::string>{"a", "b", "c"}));
-  const Ends ends = log->ends(events).value();
-  EXPECT_EQ(ends.start, Offset{0});
-  EXPECT_EQ(ends.committed, Offset{7}) << "three markers and a record that was dropped";
+  EXPECT_EQ(values(*log, events, 3), (std::vector<std::string>{"a", "b", "c"}));
+  Ports ports = log->ports();
+  EXPECT_TRUE(ports.executor.wait_until([&] { return log->ends(events)->committed == Offset{7}; },
+                                        ports.clock.monotonic() + Brokers::kTimeout))
+      << "four records and three markers end at " << log->ends(events)->committed.value();
+  EXPECT_EQ(log->ends(events)->start, Offset{0});
 }
 
 TEST_F(KafkaReads, EachAsItIsThere) {
@@ -63,7 +73,7 @@ TEST_F(KafkaReads, EachAsItIsThere) {
       .add({.timestamp = time, .key = BytesView{}, .value = as_bytes(text), .headers = {}})
       .commit();
   const std::shared_ptr<EventLog> log = connect();
-  ASSERT_EQ(values(*log, events).size(), 3U);
+  ASSERT_EQ(values(*log, events, 3).size(), 3U);
   const Fetched fetched = log->read(events, Offset{0}, 1 << 20).value();
   RecordCursor cursor = fetched.records();
   const RecordView first = *cursor.next();
@@ -87,6 +97,7 @@ TEST_F(KafkaReads, WhatComesIsTold) {
   const std::unique_ptr<RdkProducer> producer = brokers.producer();
   Transaction(*producer, events).add("k", "a").commit();
   const std::shared_ptr<EventLog> log = connect();
+  ASSERT_EQ(values(*log, events, 1).size(), 1U);
   const Offset end = log->ends(events)->committed;
   std::atomic<bool> told{false};
   const EventLog::NotifyToken token = log->notify_above(events, end, [&] { told = true; });
@@ -101,21 +112,22 @@ TEST_F(KafkaReads, GoOnFromTheMirrorOrWithoutIt) {
   const TopicPartition events{brokers.topic("again"), kFirst};
   const std::unique_ptr<RdkProducer> producer = brokers.producer();
   Transaction(*producer, events).add("k", "a").commit();
-  EXPECT_EQ(values(*connect(), events), std::vector<std::string>{"a"});
+  EXPECT_EQ(values(*connect(), events, 1), std::vector<std::string>{"a"});
   Transaction(*producer, events).add("k", "b").commit();
-  EXPECT_EQ(values(*connect(), events), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(values(*connect(), events, 2), (std::vector<std::string>{"a", "b"}));
   std::filesystem::remove_all(scratch.path() + "/local");
-  EXPECT_EQ(values(*connect(), events), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(values(*connect(), events, 2), (std::vector<std::string>{"a", "b"}));
 }
 
 TEST_F(KafkaReads, BeginWhereTheTopicDoes) {
   const TopicPartition events{brokers.topic("trimmed"), kFirst};
   const std::unique_ptr<RdkProducer> producer = brokers.producer();
   Transaction(*producer, events).add("k", "a").add("k", "b").add("k", "c").commit();
+  ASSERT_EQ(values(*connect(), events, 3).size(), 3U);
   const Position position{connect()->topic(events.topic)->id, kFirst, Offset{1}, kNoEpoch};
   EXPECT_EQ(brokers.admin->delete_records(events, Offset{2}, Brokers::kTimeout).value(), Offset{2});
   const std::shared_ptr<EventLog> log = connect();
-  EXPECT_EQ(values(*log, events), std::vector<std::string>{"c"});
+  EXPECT_EQ(values(*log, events, 1), std::vector<std::string>{"c"});
   EXPECT_EQ(log->ends(events)->start, Offset{2});
   EXPECT_EQ(log->read(events, Offset{1}, 100).error(), Errc::offset_out_of_range);
   EXPECT_EQ(log->validate(events.topic, position).error(), Errc::history_trimmed);
@@ -126,6 +138,7 @@ TEST_F(KafkaReads, AStoredPositionKnowsATopicThatWasMadeAnew) {
   std::unique_ptr<RdkProducer> producer = brokers.producer();
   Transaction(*producer, events).add("k", "a").add("k", "b").commit();
   std::shared_ptr<EventLog> log = connect();
+  ASSERT_EQ(values(*log, events, 2).size(), 2U);
   const Position read = log->read(events, Offset{0}, 1 << 20)->next();
   const Position stored = log->to_store(events.topic, {read.topic, kFirst, Offset{2}, read.epoch}).value();
   EXPECT_TRUE(log->validate(events.topic, stored));
@@ -138,7 +151,7 @@ TEST_F(KafkaReads, AStoredPositionKnowsATopicThatWasMadeAnew) {
   producer = brokers.producer();
   Transaction(*producer, events).add("k", "other").add("k", "history").commit();
   log = connect();
-  EXPECT_EQ(values(*log, events), (std::vector<std::string>{"other", "history"}));
+  EXPECT_EQ(values(*log, events, 2), (std::vector<std::string>{"other", "history"}));
   EXPECT_EQ(log->validate(events.topic, stored).error(), Errc::position_diverged);
 }
 
@@ -152,6 +165,7 @@ TEST_F(KafkaReads, ATimeFindsItsRecord) {
       .add({.timestamp = at(2'000), .key = std::nullopt, .value = as_bytes(text), .headers = {}})
       .commit();
   const std::shared_ptr<EventLog> log = connect();
+  ASSERT_EQ(values(*log, events, 2).size(), 2U);
   EXPECT_EQ(log->offset_at(events, at(1'500)).value(), Offset{1});
   EXPECT_EQ(log->offset_at(events, at(3'000)).value(), std::nullopt);
 }
