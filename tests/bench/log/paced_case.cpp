@@ -1,5 +1,5 @@
-// Appends at a steady 10,000 a second while another thread appends and syncs up to as many, and a topic is compacted all the while: how
-// long the slowest ones take. Peers append as many a second under the same disturbance, a fifth of the time each.
+// Appends at a steady 10,000 a second while another thread appends and syncs up to as many, and a topic is compacted all the
+// while: how long the slowest ones take. Peers append as many a second under the same disturbance, a fifth of the time each.
 #include <lungo/log/local_event_log.hpp>
 
 #include <sys/prctl.h>
