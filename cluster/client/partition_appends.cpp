@@ -117,7 +117,7 @@ PartitionAppends::Fate PartitionAppends::fate_of(PendingAppend& append, const st
     const PartitionAppends& owner = *append.on_behalf_of;
     if (owner.state() != State::mine || owner.undecided_ > 0 || !has_tenure) return Fate::waits;
   }
-  for (std::size_t i = 0; i < request.records.count(); ++i) {
+  for (std::size_t i = 0; i < request.records.count() && !behind.empty(); ++i) {
     if (behind.contains(hash_of(request.records.key(i)))) return Fate::waits;
   }
   if (const std::optional<Condition>& condition = request.condition) {
@@ -145,7 +145,7 @@ PartitionAppends::Fate PartitionAppends::look_up(PendingAppend& append, Answers&
   }
   const Result<MirrorLookup::Range> range = mirror_.range(name_);
   if (!range) return answer(range.error());
-  if (range->end < looked_to_) return Fate::waits;  // it is made anew
+  if (range->end < std::max(looked_to_, barrier_.value_or(Offset{}))) return Fate::waits;  // it is made anew
   if (asked && *asked < range->start) {
     return answer(Error{Errc::history_trimmed, "the log starts at offset " + std::to_string(range->start.value()) + ", above " +
                                                    std::to_string(asked->value())});
@@ -272,15 +272,21 @@ void PartitionAppends::settle(Answers& answers) {
 
 // ---- what takes too long ----
 
-void PartitionAppends::sweep(Instant now, Answers& answers) {
+void PartitionAppends::refuse_until(Instant until, Error error) {
+  refused_until_ = until;
+  refusal_ = std::move(error);
+}
+
+void PartitionAppends::sweep(Instant now, const std::optional<Error>& cause, Answers& answers) {
+  const std::string why = cause ? "; what failed last: " + to_string(*cause) : "";
   std::erase_if(queue_, [&](std::unique_ptr<PendingAppend>& append) {
     if (now < append->deadline) return false;
-    answers.give(*append, Error{Errc::timed_out, to_string(name_) + " took no append in time; it is not written"});
+    answers.give(*append, Error{Errc::timed_out, to_string(name_) + " took no append in time; it is not written" + why});
     return true;
   });
   for (const std::unique_ptr<PendingAppend>& append : sent_) {
     if (now < append->deadline) continue;
-    answers.give(*append, Error{Errc::timed_out, "no answer in time; whether it is written is unknown"});
+    answers.give(*append, Error{Errc::timed_out, "no answer in time; whether it is written is unknown" + why});
   }
 }
 

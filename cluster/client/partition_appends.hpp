@@ -100,7 +100,7 @@ class PartitionAppends {
   [[nodiscard]] bool is_queued() const { return !queue_.empty(); }
   [[nodiscard]] bool is_sent() const { return !sent_.empty(); }
   /// Why appends are refused for now, whoever is the owner.
-  [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
+  [[nodiscard]] std::optional<Error> refusal(Instant now) const { return now < refused_until_ ? refusal_ : std::nullopt; }
 
   void grant(Offset barrier);
   void claim_again();
@@ -126,9 +126,9 @@ class PartitionAppends {
   void settle(Answers& answers);
   /// Answers what waits with `error`; with `on_behalf_only` what waits for a partition that is another's.
   void refuse_queued(const Error& error, bool on_behalf_only, Answers& answers);
-  void refuse_for_now(std::optional<Error> error) { refusal_ = std::move(error); }
-  /// Answers those whose deadline has passed.
-  void sweep(Instant now, Answers& answers);
+  void refuse_until(Instant until, Error error);
+  /// Answers those whose deadline has passed; `cause` is what has failed last, if anything has.
+  void sweep(Instant now, const std::optional<Error>& cause, Answers& answers);
   /// Answers with `error` what was sent.
   void abandon(const Error& error, Answers& answers);
 
@@ -155,6 +155,7 @@ class PartitionAppends {
   Offset looked_to_;  // the largest read_end_
   int undecided_ = 0;
   std::optional<Error> refusal_;
+  Instant refused_until_{};
   std::deque<std::unique_ptr<PendingAppend>> queue_;
   std::deque<std::unique_ptr<PendingAppend>> sent_;
   std::deque<OwnRange> own_;                        // ascending

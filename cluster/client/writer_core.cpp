@@ -33,7 +33,9 @@ Instant WriterCore::wake_at() const {
   if (held_bytes_ > 0) at = sweep_at_;
   if (!is_ready_ && call_ == Call::none) at = std::min(at, make_at_);
   if (repeat_) at = std::min(at, repeat_at_);
-  if (let_go_) at = std::min(at, now_ < let_go_->deadline ? let_go_->deadline : let_go_->deadline + options_.abort_timeout);
+  if (let_go_ && has_owned_open()) {
+    at = std::min(at, now_ < let_go_->deadline ? let_go_->deadline : let_go_->deadline + options_.abort_timeout);
+  }
   if (closing_) at = std::min(at, closing_->deadline);
   if (open_ == nullptr && is_ready_ && begins_at() > now_) at = std::min(at, begins_at());
   return std::max(at, now_);
@@ -80,7 +82,7 @@ std::optional<Error> WriterCore::refusal_of(const Append& append, const Partitio
     if (owned == nullptr || owned->state() != PartitionAppends::State::away) continue;
     return Error{Errc::not_owner, to_string(owned->name()) + " is another process's"};
   }
-  if (partition.refusal()) return *partition.refusal();
+  if (const std::optional<Error> refusal = partition.refusal(now_)) return *refusal;
   if (held_bytes_ + records.size_bytes() > options_.queued_bytes_max) {
     return Error{Errc::busy, std::to_string(held_bytes_) + " bytes wait to be committed, " +
                                  std::to_string(options_.queued_bytes_max) + " may"};
@@ -92,8 +94,7 @@ void WriterCore::sweep() {
   if (now_ < sweep_at_) return;
   sweep_at_ = now_ + kSweepInterval;
   for (const auto& [name, partition] : partitions_) {
-    partition->sweep(now_, answers_);
-    if (partition->refusal() && now_ >= refused_until_) partition->refuse_for_now(std::nullopt);
+    partition->sweep(now_, last_failure_, answers_);
   }
 }
 
@@ -111,6 +112,8 @@ void WriterCore::on(const Grant& grant) {
 }
 
 void WriterCore::close_owned() {
+  suspects_.clear();
+  suspects_counted_ = 0;
   for (const auto& [name, partition] : partitions_) partition->close(answers_);
   for (const auto& [name, partition] : partitions_) {
     if (partition->state() == PartitionAppends::State::anybodys) partition->refuse_queued({}, true, answers_);
@@ -128,11 +131,9 @@ void WriterCore::on(const LetGo& let_go) {
 
 void WriterCore::let_go() {
   if (!let_go_) return;
-  bool is_open = open_ != nullptr && open_->tenure != nullptr;
-  if (is_open && now_ >= let_go_->deadline + options_.abort_timeout) throw_away();
-  is_open = open_ != nullptr && open_->tenure != nullptr;
-  if (is_open && now_ >= let_go_->deadline && call_ == Call::none) abort_open();
-  if (is_open || is_unsure_) return;
+  if (has_owned_open() && now_ >= let_go_->deadline + options_.abort_timeout) throw_away();
+  if (has_owned_open() && now_ >= let_go_->deadline && call_ == Call::none) abort_open();
+  if (has_owned_open() || is_unsure_) return;
   effects_.push_back(LetGone{let_go_->tenure});
   let_go_.reset();
   tenure_ = nullptr;
@@ -151,7 +152,7 @@ void WriterCore::on(const TakeAway& take_away) {
 void WriterCore::on(const Read& read) {
   const auto found = partitions_.find(read.partition);
   if (found == partitions_.end()) return;
-  for (Foreign& foreign : found->second->read(read)) effects_.push_back(std::move(foreign));
+  std::ranges::move(found->second->read(read), std::back_inserter(suspects_));
   settle_undecided();
   found->second->settle(answers_);
 }
@@ -187,6 +188,8 @@ void WriterCore::on(const TopicGone& gone) {
     gone_.push_back(std::move(entry->second));  // a transaction may go to it
     entry = partitions_.erase(entry);
   }
+  std::erase_if(suspects_, [&](const Foreign& suspect) { return suspect.partition.topic == gone.topic; });
+  suspects_counted_ = 0;
 }
 
 // ---- the end ----

@@ -76,18 +76,23 @@ class WriterCore {
   // writer_transaction.cpp: the handle, the open transaction
   void make_handle();
   void begin();
-  [[nodiscard]] bool begin_claim();
+  void begin(std::shared_ptr<Transaction> transaction);
+  [[nodiscard]] std::shared_ptr<Transaction> compose_claim() const;
   [[nodiscard]] std::shared_ptr<Transaction> compose();
+  [[nodiscard]] std::shared_ptr<Transaction> compose_question() const;
   [[nodiscard]] std::shared_ptr<const ownership::Tenure> tenure_to_end_with() const;
   void advance();
   void call(Call call);
   void send_counters();
   void fail(Call call, const CallFailure& failure);
+  void counters_done();
   void commit_done();
   void abort_open();
   void throw_away();
   void end_open();
   [[nodiscard]] bool may_write_owned() const { return tenure_ != nullptr && !is_stale_ && !let_go_; }
+  /// A transaction with counters, which its tenure's end has to wait for.
+  [[nodiscard]] bool has_owned_open() const { return open_ != nullptr && open_->tenure != nullptr; }
   [[nodiscard]] bool is_aborting() const { return call_ == Call::abort || repeat_ == Call::abort; }
   [[nodiscard]] Instant begins_at() const;
   Duration next_pause();
@@ -105,25 +110,29 @@ class WriterCore {
   std::map<TopicPartition, std::unique_ptr<PartitionAppends>> partitions_;
   std::vector<std::unique_ptr<PartitionAppends>> gone_;  // of topics that were deleted
   TopicPartition first_;                                 // whose turn it is to be the first in a transaction
-  Instant refused_until_{};                              // those that have a refusal()
 
   std::shared_ptr<const ownership::Tenure> tenure_;  // null between two of them
   bool is_stale_ = false;                            // the group has refused its metadata: another one is to come
   std::optional<LetGo> let_go_;
 
   HandleNumber handle_{};
-  bool is_ready_ = false;       // the handle
-  bool is_unsure_ = false;      // one was thrown away with something owned open, and its id is not initialised again yet
-  Instant make_at_{};           // the next handle
-  Call call_ = Call::none;      // under way
-  std::optional<Call> repeat_;  // to be made again,
-  Instant repeat_at_{};         // then
-  int failures_ = 0;            // since the last commit
-  Instant not_before_{};        // the next transaction
+  bool is_ready_ = false;              // the handle
+  bool is_unsure_ = false;             // one was thrown away with something owned open, and its id is not initialised again yet
+  Instant make_at_{};                  // the next handle
+  Call call_ = Call::none;             // under way
+  std::optional<Call> repeat_;         // to be made again,
+  Instant repeat_at_{};                // then
+  int failures_ = 0;                   // since the last commit,
+  std::optional<Error> last_failure_;  // and the last of them
+  Instant not_before_{};               // the next transaction
   std::shared_ptr<Transaction> open_;
   std::shared_ptr<Transaction> last_;  // that was committed,
   Instant committed_at_{};             // then
   std::vector<std::shared_ptr<Transaction>> undecided_;
+  // Read in this tenure. A process that has lost its partitions and does not know takes the next owner's records for foreign
+  // ones; where the group takes its counters behind that, there was no next owner.
+  std::vector<Foreign> suspects_;
+  std::size_t suspects_counted_ = 0;  // found before counters were sent
 };
 
 }  // namespace lungo::writing

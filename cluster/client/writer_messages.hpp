@@ -136,7 +136,8 @@ struct Answer {
   AppendTicket ticket;
   Result<Appended> outcome;
 };
-/// Records in an owned partition that its owner did not append.
+/// Records in an owned partition that its owner did not append. Told when the group has taken counters of the tenure in which
+/// they were read.
 struct Foreign {
   TopicPartition partition;
   OffsetRange records;

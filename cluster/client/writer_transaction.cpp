@@ -21,7 +21,7 @@ void WriterCore::make_handle() {
       advance();
     }
   }
-  if (is_ready_ || call_ != Call::none || now_ < make_at_ || closing_) return;
+  if (is_ready_ || call_ != Call::none || now_ < make_at_ || has_ended_) return;
   call(Call::init);
 }
 
@@ -60,8 +60,7 @@ void WriterCore::on(const CallDone& done) {
       is_unsure_ = false;
       break;
     case Call::counters:
-      open_->is_counted = true;
-      advance();
+      counters_done();
       break;
     case Call::commit:
       commit_done();
@@ -73,6 +72,7 @@ void WriterCore::on(const CallDone& done) {
 }
 
 void WriterCore::fail(Call call, const CallFailure& failure) {
+  last_failure_ = failure.error;
   if (failure.is_stale && open_ != nullptr && open_->tenure == tenure_) is_stale_ = true;
   const bool may_repeat = call == Call::counters || call == Call::commit || call == Call::abort;
   if (failure.kind == CallFailure::Kind::retriable && may_repeat) {
@@ -113,28 +113,41 @@ Instant WriterCore::begins_at() const {
 
 void WriterCore::begin() {
   if (open_ != nullptr || !is_ready_ || call_ != Call::none || closing_ || now_ < not_before_) return;
-  if (begin_claim() || now_ < begins_at()) return;
+  if (std::shared_ptr<Transaction> claim = compose_claim()) return begin(std::move(claim));
+  if (now_ < begins_at()) return;
   std::shared_ptr<Transaction> transaction = compose();
-  if (transaction->appends.empty()) return;
+  if (!transaction->appends.empty()) return begin(std::move(transaction));
+  if (std::shared_ptr<Transaction> question = compose_question()) begin(std::move(question));
+}
+
+void WriterCore::begin(std::shared_ptr<Transaction> transaction) {
   open_ = std::move(transaction);
   Produce produce{.handle = handle_, .appends = {}};
   for (const PendingAppend* append : open_->appends) produce.appends.push_back(&append->request);
   effects_.push_back(std::move(produce));
 }
 
-// Rule 5: records follow when the notes have been taken.
-bool WriterCore::begin_claim() {
-  if (!may_write_owned()) return false;
+/// Rule 5: records follow when the notes have been taken. Null where nothing is to be claimed.
+std::shared_ptr<Transaction> WriterCore::compose_claim() const {
+  if (!may_write_owned()) return nullptr;
   auto claim = std::make_shared<Transaction>();
   for (const auto& [name, partition] : partitions_) {
     if (partition->state() == State::claiming) claim->counted.push_back(partition.get());
   }
-  if (claim->counted.empty()) return false;
+  if (claim->counted.empty()) return nullptr;
   claim->tenure = tenure_;
   claim->is_claim = true;
-  open_ = std::move(claim);
-  effects_.push_back(Produce{.handle = handle_, .appends = {}});
-  return true;
+  return claim;
+}
+
+/// Counters without records, when nothing else goes, as their answer tells whether suspects are what they seem. Null without
+/// any.
+std::shared_ptr<Transaction> WriterCore::compose_question() const {
+  if (!may_write_owned() || suspects_.empty()) return nullptr;
+  auto question = std::make_shared<Transaction>();
+  question->tenure = tenure_;
+  question->counted.push_back(partitions_.at(suspects_.front().partition).get());
+  return question;
 }
 
 // Each partition is the first in its turn: a transaction may be full before it has come to the last.
@@ -198,9 +211,8 @@ void WriterCore::on(const ProduceFailed& failed) {
   for (const ProduceFailed::Refused& refused : failed.refused) {
     const auto found = partitions_.find(refused.partition);
     if (!refused.lasts || found == partitions_.end()) continue;
-    found->second->refuse_for_now(refused.error);
+    found->second->refuse_until(now_ + options_.refusal_time, refused.error);
     found->second->refuse_queued(refused.error, false, answers_);
-    refused_until_ = now_ + options_.refusal_time;
   }
   fail(Call::none, failed.failure);
 }
@@ -208,13 +220,26 @@ void WriterCore::on(const ProduceFailed& failed) {
 void WriterCore::send_counters() {
   SendCounters counters{.handle = handle_, .tenure = tenure_to_end_with(), .counters = {}};
   for (const PartitionAppends* owned : open_->counted) counters.counters.push_back({owned->name(), owned->counter()});
+  suspects_counted_ = suspects_.size();
   effects_.push_back(std::move(counters));
+}
+
+void WriterCore::counters_done() {
+  open_->is_counted = true;
+  if (open_->tenure == tenure_) {
+    const auto end = suspects_.begin() + static_cast<std::ptrdiff_t>(suspects_counted_);
+    std::move(suspects_.begin(), end, std::back_inserter(effects_));
+    suspects_.erase(suspects_.begin(), end);
+  }
+  suspects_counted_ = 0;
+  advance();
 }
 
 void WriterCore::commit_done() {
   const std::shared_ptr<Transaction> done = std::exchange(open_, nullptr);
   done->outcome = Transaction::Outcome::committed;
   failures_ = 0;
+  last_failure_.reset();
   last_ = done;
   committed_at_ = now_;
   for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);

@@ -120,6 +120,17 @@ TEST_F(WriterCoreConditions, WaitWhileTheMirrorIsMadeAnew) {
   EXPECT_EQ(answer(waits), "conflict");
 }
 
+TEST_F(WriterCoreConditions, WaitWhereTheMirrorIsMadeAnewRightAfterTheGrant) {
+  step(ownership::TakeAway{tenures});
+  own({kZero});
+  mirror[kZero] = {.start = Offset{0}, .end = Offset{0}, .records = {}};
+  const std::uint64_t waits = append(conditional("a", "", 0));
+  EXPECT_TRUE(effects.empty()) << "it was read up to the barrier once";
+  mirror[kZero] = {.start = Offset{2}, .end = Offset{5}, .records = {{Offset{3}, {"a", {}, "v"}}}};
+  step(writing::Read{.partition = kZero, .from = Offset{0}, .end = Offset{5}, .records = {{Offset{3}, Offset{4}}}});
+  EXPECT_EQ(answer(waits), "history_trimmed");
+}
+
 class WriterCoreIds : public WriterCoreConditions {};
 
 TEST_F(WriterCoreIds, AreFoundInTheMirror) {

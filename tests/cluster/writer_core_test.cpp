@@ -192,6 +192,7 @@ TEST_F(WriterCore, LettingGoAbortsAtItsDeadlineAndThenMakesTheProducerAnew) {
   pass(5s);
   EXPECT_EQ(answer(one), "not_owner");
   handle = take<MakeHandle>().handle;
+  EXPECT_EQ(core.wake_at(), Instant::max()) << "it waits for an answer, and for no time";
   done();
   EXPECT_EQ(take<LetGone>().tenure, tenures) << "its id is initialised: nothing is open";
 }
@@ -237,47 +238,105 @@ TEST_F(WriterCore, WhatWasToBeCommittedWhenItsTenureEndsIsAnsweredAsItIs) {
   EXPECT_EQ(answer(one), "ok 0-1");
 }
 
-TEST_F(WriterCore, RecordsOfOthersInItsPartitionsAreTold) {
-  append(conditional("a", "", 0));
+/// Read in a partition; the answer to counters tells that there was no other owner.
+class WriterCoreForeign : public WriterCore {
+ protected:
+  void read(std::int64_t from, std::int64_t end, std::vector<OffsetRange> records) {
+    step(Read{.partition = kZero, .from = Offset{from}, .end = Offset{end}, .records = std::move(records)});
+  }
+  /// Takes the counters without records that ask.
+  std::vector<Foreign> asked() {
+    EXPECT_TRUE(take<Produce>().appends.empty());
+    step(writing::Acknowledged{.handle = handle, .appends = {}, .partitions = {}});
+    EXPECT_EQ(take<SendCounters>().tenure, tenure);
+    done();
+    std::vector<Foreign> told;
+    for (const writing::Effect& effect : std::exchange(effects, {})) {
+      if (const Foreign* foreign = std::get_if<Foreign>(&effect)) told.push_back(*foreign);
+    }
+    done();
+    return told;
+  }
+};
+
+TEST_F(WriterCoreForeign, RecordsAreToldWhenTheGroupSaysThatThereIsNoOtherOwner) {
+  read(0, 3, {{Offset{1}, Offset{3}}});
+  const std::vector<Foreign> told = asked();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].partition, kZero);
+  EXPECT_EQ(told[0].records, (OffsetRange{Offset{1}, Offset{3}}));
+  EXPECT_EQ(told[0].as_of, std::nullopt);
+  EXPECT_TRUE(effects.empty()) << "once";
+}
+
+TEST_F(WriterCoreForeign, RecordsMayBeTheNextOwners) {
+  read(0, 3, {{Offset{1}, Offset{3}}});
+  EXPECT_TRUE(take<Produce>().appends.empty());
+  step(writing::Acknowledged{.handle = handle, .appends = {}, .partitions = {}});
+  take<SendCounters>();
+  fail(abort, true);
+  take<Abort>();
+  done();
+  step(TakeAway{tenures});
+  own({kZero});
+  EXPECT_TRUE(effects.empty());
+}
+
+TEST_F(WriterCoreForeign, RecordsLieBetweenOnesOfItsOwn) {
+  append("a");
   produced();
   acknowledge();
   take<SendCounters>();
   done();
   take<Commit>();
-  step(Read{.partition = {"events", PartitionId{5}}, .from = Offset{0}, .end = Offset{9}, .records = {{Offset{0}, Offset{9}}}});
-  EXPECT_TRUE(effects.empty()) << "that one is another's";
-  step(Read{
-      .partition = kZero, .from = Offset{0}, .end = Offset{6}, .records = {{Offset{0}, Offset{3}}, {Offset{4}, Offset{6}}}});
-  ASSERT_EQ(effects.size(), 2u);
-  EXPECT_EQ(std::get<Foreign>(effects[0]).partition, kZero);
-  EXPECT_EQ(std::get<Foreign>(effects[0]).records, (OffsetRange{Offset{1}, Offset{3}}));
-  EXPECT_EQ(std::get<Foreign>(effects[0]).as_of, std::nullopt) << "the append lies in front";
-  EXPECT_EQ(std::get<Foreign>(effects[1]).records, (OffsetRange{Offset{4}, Offset{6}}));
+  read(0, 6, {{Offset{0}, Offset{3}}, {Offset{4}, Offset{6}}});
+  done();
+  const std::vector<Foreign> told = asked();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].records, (OffsetRange{Offset{1}, Offset{3}}));
+  EXPECT_EQ(told[1].records, (OffsetRange{Offset{4}, Offset{6}}));
 }
 
-TEST_F(WriterCore, RecordsOfOthersNameTheConditionThatTheyMayHaveVoided) {
+TEST_F(WriterCoreForeign, RecordsNameTheConditionThatTheyMayHaveVoided) {
   ends[kZero] = Offset{3};
   append(conditional("a", "", 0));
   produced();
-  step(Read{.partition = kZero, .from = Offset{0}, .end = Offset{3}, .records = {{Offset{1}, Offset{2}}}});
-  EXPECT_EQ(take<Foreign>().as_of, Offset{0}) << "it was decided without them";
+  read(0, 3, {{Offset{1}, Offset{2}}});
+  acknowledge();
+  take<SendCounters>();
+  done();
+  EXPECT_EQ(std::get<Foreign>(effects.at(0)).as_of, Offset{0}) << "it was decided without them";
 }
 
-TEST_F(WriterCore, WhatAMirrorReadsAgainIsNobodyElses) {
+TEST_F(WriterCoreForeign, RecordsBehindAnAppendHaveVoidedNothingOfIt) {
+  append(conditional("a", "", 0));
+  produced();
+  acknowledge();
+  read(0, 3, {{Offset{0}, Offset{2}}});
+  take<SendCounters>();
+  done();
+  EXPECT_TRUE(std::holds_alternative<Commit>(effects.at(0))) << "they were read behind the counters";
+  effects.clear();
+  done();
+  EXPECT_EQ(asked()[0].as_of, std::nullopt);
+}
+
+TEST_F(WriterCoreForeign, WhatAMirrorReadsAgainIsNobodyElses) {
   append("a");
   produced();
   let_through();
-  step(Read{.partition = kZero, .from = Offset{0}, .end = Offset{1}, .records = {{Offset{0}, Offset{1}}}});
-  step(Read{.partition = kZero, .from = Offset{1}, .end = Offset{2}, .records = {}});
+  read(0, 1, {{Offset{0}, Offset{1}}});
+  read(1, 2, {});
   EXPECT_TRUE(effects.empty());
 }
 
-TEST_F(WriterCore, WhatLiesBelowTheBarrierIsHistory) {
+TEST_F(WriterCoreForeign, WhatLiesBelowTheBarrierIsHistory) {
   step(TakeAway{tenures});
+  read(0, 5, {{Offset{0}, Offset{5}}});
   mirror[kZero].end = Offset{7};
   own({kZero});
-  step(Read{.partition = kZero, .from = Offset{5}, .end = Offset{8}, .records = {{Offset{5}, Offset{8}}}});
-  EXPECT_EQ(take<Foreign>().records, (OffsetRange{Offset{7}, Offset{8}}));
+  read(5, 8, {{Offset{5}, Offset{8}}});
+  EXPECT_EQ(asked()[0].records, (OffsetRange{Offset{7}, Offset{8}}));
 }
 
 TEST_F(WriterCore, ClosingEndsWhatIsOpenAndRefusesTheRest) {

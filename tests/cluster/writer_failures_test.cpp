@@ -257,7 +257,7 @@ TEST_F(WriterCoreFailures, WhatABrokerRefusesForGoodIsNotTriedAgainForAWhile) {
   append(append_of(kOne, "d", "v"));
   produced();
   let_through();
-  pass(10s);
+  now += 10s;
   append("e");
   EXPECT_EQ(produced(), Keys{"e"});
 }
@@ -274,6 +274,16 @@ TEST_F(WriterCoreFailures, ADeadlineAnswersWhatWaitsAndWhatIsUnderWay) {
   EXPECT_EQ(answer(1), "timed_out") << "a second answer is none";
   append("c");
   EXPECT_EQ(produced(), Keys{"c"}) << "b is gone";
+}
+
+TEST_F(WriterCoreFailures, ADeadlineNamesWhatFailedLast) {
+  append("a");
+  produced();
+  fail_to_produce(fatal);
+  handle = take<MakeHandle>().handle;
+  fail(fatal);
+  pass(30s);
+  EXPECT_NE(answers.at(1).error().text().find("it is not written; what failed last: io: failed"), std::string_view::npos);
 }
 
 TEST_F(WriterCoreFailures, WhatIsAnsweredDoesNotGoAgain) {

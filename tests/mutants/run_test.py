@@ -1,4 +1,4 @@
-"""Whether `run` tells each fault from the others: on a tree of three files, whose product is a text and whose test program a
+"""Whether `run` tells each fault from the others: on a tree of a few files, whose product are two texts and whose test program a
 script."""
 
 import pathlib
@@ -21,9 +21,18 @@ PROGRAM = """\
 [[ $1 == --gtest_filter=Thing.* ]] || exit 0
 echo '[ RUN      ] Thing.IsRight'
 grep -q crash log/thing.txt && kill -SEGV $$
-grep -q right log/thing.txt || { echo '[  FAILED  ] Thing.IsRight (0 ms)'; exit 1; }
+grep -q right log/thing.txt && grep -q fine log/other.txt || { echo '[  FAILED  ] Thing.IsRight (0 ms)'; exit 1; }
 echo '[       OK ] Thing.IsRight (0 ms)'
 """
+
+
+def also(find, replace):
+    return textwrap.dedent(f"""\
+        [[mutant.also]]
+        file = "log/other.txt"
+        find = "{find}"
+        replace = "{replace}"
+        """)
 
 
 def mutant(name, find, replace, test="Thing.IsRight"):
@@ -44,7 +53,8 @@ class Runner(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        for path, text in {"cmake/setup.sh": SETUP, "program": PROGRAM, "log/thing.txt": "all is right and well\n"}.items():
+        for path, text in {"cmake/setup.sh": SETUP, "program": PROGRAM, "log/thing.txt": "all is right and well\n",
+                           "log/other.txt": "fine\n"}.items():
             (self.root / path).parent.mkdir(exist_ok=True)
             (self.root / path).write_text(text)
         (self.root / "tests/mutants").mkdir(parents=True)
@@ -56,7 +66,7 @@ class Runner(unittest.TestCase):
         return done.returncode, done.stdout + done.stderr
 
     def test_a_further_test_has_to_find_it_by_itself(self):
-        also = 'also = [{ program = "toy", test = "Other.Blind" }]\n'
+        also = 'found_by = [{ program = "toy", test = "Other.Blind" }]\n'
         status, out = self.run_with(mutant("wrong", "right", "wrong") + also)
         self.assertNotEqual(status, 0, out)
         self.assertIn("no such test", out)
@@ -82,6 +92,15 @@ class Runner(unittest.TestCase):
             status, out = self.run_with(mutant("old", find, "x"))
             self.assertEqual(status, 1, out)
             self.assertIn("the edit does not apply", out)
+
+    def test_a_bug_may_take_several_edits(self):
+        two = mutant("both", "well", "good") + also("fine", "broken")
+        status, out = self.run_with(two, mutant("alone", "well", "good"))
+        self.assertRegex(out, r"both +found")
+        self.assertRegex(out, r"alone +NOT FOUND")
+        status, out = self.run_with(mutant("both", "well", "good") + also("gone", "x"))
+        self.assertEqual(status, 1, out)
+        self.assertIn("the edit does not apply: what it looks for stands 0 times in log/other.txt", out)
 
     def test_an_edit_that_does_not_compile_is_no_bug_that_was_found(self):
         status, out = self.run_with(mutant("nonsense", "right", "no program"))
