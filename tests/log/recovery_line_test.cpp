@@ -11,7 +11,7 @@
 namespace lungo::test {
 namespace {
 
-const std::string kFirstLog = "/data/events-0/00000000000000000000.log";
+const std::string kFirstPath = "/data/events-0/00000000000000000000.log";
 
 /// A process that opens the directory.
 struct Process {
@@ -53,7 +53,7 @@ std::unique_ptr<SimDisk> killed(std::uint64_t& first_batch_bytes) {
   process.open();
   EXPECT_TRUE(process.log->create_topic({.name = "events", .partitions = 2}));
   process.append(0, "first");
-  first_batch_bytes = process.size_of(kFirstLog);
+  first_batch_bytes = process.size_of(kFirstPath);
   process.append(0, "second");
   return process.machine.disk.after_kill();
 }
@@ -75,7 +75,7 @@ TEST(RecoveryLine, OfANewDirectoryAndOfACleanStop) {
 TEST(RecoveryLine, OfACrashTellsWhatWasScanned) {
   std::uint64_t first_batch = 0;
   Process process(killed(first_batch));
-  const std::string scanned = std::to_string(process.size_of(kFirstLog));
+  const std::string scanned = std::to_string(process.size_of(kFirstPath));
   EXPECT_EQ(process.open(), Lines{"/data opened epoch=2 topics=1 partitions=2 after=crash scanned_bytes=" + scanned +
                                   " cut_bytes=0 damaged_ranges=0 ms=0"});
   EXPECT_EQ(values_of(*process.log, {"events", PartitionId{0}}), (Lines{"first", "second"}));
@@ -85,12 +85,12 @@ TEST(RecoveryLine, OfACrashTellsWhatWasScanned) {
 TEST(RecoveryLine, OfACrashTellsWhatWasCutOff) {
   std::uint64_t first_batch = 0;
   Process process(killed(first_batch));
-  const std::uint64_t whole = process.size_of(kFirstLog);
+  const std::uint64_t whole = process.size_of(kFirstPath);
   const Bytes torn(23, std::byte{7});
-  ASSERT_TRUE(process.machine.disk.open(kFirstLog, OpenMode::read_write).value()->write_at(whole, torn));
+  ASSERT_TRUE(process.machine.disk.open(kFirstPath, OpenMode::read_write).value()->write_at(whole, torn));
   EXPECT_EQ(process.open(), Lines{"/data opened epoch=2 topics=1 partitions=2 after=crash scanned_bytes=" +
                                   std::to_string(whole + torn.size()) + " cut_bytes=23 damaged_ranges=0 ms=0"});
-  EXPECT_EQ(process.size_of(kFirstLog), whole);
+  EXPECT_EQ(process.size_of(kFirstPath), whole);
 }
 
 // A batch in front of one that is whole.
@@ -98,8 +98,8 @@ TEST(RecoveryLine, OfACrashTellsWhatIsDamaged) {
   std::uint64_t first_batch = 0;
   Process process(killed(first_batch));
   const std::byte other{0x55};
-  ASSERT_TRUE(process.machine.disk.open(kFirstLog, OpenMode::read_write).value()->write_at(first_batch - 1, {&other, 1}));
-  const std::string scanned = std::to_string(process.size_of(kFirstLog));
+  ASSERT_TRUE(process.machine.disk.open(kFirstPath, OpenMode::read_write).value()->write_at(first_batch - 1, {&other, 1}));
+  const std::string scanned = std::to_string(process.size_of(kFirstPath));
   EXPECT_EQ(process.open(), Lines{"/data opened epoch=2 topics=1 partitions=2 after=crash scanned_bytes=" + scanned +
                                   " cut_bytes=0 damaged_ranges=1 ms=0"});
   EXPECT_EQ(process.log->damage({"events", PartitionId{0}}).size(), 1u);
