@@ -50,6 +50,7 @@ inline constexpr std::array kFileKinds{
     FileKind{".deleted", RotsIn::interruption},
     FileKind{".tmp", RotsIn::interruption},
     FileKind{"lungo.backup", RotsIn::elsewhere},          // backup_manifest: `Restore.RefusesAManifestThatHasRottenAnywhere`
+    FileKind{"lungo.mirror", RotsIn::elsewhere},          // mirror_log: `Mirror.AHeadThatHasRottenAnywhereIsRefused`
     FileKind{".lock", RotsIn::elsewhere},                 // is locked, and read for a message only
     FileKind{".txnindex", RotsIn::elsewhere},             // Kafka's: kept, and read by nobody
     FileKind{".kafka_cleanshutdown", RotsIn::elsewhere},  // Kafka's: removed, and read by nobody

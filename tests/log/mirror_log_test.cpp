@@ -223,6 +223,20 @@ TEST_F(Mirror, AHeadThatIsDamagedOrNewerIsNotGuessedAt) {
   EXPECT_EQ(open_mirror(kMirrorDirectory, "x", {.ports = &*ports_}).error(), Errc::corrupt);
 }
 
+TEST_F(Mirror, AHeadThatHasRottenAnywhereIsRefused) {
+  open();
+  mirror_.reset();
+  const std::string path = kMirrorDirectory + "/lungo.mirror";
+  const Bytes whole = read_file(machine_->disk, path, 1000).value();
+  ASSERT_FALSE(whole.empty());
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    Bytes rotten = whole;
+    rotten[bit / 8] ^= std::byte{1} << (bit % 8);
+    ASSERT_TRUE(write_file_atomically(machine_->disk, path, rotten));
+    EXPECT_FALSE(open_mirror(kMirrorDirectory, "cluster-1", {.ports = &*ports_})) << "bit " << bit;
+  }
+}
+
 TEST_F(Mirror, TopicsComeAndGo) {
   open_with_topic();
   grow_source(50);
