@@ -167,6 +167,12 @@ Result<void> RdkAdmin::add_partitions(const std::string& name, std::int32_t part
 }
 
 Result<Offset> RdkAdmin::delete_records(const TopicPartition& partition, Offset below, Duration timeout) {
+  // Of a partition that is not there librdkafka says so at times, and at times that it found no leader.
+  const Result<RdkTopic> there = topic(partition.topic, timeout);
+  if (!there) return there.error();
+  if (std::ranges::find(there->partitions, partition.partition, &RdkPartition::id) == there->partitions.end()) {
+    return Error{Errc::not_found, "no partition " + to_string(partition)};
+  }
   const RdkAttempt attempt = on_topic("delete records of", partition.topic, "Delete");
   const rdk::PartitionList list = rdk::list_of(std::span(&partition, 1));
   list->elems[0].offset = below.value();
