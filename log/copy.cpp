@@ -51,8 +51,8 @@ class LogCopy {
     static const std::set<Offset> kNone;
     const TopicPartition name{job.topic.name, job.partition};
     const auto marks = options_.marks.find(name);
-    Result<PartitionCopy> partition = PartitionCopy::begin(from_, to_, job.topic, job.partition, job.end,
-                                                           marks == options_.marks.end() ? kNone : marks->second);
+    Result<PartitionCopier> partition = PartitionCopier::begin(from_, to_, job.topic, job.partition, job.end,
+                                                               marks == options_.marks.end() ? kNone : marks->second);
     if (!partition) return partition.error();
     if (Result<void> copied = partition->run(options_.timeout, teller(job, false)); !copied) return copied;
     if (options_.verify) {
@@ -66,7 +66,7 @@ class LogCopy {
     return {};
   }
 
-  [[nodiscard]] PartitionCopy::Tell teller(const Job& job, bool verifying) const {
+  [[nodiscard]] PartitionCopier::Tell teller(const Job& job, bool verifying) const {
     return [this, &job, verifying](Offset at) {
       if (!options_.progress) return true;
       return options_.progress({.partition = {job.topic.name, job.partition},

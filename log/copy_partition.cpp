@@ -42,7 +42,7 @@ Result<std::optional<LastRecord>> last_record(EventLog& log, const TopicPartitio
 }
 
 /// Shows `last` all records of a walk.
-Result<void> take_all(RecordWalk walk, LastRecords& last, const PartitionCopy::Tell& tell) {
+Result<void> take_all(RecordWalk walk, LastRecords& last, const PartitionCopier::Tell& tell) {
   for (std::int64_t seen = 0;; ++seen) {
     const Result<const RecordView*> record = walk.peek();
     if (!record) return record.error();
@@ -55,8 +55,8 @@ Result<void> take_all(RecordWalk walk, LastRecords& last, const PartitionCopy::T
 
 }  // namespace
 
-PartitionCopy::PartitionCopy(EventLog& from, EventLog& to, const TopicSpec& topic, TopicPartition partition, Offset start,
-                             Offset end, Offset to_start, Offset to_end, const std::set<Offset>& marks)
+PartitionCopier::PartitionCopier(EventLog& from, EventLog& to, const TopicSpec& topic, TopicPartition partition, Offset start,
+                                 Offset end, Offset to_start, Offset to_end, const std::set<Offset>& marks)
     : from_(&from),
       to_(&to),
       partition_(std::move(partition)),
@@ -70,35 +70,35 @@ PartitionCopy::PartitionCopy(EventLog& from, EventLog& to, const TopicSpec& topi
       next_mark_(marks.begin()),
       last_mark_(marks.end()) {}
 
-Result<PartitionCopy> PartitionCopy::begin(EventLog& from, EventLog& to, const TopicSpec& topic, PartitionId partition,
-                                           Offset end, const std::set<Offset>& marks) {
+Result<PartitionCopier> PartitionCopier::begin(EventLog& from, EventLog& to, const TopicSpec& topic, PartitionId partition,
+                                               Offset end, const std::set<Offset>& marks) {
   TopicPartition name{topic.name, partition};
   const Result<Ends> source = from.ends(name);
   if (!source) return source.error();
   const Result<Ends> target = to.ends(name);
   if (!target) return target.error();
-  return PartitionCopy{from, to, topic, std::move(name), source->start, end, target->start, target->committed, marks};
+  return PartitionCopier{from, to, topic, std::move(name), source->start, end, target->start, target->committed, marks};
 }
 
-Error PartitionCopy::differ(Errc code, const RecordWalk& from, Offset to) const {
+Error PartitionCopier::differ(Errc code, const RecordWalk& from, Offset to) const {
   return Error{code,
                to_string(partition_) + ": the target's record at offset " + std::to_string(to.value()) +
                    " is not the source's at " + std::to_string(from.at().value()) + ", so the target is no copy of it",
                to};
 }
 
-void PartitionCopy::move_marks(Offset from, Offset to) {
+void PartitionCopier::move_marks(Offset from, Offset to) {
   for (; next_mark_ != last_mark_ && *next_mark_ <= from; ++next_mark_) moved_.emplace(*next_mark_, to);
 }
 
-Result<void> PartitionCopy::run(Duration timeout, const Tell& tell) {
+Result<void> PartitionCopier::run(Duration timeout, const Tell& tell) {
   if (Result<void> passed = is_compacted_ ? pass_last_of_compacted(tell) : pass_what_is_there(tell); !passed) return passed;
   if (Result<void> appended = append_rest(timeout, tell); !appended) return appended;
   for (; next_mark_ != last_mark_; ++next_mark_) moved_.emplace(*next_mark_, to_end_);
   return {};
 }
 
-Result<void> PartitionCopy::pass_what_is_there(const Tell& tell) {
+Result<void> PartitionCopier::pass_what_is_there(const Tell& tell) {
   RecordWalk target{*to_, partition_, to_start_, to_end_};
   while (true) {
     const Result<const RecordView*> there = target.peek();
@@ -116,7 +116,7 @@ Result<void> PartitionCopy::pass_what_is_there(const Tell& tell) {
   }
 }
 
-Result<void> PartitionCopy::pass_last_of_compacted(const Tell& tell) {
+Result<void> PartitionCopier::pass_last_of_compacted(const Tell& tell) {
   const Result<std::optional<LastRecord>> last = last_record(*to_, partition_, to_end_);
   if (!last) return last.error();
   if (!*last) return {};
@@ -138,7 +138,7 @@ Result<void> PartitionCopy::pass_last_of_compacted(const Tell& tell) {
   return {};
 }
 
-Result<void> PartitionCopy::append_rest(Duration timeout, const Tell& tell) {
+Result<void> PartitionCopier::append_rest(Duration timeout, const Tell& tell) {
   std::vector<Offset> offsets;  // of the source
   while (true) {
     AppendRequest request{.to = partition_};
@@ -159,7 +159,7 @@ Result<void> PartitionCopy::append_rest(Duration timeout, const Tell& tell) {
   }
 }
 
-Result<void> PartitionCopy::append(AppendRequest request, const std::vector<Offset>& offsets, Duration timeout) {
+Result<void> PartitionCopier::append(AppendRequest request, const std::vector<Offset>& offsets, Duration timeout) {
   if (is_streams_) request.since = to_end_;  // nothing: what is there was compared, and an id may come again after a long time
   const Result<Appended> appended = append_wait(*to_, std::move(request), timeout);
   if (!appended) {
@@ -172,7 +172,7 @@ Result<void> PartitionCopy::append(AppendRequest request, const std::vector<Offs
   return {};
 }
 
-Result<void> PartitionCopy::verify(const Tell& tell) {
+Result<void> PartitionCopier::verify(const Tell& tell) {
   if (is_compacted_) return verify_compacted(tell);
   RecordWalk source{*from_, partition_, start_, source_.end()};
   RecordWalk target{*to_, partition_, to_start_, to_end_};
@@ -190,7 +190,7 @@ Result<void> PartitionCopy::verify(const Tell& tell) {
   }
 }
 
-Result<void> PartitionCopy::verify_compacted(const Tell& tell) {
+Result<void> PartitionCopier::verify_compacted(const Tell& tell) {
   LastRecords there{has_own_times_};
   LastRecords here{has_own_times_};
   if (Result<void> taken = take_all(RecordWalk{*from_, partition_, start_, source_.end()}, there, tell); !taken) return taken;

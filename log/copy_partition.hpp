@@ -17,14 +17,14 @@
 
 namespace lungo {
 
-class PartitionCopy {
+class PartitionCopier {
  public:
   /// Called with the source's offset now and then; false stops.
   using Tell = std::function<bool(Offset)>;
 
   /// Copies up to `end` of the source. Logs and `marks` outlive the copy. Errors: as EventLog::ends().
-  static Result<PartitionCopy> begin(EventLog& from, EventLog& to, const TopicSpec& topic, PartitionId partition, Offset end,
-                                     const std::set<Offset>& marks);
+  static Result<PartitionCopier> begin(EventLog& from, EventLog& to, const TopicSpec& topic, PartitionId partition, Offset end,
+                                       const std::set<Offset>& marks);
 
   /// Errors: as copy_log().
   Result<void> run(Duration timeout, const Tell& tell);
@@ -37,8 +37,8 @@ class PartitionCopy {
   [[nodiscard]] const std::map<Offset, Offset>& marks() const { return moved_; }
 
  private:
-  PartitionCopy(EventLog& from, EventLog& to, const TopicSpec& topic, TopicPartition partition, Offset start, Offset end,
-                Offset to_start, Offset to_end, const std::set<Offset>& marks);
+  PartitionCopier(EventLog& from, EventLog& to, const TopicSpec& topic, TopicPartition partition, Offset start, Offset end,
+                  Offset to_start, Offset to_end, const std::set<Offset>& marks);
 
   Result<void> pass_what_is_there(const Tell& tell);
   Result<void> pass_last_of_compacted(const Tell& tell);
