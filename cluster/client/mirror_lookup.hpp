@@ -1,4 +1,5 @@
-// PORT: what the writer asks the mirror before it appends: whether a condition holds, and whether an append was written before.
+// PORT: what the writer asks the mirror before it appends: whose the partition's appends are, whether a condition holds, and
+// whether an append was written before.
 //
 // The mirror may be ahead of what its owner was told that it has read, never behind: an answer of "nothing there" holds up to
 // the end that range() gave before. Threads: the writer's.
@@ -14,6 +15,9 @@ namespace lungo::writing {
 class MirrorLookup {
  public:
   virtual ~MirrorLookup() = default;
+
+  /// Only its owner appends to it (lungo.streams).
+  virtual bool is_stream(const TopicPartition& partition) const = 0;
 
   struct Range {
     Offset start;

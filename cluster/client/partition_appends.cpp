@@ -19,8 +19,6 @@ std::size_t hash_of(std::optional<std::string_view> key, std::string_view id) {
   return hash_of(key) * kMultiplier + std::hash<std::string_view>{}(id);
 }
 
-Error not_owner(const TopicPartition& partition) { return {Errc::not_owner, to_string(partition) + " is another process's"}; }
-
 }  // namespace
 
 void Answers::give(PendingAppend& append, Result<Appended> outcome) {
@@ -30,16 +28,18 @@ void Answers::give(PendingAppend& append, Result<Appended> outcome) {
   effects_.push_back(Answer{append.ticket, std::move(outcome)});
 }
 
-PartitionAppends::PartitionAppends(TopicPartition name, State state, const MirrorLookup& mirror)
-    : name_(std::move(name)), mirror_(mirror), state_(state) {}
+PartitionAppends::PartitionAppends(TopicPartition name, const MirrorLookup& mirror)
+    : name_(std::move(name)), mirror_(mirror), is_stream_(mirror.is_stream(name_)) {}
+
+Error PartitionAppends::not_owner() const { return {Errc::not_owner, to_string(name_) + " is another process's"}; }
 
 // ---- whose it is ----
 
 void PartitionAppends::grant(Offset barrier) {
-  check(state_ == State::away, "a stream's partition is granted once in a tenure");
+  check(state_ == State::away, "a partition is granted once in a tenure");
   state_ = State::claiming;
-  barrier_ = barrier;
   counter_ = barrier;
+  if (is_stream_) barrier_ = barrier;
 }
 
 void PartitionAppends::claim_again() {
@@ -51,25 +51,29 @@ void PartitionAppends::claimed() {
 }
 
 void PartitionAppends::close(Answers& answers) {
-  if (state_ == State::anybodys) return;
   state_ = State::away;
   barrier_.reset();
-  refuse_queued(not_owner(name_), false, answers);
+  if (is_stream_) refuse_queued(not_owner(), answers);
 }
 
 void PartitionAppends::forget(Answers& answers) {
   const Error gone{Errc::not_found, "topic " + name_.topic + " was deleted"};
   state_ = State::away;
-  refuse_queued(gone, false, answers);
+  refuse_queued(gone, answers);
   abandon(gone, answers);
   std::erase_if(sent_, [](const auto& append) { return append->transaction->outcome != Transaction::Outcome::open; });
 }
 
-void PartitionAppends::refuse_queued(const Error& error, bool on_behalf_only, Answers& answers) {
-  std::erase_if(queue_, [&](std::unique_ptr<PendingAppend>& append) {
-    const PartitionAppends* const owner = append->on_behalf_of;
-    if (on_behalf_only && (owner == nullptr || owner->state() != State::away)) return false;
-    answers.give(*append, on_behalf_only ? not_owner(owner->name()) : error);
+void PartitionAppends::refuse_queued(const Error& error, Answers& answers) {
+  for (const std::unique_ptr<PendingAppend>& append : queue_) answers.give(*append, error);
+  queue_.clear();
+}
+
+void PartitionAppends::refuse_orphans(Answers& answers) {
+  std::erase_if(queue_, [&](const std::unique_ptr<PendingAppend>& append) {
+    const PartitionAppends* const owned = append->on_behalf_of;
+    if (owned == nullptr || owned->state() != State::away) return false;
+    answers.give(*append, owned->not_owner());
     return true;
   });
 }
@@ -81,7 +85,7 @@ void PartitionAppends::add(std::unique_ptr<PendingAppend> append, Answers& answe
 }
 
 void PartitionAppends::take(const std::shared_ptr<Transaction>& transaction, Room& room, Answers& answers) {
-  const bool may_go = state_ == State::anybodys || (state_ == State::mine && room.has_tenure);
+  const bool may_go = !is_stream_ || (state_ == State::mine && room.has_tenure);
   if (!may_go || undecided_ > 0 || queue_.empty()) return;
   std::vector<std::unique_ptr<PendingAppend>> waiting;
   std::unordered_set<std::size_t> behind;  // keys of what waits
@@ -114,8 +118,8 @@ PartitionAppends::Fate PartitionAppends::fate_of(PendingAppend& append, const st
                                                  bool has_tenure, Answers& answers) {
   const AppendRequest& request = append.request;
   if (append.on_behalf_of != nullptr) {
-    const PartitionAppends& owner = *append.on_behalf_of;
-    if (owner.state() != State::mine || owner.undecided_ > 0 || !has_tenure) return Fate::waits;
+    const PartitionAppends& owned = *append.on_behalf_of;
+    if (owned.state() != State::mine || owned.undecided_ > 0 || !has_tenure) return Fate::waits;
   }
   for (std::size_t i = 0; i < request.records.count() && !behind.empty(); ++i) {
     if (behind.contains(hash_of(request.records.key(i)))) return Fate::waits;
@@ -140,7 +144,7 @@ PartitionAppends::Fate PartitionAppends::look_up(PendingAppend& append, Answers&
     answers.give(append, std::move(outcome));
     return Fate::answered;
   };
-  if (asked && state_ == State::anybodys) {
+  if (asked && !is_stream_) {
     return answer(Error{Errc::unsupported, "conditions and `since` need a topic with lungo.streams"});
   }
   const Result<MirrorLookup::Range> range = mirror_.range(name_);
@@ -193,10 +197,11 @@ void PartitionAppends::count_keys(const EncodedRecords& records, int appends) {
 void PartitionAppends::put(const std::shared_ptr<Transaction>& transaction, const std::vector<OffsetRange>& records) {
   for (const OffsetRange& range : records) {
     check(own_.empty() || own_.back().records.end <= range.begin, "a later transaction's records lie behind an earlier one's");
+    if (range.end <= looked_to_) continue;  // passed before it was acknowledged: a coordinator has aborted it
     own_.push_back({range, transaction});
     ++transaction->ranges_left;
   }
-  if (!records.empty() && state_ != State::anybodys) counter_ = std::max(counter_, records.back().end);
+  if (!records.empty()) counter_ = std::max(counter_, records.back().end);
 }
 
 void PartitionAppends::take_back(const Transaction& transaction, Answers& answers) {
@@ -207,13 +212,14 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
     count_keys(append->request.records, -1);
     append->transaction = nullptr;
     append->place.reset();
-    const PartitionAppends* const owner = append->on_behalf_of == nullptr ? this : append->on_behalf_of;
+    const PartitionAppends* const own = is_stream_ ? this : nullptr;
+    const PartitionAppends* const owned = append->on_behalf_of == nullptr ? own : append->on_behalf_of;
     if (transaction.is_unseen) {
       answers.give(*append, Error{Errc::timed_out, "whether it was written is unknown: what lay there is gone"});
     } else if (refused != transaction.refused.end()) {
       answers.give(*append, refused->error);
-    } else if (owner->state() == State::away) {
-      answers.give(*append, not_owner(owner->name()));
+    } else if (owned != nullptr && owned->state() == State::away) {
+      answers.give(*append, owned->not_owner());
     }
     if (!append->is_answered) queue_.push_front(std::move(append));
   }

@@ -84,18 +84,16 @@ struct Room {
 
 class PartitionAppends {
  public:
-  enum class State {
-    anybodys,  // no stream: every process appends
-    away,
-    claiming,
-    mine,
-  };
+  enum class State { away, claiming, mine };
 
   /// `mirror` outlives it.
-  PartitionAppends(TopicPartition name, State state, const MirrorLookup& mirror);
+  PartitionAppends(TopicPartition name, const MirrorLookup& mirror);
 
   [[nodiscard]] const TopicPartition& name() const { return name_; }
+  /// Whether this process is the owner. To a plain topic every process appends, whoever owns its partitions.
   [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool is_stream() const { return is_stream_; }
+  [[nodiscard]] Error not_owner() const;
   [[nodiscard]] Offset counter() const { return counter_; }
   [[nodiscard]] bool is_queued() const { return !queue_.empty(); }
   [[nodiscard]] bool is_sent() const { return !sent_.empty(); }
@@ -105,8 +103,10 @@ class PartitionAppends {
   void grant(Offset barrier);
   void claim_again();
   void claimed();
-  /// It is another's: what waits is answered.
+  /// It is another's: what waits for it is answered.
   void close(Answers& answers);
+  /// Answers what waits on behalf of a partition that is another's.
+  void refuse_orphans(Answers& answers);
   /// The topic is gone. All is answered; what a transaction still refers to stays.
   void forget(Answers& answers);
 
@@ -124,8 +124,8 @@ class PartitionAppends {
   std::vector<Foreign> read(const Read& read);
   /// Answers what is committed and read.
   void settle(Answers& answers);
-  /// Answers what waits with `error`; with `on_behalf_only` what waits for a partition that is another's.
-  void refuse_queued(const Error& error, bool on_behalf_only, Answers& answers);
+  /// Answers what waits with `error`.
+  void refuse_queued(const Error& error, Answers& answers);
   void refuse_until(Instant until, Error error);
   /// Answers those whose deadline has passed; `cause` is what has failed last, if anything has.
   void sweep(Instant now, const std::optional<Error>& cause, Answers& answers);
@@ -148,8 +148,9 @@ class PartitionAppends {
 
   const TopicPartition name_;
   const MirrorLookup& mirror_;
-  State state_;
-  std::optional<Offset> barrier_;  // while it is owned
+  const bool is_stream_;
+  State state_ = State::away;
+  std::optional<Offset> barrier_;  // of a stream, while it is owned
   Offset counter_;
   Offset read_end_;
   Offset looked_to_;  // the largest read_end_

@@ -43,18 +43,15 @@ Instant WriterCore::wake_at() const {
 
 // ---- appends ----
 
-PartitionAppends& WriterCore::partition_of(const TopicPartition& name, bool is_stream) {
+PartitionAppends& WriterCore::partition_of(const TopicPartition& name) {
   std::unique_ptr<PartitionAppends>& found = partitions_[name];
-  using State = PartitionAppends::State;
-  if (found == nullptr) {
-    found = std::make_unique<PartitionAppends>(name, is_stream ? State::away : State::anybodys, mirror_);
-  }
+  if (found == nullptr) found = std::make_unique<PartitionAppends>(name, mirror_);
   return *found;
 }
 
 void WriterCore::on(Append& append) {
-  PartitionAppends& partition = partition_of(append.request.to, append.to_stream);
-  PartitionAppends* const on_behalf_of = append.on_behalf_of ? &partition_of(*append.on_behalf_of, true) : nullptr;
+  PartitionAppends& partition = partition_of(append.request.to);
+  PartitionAppends* const on_behalf_of = append.on_behalf_of ? &partition_of(*append.on_behalf_of) : nullptr;
   auto pending = std::make_unique<PendingAppend>();
   pending->ticket = append.ticket;
   pending->bytes = append.request.records.size_bytes();
@@ -78,9 +75,8 @@ std::optional<Error> WriterCore::refusal_of(const Append& append, const Partitio
                                       std::to_string(options_.transaction_records_max) + " and " +
                                       std::to_string(options_.transaction_bytes_max)};
   }
-  for (const PartitionAppends* owned : {&partition, on_behalf_of}) {
-    if (owned == nullptr || owned->state() != PartitionAppends::State::away) continue;
-    return Error{Errc::not_owner, to_string(owned->name()) + " is another process's"};
+  for (const PartitionAppends* owned : {partition.is_stream() ? &partition : nullptr, on_behalf_of}) {
+    if (owned != nullptr && owned->state() == PartitionAppends::State::away) return owned->not_owner();
   }
   if (const std::optional<Error> refusal = partition.refusal(now_)) return *refusal;
   if (held_bytes_ + records.size_bytes() > options_.queued_bytes_max) {
@@ -93,9 +89,7 @@ std::optional<Error> WriterCore::refusal_of(const Append& append, const Partitio
 void WriterCore::sweep() {
   if (now_ < sweep_at_) return;
   sweep_at_ = now_ + kSweepInterval;
-  for (const auto& [name, partition] : partitions_) {
-    partition->sweep(now_, last_failure_, answers_);
-  }
+  for (const auto& [name, partition] : partitions_) partition->sweep(now_, last_failure_, answers_);
 }
 
 // ---- whose the partitions are ----
@@ -107,7 +101,7 @@ void WriterCore::on(const Grant& grant) {
     let_go_.reset();
     close_owned();
   }
-  for (const ownership::Granted& granted : grant.partitions) partition_of(granted.partition, true).grant(granted.barrier);
+  for (const ownership::Granted& granted : grant.partitions) partition_of(granted.partition).grant(granted.barrier);
   if (open_ != nullptr) advance();
 }
 
@@ -115,9 +109,7 @@ void WriterCore::close_owned() {
   suspects_.clear();
   suspects_counted_ = 0;
   for (const auto& [name, partition] : partitions_) partition->close(answers_);
-  for (const auto& [name, partition] : partitions_) {
-    if (partition->state() == PartitionAppends::State::anybodys) partition->refuse_queued({}, true, answers_);
-  }
+  for (const auto& [name, partition] : partitions_) partition->refuse_orphans(answers_);
 }
 
 void WriterCore::on(const LetGo& let_go) {
@@ -132,7 +124,7 @@ void WriterCore::on(const LetGo& let_go) {
 void WriterCore::let_go() {
   if (!let_go_) return;
   if (has_owned_open() && now_ >= let_go_->deadline + options_.abort_timeout) throw_away();
-  if (has_owned_open() && now_ >= let_go_->deadline && call_ == Call::none) abort_open();
+  if (has_owned_open() && now_ >= let_go_->deadline && call_ == Call::none && !is_aborting()) abort_open();
   if (has_owned_open() || is_unsure_) return;
   effects_.push_back(LetGone{let_go_->tenure});
   let_go_.reset();
@@ -188,6 +180,7 @@ void WriterCore::on(const TopicGone& gone) {
     gone_.push_back(std::move(entry->second));  // a transaction may go to it
     entry = partitions_.erase(entry);
   }
+  for (const auto& [name, partition] : partitions_) partition->refuse_orphans(answers_);
   std::erase_if(suspects_, [&](const Foreign& suspect) { return suspect.partition.topic == gone.topic; });
   suspects_counted_ = 0;
 }
@@ -196,7 +189,7 @@ void WriterCore::on(const TopicGone& gone) {
 
 void WriterCore::on(const Close& close) {
   closing_ = close;
-  for (const auto& [name, partition] : partitions_) partition->refuse_queued(close.reason, false, answers_);
+  for (const auto& [name, partition] : partitions_) partition->refuse_queued(close.reason, answers_);
 }
 
 void WriterCore::end() {
@@ -205,7 +198,7 @@ void WriterCore::end() {
       open_ == nullptr && std::ranges::none_of(partitions_, [](const auto& one) { return one.second->is_sent(); });
   if (!is_idle && now_ < closing_->deadline) return;
   for (const auto& [name, partition] : partitions_) {
-    partition->refuse_queued(closing_->reason, false, answers_);  // what came back of an aborted transaction
+    partition->refuse_queued(closing_->reason, answers_);  // what came back of an aborted transaction
     partition->abandon({Errc::timed_out, "the log closes before an answer came; whether it is written is unknown"}, answers_);
   }
   has_ended_ = true;

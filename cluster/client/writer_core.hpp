@@ -42,6 +42,7 @@ class WriterCore {
 
   /// `mirror` outlives it.
   WriterCore(Options options, const MirrorLookup& mirror);
+  WriterCore(const WriterCore&) = delete;
 
   /// What is to be done, in this order.
   Effects step(Input input, Instant now);
@@ -66,7 +67,7 @@ class WriterCore {
   // writer_core.cpp: the queue, the tenure
   std::optional<Error> refusal_of(const Append& append, const PartitionAppends& partition,
                                   const PartitionAppends* on_behalf_of) const;
-  PartitionAppends& partition_of(const TopicPartition& name, bool is_stream);
+  PartitionAppends& partition_of(const TopicPartition& name);
   void close_owned();
   void let_go();
   void settle_undecided();

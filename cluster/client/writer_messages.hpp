@@ -50,8 +50,7 @@ struct CallFailure {
 struct Append {
   AppendTicket ticket;
   AppendRequest request;
-  bool to_stream = false;                      // only the owner appends there
-  std::optional<TopicPartition> on_behalf_of;  // a stream's: goes only while that is owned, with its counter
+  std::optional<TopicPartition> on_behalf_of;  // goes only while that is owned, with its counter
   Instant deadline;
 };
 /// Answers MakeHandle, SendCounters, Commit and Abort.

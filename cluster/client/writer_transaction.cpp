@@ -165,7 +165,7 @@ std::shared_ptr<Transaction> WriterCore::compose() {
     if (std::ranges::find(transaction->counted, owned) == transaction->counted.end()) transaction->counted.push_back(owned);
   };
   for (PartitionAppends* const partition : transaction->partitions) {
-    if (partition->state() == State::mine) count(partition);
+    if (partition->is_stream()) count(partition);
   }
   for (const PendingAppend* append : transaction->appends) {
     if (append->on_behalf_of != nullptr) count(append->on_behalf_of);
@@ -212,7 +212,7 @@ void WriterCore::on(const ProduceFailed& failed) {
     const auto found = partitions_.find(refused.partition);
     if (!refused.lasts || found == partitions_.end()) continue;
     found->second->refuse_until(now_ + options_.refusal_time, refused.error);
-    found->second->refuse_queued(refused.error, false, answers_);
+    found->second->refuse_queued(refused.error, answers_);
   }
   fail(Call::none, failed.failure);
 }

@@ -1,4 +1,4 @@
-// The mirror in memory: what WriterCore looks up, and what tests put there as the tail would.
+// The mirror in memory: what WriterCore looks up, and what tests put there as the tail would. "events" is the stream topic.
 #pragma once
 
 #include <map>
@@ -25,6 +25,8 @@ class MirrorModel : public writing::MirrorLookup {
 
   Partition& operator[](const TopicPartition& partition) { return partitions_[partition]; }
   [[nodiscard]] Offset end(const TopicPartition& partition) const { return of(partition).end; }
+
+  bool is_stream(const TopicPartition& partition) const override { return partition.topic == "events"; }
 
   Result<Range> range(const TopicPartition& partition) const override { return Range{of(partition).start, of(partition).end}; }
 

@@ -109,7 +109,6 @@ class ModelProcess {
     tries_.push_back(index);
     writer_inbox_[3].push_back(writing::Append{.ticket = writing::AppendTicket{tries_.size() - 1},
                                                .request = std::move(request),
-                                               .to_stream = append.to.topic == "events",
                                                .on_behalf_of = append.on_behalf_of,
                                                .deadline = network_.now + timeout});
   }

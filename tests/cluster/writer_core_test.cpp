@@ -106,6 +106,30 @@ TEST_F(WriterCore, PlainTopicsAreAnybodys) {
   EXPECT_EQ(answer(one), "ok 0-1");
 }
 
+TEST_F(WriterCore, PlainTopicsAreAnybodysWhoeverOwnsTheirPartitions) {
+  step(TakeAway{tenures});
+  own({kPlain});
+  append(append_of(kPlain, "a", "v"));
+  EXPECT_EQ(produced(), Keys{"a"});
+  acknowledge();
+  take<Commit>();
+  done();
+  step(Read{.partition = kPlain, .from = Offset{0}, .end = Offset{5}, .records = {{Offset{0}, Offset{5}}}});
+  EXPECT_EQ(answer(1), "ok 0-1");
+  EXPECT_TRUE(effects.empty()) << "nothing is foreign there";
+  append(append_of({"rows", PartitionId{0}}, "row", "v"), kPlain);
+  EXPECT_EQ(produced(), Keys{"row"});
+  acknowledge();
+  EXPECT_EQ(take<SendCounters>().counters.at(0).partition, kPlain) << "what its owner says of it is the owner's";
+  done();
+  take<Commit>();
+  done();
+  read_back();
+  step(TakeAway{tenures});
+  append(append_of(kPlain, "b", "v"));
+  EXPECT_EQ(produced(), Keys{"b"});
+}
+
 TEST_F(WriterCore, OnlyTheOwnerAppendsToAStream) {
   EXPECT_EQ(answer(append(append_of({"events", PartitionId{2}}, "a", "v"))), "not_owner");
   step(TakeAway{tenures});
@@ -367,9 +391,11 @@ TEST_F(WriterCore, ATopicThatIsDeletedTakesItsAppendsAlong) {
   const std::uint64_t open = append("a");
   produced();
   const std::uint64_t waits = append("b");
+  const std::uint64_t row = append(append_of(kPlain, "row", "v"), kZero);
   step(writing::TopicGone{"events"});
   EXPECT_EQ(answer(open), "not_found");
   EXPECT_EQ(answer(waits), "not_found");
+  EXPECT_EQ(answer(row), "not_owner");
   let_through();
   EXPECT_TRUE(effects.empty());
   EXPECT_EQ(answer(append("c")), "not_owner") << "one of this name is another topic";

@@ -117,6 +117,19 @@ TEST_F(WriterCoreFailures, WhatWasAbortedAfterAnUnknownOutcomeGoesAgain) {
   EXPECT_EQ(answer(2), "ok 3-4");
 }
 
+TEST_F(WriterCoreFailures, WhatTheTailHasPassedBeforeItWasAcknowledgedIsAborted) {
+  append(append_of(kPlain, "a", "v"));
+  produced();
+  step(Read{.partition = kPlain, .from = Offset{0}, .end = Offset{2}, .records = {}});
+  acknowledge();
+  take<Commit>();
+  fail(fatal);
+  handle = take<MakeHandle>().handle;
+  done();
+  claim_again();
+  EXPECT_EQ(produced(), Keys{"a"}) << "nothing comes that would tell more";
+}
+
 TEST_F(WriterCoreFailures, WhatIsGoneBeforeItWasReadIsUnknown) {
   append("a");
   come_to_commit();
@@ -213,6 +226,18 @@ TEST_F(WriterCoreFailures, ARefusalOfAnEarlierTenureIsNoneOfThisOne) {
   take<Abort>();
   done();
   EXPECT_TRUE(take<Produce>().appends.empty()) << "the claim of the next tenure";
+}
+
+TEST_F(WriterCoreFailures, AnAbortIsNotHurriedWhileLettingGo) {
+  append("a");
+  produced();
+  step(LetGo{tenures, now + 10s});
+  pass(10s);
+  take<Abort>();
+  fail(retriable);
+  EXPECT_TRUE(effects.empty());
+  wait();
+  take<Abort>();
 }
 
 TEST_F(WriterCoreFailures, AProducerThatWasFencedWhileLettingGoIsMadeAnewFirst) {

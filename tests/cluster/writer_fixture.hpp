@@ -60,10 +60,8 @@ class WriterCore : public testing::Test {
   }
   /// Returns its ticket.
   std::uint64_t append(AppendRequest request, std::optional<TopicPartition> on_behalf_of = {}) {
-    const bool to_stream = request.to.topic == "events";
     step(writing::Append{.ticket = writing::AppendTicket{++tickets},
                          .request = std::move(request),
-                         .to_stream = to_stream,
                          .on_behalf_of = std::move(on_behalf_of),
                          .deadline = now + std::chrono::seconds{30}});
     return tickets;
