@@ -147,6 +147,8 @@ Result<Envelope> EventBatch::event(PartitionId partition, std::size_t index) con
   return parse_envelope(parts_->topic.spec.name, partition, *record);
 }
 
+void EventBatch::truncate(PartitionId partition, std::size_t count) { parts_->part(partition).records.truncate(count); }
+
 void EventBatch::clear() {
   for (Parts::Part& part : parts_->partitions) {
     part.records.clear();

@@ -43,6 +43,10 @@ struct Move {
   std::int64_t in = 0;
   std::int64_t out = 0;
 };
+/// Opens again, with a long text.
+struct Announce {
+  std::string text;
+};
 /// Refused with what the account holds.
 struct Tell {};
 /// Deposits, after something else has happened; once.
@@ -77,6 +81,7 @@ struct Account {
   static std::vector<std::variant<Deposited, Withdrawn>> decide(const State&, const Move& c) {
     return {Deposited{c.in}, Withdrawn{c.out}};
   }
+  static Opened decide(const State&, const Announce& c) { return {c.text}; }
   static Deposited decide(const State& s, const Tell&) { throw rejected(std::to_string(s.cents)); }
   static Deposited decide(const State&, const DepositAfter& c) {
     if (*c.first) std::exchange(*c.first, nullptr)();
@@ -99,6 +104,65 @@ struct Odd {
 struct SnapshotAccount : Account {
   static constexpr std::string_view category = "Account";
   static constexpr int snapshot_every = 10;
+};
+
+struct Counted {
+  std::int64_t step = 0;
+};
+struct CountOn {
+  std::int64_t step = 0;
+};
+
+/// Leaves its state half changed when it throws: for now, or always for a step of -1.
+struct Fragile {
+  using Events = lungo::events<Counted>;
+  struct State {
+    std::int64_t before = 0;
+    std::int64_t after = 0;
+  };
+  static inline bool breaks = false;
+  static void evolve(State& s, const Counted& e) {
+    s.before += e.step;
+    if (breaks || e.step == -1) throw std::runtime_error("half way");
+    s.after += e.step;
+  }
+  static Counted decide(const State& s, const CountOn& c) {
+    if (s.before != s.after) throw rejected("half changed");
+    return {c.step};
+  }
+};
+
+/// Travels in whole euros; a debt does not.
+struct Euros {
+  std::int64_t cents = 0;
+};
+
+}  // namespace aggregates_tests
+
+template <>
+struct lungo::lungo_codec<aggregates_tests::Euros> {
+  using Wire = std::int64_t;
+  static Wire to_wire(const aggregates_tests::Euros& money) {
+    if (money.cents < 0) throw std::runtime_error("a debt");
+    return money.cents / 100;
+  }
+  static aggregates_tests::Euros from_wire(Wire euros) { return {euros * 100}; }
+};
+
+namespace aggregates_tests {
+
+struct Paid {
+  Euros amount;
+};
+struct Purse {
+  using Events = lungo::events<Paid>;
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static void evolve(State& s, const Paid& e) { s.cents += e.amount.cents; }
+  static Paid decide(const State&, const Deposit& c) { return {Euros{c.cents}}; }
+  static std::vector<Paid> decide(const State&, const Move& c) { return {Paid{Euros{c.in}}, Paid{Euros{-c.out}}}; }
+  static Paid decide(const State& s, const Tell&) { throw rejected(std::to_string(s.cents)); }
 };
 
 /// Counts what read_key() hands out.
@@ -134,6 +198,12 @@ struct Bank {
   }
 };
 
+inline ExecuteOptions with_id(std::string_view id, std::optional<Offset> since = {}) {
+  ExecuteOptions options;
+  options.meta.id = id;
+  options.since = since;
+  return options;
+}
 /// The balance that a command meets.
 template <class F>
 std::string told(Aggregates<F>& accounts, std::string_view id) {

@@ -59,6 +59,18 @@ TEST(Aggregates, AnAppendThatFailsLeavesNothingInTheState) {
   EXPECT_EQ(told(bank.accounts, "ada"), "5");
 }
 
+TEST(Aggregates, WhatAnotherTryOfTheCommandWroteIsInTheState) {
+  Bank bank;
+  deposit(bank.accounts, "ada", 5);
+  lungo::AppendOptions another_try;
+  another_try.meta.id = "once";
+  std::function<void()> faster = [&] {
+    bank.store.append("events", StreamId("Account", "ada"), Deposited{100}, another_try).value();
+  };
+  EXPECT_TRUE(bank.accounts.execute("ada", DepositAfter{1, &faster}, with_id("once"))->repeated);
+  EXPECT_EQ(told(bank.accounts, "ada"), "105");
+}
+
 TEST(Aggregates, EventsOfACutLogAreNotInTheState) {
   Bank bank;
   Aggregates<Account> others{bank.store};
@@ -103,32 +115,6 @@ TEST(Aggregates, AStateOfATopicThatWasMadeAnewIsNotUsed) {
 
 // ---- what evolve does ----
 
-struct Counted {
-  std::int64_t step = 0;
-};
-struct CountOn {
-  std::int64_t step = 0;
-};
-
-/// Leaves its state half changed when it throws: for now, or always for a step of -1.
-struct Fragile {
-  using Events = lungo::events<Counted>;
-  struct State {
-    std::int64_t before = 0;
-    std::int64_t after = 0;
-  };
-  static inline bool breaks = false;
-  static void evolve(State& s, const Counted& e) {
-    s.before += e.step;
-    if (breaks || e.step == -1) throw std::runtime_error("half way");
-    s.after += e.step;
-  }
-  static Counted decide(const State& s, const CountOn& c) {
-    if (s.before != s.after) throw rejected("half changed");
-    return {c.step};
-  }
-};
-
 TEST(Aggregates, AnEvolveThatThrowsHalfWayLeavesNoState) {
   Bank bank;
   Aggregates<Fragile> fragile{bank.store};
@@ -151,35 +137,6 @@ TEST(Aggregates, ADecisionIsWrittenThoughItCantBeFolded) {
   EXPECT_EQ(fragile.load("a").error(), Errc::handler_failed);
 }
 
-/// Travels in whole euros.
-struct Euros {
-  std::int64_t cents = 0;
-};
-
-}  // namespace aggregates_tests
-
-template <>
-struct lungo::lungo_codec<aggregates_tests::Euros> {
-  using Wire = std::int64_t;
-  static Wire to_wire(const aggregates_tests::Euros& money) { return money.cents / 100; }
-  static aggregates_tests::Euros from_wire(Wire euros) { return {euros * 100}; }
-};
-
-namespace aggregates_tests {
-
-struct Paid {
-  Euros amount;
-};
-struct Purse {
-  using Events = lungo::events<Paid>;
-  struct State {
-    std::int64_t cents = 0;
-  };
-  static void evolve(State& s, const Paid& e) { s.cents += e.amount.cents; }
-  static Paid decide(const State&, const Deposit& c) { return {Euros{c.cents}}; }
-  static Paid decide(const State& s, const Tell&) { throw rejected(std::to_string(s.cents)); }
-};
-
 TEST(Aggregates, WhatWasDecidedIsFoldedAsReadersSeeIt) {
   Bank bank;
   Aggregates<Purse> purses{bank.store};
@@ -201,13 +158,6 @@ TEST(Aggregates, TwoDecidersOfOneStreamSeeEachOther) {
 }
 
 // ---- ids ----
-
-ExecuteOptions with_id(std::string_view id, std::optional<Offset> since = {}) {
-  ExecuteOptions options;
-  options.meta.id = id;
-  options.since = since;
-  return options;
-}
 
 TEST(Aggregates, AnIdBelowTheStateIsFoundAndANewOneCostsNoReading) {
   Bank bank;

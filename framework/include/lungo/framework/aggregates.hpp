@@ -48,7 +48,8 @@ struct CommandTask {
 /// Executes the command, again as long as others are faster. Conflicts wait until the record in the way is committed.
 Result<Commit> run_attempts(EventStore& store, StreamLoads& loads, CommandTask task, int attempts, Duration timeout);
 
-/// Runs commands beside the application, one load at a time, any number of appends in flight.
+/// Runs commands beside the application, one load at a time, any number of appends in flight. Those of a stream that are due
+/// together become one append.
 class CommandLoop;
 struct CommandLoopDeleter {
   void operator()(CommandLoop* loop) const;
@@ -107,8 +108,11 @@ class Aggregates {
     return execute(Scope{}, id, command, options);
   }
 
-  /// Returns at once; `done` runs once, on an appending, syncing or command thread, and must not block. A command that was not
-  /// done when this object goes is answered with `canceled`; where the system has no thread left for commands, here, with `io`.
+  /// Returns at once; `done` runs once, on an appending, syncing or command thread, and must not block. Commands of a stream
+  /// take effect in the order of the calls. Those that queue while one is under way become one append, which changes no answer:
+  /// each has the offsets of its own events, its own refusal, its own id. A command that was not done when this object goes is
+  /// answered with `canceled`; one whose turn has not come by the timeout, or that met only conflicts, with `timed_out`; where
+  /// the system has no thread left for commands, here, with `io`. Otherwise as execute().
   template <class C>
   void execute_async(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options,
                      std::function<void(Result<Commit>)> done) {
@@ -143,7 +147,6 @@ class Aggregates {
 template <WholeFold F>
 template <class C>
 Result<void> Aggregates<F>::decide(detail::StreamDraft& draft, const C& command, const EventMeta& meta) {
-  const std::size_t begin = draft.batch.count();
   Result<void> added;
   EventMeta next_meta = meta;
   try {
@@ -157,7 +160,6 @@ Result<void> Aggregates<F>::decide(detail::StreamDraft& draft, const C& command,
   } catch (...) {
     return Error{Errc::handler_failed, "decide of " + std::string(category_name<F>()) + ": " + current_exception_text()};
   }
-  if (added) states_.evolve(draft, begin);
   return added;
 }
 

@@ -113,6 +113,8 @@ class EventBatch {
   /// One of them as its readers will see it, but for offset and epoch, which it has not got yet. Valid until the batch changes.
   /// Errors: as parse_envelope().
   [[nodiscard]] Result<Envelope> event(PartitionId partition, std::size_t index) const;
+  /// Forgets that partition's events behind the first `count`.
+  void truncate(PartitionId partition, std::size_t count);
   /// Forgets the events and keeps the memory.
   void clear();
 

@@ -37,10 +37,13 @@ class StreamLoads {
   /// The stream as of now, and whether it has an event with `command_id`, in what is read or from `since` on. Errors: as
   /// Aggregates::load().
   virtual Result<StreamDraft> draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) = 0;
+  /// Folds the events of the draft's batch from `begin` on into its state, as a reader of the log would. It has none any more
+  /// when one of them can't be.
+  virtual void evolve(StreamDraft& draft, std::size_t begin) = 0;
 };
 
-/// Adds what is decided to the draft's batch, and folds it into its state. Errors: rejected, handler_failed; as
-/// EventBatch::add(). The state is as it was then; in the batch may be a part of what was decided.
+/// Adds what is decided on the draft's state to its batch: after an error perhaps a part of it. Errors: rejected,
+/// handler_failed; as EventBatch::add().
 using DecideFunction = std::function<Result<void>(StreamDraft&)>;
 
 }  // namespace lungo::detail

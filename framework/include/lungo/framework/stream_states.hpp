@@ -74,11 +74,9 @@ class StreamStates final : public StreamLoads {
   /// Of what the log has, whatever is kept. Errors: as Aggregates::load().
   Result<Loaded<F>> load(const StreamId& stream);
   Result<StreamDraft> draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) override;
+  void evolve(StreamDraft& draft, std::size_t begin) override;
 
   static const State& state_of(const StreamDraft& draft) { return static_cast<const Kept&>(*draft.state).state; }
-  /// Folds the events of the draft's batch from `begin` on into its state, as a reader of the log would; it has none when one
-  /// of them can't be.
-  void evolve(StreamDraft& draft, std::size_t begin);
 
  private:
   using Kept = KeptStateOf<State>;
