@@ -174,6 +174,42 @@ TEST(LogDirTopics, TheNameOfADeletedDirectoryIsKafkasAndFits) {
 }
 
 // When the list of topics can't be replaced, the topic is as it was, or it is gone: never both in turn.
+TEST(LogDirTopics, ACopiedTopicKeepsItsIdAndItsPartitionsMayBeRenewed) {
+  Simulation machine(1);
+  TopicInfo info{topic("a"), {}};
+  info.id.bytes[3] = 7;
+  auto dir = begun(machine);
+  EXPECT_EQ(dir->create_copied_topic(info).value().id, info.id);
+  put_records(machine, "a-1");
+  for (int times = 0; times < 2; ++times) {
+    dir->renew_partition({"a", PartitionId{1}}, Offset{40}).value();
+    EXPECT_FALSE(machine.disk.exists(kPath + "/a-1/00000000000000000000.log").value());
+    EXPECT_EQ(dir->marks().log_start({"a", PartitionId{1}}), Offset{40});
+  }
+  EXPECT_EQ(dir->take_deleted_directories().size(), 2u);
+  EXPECT_EQ(dir->renew_partition({"b", PartitionId{0}}, Offset{0}).error(), Errc::not_found);
+  dir.reset();
+  dir = open(machine);
+  EXPECT_TRUE(find(*dir, "a")->gaps);
+  EXPECT_EQ(find(*dir, "a")->info.id, info.id);
+  EXPECT_EQ(dir->marks().log_start({"a", PartitionId{1}}), Offset{40});
+}
+
+TEST(LogDirTopics, DirectoriesThatAreLostAreMadeAnewForWhoCanFillThem) {
+  Simulation machine(1);
+  begun(machine)->create_topic(topic("a", 3)).value();
+  put_records(machine, "a-1");
+  machine.disk.remove_all(kPath + "/a-0").value();
+  write_file_atomically(machine.disk, kPath + "/a-1/partition.metadata", as_bytes("torn")).value();
+  EXPECT_EQ(LogDir::open_writer(machine.disk, machine.random, kPath).error(), Errc::corrupt);
+  auto dir = LogDir::open_writer(machine.disk, machine.random, kPath, LostPartitions::are_made_anew).value();
+  EXPECT_EQ(machine.disk.list(kPath + "/a-0").value().size(), 1u);
+  EXPECT_EQ(machine.disk.list(kPath + "/a-1").value().size(), 1u);
+  EXPECT_EQ(dir->take_deleted_directories().size(), 1u) << "what a-1 had";
+  dir.reset();
+  EXPECT_TRUE(open(machine));
+}
+
 TEST(LogDirTopics, AFailureLeavesTheTopicThereOrGone) {
   for (std::uint64_t step = 1; step <= 30; ++step) {
     SCOPED_TRACE(step);

@@ -79,6 +79,34 @@ TEST_F(Marks, AreForgottenFromOnePartitionOn) {
   EXPECT_EQ(marks.recovery_point(kSecond), Offset{2}) << "who has read before goes by that";
 }
 
+TEST_F(Marks, OfAPartitionThatIsCutReachNoFurther) {
+  marks.cut(kSecond, Offset{17}).value();
+  EXPECT_FALSE(marks.clean_end(kSecond));
+  EXPECT_EQ(marks.cleaned_end(kSecond), Offset{17});
+  marks.cut(kSecond, Offset{1}).value();
+  const PartitionMarks again = read(LeaderEpoch{4});
+  EXPECT_EQ(again.recovery_point(kSecond), Offset{1});
+  EXPECT_EQ(again.cleaned_end(kSecond), Offset{1});
+  EXPECT_EQ(again.log_start(kSecond), Offset{10});
+  EXPECT_EQ(again.recovery_point(kOther), Offset{3});
+  EXPECT_EQ(again.cleaned_end(kFirst), Offset{15});
+}
+
+TEST_F(Marks, OfAPartitionThatBeginsAnewAreItsStartAlone) {
+  marks.begin_anew(kFirst, Offset{4}).value();
+  marks.begin_anew(kOther, Offset{0}).value();
+  const PartitionMarks again = read(LeaderEpoch{4});
+  EXPECT_FALSE(marks.clean_end(kFirst));
+  EXPECT_EQ(again.log_start(kFirst), Offset{4});
+  EXPECT_EQ(again.log_start(kOther), Offset{0});
+  for (const TopicPartition& partition : {kFirst, kOther}) {
+    EXPECT_EQ(again.recovery_point(partition), Offset{0});
+    EXPECT_EQ(again.cleaned_end(partition), Offset{0});
+  }
+  EXPECT_EQ(again.recovery_point(kSecond), Offset{2});
+  EXPECT_EQ(again.log_start(kSecond), Offset{10});
+}
+
 TEST_F(Marks, StartsAreWrittenAgainOnlyWhereTheTwoFilesDiffer) {
   PartitionMarks same = read(LeaderEpoch{4});
   const std::uint64_t before = machine.disk.steps();
