@@ -86,9 +86,9 @@ void BrokerCauses::log(int level, std::string_view facility, std::string_view li
   try {
     Severity severity = severity_of(level, facility, line);
     if (const std::optional<BrokerFailure> failure = parse_broker_failure(line); failure && facility == "FAIL") {
-      // One that a broker or this side closes for want of use is no trouble: it is made again when it is needed.
       if (const std::optional<std::string> news = news_of(*failure)) {
-        log_text("kafka", level <= 4 ? Severity::warn : Severity::info, *news);
+        // One that is closed for want of use, say, is no trouble: it is made again when it is needed.
+        log_text("kafka", failure->reason == "Disconnected" ? Severity::info : Severity::warn, *news);
       }
       severity = Severity::debug;
     }

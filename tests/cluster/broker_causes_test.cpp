@@ -183,6 +183,16 @@ TEST(BrokerCauses, TheLogHasEachCauseOnceAMinute) {
   EXPECT_EQ(f.lines.count("error", ""), 0);
 }
 
+TEST(BrokerCauses, AConnectionThatIsClosedForWantOfUseIsNoWarning) {
+  ToldCauses f;
+  f.causes.log(kInfo, "FAIL", kClosed);
+  EXPECT_EQ(f.lines.of("info"), std::vector<std::string>{"the connection to 127.0.0.1:39209 ended: disconnected"});
+  f.causes.log(kInfo, "FAIL",
+               "h:1/bootstrap: Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol "
+               "configuration (connecting to a SSL listener?) (after 0ms in state APIVERSION_QUERY)");
+  EXPECT_EQ(f.lines.count("warning", "h:1 closed the connection at once"), 1);
+}
+
 TEST(BrokerCauses, OtherLinesKeepTheirLevel) {
   ToldCauses f;
   f.causes.log(2, "EMERG", "[thrd:main]: out of file descriptors");
