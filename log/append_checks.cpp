@@ -27,10 +27,7 @@ Verdict AppendChecks::judge(const GroupItem& item) {
     return {.outcome = Error{Errc::invalid_argument, "the log ends at offset " + std::to_string(log_.end.value()) + ", below " +
                                                          std::to_string(from->value())}};
   }
-  if (const std::optional<std::string_view> id = item.records->id(0)) {
-    Verdict verdict = judge_id(item, *id);
-    if (verdict.outcome) return verdict;
-  }
+  if (Verdict verdict = judge_id(*item.records, from); verdict.outcome) return verdict;
   return item.condition != nullptr ? judge_condition(*item.condition) : Verdict{};
 }
 
@@ -83,9 +80,11 @@ bool goes_on_like(const EncodedRecords& written, std::size_t begin, const Encode
 }  // namespace
 
 // Whether the log has all of `records` from `first` on, as far as keys and ids tell. `first` was loaded last. All records of an
-// append share a batch, but a batch holds several appends: what follows a smaller one under this id is another's.
+// append share a batch, but in a mirror; and a batch holds several appends: what follows a smaller one under this id is
+// another's.
 Result<bool> AppendChecks::is_written(const EncodedRecords& records, Offset first) {
-  if (lookup_.loaded_batch_end() - first < static_cast<std::int64_t>(records.count())) return false;
+  const Offset bound = log_.copied ? log_.end : lookup_.loaded_batch_end();
+  if (bound - first < static_cast<std::int64_t>(records.count())) return false;
   for (std::size_t i = 1; i < records.count(); ++i) {
     const Result<const RecordView*> record = lookup_.load(first.plus(static_cast<std::int64_t>(i)));
     if (!record) return record.error();
@@ -105,24 +104,25 @@ Verdict AppendChecks::reused(std::string_view id, Offset first) const {
 
 // A retry carries the id of the first try on its first record, under the same key. The first try may have been a part of an
 // append: then its id stands in the middle of that. Two keys may use one id: each names its own append.
-Verdict AppendChecks::judge_id(const GroupItem& item, std::string_view id) {
-  const std::size_t count = item.records->count();
-  const std::optional<Offset> from = item.condition != nullptr ? std::optional{item.condition->as_of} : item.since;
-  const std::optional<std::string_view> key = item.records->key(0);
+Verdict AppendChecks::judge_id(const EncodedRecords& records, std::optional<Offset> from) {
+  const std::optional<std::string_view> id = records.id(0);
+  if (!id) return {};
+  const std::size_t count = records.count();
+  const std::optional<std::string_view> key = records.key(0);
   for (const Pending& pending : pending_) {
-    const std::optional<std::size_t> at = find_id(*pending.records, key, id);
+    const std::optional<std::size_t> at = find_id(*pending.records, key, *id);
     if (!at) continue;
     const Offset first = log_.end.plus(static_cast<std::int64_t>(pending.begin + *at));
-    return goes_on_like(*pending.records, *at, *item.records) ? repeated(first, count, true) : reused(id, first);
+    return goes_on_like(*pending.records, *at, records) ? repeated(first, count, true) : reused(*id, first);
   }
   const Result<std::optional<Offset>> found =
       from && key ? lookup_.latest(*key, *from, [id](const RecordView& record) { return id_of(record) == id; })
-                  : recent(key, id, from.value_or(log_.start));
+                  : recent(key, *id, from.value_or(log_.start));
   if (!found) return {.outcome = found.error()};
   if (!*found) return {};
-  const Result<bool> written = is_written(*item.records, **found);
+  const Result<bool> written = is_written(records, **found);
   if (!written) return {.outcome = written.error()};
-  return *written ? repeated(**found, count, false) : reused(id, **found);
+  return *written ? repeated(**found, count, false) : reused(*id, **found);
 }
 
 Result<std::optional<Offset>> AppendChecks::recent(std::optional<std::string_view> key, std::string_view id, Offset begin) {

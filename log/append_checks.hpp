@@ -31,11 +31,15 @@ class AppendChecks {
     LeaderEpoch epoch;           // of the batch to be written
     const EpochHistory& epochs;  // of those before
     bool streams = false;        // there is a stream index
+    bool copied = false;         // its batches are a mirror's: an append may be in several
   };
   /// `recent_ids` is called when they are needed.
   AppendChecks(Log log, RecordLookup lookup, std::function<Result<const RecentIds*>()> recent_ids);
 
   Verdict judge(const GroupItem& item);
+  /// Only whether the records were appended before, as the id of their first one tells: looked for from `from` on under its
+  /// key, without it among the last 10,000. Without an id they were not.
+  Verdict judge_id(const EncodedRecords& records, std::optional<Offset> from);
   /// The item's records join the batch.
   void accept(const EncodedRecords& records);
   /// Key hashes of the accepted records, in order; kNoKeyHash for one without a key. Empty without a stream index.
@@ -47,7 +51,6 @@ class AppendChecks {
     std::size_t begin;  // of its records among the accepted
   };
 
-  Verdict judge_id(const GroupItem& item, std::string_view id);
   Verdict judge_condition(const Condition& condition);
   [[nodiscard]] std::optional<Offset> latest_pending(std::string_view key) const;
   Result<std::optional<Offset>> recent(std::optional<std::string_view> key, std::string_view id, Offset begin);

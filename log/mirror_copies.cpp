@@ -1,4 +1,4 @@
-// MirrorLog: what its writer does to a partition.
+// MirrorLog: what its writer does to a partition, and asks of it.
 
 #include <algorithm>
 
@@ -88,6 +88,23 @@ Result<void> MirrorLog::empty_from(const TopicPartition& partition, Offset start
   const std::lock_guard lock(parts_->owner);
   const Result<Parts::Mirrored> at = parts_->find(partition);
   return at ? parts_->empty(*at, start) : at.error();
+}
+
+// ---- look-ups before an append ----
+
+Result<std::optional<Appended>> MirrorLog::find_appended(const TopicPartition& partition, const EncodedRecords& records,
+                                                         std::optional<Offset> since) {
+  const std::lock_guard lock(parts_->owner);
+  const Result<Parts::Mirrored> at = parts_->find(partition);
+  if (!at) return at.error();
+  return at->log->find_appended(records, since);
+}
+
+Result<std::optional<Offset>> MirrorLog::find_latest(const TopicPartition& partition, std::string_view key, Offset from) {
+  const std::lock_guard lock(parts_->owner);
+  const Result<Parts::Mirrored> at = parts_->find(partition);
+  if (!at) return at.error();
+  return at->log->find_latest(key, from);
 }
 
 // ---- with `owner` ----

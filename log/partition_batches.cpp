@@ -1,8 +1,10 @@
-// PartitionLog's append of finished batches: a producer's (is it new, its place, its records' keys and ids), and a copy's.
+// PartitionLog's append of finished batches: a producer's (is it new, its place, its records' keys and ids), and a copy's; and
+// what is asked of a log of copies before its source is appended to.
 
 #include <lungo/log/check.hpp>
 #include <lungo/log/mirror_batch.hpp>
 
+#include "append_checks.hpp"
 #include "batch_validation.hpp"
 #include "partition_parts.hpp"
 
@@ -24,13 +26,16 @@ Result<Appended> PartitionLog::Parts::append_batch(ProducerBatch& batch, LeaderE
   const Result<void> written = write(bytes, epoch, batch.count(), batch.header().max_timestamp, batch.key_hashes());
   if (!written) return written.error();
   if (batch.has_producer()) producers.note(batch.header(), now);
-  if (recent_ids) {
-    RecordCursor records{bytes, first};
-    while (const RecordView* record = records.next()) {
-      if (const std::optional<std::string_view> id = id_of(*record)) recent_ids->add(key_of(*record), *id, record->offset);
-    }
-  }
+  note_ids(bytes, first);
   return Appended{.first = first, .end = first.plus(batch.count()), .epoch = epoch};
+}
+
+void PartitionLog::Parts::note_ids(BytesView batch, Offset first) {
+  if (!recent_ids) return;
+  RecordCursor records{batch, first};
+  while (const RecordView* record = records.next()) {
+    if (const std::optional<std::string_view> id = id_of(*record)) recent_ids->add(key_of(*record), *id, record->offset);
+  }
 }
 
 // Where the batch is, if it is there already. It may still wait for its sync, and so does who sent it again: for its end.
@@ -56,9 +61,31 @@ Result<void> PartitionLog::append_copy(const CopiedBatch& batch) {
   const Result<StreamIndex::Batch> placed = parts.write_to_segment(batch.bytes, kMirrorEpoch, batch.end, batch.newest);
   if (!placed) return placed.error();
   if (parts.streams) parts.streams->add(*placed, batch.key_hashes, batch.offset_deltas, batch.end);
-  parts.recent_ids.reset();  // it has none of these
+  parts.note_ids(batch.bytes, batch.base);
   parts.move_end(batch.end, batch.bytes.size());
   return {};
+}
+
+Result<std::optional<Appended>> PartitionLog::find_appended(const EncodedRecords& records, std::optional<Offset> since) {
+  Parts& parts = *parts_;
+  const Offset end = written_end();
+  AppendChecks checks{{.start = start(),
+                       .end = end,
+                       .epoch = kMirrorEpoch,
+                       .epochs = parts.epochs,
+                       .streams = parts.options.streams,
+                       .copied = true},
+                      parts.lookup(end),
+                      [&parts] { return parts.ids(); }};
+  const Verdict verdict = checks.judge_id(records, since);
+  if (!verdict.outcome) return std::optional<Appended>{};
+  if (!*verdict.outcome) return verdict.outcome->error();
+  return std::optional{**verdict.outcome};
+}
+
+Result<std::optional<Offset>> PartitionLog::find_latest(std::string_view key, Offset from) {
+  if (!parts_->options.streams) return Error{Errc::unsupported, parts_->directory + " keeps no stream index"};
+  return parts_->lookup(written_end()).latest(key, from, [](const RecordView&) { return true; });
 }
 
 }  // namespace lungo

@@ -180,6 +180,7 @@ struct PartitionLog::Parts {
   void append_checked(std::span<GroupItem> group, LeaderEpoch epoch);
   Result<Appended> append_batch(ProducerBatch& batch, LeaderEpoch epoch);
   Result<std::optional<Appended>> check_producer(const BatchHeader& batch, Timestamp now);
+  void note_ids(BytesView batch, Offset first);
   [[nodiscard]] std::optional<Timestamp> log_append_time() const;
   Result<void> write_records(BytesView batch, LeaderEpoch epoch, std::int32_t count, Timestamp max_timestamp,
                              std::span<const std::uint64_t> hashes);

@@ -82,6 +82,12 @@ class MirrorLog {
   /// Gives up all records: the partition is empty, and begins and ends at `start`.
   Result<void> empty_from(const TopicPartition& partition, Offset start);
 
+  // What the source will be asked to append, looked for in what is copied: as PartitionLog's of these names.
+
+  Result<std::optional<Appended>> find_appended(const TopicPartition& partition, const EncodedRecords& records,
+                                                std::optional<Offset> since);
+  Result<std::optional<Offset>> find_latest(const TopicPartition& partition, std::string_view key, Offset from);
+
  private:
   friend Result<std::unique_ptr<MirrorLog>> open_mirror(const std::string& directory, std::string_view source,
                                                         MirrorOptions options);

@@ -119,6 +119,12 @@ class PartitionLog {
   /// elsewhere (offset() = the end); unsupported (a log without gaps, or read-only); closed, partition_failed, no_space, io:
   /// then nothing of it stays behind.
   Result<void> append_copy(const CopiedBatch& batch);
+  /// Of a log of copies: where `records` lie, as append() would recognise them by the id of the first: looked for in
+  /// [since, end) under its key, without `since` among the last 10,000. Nothing when they are not there. Errors:
+  /// invalid_argument when the id names another append (offset() = its first record); corrupt, io.
+  Result<std::optional<Appended>> find_appended(const EncodedRecords& records, std::optional<Offset> since);
+  /// The latest record with this key in [from, end). Errors: unsupported without a stream index; corrupt, io.
+  Result<std::optional<Offset>> find_latest(std::string_view key, Offset from);
   /// Cuts the log so that `end`, a batch border, becomes its end; durable when it returns. A recovery point above `end` must be
   /// lowered before, or a crash meanwhile looks like damage. Errors: invalid_argument when `end` lies inside a batch or outside
   /// the log; unsupported (read-only), closed; corrupt, no_space, io: then the partition has failed.
