@@ -1,5 +1,7 @@
 #include "client/partition_appends.hpp"
 
+#include <lungo/log/mirror_batch.hpp>
+
 #include <algorithm>
 
 #include <lungo/log/check.hpp>
@@ -71,10 +73,9 @@ void PartitionAppends::refuse_queued(const Error& error, Answers& answers) {
 
 void PartitionAppends::refuse_orphans(Answers& answers) {
   std::erase_if(queue_, [&](const std::unique_ptr<PendingAppend>& append) {
-    const PartitionAppends* const owned = append->on_behalf_of;
-    if (owned == nullptr || owned->state() != State::away) return false;
-    answers.give(*append, owned->not_owner());
-    return true;
+    const PartitionAppends* const lost = lost_owner(*append);
+    if (lost != nullptr) answers.give(*append, lost->not_owner());
+    return lost != nullptr;
   });
 }
 
@@ -114,12 +115,18 @@ void PartitionAppends::take(const std::shared_ptr<Transaction>& transaction, Roo
   if (sent_.size() > sent_before) transaction->partitions.push_back(this);
 }
 
+/// One that has to be owned for it to go, and is another's; null when there is none.
+const PartitionAppends* PartitionAppends::lost_owner(const PendingAppend& append) const {
+  if (is_stream_ && state_ == State::away) return this;
+  const auto lost = std::ranges::find(append.on_behalf_of, State::away, &PartitionAppends::state);
+  return lost == append.on_behalf_of.end() ? nullptr : *lost;
+}
+
 PartitionAppends::Fate PartitionAppends::fate_of(PendingAppend& append, const std::unordered_set<std::size_t>& behind,
                                                  bool has_tenure, Answers& answers) {
   const AppendRequest& request = append.request;
-  if (append.on_behalf_of != nullptr) {
-    const PartitionAppends& owned = *append.on_behalf_of;
-    if (owned.state() != State::mine || owned.undecided_ > 0 || !has_tenure) return Fate::waits;
+  for (const PartitionAppends* owned : append.on_behalf_of) {
+    if (owned->state() != State::mine || owned->undecided_ > 0 || !has_tenure) return Fate::waits;
   }
   for (std::size_t i = 0; i < request.records.count() && !behind.empty(); ++i) {
     if (behind.contains(hash_of(request.records.key(i)))) return Fate::waits;
@@ -212,14 +219,13 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
     count_keys(append->request.records, -1);
     append->transaction = nullptr;
     append->place.reset();
-    const PartitionAppends* const own = is_stream_ ? this : nullptr;
-    const PartitionAppends* const owned = append->on_behalf_of == nullptr ? own : append->on_behalf_of;
+    const PartitionAppends* const lost = lost_owner(*append);
     if (transaction.is_unseen) {
       answers.give(*append, Error{Errc::timed_out, "whether it was written is unknown: what lay there is gone"});
     } else if (refused != transaction.refused.end()) {
       answers.give(*append, refused->error);
-    } else if (owned != nullptr && owned->state() == State::away) {
-      answers.give(*append, owned->not_owner());
+    } else if (lost != nullptr) {
+      answers.give(*append, lost->not_owner());
     }
     if (!append->is_answered) queue_.push_front(std::move(append));
   }
@@ -270,7 +276,7 @@ void PartitionAppends::settle(Answers& answers) {
   while (!sent_.empty()) {
     PendingAppend& append = *sent_.front();
     if (append.transaction->outcome != Transaction::Outcome::committed || append.place->end > read_end_) return;
-    answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kNoEpoch});
+    answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kMirrorEpoch});
     count_keys(append.request.records, -1);
     sent_.pop_front();
   }

@@ -53,7 +53,7 @@ struct Transaction {
 struct PendingAppend {
   AppendTicket ticket;
   AppendRequest request;
-  PartitionAppends* on_behalf_of = nullptr;  // null: nobody's
+  std::vector<PartitionAppends*> on_behalf_of;  // goes only while all of these are owned, with their counters
   Instant deadline;
   std::size_t bytes = 0;
   bool is_answered = false;                  // its deadline passed in the transaction
@@ -94,6 +94,7 @@ class PartitionAppends {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] bool is_stream() const { return is_stream_; }
   [[nodiscard]] Error not_owner() const;
+  [[nodiscard]] const PartitionAppends* lost_owner(const PendingAppend& append) const;
   [[nodiscard]] Offset counter() const { return counter_; }
   [[nodiscard]] bool is_queued() const { return !queue_.empty(); }
   [[nodiscard]] bool is_sent() const { return !sent_.empty(); }

@@ -51,21 +51,19 @@ PartitionAppends& WriterCore::partition_of(const TopicPartition& name) {
 
 void WriterCore::on(Append& append) {
   PartitionAppends& partition = partition_of(append.request.to);
-  PartitionAppends* const on_behalf_of = append.on_behalf_of ? &partition_of(*append.on_behalf_of) : nullptr;
   auto pending = std::make_unique<PendingAppend>();
   pending->ticket = append.ticket;
   pending->bytes = append.request.records.size_bytes();
-  pending->on_behalf_of = on_behalf_of;
+  for (const TopicPartition& owned : append.request.on_behalf_of) pending->on_behalf_of.push_back(&partition_of(owned));
   pending->deadline = append.deadline;
-  const std::optional<Error> refusal = refusal_of(append, partition, on_behalf_of);
+  pending->request = std::move(append.request);
+  const std::optional<Error> refusal = refusal_of(*pending, partition);
   held_bytes_ += pending->bytes;
   if (refusal) return answers_.give(*pending, *refusal);
-  pending->request = std::move(append.request);
   partition.add(std::move(pending), answers_);
 }
 
-std::optional<Error> WriterCore::refusal_of(const Append& append, const PartitionAppends& partition,
-                                            const PartitionAppends* on_behalf_of) const {
+std::optional<Error> WriterCore::refusal_of(const PendingAppend& append, const PartitionAppends& partition) const {
   const EncodedRecords& records = append.request.records;
   if (closing_) return closing_->reason;
   if (records.empty()) return Error{Errc::invalid_argument, "an append needs a record"};
@@ -75,9 +73,7 @@ std::optional<Error> WriterCore::refusal_of(const Append& append, const Partitio
                                       std::to_string(options_.transaction_records_max) + " and " +
                                       std::to_string(options_.transaction_bytes_max)};
   }
-  for (const PartitionAppends* owned : {partition.is_stream() ? &partition : nullptr, on_behalf_of}) {
-    if (owned != nullptr && owned->state() == PartitionAppends::State::away) return owned->not_owner();
-  }
+  if (const PartitionAppends* const lost = partition.lost_owner(append)) return lost->not_owner();
   if (const std::optional<Error> refusal = partition.refusal(now_)) return *refusal;
   if (held_bytes_ + records.size_bytes() > options_.queued_bytes_max) {
     return Error{Errc::busy, std::to_string(held_bytes_) + " bytes wait to be committed, " +

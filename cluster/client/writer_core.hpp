@@ -65,8 +65,7 @@ class WriterCore {
   void on(const Tick&) {}
 
   // writer_core.cpp: the queue, the tenure
-  std::optional<Error> refusal_of(const Append& append, const PartitionAppends& partition,
-                                  const PartitionAppends* on_behalf_of) const;
+  std::optional<Error> refusal_of(const PendingAppend& append, const PartitionAppends& partition) const;
   PartitionAppends& partition_of(const TopicPartition& name);
   void close_owned();
   void let_go();

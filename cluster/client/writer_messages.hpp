@@ -50,7 +50,6 @@ struct CallFailure {
 struct Append {
   AppendTicket ticket;
   AppendRequest request;
-  std::optional<TopicPartition> on_behalf_of;  // goes only while that is owned, with its counter
   Instant deadline;
 };
 /// Answers MakeHandle, SendCounters, Commit and Abort.
@@ -108,7 +107,8 @@ using Input = std::variant<Append, Grant, LetGo, TakeAway, CallDone, Acknowledge
 struct MakeHandle {
   HandleNumber handle;
 };
-/// begin_transaction, then all records of these, in order. They stay where they are during the call; without any, that is all.
+/// begin_transaction, then all records of these, in order; without any, that is all. They stay where they are until it is
+/// answered, or Abort or MakeHandle follows.
 struct Produce {
   HandleNumber handle;
   std::vector<const AppendRequest*> appends;

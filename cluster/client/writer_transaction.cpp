@@ -168,7 +168,7 @@ std::shared_ptr<Transaction> WriterCore::compose() {
     if (partition->is_stream()) count(partition);
   }
   for (const PendingAppend* append : transaction->appends) {
-    if (append->on_behalf_of != nullptr) count(append->on_behalf_of);
+    for (PartitionAppends* const owned : append->on_behalf_of) count(owned);
   }
   if (!transaction->counted.empty()) transaction->tenure = tenure_;
   return transaction;

@@ -105,12 +105,11 @@ class ModelProcess {
       if (i == 0 && !append.id.empty()) fields.headers = {&id, 1};
       request.records.add(fields).value();
     }
+    if (append.on_behalf_of) request.on_behalf_of.push_back(*append.on_behalf_of);
     ++append.tries;
     tries_.push_back(index);
-    writer_inbox_[3].push_back(writing::Append{.ticket = writing::AppendTicket{tries_.size() - 1},
-                                               .request = std::move(request),
-                                               .on_behalf_of = append.on_behalf_of,
-                                               .deadline = network_.now + timeout});
+    writer_inbox_[3].push_back(writing::Append{
+        .ticket = writing::AppendTicket{tries_.size() - 1}, .request = std::move(request), .deadline = network_.now + timeout});
   }
   [[nodiscard]] std::size_t unanswered() const { return tries_.size() - answered_; }
 

@@ -60,10 +60,9 @@ class WriterCore : public testing::Test {
   }
   /// Returns its ticket.
   std::uint64_t append(AppendRequest request, std::optional<TopicPartition> on_behalf_of = {}) {
-    step(writing::Append{.ticket = writing::AppendTicket{++tickets},
-                         .request = std::move(request),
-                         .on_behalf_of = std::move(on_behalf_of),
-                         .deadline = now + std::chrono::seconds{30}});
+    if (on_behalf_of) request.on_behalf_of.push_back(*std::move(on_behalf_of));
+    step(writing::Append{
+        .ticket = writing::AppendTicket{++tickets}, .request = std::move(request), .deadline = now + std::chrono::seconds{30}});
     return tickets;
   }
   std::uint64_t append(std::string_view key, std::string_view id = {}) { return append(append_of(kZero, key, "v", id)); }
