@@ -1,5 +1,11 @@
 #include "client/kafka_event_log.hpp"
 
+#include <algorithm>
+#include <iterator>
+
+#include <lungo/log/answer.hpp>
+#include <lungo/log/deadline.hpp>
+#include <lungo/log/log_text.hpp>
 #include <lungo/log/start_activity.hpp>
 
 #include "client/kafka_proof.hpp"
@@ -10,13 +16,30 @@ namespace {
 
 const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
 
+constexpr Duration kPatience = std::chrono::seconds{1};
+constexpr std::chrono::milliseconds kTransactionTimeoutMax{10'000};  // a rebalance waits for so long
+constexpr std::size_t kEndpointCharsMax = 2'048;
+
+Result<void> check_options(const KafkaOptions& options) {
+  if (options.transaction_timeout <= std::chrono::milliseconds{0} || options.transaction_timeout > kTransactionTimeoutMax) {
+    return Error{Errc::invalid_argument, "transaction_timeout is above 0 and at most 10 s"};
+  }
+  if (options.endpoint.size() > kEndpointCharsMax) {
+    return Error{Errc::invalid_argument, "endpoint has at most 2,048 characters"};
+  }
+  return {};
+}
+
 KafkaOptions with_directory(KafkaOptions options, const std::string& app) {
   if (options.directory.empty()) options.directory = app + "-local";
   return options;
 }
 
 RdkOptions rdk_options(const std::string& hosts, const KafkaOptions& options) {
-  RdkOptions rdk{.hosts = hosts};
+  RdkOptions rdk;
+  rdk.hosts = hosts;
+  rdk.session_timeout = options.session_timeout;
+  rdk.transaction_timeout = options.transaction_timeout;
   for (const auto& [name, value] : options.client) rdk.client.push_back({name, value});
   return rdk;
 }
@@ -25,9 +48,7 @@ RdkOptions rdk_options(const std::string& hosts, const KafkaOptions& options) {
 
 Result<std::shared_ptr<EventLog>> KafkaEventLog::connect(const std::string& hosts, const std::string& app,
                                                          KafkaOptions options) {
-  if (!options.read_only) {
-    return Error{Errc::unsupported, "a Kafka cluster can only be read so far: connect with read_only"};
-  }
+  if (Result<void> checked = check_options(options); !checked) return checked.error();
   Result<KafkaNames> names = KafkaNames::of(app);
   if (!names) return names.error();
   std::unique_ptr<PosixPorts> owned = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
@@ -42,16 +63,18 @@ KafkaEventLog::KafkaEventLog(KafkaOptions options, std::unique_ptr<PosixPorts> o
     : options_(std::move(options)), owned_ports_(std::move(owned_ports)), ports_(ports), names_(std::move(names)) {}
 
 KafkaEventLog::~KafkaEventLog() {
+  if (writes_) writes_->close();
   running_tail_.reset();
+  writes_.reset();
   tail_.reset();
   mirror_.reset();
 }
 
 Result<void> KafkaEventLog::open(const std::string& hosts) {
-  const RdkOptions rdk = rdk_options(hosts, options_);
-  if (Result<void> checked = check_rdk_options(rdk); !checked) return checked;
-  causes_ = std::make_shared<BrokerCauses>(rdk, ports_.clock);
-  Result<std::unique_ptr<RdkAdmin>> admin = RdkAdmin::open(rdk, causes_);
+  rdk_ = rdk_options(hosts, options_);
+  if (Result<void> checked = check_rdk_options(rdk_); !checked) return checked;
+  causes_ = std::make_shared<BrokerCauses>(rdk_, ports_.clock);
+  Result<std::unique_ptr<RdkAdmin>> admin = RdkAdmin::open(rdk_, causes_);
   if (!admin) return admin.error();
   admin_ = std::move(*admin);
   Result<std::string> cluster_id = admin_->cluster_id(options_.connect_timeout);
@@ -62,15 +85,42 @@ Result<void> KafkaEventLog::open(const std::string& hosts) {
   if (!mirror) return mirror.error();
   mirror_ = std::make_unique<KafkaMirror>(std::move(*mirror));
   known_ = std::make_unique<KafkaKnownTopics>(*admin_, names_, cluster_id_);
-  const auto make = [rdk, group = names_.app() + ".tail", causes = causes_] { return RdkTail::open(rdk, group, causes); };
+  const auto make = [rdk = rdk_, group = names_.app() + ".tail", causes = causes_] {
+    return RdkTail::open(rdk, group, causes);
+  };
+  KafkaTail::Told told;
+  if (!options_.read_only) told = [this](const KafkaMirror::Taken& taken) { writes_->read(taken); };
   Result<std::unique_ptr<KafkaTail>> tail = KafkaTail::open(
-      make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, nullptr);
+      make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, told);
   if (!tail) return tail.error();
   tail_ = std::move(*tail);
+  if (Result<void> started = start_writes(); !started) return started;
   Result<std::unique_ptr<RunningActivity>> running = start_activity(ports_.executor, *tail_);
   if (!running) return running.error();
   running_tail_ = std::move(*running);
   return learn_topics();
+}
+
+Result<void> KafkaEventLog::start_writes() {
+  if (options_.read_only) return {};
+  Result<std::unique_ptr<KafkaWrites>> writes = KafkaWrites::start({
+      .options = options_,
+      .rdk = rdk_,
+      .names = names_,
+      .causes = causes_,
+      .admin = *admin_,
+      .mirror = *mirror_,
+      .known = *known_,
+      .tail = *tail_,
+      .ports = ports_,
+      .prepare = [this](std::string_view topic) { return prepare(topic); },
+      .fill = [this](const TopicPartition& partition) { return use(partition); },
+      .topic = [this](std::string_view name) { return topic(name); },
+      .forget = [this](const std::string& topic) { forget(topic); },
+  });
+  if (!writes) return writes.error();
+  writes_ = std::move(*writes);
+  return writes_->ensure_rows();
 }
 
 /// What Lungo has made is mirrored from now on; what others have, when it is used.
@@ -90,7 +140,36 @@ Error KafkaEventLog::refusal(std::string_view what) const {
 }
 
 Result<TopicInfo> KafkaEventLog::create_topic(const TopicSpec& spec) {
-  return refusal("topic " + spec.name + " can't be made");
+  return writes_ ? writes_->create_topic(spec) : refusal("topic " + spec.name + " can't be made");
+}
+
+// librdkafka 2.0.2 can only replace all settings of a topic, which would take away what somebody else has set.
+Result<TopicInfo> KafkaEventLog::alter_topic(std::string_view name, const TopicChange& /*change*/) {
+  const std::string topic = names_.on_kafka(name);
+  return Error{Errc::unsupported, "topic " + topic + ": on Kafka settings change by kafka-configs.sh --bootstrap-server " +
+                                      rdk_.hosts + " --alter --entity-type topics --entity-name " + topic +
+                                      " --add-config NAME=VALUE"};
+}
+
+Result<void> KafkaEventLog::delete_topic(std::string_view name) {
+  return writes_ ? writes_->delete_topic(name) : refusal("topic " + std::string(name) + " can't be deleted");
+}
+
+Result<TopicInfo> KafkaEventLog::add_partitions(std::string_view name, std::int32_t partitions) {
+  return writes_ ? writes_->add_partitions(name, partitions) : refusal("topic " + std::string(name) + " can't grow");
+}
+
+Result<Offset> KafkaEventLog::delete_records(const TopicPartition& partition, Offset below) {
+  return writes_ ? writes_->delete_records(partition, below)
+                 : refusal("no records of " + to_string(partition) + " are deleted");
+}
+
+std::shared_ptr<Membership> KafkaEventLog::membership() { return writes_ ? writes_->membership() : EventLog::membership(); }
+
+std::vector<Metric> KafkaEventLog::metrics() {
+  std::vector<Metric> metrics = mirror_->reads().metrics();
+  if (writes_) std::ranges::move(writes_->metrics(), std::back_inserter(metrics));
+  return metrics;
 }
 
 Result<TopicInfo> KafkaEventLog::topic(std::string_view name) {
@@ -108,7 +187,41 @@ Result<std::vector<TopicInfo>> KafkaEventLog::topics() {
 }
 
 void KafkaEventLog::append(AppendRequest request, Completion completion) {
-  completion(refusal("nothing is appended to " + to_string(request.to)));
+  if (!writes_) return completion(refusal("nothing is appended to " + to_string(request.to)));
+  const Instant deadline = deadline_after(ports_.clock.monotonic(), options_.append_timeout);
+  writes_->append(std::move(request), std::move(completion), deadline);
+}
+
+/// The home itself ends what takes too long, and says whether it is written; this is a little more patient.
+Result<Appended> KafkaEventLog::append_wait(AppendRequest request, Duration timeout) {
+  if (!writes_) return refusal("nothing is appended to " + to_string(request.to));
+  const std::string partition = to_string(request.to);
+  Answer<Appended> answer{ports_,
+                          deadline_after(Instant{}, timeout) < Instant::max() - kPatience ? timeout + kPatience : timeout};
+  writes_->append(std::move(request), answer.completion(), deadline_after(ports_.clock.monotonic(), timeout));
+  if (std::optional<Result<Appended>> result = answer.wait()) return *std::move(result);
+  return Error{Errc::timed_out, "append to " + partition + " is not committed yet; it may still be"};
+}
+
+Result<TopicInfo> KafkaEventLog::prepare(std::string_view name) {
+  Result<TopicInfo> topic = this->topic(name);
+  if (!topic) return topic;
+  for (std::int32_t index = 0; index < topic->spec.partitions; ++index) {
+    if (Result<void> followed = follow({topic->spec.name, PartitionId{index}}); !followed) return followed.error();
+  }
+  return topic;
+}
+
+void KafkaEventLog::forget(const std::string& topic) {
+  known_->forget_foreign(topic);
+  tail_->unfollow(topic);
+  if (Result<void> forgotten = mirror_->forget_topic(topic); !forgotten) {
+    log_text("kafka", Severity::warn, "the mirror of topic " + topic + " is left: " + to_string(forgotten.error()));
+  }
+  const auto is_its = [&topic](const TopicPartition& partition) { return partition.topic == topic; };
+  const std::lock_guard lock(mutex_);
+  std::erase_if(followed_, is_its);
+  std::erase_if(filled_, is_its);
 }
 
 Result<void> KafkaEventLog::follow(const TopicPartition& partition) {
@@ -161,9 +274,12 @@ Result<KeyRecords> KafkaEventLog::read_key(const TopicPartition& partition, std:
   return mirror_->reads().read_key(partition, key, begin, end, records_max);
 }
 
+/// What is committed is all that Kafka tells of, and acknowledged it was before it was on any disk.
 Result<Ends> KafkaEventLog::ends(const TopicPartition& partition) {
   if (Result<void> used = use(partition); !used) return used.error();
-  return mirror_->reads().ends(partition);
+  const Result<Ends> ends = mirror_->reads().ends(partition);
+  if (!ends) return ends;
+  return Ends{.start = ends->start, .committed = ends->committed, .synced = ends->committed, .written = ends->committed};
 }
 
 Result<std::optional<Offset>> KafkaEventLog::offset_at(const TopicPartition& partition, Timestamp time) {

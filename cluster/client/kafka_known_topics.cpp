@@ -66,10 +66,20 @@ Result<void> KafkaKnownTopics::take_rows(EventLog& log) {
   return {};
 }
 
-std::optional<TopicInfo> KafkaKnownTopics::with_row(std::string_view name) const {
+std::optional<TopicInfo> KafkaKnownTopics::row(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto known = std::ranges::find(rows_, name, [](const TopicInfo& topic) { return topic.spec.name; });
-  if (known != rows_.end()) return *known;
+  return known == rows_.end() ? std::nullopt : std::optional{*known};
+}
+
+void KafkaKnownTopics::forget_foreign(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = foreign_.find(name); found != foreign_.end()) foreign_.erase(found);
+}
+
+std::optional<TopicInfo> KafkaKnownTopics::known(std::string_view name) const {
+  if (std::optional<TopicInfo> made = row(name)) return made;
+  const std::lock_guard lock(mutex_);
   const auto foreign = foreign_.find(name);
   return foreign == foreign_.end() ? std::nullopt : std::optional{foreign->second};
 }
@@ -87,7 +97,7 @@ Result<TopicInfo> KafkaKnownTopics::describe(const RdkTopic& topic, std::string 
 }
 
 Result<TopicInfo> KafkaKnownTopics::topic(std::string_view name, Duration timeout) {
-  if (std::optional<TopicInfo> known = with_row(name)) return *std::move(known);
+  if (std::optional<TopicInfo> there = known(name)) return *std::move(there);
   const std::string on_kafka = names_.on_kafka(name);
   if (names_.in_lungo(on_kafka) != name) return Error{Errc::not_found, "no topic " + std::string(name)};
   const Result<RdkTopic> there = admin_.topic(on_kafka, timeout);

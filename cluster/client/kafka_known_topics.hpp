@@ -8,6 +8,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,11 @@ class KafkaKnownTopics {
   /// Takes the rows over that `log` has from where the last call ended. Errors: as EventLog::read(); corrupt, naming the row.
   Result<void> take_rows(EventLog& log);
 
+  /// Of one that Lungo has made, as far as rows have been taken.
+  [[nodiscard]] std::optional<TopicInfo> row(std::string_view name) const;
+  /// What was learnt of another's topic is asked anew.
+  void forget_foreign(std::string_view name);
+
   /// Errors: not_found; io, timed_out where the cluster has to be asked.
   Result<TopicInfo> topic(std::string_view name, Duration timeout);
   /// Those with rows in their order, then the others by name. Errors: io, timed_out.
@@ -38,7 +44,7 @@ class KafkaKnownTopics {
  private:
   Result<TopicInfo> describe(const RdkTopic& topic, std::string name, Duration timeout);
   [[nodiscard]] TopicId id_of(std::string_view kafka_topic) const;
-  [[nodiscard]] std::optional<TopicInfo> with_row(std::string_view name) const;
+  [[nodiscard]] std::optional<TopicInfo> known(std::string_view name) const;
 
   RdkAdmin& admin_;
   const KafkaNames names_;

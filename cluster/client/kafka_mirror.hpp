@@ -53,6 +53,15 @@ class KafkaMirror {
   Result<Outcome> take(const TopicPartition& partition, const RdkRun& run);
   Result<Offset> end(const TopicPartition& partition);
 
+  /// As MirrorLog's.
+  Result<std::optional<Appended>> find_appended(const TopicPartition& partition, const EncodedRecords& records,
+                                                std::optional<Offset> since) {
+    return mirror_->find_appended(partition, records, since);
+  }
+  Result<std::optional<Offset>> find_latest(const TopicPartition& partition, std::string_view key, Offset from) {
+    return mirror_->find_latest(partition, key, from);
+  }
+
  private:
   struct State {
     Offset low;

@@ -179,6 +179,7 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
   } else if (outcome->taken && told_) {
     told_(*outcome->taken);
   }
+  if (!begins_again && run.end) tell_first_end(run.partition, partition, outcome->taken.has_value());
   const std::lock_guard lock(mutex_);
   const auto found = followed_.find(run.partition);
   if (found == followed_.end()) return;
@@ -188,6 +189,18 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
     log_text("kafka", Severity::warn, to_string(partition) + " is not read: " + to_string(*trouble));
   }
   found->second.trouble = trouble;
+}
+
+/// The mirror of before is whole: who waits for its end is told, though nothing came.
+void KafkaTail::tell_first_end(const TopicPartition& on_kafka, const TopicPartition& partition, bool is_told) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = followed_.find(on_kafka);
+    if (is_told || found == followed_.end() || found->second.has_ended || !told_) return;
+  }
+  if (const Result<Offset> end = mirror_.end(partition)) {
+    told_({.partition = partition, .from = *end, .end = *end, .records = {}});
+  }
 }
 
 void KafkaTail::make_anew(const Error& cause, Instant now) {

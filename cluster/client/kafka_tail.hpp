@@ -30,7 +30,7 @@ class KafkaTail final : public Activity {
 
   /// By Lungo's name for a topic, Kafka's.
   using NameOf = std::function<std::string(std::string_view topic)>;
-  /// What the mirror has more; on the activity's thread.
+  /// What the mirror has more, also that it is nothing where the partition was begun and ends there; on the activity's thread.
   using Told = std::function<void(const KafkaMirror::Taken& taken)>;
 
   using Make = std::function<Result<std::unique_ptr<RdkTail>>()>;
@@ -73,6 +73,7 @@ class KafkaTail final : public Activity {
   void trim(const TopicPartition& on_kafka, const Followed& followed);
   void remove_unfollowed();
   void take(const RdkRun& run, Instant now);
+  void tell_first_end(const TopicPartition& on_kafka, const TopicPartition& partition, bool is_told);
   [[nodiscard]] std::shared_ptr<RdkTail> consumer() const;
   [[nodiscard]] bool has_ended(const TopicPartition& partition) const;
   void make_anew(const Error& cause, Instant now);

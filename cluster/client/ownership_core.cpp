@@ -41,6 +41,14 @@ std::vector<TopicPartition> OwnershipCore::mine() const {
   return open;
 }
 
+auto OwnershipCore::standing(const TopicPartition& partition) const -> Standing {
+  const auto found = partitions_.find(partition);
+  const State state = found == partitions_.end() ? State::away : found->second.state;
+  if (state == State::open) return Standing::open;
+  const bool is_shared = !is_given_back_ && std::ranges::find(subscribed_, partition.topic) != subscribed_.end();
+  return state != State::away || (phase_ != Phase::holding && is_shared) ? Standing::coming : Standing::away;
+}
+
 // ---- who takes part ----
 
 /// Calls `tell` with each listener that has joined one of the topics, and its partitions of them.

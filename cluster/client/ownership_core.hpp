@@ -44,6 +44,13 @@ class OwnershipCore {
   /// The partitions that are open, ascending.
   [[nodiscard]] std::vector<TopicPartition> mine() const;
 
+  enum class Standing {
+    open,    // this process's own
+    coming,  // it may become so: it is assigned and not open yet, or partitions are being shared
+    away,    // another's, or nobody's
+  };
+  [[nodiscard]] Standing standing(const TopicPartition& partition) const;
+
  private:
   enum class Phase { away, holding, closing, letting_go };
   enum class State { away, waiting, claiming, open };

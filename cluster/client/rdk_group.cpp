@@ -34,7 +34,7 @@ struct RdkGroup::Parts : rdk::Callbacks {
   [[nodiscard]] RdkGroupMetadata metadata() const {
     RdkGroupMetadata out;
     const rdk::ConsumerGroupMetadata metadata(rd_kafka_consumer_group_metadata(handle()));
-    if (metadata != nullptr) out.serialized_ = serialized(*metadata);
+    if (metadata != nullptr) out = RdkGroupMetadata(serialized(*metadata));
     return out;
   }
 

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lungo/log/result.hpp>
@@ -27,12 +28,13 @@ namespace lungo {
 class RdkGroupMetadata {
  public:
   RdkGroupMetadata() = default;  // nobody's
+  /// What serialized() has given.
+  explicit RdkGroupMetadata(std::string serialized) : serialized_(std::move(serialized)) {}
+  [[nodiscard]] const std::string& serialized() const { return serialized_; }
   [[nodiscard]] bool empty() const { return serialized_.empty(); }
   friend bool operator==(const RdkGroupMetadata&, const RdkGroupMetadata&) = default;
 
  private:
-  friend class RdkGroup;
-  friend class RdkProducer;
   std::string serialized_;
 };
 

@@ -56,6 +56,26 @@ rdk::Headers headers_of(const RecordFields& record) {
   return headers;
 }
 
+RdkRefusal refusal_of(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+      return RdkRefusal::record;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+      return RdkRefusal::topic;
+    default:
+      return RdkRefusal::none;
+  }
+}
+
 RdkAttempt writing(const std::string& topic) {
   return {.verb = "write to", .resource = RdkResource::topic, .name = topic, .right = "Write"};
 }
@@ -128,6 +148,7 @@ struct RdkProducer::Parts : rdk::Callbacks {
       return out;
     }
     out.error = failure(raw);
+    out.refusal = refusal_of(raw.error);
     out.may_be_written = raw.status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
     return out;
   }
@@ -232,7 +253,7 @@ RdkOutcome RdkProducer::send_offsets(const std::vector<RdkOffset>& offsets, cons
   check(!metadata.empty() && !offsets.empty(), "offsets are some member's, and there are some");
   rd_kafka_consumer_group_metadata_t* read = nullptr;
   const rdk::CallError unreadable(
-      rd_kafka_consumer_group_metadata_read(&read, metadata.serialized_.data(), metadata.serialized_.size()));
+      rd_kafka_consumer_group_metadata_read(&read, metadata.serialized().data(), metadata.serialized().size()));
   const rdk::ConsumerGroupMetadata group(read);
   if (unreadable != nullptr) return parts_->outcome(unreadable, kVerb);
   const rdk::PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));

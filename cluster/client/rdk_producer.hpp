@@ -41,6 +41,13 @@ struct [[nodiscard]] RdkOutcome {
   [[nodiscard]] bool ok() const { return next == RdkNext::go_on; }
 };
 
+/// What a record's failure says of the next try.
+enum class RdkRefusal {
+  none,    // it may go well
+  record,  // it is refused again
+  topic,   // whatever goes to its topic is
+};
+
 /// What became of a record.
 struct RdkDelivery {
   std::uint64_t token = 0;
@@ -48,6 +55,7 @@ struct RdkDelivery {
   /// no longer where.
   std::optional<Offset> offset;
   std::optional<Error> error;
+  RdkRefusal refusal = RdkRefusal::none;
   bool may_be_written = false;  // with an error: a broker may have it all the same, in a transaction until that is aborted
 };
 

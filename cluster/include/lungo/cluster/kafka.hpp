@@ -23,11 +23,26 @@ namespace lungo {
 struct KafkaOptions {
   /// Holds the mirror; made when it is not there. Empty: `APP-local` in the current folder.
   std::string directory;
-  /// Neither makes nor changes a topic, nor appends: those calls answer `unsupported`. The only form that there is so far.
+  /// Neither makes nor changes a topic, nor appends: those calls answer `unsupported`. Takes no part in sharing partitions.
   bool read_only = false;
+  /// Where other processes reach this one, as they are told of the owner of a partition: HOST:PORT, or what the application's
+  /// forwarder understands. At most 2,048 characters.
+  std::string endpoint;
   /// librdkafka's own settings, by name: `security.protocol`, `sasl.*`, `ssl.*`, ... What Lungo's promises rest on is refused
   /// by name.
   std::vector<std::pair<std::string, std::string>> client;
+  /// Of a topic that is made with `partitions = 0`, and of each replica: 0 for three, or as many as there are brokers.
+  std::int32_t partitions = 32;
+  int replication = 0;
+  /// A process that is silent for so long has lost its partitions. Not below the brokers' group.min.session.timeout.ms (6 s).
+  std::chrono::milliseconds session_timeout{6'000};
+  /// A transaction that is open for so long is aborted by the brokers. At most 10 s, as a rebalance has to wait for it.
+  std::chrono::milliseconds transaction_timeout{10'000};
+  /// How long an append() may wait: for its partition, for the brokers. append_wait() has its own.
+  Duration append_timeout = std::chrono::seconds{30};
+  /// Appends that are not answered yet are bounded by so many bytes, twice: what waits for its partition, and what waits to be
+  /// committed. What comes above it is answered `busy`.
+  std::size_t queued_bytes_max = 64u << 20;
   /// How long connect_kafka() waits for a broker and for the topics that it has to know, and each read for the mirror of a
   /// partition that nobody has used yet.
   Duration connect_timeout = std::chrono::seconds{10};

@@ -1,0 +1,83 @@
+// KafkaOwnership: what is asked of the brokers, on lungo-kafka-asks, and how a dead owner is fenced.
+
+#include <lungo/log/log_text.hpp>
+
+#include "client/kafka_ownership.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kAskTime = std::chrono::seconds{5};
+
+}  // namespace
+
+void KafkaOwnership::carry_out(const ownership::AskHighWatermarks& ask) {
+  asks_->post([this, ask] { tell(high_watermarks(ask)); });
+}
+
+void KafkaOwnership::carry_out(const ownership::AskOwners& ask) {
+  asks_->post([this, ask] { tell(owners(ask)); });
+}
+
+void KafkaOwnership::carry_out(const ownership::Fence& fence) {
+  asks_->post([this, id = fence.transactional_id] {
+    Result<void> outcome = this->fence(id);
+    if (!outcome) log_text("kafka", Severity::info, "the writer " + id + " is not fenced yet: " + to_string(outcome.error()));
+    tell(ownership::Fenced{.transactional_id = id, .outcome = std::move(outcome)});
+  });
+}
+
+ownership::HighWatermarks KafkaOwnership::high_watermarks(const ownership::AskHighWatermarks& ask) {
+  ownership::HighWatermarks answer{.tenure = ask.tenure, .rows = {}};
+  std::optional<Error> failed;
+  for (const TopicPartition& partition : ask.partitions) {
+    if (failed) {  // the others would wait as long
+      answer.rows.emplace_back(partition, *failed);
+      continue;
+    }
+    const Result<RdkWatermarks> marks = parts_.admin.watermarks(on_kafka(partition), kAskTime);
+    if (!marks && marks.error() == Errc::timed_out) failed = marks.error();
+    answer.rows.emplace_back(partition, marks ? Result<Offset>{marks->high} : Result<Offset>{marks.error()});
+  }
+  return answer;
+}
+
+ownership::Owners KafkaOwnership::owners(const ownership::AskOwners& ask) {
+  ownership::Owners answer{.tenure = ask.tenure, .outcome = {}, .rows = {}, .members = {}};
+  std::vector<TopicPartition> partitions;
+  for (const TopicPartition& partition : ask.partitions) partitions.push_back(on_kafka(partition));
+  const Result<std::vector<RdkGroupOffset>> offsets =
+      parts_.admin.group_offsets(names_.writers_group(), partitions, ask.require_stable, kAskTime);
+  if (!offsets) {
+    answer.outcome = offsets.error();
+    return answer;
+  }
+  for (std::size_t i = 0; i < offsets->size(); ++i) {
+    const RdkGroupOffset& offset = (*offsets)[i];
+    ownership::Owners::Row row{.partition = ask.partitions[i], .note = {}, .is_pending = offset.error.has_value()};
+    if (offset.offset) row.note = offset.metadata;
+    answer.rows.push_back(std::move(row));
+  }
+  const Result<RdkGroupState> group = parts_.admin.group(names_.writers_group(), kAskTime);
+  if (!group) {
+    answer.outcome = group.error();
+    return answer;
+  }
+  for (const RdkGroupMember& member : group->members) answer.members.push_back(member.id);
+  return answer;
+}
+
+/// What it has open is aborted: half a second when something is. It does not write again.
+Result<void> KafkaOwnership::fence(const std::string& transactional_id) {
+  const Result<std::unique_ptr<RdkProducer>> made = parts_.make_producer(transactional_id);
+  if (!made) return made.error();
+  const Instant deadline = ports_.clock.monotonic() + transaction_timeout_;
+  for (;;) {
+    const RdkOutcome outcome = (*made)->init(kAskTime);
+    if (outcome.ok()) return {};
+    if (outcome.next != RdkNext::call_again || ports_.clock.monotonic() >= deadline) return outcome.error;
+  }
+}
+
+}  // namespace lungo

@@ -1,0 +1,227 @@
+// KafkaWrites: topics that are made, grow, lose their oldest records and go.
+//
+// A topic is made on Kafka first and gets its row then; it loses its row first and goes then. Of processes that make one at the
+// same time Kafka lets one: that one writes the row. A topic without a row (its maker died between the two, or kafka-topics
+// made it) gets one from whoever makes it next, if its settings are those that it must have.
+
+#include <algorithm>
+#include <span>
+
+#include <lungo/log/answer.hpp>
+#include <lungo/log/log_text.hpp>
+#include <lungo/log/topic_text.hpp>
+
+#include "client/kafka_topics.hpp"
+#include "client/kafka_writes.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kAskTime = std::chrono::seconds{10};
+constexpr Duration kMakeTime = std::chrono::seconds{30};
+constexpr Duration kRowTime = std::chrono::seconds{5};  // for the row of one that was just made by another process
+constexpr Duration kLookAgain = std::chrono::milliseconds{20};
+constexpr int kReplicas = 3;
+
+const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
+
+}  // namespace
+
+int KafkaWrites::replicas(const RdkCluster& cluster) const {
+  if (parts_.options.replication > 0) return parts_.options.replication;
+  return std::min(kReplicas, std::max(1, static_cast<int>(cluster.brokers.size())));
+}
+
+/// A broker may know a topic a little later than the controller; one without a leader takes nothing.
+Result<RdkTopic> KafkaWrites::wait_for_metadata(const std::string& on_kafka, std::int32_t partitions) {
+  const Ports& ports = parts_.ports;
+  const Instant deadline = ports.clock.monotonic() + kAskTime;
+  for (;;) {
+    Result<RdkTopic> there = parts_.admin.topic(on_kafka, kAskTime);
+    const auto has_leader = [](const RdkPartition& partition) { return partition.leader.has_value(); };
+    if (there && there->partitions.size() >= static_cast<std::size_t>(partitions) &&
+        std::ranges::all_of(there->partitions, has_leader)) {
+      return there;
+    }
+    if (ports.clock.monotonic() >= deadline) {
+      return there ? Error{Errc::timed_out, "topic " + on_kafka + " has a partition without a leader"} : there.error();
+    }
+    ports.executor.wait_until([] { return false; }, ports.clock.monotonic() + kLookAgain);
+  }
+}
+
+/// It is there afterwards, made by whomever.
+Result<RdkTopic> KafkaWrites::make_on_kafka(const TopicSpec& spec, bool& is_new) {
+  const Result<RdkCluster> cluster = parts_.admin.cluster(kAskTime);
+  if (!cluster) return cluster.error();
+  const int replication = replicas(*cluster);
+  RdkSettings settings;
+  for (const auto& [name, value] : kafka_settings(spec, replication)) settings.push_back({name, value});
+  const std::string on_kafka = parts_.names.on_kafka(spec.name);
+  const Result<void> made = parts_.admin.create_topic(
+      {.name = on_kafka, .partitions = spec.partitions, .replication = replication, .settings = std::move(settings)},
+      kMakeTime);
+  if (!made && made.error() != Errc::already_exists) return made.error();
+  is_new = made.has_value();
+  return wait_for_metadata(on_kafka, is_new ? spec.partitions : 1);
+}
+
+/// Whether one that is there can be Lungo's.
+Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& spec) {
+  if (there.partitions.size() != static_cast<std::size_t>(spec.partitions)) {
+    return Error{Errc::already_exists, "topic " + there.name +
+                                           " exists with partitions=" + std::to_string(there.partitions.size()) + ", not " +
+                                           std::to_string(spec.partitions)};
+  }
+  const Result<std::map<std::string, RdkTopicSetting>> settings = parts_.admin.topic_settings(there.name, kAskTime);
+  if (!settings) return settings.error();
+  KafkaSettings values;
+  for (const auto& [name, setting] : *settings) values[name] = setting.value;
+  const int replication = there.partitions.empty() ? 0 : static_cast<int>(there.partitions.front().replicas);
+  const KafkaSettings unfit = unfit_settings(spec, replication, values);
+  if (!unfit.empty()) return unfit_error(parts_.rdk.hosts, there.name, unfit, values);
+  return {};
+}
+
+Result<void> KafkaWrites::ensure_rows() {
+  TopicSpec spec;
+  spec.name = kTopicsTopic;
+  spec.partitions = 1;
+  spec.compact = true;
+  spec.ack_level = AckLevel::isr;
+  bool is_new = false;
+  const Result<RdkTopic> there = make_on_kafka(spec, is_new);
+  if (!there) return there.error();
+  return is_new ? Result<void>{} : check_there(*there, spec);
+}
+
+Result<void> KafkaWrites::write_row(const std::string& name, const std::optional<TopicInfo>& topic) {
+  const std::string text = topic ? format_topic(*topic) : std::string{};
+  AppendRequest request;
+  request.to = kRows;
+  const RecordFields row{.timestamp = parts_.ports.clock.now(),
+                         .key = as_bytes(name),
+                         .value = topic ? std::optional{as_bytes(text)} : std::nullopt,
+                         .headers = {}};
+  if (Result<void> added = request.records.add(row); !added) return added;
+  Answer<Appended> answer{parts_.ports, append_timeout_};
+  writer_->append(std::move(request), answer.completion(), parts_.ports.clock.monotonic() + append_timeout_);
+  const std::optional<Result<Appended>> appended = answer.wait();
+  if (!appended) return Error{Errc::timed_out, "the row of topic " + name + " is not committed yet"};
+  if (!*appended) return appended->error();
+  return parts_.known.take_rows(parts_.mirror.reads());
+}
+
+Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
+  if (spec.partitions == 0) spec.partitions = parts_.options.partitions;
+  spec.ack_level = AckLevel::isr;  // Kafka acknowledges before it syncs
+  if (Result<void> valid = validate_topic(spec); !valid) return valid.error();
+  const std::lock_guard one_at_a_time(topics_mutex_);
+  if (Result<void> taken = parts_.known.take_rows(parts_.mirror.reads()); !taken) return taken.error();
+
+  const std::optional<TopicInfo> row = parts_.known.row(spec.name);
+  if (row) {
+    const std::string other = topic_difference(row->spec, spec);
+    if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  }
+  bool is_new = false;
+  const Result<RdkTopic> there = make_on_kafka(spec, is_new);
+  if (!there) return there.error();
+  if (!is_new) {
+    if (Result<void> fits = check_there(*there, spec); !fits) return fits.error();
+    const auto has_row = [&] {
+      return parts_.known.take_rows(parts_.mirror.reads()) && parts_.known.row(spec.name).has_value();
+    };
+    if (!row) parts_.ports.executor.wait_until(has_row, parts_.ports.clock.monotonic() + kRowTime);
+  }
+  if (is_new || !parts_.known.row(spec.name)) {
+    TopicInfo made{.spec = spec, .id = {}};
+    parts_.ports.random.fill(std::as_writable_bytes(std::span{made.id.bytes}));
+    if (Result<void> written = write_row(spec.name, made); !written) return written.error();
+  }
+  const std::optional<TopicInfo> known = parts_.known.row(spec.name);
+  if (!known) return Error{Errc::busy, "topic " + spec.name + " was deleted meanwhile"};
+  const std::string other = topic_difference(known->spec, spec);
+  if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  Result<TopicInfo> prepared = parts_.prepare(spec.name);
+  if (prepared && spec.streams) share(spec.name);
+  return prepared;
+}
+
+Result<void> KafkaWrites::delete_topic(std::string_view name) {
+  const std::string topic(name);
+  const std::lock_guard one_at_a_time(topics_mutex_);
+  if (const Result<TopicInfo> there = parts_.topic(name); !there) return there.error();
+  if (parts_.known.row(name)) {
+    if (Result<void> written = write_row(topic, std::nullopt); !written) return written;
+  }
+  const std::string on_kafka = parts_.names.on_kafka(name);
+  const Result<void> deleted = parts_.admin.delete_topic(on_kafka, kMakeTime);
+  if (!deleted && deleted.error() != Errc::not_found) return deleted;
+  std::shared_ptr<void> token;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(readiness_, [&](const auto& entry) { return entry.first.topic == topic; });
+    if (const auto found = shared_.find(topic); found != shared_.end()) {
+      token = std::move(found->second);
+      shared_.erase(found);
+    }
+  }
+  writer_->tell(writing::TopicGone{topic});
+  parts_.forget(topic);
+  token.reset();
+  const Instant deadline = parts_.ports.clock.monotonic() + kAskTime;
+  const auto is_gone = [&] {
+    const Result<RdkTopic> left = parts_.admin.topic(on_kafka, kAskTime);
+    return !left && left.error() == Errc::not_found;
+  };
+  while (!is_gone() && parts_.ports.clock.monotonic() < deadline) {
+    parts_.ports.executor.wait_until([] { return false; }, parts_.ports.clock.monotonic() + kLookAgain);
+  }
+  return {};
+}
+
+Result<TopicInfo> KafkaWrites::add_partitions(std::string_view name, std::int32_t partitions) {
+  const std::lock_guard one_at_a_time(topics_mutex_);
+  Result<TopicInfo> there = parts_.topic(name);
+  if (!there) return there;
+  if (there->spec.streams) {
+    return Error{Errc::unsupported,
+                 "topic " + there->spec.name + " keeps streams: its partitions are fixed, or keys would move"};
+  }
+  if (partitions < there->spec.partitions) {
+    return Error{Errc::invalid_argument,
+                 "topic " + there->spec.name + " has " + std::to_string(there->spec.partitions) + " partitions"};
+  }
+  if (partitions == there->spec.partitions) return there;
+  const std::string on_kafka = parts_.names.on_kafka(name);
+  if (Result<void> added = parts_.admin.add_partitions(on_kafka, partitions, kMakeTime); !added) return added.error();
+  if (const Result<RdkTopic> grown = wait_for_metadata(on_kafka, partitions); !grown) return grown.error();
+  const bool has_row = parts_.known.row(name).has_value();
+  there->spec.partitions = partitions;
+  if (has_row) {
+    if (Result<void> written = write_row(there->spec.name, *there); !written) return written.error();
+  } else {
+    parts_.known.forget_foreign(name);
+  }
+  return parts_.prepare(name);
+}
+
+Result<Offset> KafkaWrites::delete_records(const TopicPartition& partition, Offset below) {
+  if (Result<void> filled = parts_.fill(partition); !filled) return filled.error();
+  const Result<Ends> ends = parts_.mirror.reads().ends(partition);
+  if (!ends) return ends.error();
+  if (below > ends->committed) {
+    return Error{Errc::offset_out_of_range, to_string(partition) + ": offset " + std::to_string(below.value()) +
+                                                " lies above the committed end " + std::to_string(ends->committed.value())};
+  }
+  if (below <= ends->start) return ends->start;
+  const Result<Offset> start =
+      parts_.admin.delete_records({parts_.names.on_kafka(partition.topic), partition.partition}, below, kMakeTime);
+  if (!start) return start.error();
+  if (Result<void> trimmed = parts_.mirror.trim(partition, *start); !trimmed) return trimmed.error();
+  return *start;
+}
+
+}  // namespace lungo

@@ -1,0 +1,328 @@
+#include "client/kafka_writer.hpp"
+
+#include <algorithm>
+
+#include <lungo/log/check.hpp>
+#include <lungo/log/log_text.hpp>
+#include <lungo/log/start_activity.hpp>
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kAckWait = std::chrono::milliseconds{20};  // of a step; a word of the group's waits for it
+constexpr Duration kWarmUp = std::chrono::seconds{5};
+
+}  // namespace
+
+Result<std::unique_ptr<KafkaWriter>> KafkaWriter::start(Options options, const writing::MirrorLookup& mirror, KafkaNames names,
+                                                        MakeProducer make, std::function<std::vector<std::string>()> warm,
+                                                        Told told, const Ports& ports) {
+  std::unique_ptr<KafkaWriter> made(
+      new KafkaWriter(std::move(options), mirror, std::move(names), std::move(make), std::move(warm), std::move(told), ports));
+  Result<std::unique_ptr<RunningActivity>> running = start_activity(ports.executor, *made);
+  if (!running) return running.error();
+  const std::lock_guard lock(made->mutex_);
+  made->running_ = std::move(*running);
+  return made;
+}
+
+KafkaWriter::KafkaWriter(Options options, const writing::MirrorLookup& mirror, KafkaNames names, MakeProducer make,
+                         std::function<std::vector<std::string>()> warm, Told told, const Ports& ports)
+    : options_(std::move(options)),
+      names_(std::move(names)),
+      make_(std::move(make)),
+      warm_(std::move(warm)),
+      told_(std::move(told)),
+      ports_(ports),
+      core_(options_.core, mirror) {}
+
+KafkaWriter::~KafkaWriter() {
+  std::unordered_map<std::uint64_t, Completion> left;
+  {
+    const std::lock_guard lock(mutex_);
+    has_ended_ = true;
+  }
+  running_.reset();
+  left.swap(completions_);
+  for (auto& [ticket, completion] : left) completion(Error{Errc::closed, "the log is closed"});
+}
+
+// ---- callers' threads ----
+
+void KafkaWriter::append(AppendRequest request, Completion completion, Instant deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!has_ended_) {
+      completions_.emplace(++tickets_, std::move(completion));
+      inbox_.push_back(
+          writing::Append{.ticket = writing::AppendTicket{tickets_}, .request = std::move(request), .deadline = deadline});
+      running_->wake();
+      return;
+    }
+  }
+  completion(Error{Errc::closed, "the log is closed"});
+}
+
+void KafkaWriter::tell(writing::Input input) {
+  const std::lock_guard lock(mutex_);
+  inbox_.push_back(std::move(input));
+  if (running_) running_->wake();
+}
+
+void KafkaWriter::close(Instant deadline) {
+  tell(writing::Close{.reason = Error{Errc::closed, "the log is closed"}, .deadline = deadline});
+  const auto has_ended = [this] {
+    const std::lock_guard lock(mutex_);
+    return has_ended_;
+  };
+  ports_.executor.wait_until(has_ended, deadline);
+}
+
+KafkaWriter::Counts KafkaWriter::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+// ---- the activity ----
+
+Instant KafkaWriter::step(Instant /*now*/) {
+  take_inbox();
+  if (under_way_) look_at_deliveries(kAckWait);
+  step_core(writing::Tick{});
+  {
+    const std::lock_guard lock(mutex_);
+    if (!inbox_.empty()) return Instant::min();
+  }
+  return under_way_ ? Instant::min() : core_.wake_at();
+}
+
+void KafkaWriter::take_inbox() {
+  std::vector<writing::Input> inbox;
+  {
+    const std::lock_guard lock(mutex_);
+    inbox.swap(inbox_);
+  }
+  for (writing::Input& input : inbox) step_core(std::move(input));
+}
+
+/// And all that follows from it: an effect's outcome is the next input.
+void KafkaWriter::step_core(writing::Input input) {
+  outcomes_.push_back(std::move(input));  // behind what the producer has told since
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    writing::Input next = std::move(outcomes_[i]);
+    for (writing::Effect& effect : core_.step(std::move(next), ports_.clock.monotonic())) {
+      std::visit([this](auto& one) { carry_out(one); }, effect);
+    }
+  }
+  outcomes_.clear();
+}
+
+writing::CallFailure KafkaWriter::failure_of(const RdkOutcome& outcome) {
+  using Kind = writing::CallFailure::Kind;
+  Kind kind = Kind::fatal;
+  if (outcome.next == RdkNext::call_again) kind = Kind::retriable;
+  if (outcome.next == RdkNext::abort) kind = Kind::abort;
+  return {.kind = kind, .error = outcome.error, .is_stale = outcome.error == Errc::not_owner};
+}
+
+void KafkaWriter::call_done(writing::HandleNumber handle, const RdkOutcome& outcome) {
+  writing::CallDone done{.handle = handle, .failure = std::nullopt};
+  if (!outcome.ok()) {
+    done.failure = failure_of(outcome);
+    log_text("kafka", Severity::info, "a transaction's call failed: " + to_string(outcome.error));
+  }
+  outcomes_.push_back(std::move(done));
+}
+
+void KafkaWriter::carry_out(const writing::MakeHandle& make) {
+  under_way_.reset();
+  producer_.reset();
+  Result<std::unique_ptr<RdkProducer>> made = make_();
+  if (!made) return call_done(make.handle, {.next = RdkNext::make_anew, .error = made.error()});
+  producer_ = std::move(*made);
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.handles;
+  }
+  static_cast<void>(producer_->warm_up(warm_(), kWarmUp));  // without it, the first transaction takes longer
+  call_done(make.handle, producer_->init(options_.transaction_timeout));
+}
+
+// ---- records ----
+
+void KafkaWriter::carry_out(const writing::Produce& produce) {
+  UnderWay next{.handle = produce.handle, .first_token = tokens_, .appends = produce.appends};
+  if (const RdkOutcome begun = producer_->begin(); !begun.ok()) {
+    outcomes_.push_back(writing::ProduceFailed{.handle = produce.handle, .failure = failure_of(begun), .refused = {}});
+    return;
+  }
+  for (std::size_t append = 0; append < produce.appends.size(); ++append) {
+    for (std::size_t i = 0; i < produce.appends[append]->records.count(); ++i) next.records.emplace_back(append, i);
+  }
+  next.left = next.records.size();
+  next.offsets.assign(next.records.size(), Offset{-1});
+  under_way_ = std::move(next);
+  if (!produce_rest()) under_way_->left = 0;  // nothing more is waited for
+  if (under_way_->left == 0) acknowledged();
+}
+
+/// Hands all records over; false when one is refused.
+bool KafkaWriter::produce_rest() {
+  UnderWay& way = *under_way_;
+  std::vector<HeaderView> headers;
+  for (const auto& [append, index] : way.records) {
+    const AppendRequest& request = *way.appends[append];
+    const Result<RecordView> record = parse_record_body(request.records.body(index));
+    check(record.has_value(), "what was encoded here can be decoded");
+    headers.clear();
+    HeaderCursor cursor(*record);
+    while (const HeaderView* header = cursor.next()) headers.push_back(*header);
+    const RecordFields fields{.timestamp = request.records.entries()[index].timestamp,
+                              .key = record->has_key ? std::optional{record->key} : std::nullopt,
+                              .value = record->has_value ? std::optional{record->value} : std::nullopt,
+                              .headers = headers};
+    const auto [known, is_new] = kafka_names_.try_emplace(request.to.topic);
+    if (is_new) known->second = names_.on_kafka(request.to.topic);
+    const TopicPartition to{known->second, request.to.partition};
+    Result<void> produced = producer_->produce(to, fields, tokens_);
+    while (!produced && produced.error() == Errc::busy) {
+      look_at_deliveries(kAckWait);
+      produced = producer_->produce(to, fields, tokens_);
+    }
+    if (!produced) {
+      way.failure = produced.error();
+      const bool is_records = produced.error() == Errc::too_large || produced.error() == Errc::invalid_argument;
+      const bool is_topics = produced.error() == Errc::not_found;
+      if (is_records || is_topics) {
+        way.refused.push_back({.partition = request.to, .error = produced.error(), .lasts = is_topics});
+      }
+      return false;
+    }
+    ++tokens_;
+  }
+  return true;
+}
+
+/// A record that was acknowledged without its offset was sent twice: its transaction is aborted, as its place is not known, and
+/// goes again.
+void KafkaWriter::look_at_deliveries(Duration patience) {
+  UnderWay& way = *under_way_;
+  static_cast<void>(producer_->wait_for_acks(patience));
+  for (const RdkDelivery& delivery : producer_->poll(Duration{0})) {
+    if (delivery.token < way.first_token || way.left == 0) continue;  // of one that was aborted
+    const std::size_t index = delivery.token - way.first_token;
+    --way.left;
+    if (delivery.offset) {
+      way.offsets[index] = *delivery.offset;
+      continue;
+    }
+    const Error cause = delivery.error.value_or(Error{Errc::io, "a record was acknowledged without its offset"});
+    if (!way.failure || way.failure->code() == Errc::canceled) way.failure = cause;
+    if (delivery.refusal == RdkRefusal::none) continue;
+    const TopicPartition& partition = way.appends[way.records[index].first]->to;
+    const auto known = std::ranges::find(way.refused, partition, &writing::ProduceFailed::Refused::partition);
+    if (known != way.refused.end()) continue;
+    way.refused.push_back({.partition = partition, .error = cause, .lasts = delivery.refusal == RdkRefusal::topic});
+  }
+  if (way.left == 0) acknowledged();
+}
+
+void KafkaWriter::acknowledged() {
+  const UnderWay way = *std::exchange(under_way_, std::nullopt);
+  if (way.failure) {
+    writing::ProduceFailed failed{.handle = way.handle,
+                                  .failure = {.kind = writing::CallFailure::Kind::abort, .error = *way.failure},
+                                  .refused = way.refused};
+    outcomes_.push_back(std::move(failed));
+  } else {
+    writing::Acknowledged done{.handle = way.handle, .appends = {}, .partitions = {}};
+    std::map<TopicPartition, std::vector<writing::OffsetRange>> partitions;
+    for (std::size_t i = 0; i < way.records.size(); ++i) {
+      const auto [append, index] = way.records[i];
+      const Offset offset = way.offsets[i];
+      if (index == 0) done.appends.push_back({offset, offset});
+      done.appends.back().end = offset.next();
+      std::vector<writing::OffsetRange>& ranges = partitions[way.appends[append]->to];
+      if (ranges.empty() || ranges.back().end != offset) ranges.push_back({offset, offset});
+      ranges.back().end = offset.next();
+    }
+    for (auto& [name, ranges] : partitions) done.partitions.push_back({.name = name, .records = std::move(ranges)});
+    const std::lock_guard lock(mutex_);
+    counts_.records += way.records.size();
+    outcomes_.push_back(std::move(done));
+  }
+}
+
+// ---- calls ----
+
+void KafkaWriter::carry_out(const writing::SendCounters& send) {
+  std::vector<RdkOffset> offsets;
+  for (const writing::SendCounters::Counter& counter : send.counters) {
+    offsets.push_back({.partition = {names_.on_kafka(counter.partition.topic), counter.partition.partition},
+                       .offset = counter.offset,
+                       .metadata = send.tenure->note});
+  }
+  call_done(send.handle, producer_->send_offsets(offsets, RdkGroupMetadata(send.tenure->metadata)));
+}
+
+void KafkaWriter::carry_out(const writing::Commit& commit) {
+  const RdkOutcome outcome = producer_->commit();
+  if (outcome.ok()) {
+    const std::lock_guard lock(mutex_);
+    ++counts_.committed;
+  }
+  call_done(commit.handle, outcome);
+}
+
+void KafkaWriter::carry_out(const writing::Abort& abort) {
+  under_way_.reset();
+  const RdkOutcome outcome = producer_->abort();
+  static_cast<void>(producer_->poll(Duration{0}));  // what was dropped
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.aborted;
+  }
+  call_done(abort.handle, outcome);
+}
+
+// ---- what is told ----
+
+void KafkaWriter::carry_out(writing::Answer& answer) {
+  Completion completion;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = completions_.find(answer.ticket.value());
+    check(found != completions_.end(), "an append is answered once");
+    completion = std::move(found->second);
+    completions_.erase(found);
+  }
+  completion(std::move(answer.outcome));
+}
+
+void KafkaWriter::carry_out(const writing::Foreign& foreign) {
+  const std::string voided =
+      foreign.as_of ? "; they void conditions as of up to " + std::to_string(foreign.as_of->value()) : std::string{};
+  log_text("kafka", Severity::error,
+           to_string(foreign.partition) + " has records of somebody else at offsets " +
+               std::to_string(foreign.records.begin.value()) + " to " + std::to_string(foreign.records.end.value() - 1) +
+               ", which only its owner may append to" + voided);
+  {
+    const std::lock_guard lock(mutex_);
+    counts_.foreign += static_cast<std::uint64_t>(foreign.records.end - foreign.records.begin);
+  }
+  told_.foreign(foreign);
+}
+
+void KafkaWriter::carry_out(const ownership::Claimed& claimed) { told_.claimed(claimed); }
+void KafkaWriter::carry_out(const ownership::LetGone& gone) { told_.let_gone(gone); }
+
+void KafkaWriter::carry_out(const writing::Ended& /*ended*/) {
+  {
+    const std::lock_guard lock(mutex_);
+    has_ended_ = true;
+  }
+  ports_.executor.notify();
+}
+
+}  // namespace lungo

@@ -1,0 +1,272 @@
+// KafkaWrites: how its parts work together, and an append's way. kafka_topic_changes.cpp has the topics.
+
+#include "client/kafka_writes.hpp"
+
+#include <lungo/log/deadline.hpp>
+#include <lungo/log/log_text.hpp>
+
+#include "client/owner_note.hpp"
+
+namespace lungo {
+
+namespace {
+
+constexpr Duration kStopTime = std::chrono::seconds{10};
+constexpr Duration kPrepareAgain = std::chrono::seconds{1};
+
+std::vector<writing::OffsetRange> ranges_of(const std::vector<Offset>& offsets) {
+  std::vector<writing::OffsetRange> ranges;
+  for (const Offset offset : offsets) {
+    if (ranges.empty() || ranges.back().end != offset) ranges.push_back({offset, offset});
+    ranges.back().end = offset.next();
+  }
+  return ranges;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KafkaWrites>> KafkaWrites::start(Parts parts) {
+  std::unique_ptr<KafkaWrites> made(new KafkaWrites(std::move(parts)));
+  if (Result<void> started = made->start(); !started) return started.error();
+  return made;
+}
+
+KafkaWrites::KafkaWrites(Parts parts)
+    : parts_(std::move(parts)), append_timeout_(parts_.options.append_timeout), lookup_(parts_.mirror) {}
+
+Result<void> KafkaWrites::start() {
+  const std::string id = parts_.names.new_transactional_id(parts_.ports.random);
+  const auto make_producer = [this](const std::string& transactional_id) {
+    return RdkProducer::open(parts_.rdk, transactional_id, parts_.causes);
+  };
+  const auto warm = [this] {
+    std::vector<std::string> topics;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, readiness] : readiness_) {
+      const std::string name = parts_.names.on_kafka(partition.topic);
+      if (topics.empty() || topics.back() != name) topics.push_back(name);
+    }
+    return topics;
+  };
+  Result<std::unique_ptr<KafkaWriter>> writer = KafkaWriter::start(
+      {.group = parts_.names.writers_group(),
+       .transactional_id = id,
+       .transaction_timeout = parts_.rdk.transaction_timeout,
+       .core = {.queued_bytes_max = parts_.options.queued_bytes_max}},
+      lookup_, parts_.names, [make_producer, id] { return make_producer(id); }, warm,
+      {.claimed = [this](const ownership::Claimed& claimed) { ownership_->tell(claimed); },
+       .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); },
+       .foreign = [](const writing::Foreign&) {}},
+      parts_.ports);
+  if (!writer) return writer.error();
+  writer_ = std::move(*writer);
+
+  gate_ = std::make_unique<AppendGate>(
+      AppendGate::Parts{
+          .way = [this](const AppendRequest& request) { return way(request); },
+          .write = [this](AppendRequest request, Completion completion,
+                          Instant deadline) { writer_->append(std::move(request), std::move(completion), deadline); },
+          .refuse = [this](const AppendRequest& request, const Completion& completion) { refuse(request, completion); }},
+      parts_.options.queued_bytes_max, parts_.ports.clock);
+
+  const auto to_writer = [this](const ownership::Effect& effect) {
+    if (const auto* grant = std::get_if<ownership::Grant>(&effect)) writer_->tell(*grant);
+    if (const auto* let_go = std::get_if<ownership::LetGo>(&effect)) writer_->tell(*let_go);
+    if (const auto* take_away = std::get_if<ownership::TakeAway>(&effect)) writer_->tell(*take_away);
+  };
+  Result<std::unique_ptr<KafkaOwnership>> ownership = KafkaOwnership::start(
+      {.transactional_id = id, .endpoint = parts_.options.endpoint, .transaction_timeout = parts_.rdk.transaction_timeout},
+      parts_.names,
+      {.make_group =
+           [this](RdkGroupListener& listener) {
+             return RdkGroup::open(parts_.rdk, parts_.names.writers_group(), listener, parts_.causes);
+           },
+       .make_producer = make_producer,
+       .admin = parts_.admin,
+       .to_writer = to_writer,
+       .changed = [this] { gate_->look_again(); }},
+      parts_.ports);
+  if (!ownership) return ownership.error();
+  ownership_ = std::move(*ownership);
+
+  Result<std::unique_ptr<TaskActivity>> tasks = TaskActivity::start("lungo-kafka-admin", parts_.ports);
+  if (!tasks) return tasks.error();
+  tasks_ = std::move(*tasks);
+  const auto prepare = [this](const std::string& topic) -> Result<TopicInfo> {
+    Result<TopicInfo> prepared = parts_.prepare(topic);
+    if (prepared && prepared->spec.streams) share(topic);
+    return prepared;
+  };
+  membership_ = std::make_shared<KafkaMembership>(
+      KafkaMembership::Parts{.ownership = *ownership_, .admin = parts_.admin, .prepare = prepare, .topic = parts_.topic},
+      parts_.names, parts_.options.endpoint, parts_.ports);
+  return {};
+}
+
+KafkaWrites::~KafkaWrites() { close(); }
+
+void KafkaWrites::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(is_closed_, true)) return;
+  }
+  const Instant deadline = parts_.ports.clock.monotonic() + kStopTime;
+  const Error reason{Errc::closed, "the log is closed"};
+  if (tasks_) tasks_->stop();
+  if (gate_) gate_->close(reason);
+  if (writer_) writer_->close(deadline);
+  if (ownership_) ownership_->close(deadline);
+  shared_.clear();
+  ownership_.reset();
+  writer_.reset();
+}
+
+// ---- an append's way ----
+
+void KafkaWrites::append(AppendRequest request, Completion completion, Instant deadline) {
+  if (request.records.empty()) return completion(Error{Errc::invalid_argument, "an append needs a record"});
+  if (request.durability == Durability::synced) {
+    return completion(Error{Errc::unsupported, "Kafka does not tell when a record is on disk"});
+  }
+  gate_->submit(std::move(request), std::move(completion), deadline);
+}
+
+/// What a broker would refuse in the middle of a transaction.
+Result<void> KafkaWrites::check_fits(const AppendRequest& request, const TopicSpec& topic) {
+  const EncodedRecords& records = request.records;
+  for (std::size_t i = 0; i < records.count(); ++i) {
+    if (records.entries()[i].timestamp.time_since_epoch().count() == 0) {
+      return Error{Errc::invalid_argument, "a record for topic " + topic.name + " has the time 0, which Kafka takes for now"};
+    }
+    if (topic.compact && !records.key(i)) {
+      return Error{Errc::invalid_argument, "topic " + topic.name + " is compacted: every record needs a key"};
+    }
+    constexpr std::size_t kFraming = 100;  // of a batch with one record
+    if (records.body(i).size() + kFraming > topic.batch_bytes_max) {
+      return Error{Errc::too_large, "a record of " + std::to_string(records.body(i).size()) + " bytes: topic " + topic.name +
+                                        " takes batches of " + std::to_string(topic.batch_bytes_max) + " (max.message.bytes)"};
+    }
+  }
+  return {};
+}
+
+Result<AppendGate::Way> KafkaWrites::way(const AppendRequest& request) {
+  using Way = AppendGate::Way;
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_closed_) return Error{Errc::closed, "the log is closed"};
+    const auto found = readiness_.find(request.to);
+    const bool is_known = found != readiness_.end();
+    if (is_known && found->second.state == Readiness::State::failed) {
+      if (parts_.ports.clock.monotonic() < found->second.until) return found->second.error;
+      readiness_.erase(found);
+    } else if (is_known && found->second.state == Readiness::State::preparing) {
+      return Way::coming;
+    }
+    if (!readiness_.contains(request.to)) {
+      readiness_.emplace(request.to, Readiness{});
+      tasks_->post([this, partition = request.to] { prepare(partition); });
+      return Way::coming;
+    }
+  }
+  const Result<TopicInfo> topic = parts_.mirror.reads().topic(request.to.topic);
+  if (!topic) return topic.error();
+  if (Result<void> fits = check_fits(request, topic->spec); !fits) return fits.error();
+  Way least = topic->spec.streams ? way(request.to) : Way::open;
+  for (const TopicPartition& owned : request.on_behalf_of) least = std::max(least, way(owned));
+  return least;
+}
+
+AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
+  switch (ownership_->standing(owned)) {
+    case KafkaOwnership::Standing::open:
+      return AppendGate::Way::open;
+    case KafkaOwnership::Standing::coming:
+      return AppendGate::Way::coming;
+    case KafkaOwnership::Standing::away:
+      break;
+  }
+  return AppendGate::Way::away;
+}
+
+/// On lungo-kafka-admin.
+void KafkaWrites::prepare(const TopicPartition& partition) {
+  const Result<void> prepared = prepare_now(partition);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = readiness_.find(partition); found != readiness_.end()) {
+      found->second.state = prepared ? Readiness::State::ready : Readiness::State::failed;
+      if (!prepared) {
+        found->second.error = prepared.error();
+        found->second.until = parts_.ports.clock.monotonic() + kPrepareAgain;
+      }
+    }
+  }
+  gate_->look_again();
+}
+
+Result<void> KafkaWrites::prepare_now(const TopicPartition& partition) {
+  const Result<TopicInfo> topic = parts_.prepare(partition.topic);
+  if (!topic) return topic.error();
+  if (partition.partition.value() < 0 || partition.partition.value() >= topic->spec.partitions) {
+    return Error{Errc::not_found, "no partition " + to_string(partition)};
+  }
+  if (!topic->spec.streams) return parts_.fill(partition);
+  share(partition.topic);
+  return {};
+}
+
+/// Takes part in sharing the topic, if this process does not yet.
+void KafkaWrites::share(const std::string& topic) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_closed_ || !shared_.try_emplace(topic, nullptr).second) return;
+  }
+  std::shared_ptr<void> token = ownership_->join({topic}, nobody_);
+  const std::lock_guard lock(mutex_);
+  if (const auto found = shared_.find(topic); found != shared_.end()) found->second = std::move(token);
+}
+
+void KafkaWrites::refuse(const AppendRequest& request, const Completion& completion) {
+  TopicPartition partition = request.to;
+  for (const TopicPartition& owned : request.on_behalf_of) {
+    if (way(owned) == AppendGate::Way::away) partition = owned;
+  }
+  const auto answer = [partition, completion](const Result<std::optional<Membership::Owner>>& owner) {
+    std::string text = to_string(partition) + " is ";
+    if (!owner || !*owner) {
+      text += "not this process's, and nobody is known to have it";
+    } else {
+      const std::string& endpoint = (*owner)->endpoint;
+      text += "another process's, " + (endpoint.empty() ? "which says nothing of where it is reached" : "at " + endpoint);
+    }
+    completion(Error{Errc::not_owner, text});
+  };
+  if (const auto known = membership_->known_owner(partition)) return answer(*known);
+  tasks_->post([this, partition, answer] { answer(membership_->owner_of(partition)); });
+}
+
+// ---- the tail's thread ----
+
+void KafkaWrites::read(const KafkaMirror::Taken& taken) {
+  writer_->tell(
+      writing::Read{.partition = taken.partition, .from = taken.from, .end = taken.end, .records = ranges_of(taken.records)});
+  ownership_->tell(ownership::MirrorEnd{.partition = taken.partition, .end = taken.end});
+}
+
+std::vector<Metric> KafkaWrites::metrics() const {
+  const KafkaWriter::Counts counts = writer_->counts();
+  return {
+      {"lungo_kafka_transactions_total", "transactions that were committed", MetricKind::counter, counts.committed},
+      {"lungo_kafka_transactions_aborted_total", "transactions that were aborted", MetricKind::counter, counts.aborted},
+      {"lungo_kafka_records_total", "records that the brokers have acknowledged", MetricKind::counter, counts.records},
+      {"lungo_kafka_producers_total", "producers that were made: one, and one more for each that was fenced or broke",
+       MetricKind::counter, counts.handles},
+      {"lungo_kafka_foreign_records_total", "records of somebody else in partitions that were this process's own",
+       MetricKind::counter, counts.foreign},
+      {"lungo_kafka_partitions_owned", "partitions of stream topics that are this process's own", MetricKind::gauge,
+       ownership_->mine().size()},
+  };
+}
+
+}  // namespace lungo

@@ -1,0 +1,123 @@
+// What a Kafka home does besides reading: appends, topics that come and go, and whose the partitions are.
+//
+//   append -> gate -> writer -> Kafka -> tail -> mirror -> read() -> writer: answered
+//                       ^------- Grant, LetGo, TakeAway ------ ownership <-- read()
+//
+// A partition is prepared when it is first written to: its topic is mirrored, a plain partition filled (an append may have been
+// written before), and of a stream topic this process takes part in sharing the partitions.
+// Threads: any. read() is the tail's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <lungo/cluster/kafka.hpp>
+#include <lungo/log/membership.hpp>
+
+#include "client/append_gate.hpp"
+#include "client/kafka_known_topics.hpp"
+#include "client/kafka_lookup.hpp"
+#include "client/kafka_membership.hpp"
+#include "client/kafka_mirror.hpp"
+#include "client/kafka_ownership.hpp"
+#include "client/kafka_tail.hpp"
+#include "client/kafka_writer.hpp"
+
+namespace lungo {
+
+class KafkaWrites {
+ public:
+  /// All of it outlives this.
+  struct Parts {
+    const KafkaOptions& options;
+    const RdkOptions& rdk;
+    const KafkaNames& names;
+    std::shared_ptr<BrokerCauses> causes;
+    RdkAdmin& admin;
+    KafkaMirror& mirror;
+    KafkaKnownTopics& known;
+    KafkaTail& tail;
+    Ports ports;
+    /// The topic with its partitions followed. Errors: not_found; io, timed_out; no_space.
+    std::function<Result<TopicInfo>(std::string_view topic)> prepare;
+    /// The mirror has what the partition had.
+    std::function<Result<void>(const TopicPartition& partition)> fill;
+    std::function<Result<TopicInfo>(std::string_view topic)> topic;
+    /// Nothing is known of it any more.
+    std::function<void(const std::string& topic)> forget;
+  };
+
+  /// Errors: io, when the system has no thread left.
+  static Result<std::unique_ptr<KafkaWrites>> start(Parts parts);
+  ~KafkaWrites();
+
+  /// What is open ends, all that wait are answered, and nothing is owned any more; 10 s at most.
+  void close();
+
+  void append(AppendRequest request, Completion completion, Instant deadline);
+  std::shared_ptr<Membership> membership() { return membership_; }
+  [[nodiscard]] std::vector<Metric> metrics() const;
+  /// What the mirror has more.
+  void read(const KafkaMirror::Taken& taken);
+
+  // kafka_topic_changes.cpp: as EventLog's.
+
+  /// Makes the topic of rows where the cluster has none.
+  Result<void> ensure_rows();
+  Result<TopicInfo> create_topic(TopicSpec spec);
+  Result<void> delete_topic(std::string_view name);
+  Result<TopicInfo> add_partitions(std::string_view name, std::int32_t partitions);
+  Result<Offset> delete_records(const TopicPartition& partition, Offset below);
+
+ private:
+  /// How far a partition is on its way to being written to.
+  struct Readiness {
+    enum class State { preparing, ready, failed } state = State::preparing;
+    Error error;    // of failed,
+    Instant until;  // which is tried again from then on
+    std::uint64_t round = 0;
+  };
+  class Nobody final : public MembershipListener {
+    void opened(const std::vector<TopicPartition>& /*partitions*/) override {}
+    void closing(const std::vector<TopicPartition>& /*partitions*/, Instant /*deadline*/) override {}
+    void lost(const std::vector<TopicPartition>& /*partitions*/) override {}
+  };
+
+  explicit KafkaWrites(Parts parts);
+  Result<void> start();
+
+  Result<AppendGate::Way> way(const AppendRequest& request);
+  AppendGate::Way way(const TopicPartition& owned) const;
+  void prepare(const TopicPartition& partition);
+  Result<void> prepare_now(const TopicPartition& partition);
+  void share(const std::string& topic);
+  void refuse(const AppendRequest& request, const Completion& completion);
+  static Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic);
+
+  [[nodiscard]] int replicas(const RdkCluster& cluster) const;
+  Result<void> write_row(const std::string& name, const std::optional<TopicInfo>& topic);
+  Result<void> check_there(const RdkTopic& there, const TopicSpec& spec);
+  Result<RdkTopic> make_on_kafka(const TopicSpec& spec, bool& is_new);
+  Result<RdkTopic> wait_for_metadata(const std::string& on_kafka, std::int32_t partitions);
+
+  const Parts parts_;
+  const Duration append_timeout_;
+  KafkaLookup lookup_;
+  std::unique_ptr<KafkaWriter> writer_;
+  std::unique_ptr<KafkaOwnership> ownership_;
+  std::shared_ptr<KafkaMembership> membership_;
+  std::unique_ptr<AppendGate> gate_;
+  std::unique_ptr<TaskActivity> tasks_;
+  Nobody nobody_;
+
+  std::mutex topics_mutex_;  // held while topics are changed
+  mutable std::mutex mutex_;
+  std::map<TopicPartition, Readiness> readiness_;
+  std::map<std::string, std::shared_ptr<void>> shared_;  // a token for each stream topic
+  bool is_closed_ = false;
+};
+
+}  // namespace lungo
