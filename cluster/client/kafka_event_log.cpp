@@ -125,10 +125,12 @@ Result<void> KafkaEventLog::start_writes() {
 
 /// What Lungo has made is mirrored from now on; what others have, when it is used.
 Result<void> KafkaEventLog::learn_topics() {
-  const Result<std::optional<TopicInfo>> rows = known_->rows_topic(options_.connect_timeout);
-  if (!rows) return rows.error();
-  if (!*rows) return {};
-  if (Result<void> made = mirror_->make_topic(**rows); !made) return made;
+  if (!writes_) {  // who writes has just made it, and a broker may not know that yet
+    const Result<bool> there = known_->has_rows(options_.connect_timeout);
+    if (!there) return there.error();
+    if (!*there) return {};
+  }
+  if (Result<void> made = mirror_->make_topic(known_->rows_topic()); !made) return made;
   tail_->follow(kRows);
   if (Result<void> filled = tail_->catch_up(kRows, options_.connect_timeout); !filled) return filled;
   has_rows_ = true;

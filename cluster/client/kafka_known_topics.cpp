@@ -26,13 +26,21 @@ TopicId KafkaKnownTopics::id_of(std::string_view kafka_topic) const {
   return id;
 }
 
-Result<std::optional<TopicInfo>> KafkaKnownTopics::rows_topic(Duration timeout) {
-  const std::string name = names_.on_kafka(kTopicsTopic);
-  const Result<RdkTopic> there = admin_.topic(name, timeout);
-  if (!there && there.error() == Errc::not_found) return std::optional<TopicInfo>{};
+TopicInfo KafkaKnownTopics::rows_topic() const {
+  TopicInfo rows;
+  rows.spec.name = kTopicsTopic;
+  rows.spec.partitions = 1;
+  rows.spec.compact = true;
+  rows.spec.ack_level = AckLevel::isr;
+  rows.id = id_of(names_.on_kafka(kTopicsTopic));
+  return rows;
+}
+
+Result<bool> KafkaKnownTopics::has_rows(Duration timeout) {
+  const Result<RdkTopic> there = admin_.topic(names_.on_kafka(kTopicsTopic), timeout);
+  if (!there && there.error() == Errc::not_found) return false;
   if (!there) return there.error();
-  return std::optional{
-      TopicInfo{.spec = {.name = std::string(kTopicsTopic), .partitions = 1, .compact = true}, .id = id_of(name)}};
+  return true;
 }
 
 Result<void> KafkaKnownTopics::take_rows(EventLog& log) {

@@ -26,8 +26,10 @@ class KafkaKnownTopics {
   KafkaKnownTopics(RdkAdmin& admin, KafkaNames names, std::string cluster_id)
       : admin_(admin), names_(std::move(names)), cluster_id_(std::move(cluster_id)) {}
 
-  /// The topic of rows, as the mirror is to have it; nothing when the cluster has none. Errors: io, timed_out.
-  Result<std::optional<TopicInfo>> rows_topic(Duration timeout);
+  /// The topic of rows, as the mirror is to have it.
+  [[nodiscard]] TopicInfo rows_topic() const;
+  /// Whether the cluster has it. Errors: io, timed_out.
+  Result<bool> has_rows(Duration timeout);
   /// Takes the rows over that `log` has from where the last call ended. Errors: as EventLog::read(); corrupt, naming the row.
   Result<void> take_rows(EventLog& log);
 

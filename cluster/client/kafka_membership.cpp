@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "client/owner_note.hpp"
-
 namespace lungo {
 
 namespace {
 
 constexpr Duration kAskTime = std::chrono::seconds{5};
 constexpr Duration kHolds = std::chrono::seconds{1};
+constexpr Duration kStaleTime = std::chrono::milliseconds{500};
+constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<Membership::Token> KafkaMembership::join(const std::vector<std::string>& 
 
 std::optional<std::optional<Membership::Owner>> KafkaMembership::known_owner(const TopicPartition& partition) {
   if (parts_.ownership.standing(partition) == KafkaOwnership::Standing::open) {
-    return std::optional{Owner{.endpoint = endpoint_, .is_me = true}};
+    return std::optional{Owner{.endpoint = own_.endpoint, .is_me = true}};
   }
   const std::lock_guard lock(mutex_);
   const auto found = known_.find(partition);
@@ -44,20 +44,31 @@ Result<std::optional<Membership::Owner>> KafkaMembership::owner_of(const TopicPa
   return owner;
 }
 
-Result<std::optional<Membership::Owner>> KafkaMembership::ask(const TopicPartition& partition) {
-  const std::string group = names_.writers_group();
-  const Result<std::vector<RdkGroupOffset>> offsets =
-      parts_.admin.group_offsets(group, {{names_.on_kafka(partition.topic), partition.partition}}, false, kAskTime);
+Result<std::optional<OwnerNote>> KafkaMembership::note_of(const TopicPartition& partition) {
+  const Result<std::vector<RdkGroupOffset>> offsets = parts_.admin.group_offsets(
+      names_.writers_group(), {{names_.on_kafka(partition.topic), partition.partition}}, false, kAskTime);
   if (!offsets) return offsets.error();
-  if (!offsets->front().offset) return std::optional<Owner>{};
-  const Result<OwnerNote> note = parse_owner_note(offsets->front().metadata);
-  if (!note) return std::optional<Owner>{};  // somebody else's commit: nobody that can be named
-  const Result<RdkGroupState> state = parts_.admin.group(group, kAskTime);
-  if (!state) return state.error();
-  if (std::ranges::find(state->members, note->member, &RdkGroupMember::id) == state->members.end()) {
-    return std::optional<Owner>{};
+  if (!offsets->front().offset) return std::optional<OwnerNote>{};
+  Result<OwnerNote> note = parse_owner_note(offsets->front().metadata);
+  if (!note) return std::optional<OwnerNote>{};  // somebody else's commit: nobody that can be named
+  return std::optional{*std::move(note)};
+}
+
+Result<std::optional<Membership::Owner>> KafkaMembership::ask(const TopicPartition& partition) {
+  const Instant deadline = ports_.clock.monotonic() + kStaleTime;
+  Result<std::optional<OwnerNote>> note = note_of(partition);
+  const auto is_stale = [&] { return note && *note && (*note)->transactional_id == own_.transactional_id; };
+  while (is_stale() && ports_.clock.monotonic() < deadline) {
+    ports_.executor.wait_until([] { return false; }, ports_.clock.monotonic() + kLookAgain);
+    note = note_of(partition);
   }
-  return std::optional{Owner{.endpoint = note->endpoint, .is_me = false}};
+  if (!note) return note.error();
+  if (!*note || is_stale()) return std::optional<Owner>{};
+  const Result<RdkGroupState> state = parts_.admin.group(names_.writers_group(), kAskTime);
+  if (!state) return state.error();
+  const bool is_member = std::ranges::find(state->members, (*note)->member, &RdkGroupMember::id) != state->members.end();
+  if (!is_member) return std::optional<Owner>{};
+  return std::optional{Owner{.endpoint = (*note)->endpoint, .is_me = false}};
 }
 
 }  // namespace lungo

@@ -1,7 +1,8 @@
 // Membership over a Kafka group: who takes part through this process, and whose each partition is.
 //
 // An owner is found by the note that it left beside its counter, where the member that it names is in the group; what was found
-// holds for a second. Threads: any, but not from a listener's call.
+// holds for a second. A note is seen some milliseconds after its transaction: one that names this process for a partition that
+// it has no more is asked for again, for a while. Threads: any, but not from a listener's call.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include <lungo/log/event_log.hpp>
 
 #include "client/kafka_ownership.hpp"
+#include "client/owner_note.hpp"
 
 namespace lungo {
 
@@ -25,8 +27,8 @@ class KafkaMembership final : public Membership {
     std::function<Result<TopicInfo>(std::string_view topic)> topic;
   };
   /// What `parts` has outlives it.
-  KafkaMembership(Parts parts, KafkaNames names, std::string endpoint, Ports ports)
-      : parts_(std::move(parts)), names_(std::move(names)), endpoint_(std::move(endpoint)), ports_(ports) {}
+  KafkaMembership(Parts parts, KafkaNames names, OwnerNote own, Ports ports)
+      : parts_(std::move(parts)), names_(std::move(names)), own_(std::move(own)), ports_(ports) {}
 
   Result<Token> join(const std::vector<std::string>& topics, MembershipListener& listener) override;
   Result<std::vector<TopicPartition>> mine() override { return parts_.ownership.mine(); }
@@ -40,11 +42,12 @@ class KafkaMembership final : public Membership {
     std::optional<Owner> owner;
     Instant until;
   };
+  Result<std::optional<OwnerNote>> note_of(const TopicPartition& partition);
   Result<std::optional<Owner>> ask(const TopicPartition& partition);
 
   const Parts parts_;
   const KafkaNames names_;
-  const std::string endpoint_;
+  const OwnerNote own_;  // but for the member, which changes
   const Ports ports_;
   std::mutex mutex_;
   std::map<TopicPartition, Known> known_;

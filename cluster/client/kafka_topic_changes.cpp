@@ -85,11 +85,7 @@ Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& sp
 }
 
 Result<void> KafkaWrites::ensure_rows() {
-  TopicSpec spec;
-  spec.name = kTopicsTopic;
-  spec.partitions = 1;
-  spec.compact = true;
-  spec.ack_level = AckLevel::isr;
+  const TopicSpec spec = parts_.known.rows_topic().spec;
   bool is_new = false;
   const Result<RdkTopic> there = make_on_kafka(spec, is_new);
   if (!there) return there.error();

@@ -99,11 +99,15 @@ Result<void> KafkaWrites::start() {
   };
   membership_ = std::make_shared<KafkaMembership>(
       KafkaMembership::Parts{.ownership = *ownership_, .admin = parts_.admin, .prepare = prepare, .topic = parts_.topic},
-      parts_.names, parts_.options.endpoint, parts_.ports);
+      parts_.names, OwnerNote{.member = {}, .transactional_id = id, .endpoint = parts_.options.endpoint}, parts_.ports);
   return {};
 }
 
-KafkaWrites::~KafkaWrites() { close(); }
+KafkaWrites::~KafkaWrites() {
+  close();
+  ownership_.reset();
+  writer_.reset();
+}
 
 void KafkaWrites::close() {
   {
@@ -116,9 +120,9 @@ void KafkaWrites::close() {
   if (gate_) gate_->close(reason);
   if (writer_) writer_->close(deadline);
   if (ownership_) ownership_->close(deadline);
-  shared_.clear();
-  ownership_.reset();
-  writer_.reset();
+  std::map<std::string, std::shared_ptr<void>> shared;
+  const std::lock_guard lock(mutex_);
+  shared.swap(shared_);
 }
 
 // ---- an append's way ----

@@ -52,9 +52,11 @@ class KafkaWrites {
 
   /// Errors: io, when the system has no thread left.
   static Result<std::unique_ptr<KafkaWrites>> start(Parts parts);
+  /// Behind the tail's last call of read().
   ~KafkaWrites();
 
-  /// What is open ends, all that wait are answered, and nothing is owned any more; 10 s at most.
+  /// What is open ends, all that wait are answered, and nothing is owned any more; 10 s at most. The tail has to go on until
+  /// it returns.
   void close();
 
   void append(AppendRequest request, Completion completion, Instant deadline);

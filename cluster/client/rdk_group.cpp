@@ -1,6 +1,7 @@
 #include "client/rdk_group.hpp"
 
 #include <exception>
+#include <mutex>
 #include <utility>
 
 #include "client/rdk_client.hpp"
@@ -25,6 +26,8 @@ struct RdkGroup::Parts : rdk::Callbacks {
   std::exception_ptr thrown;             // by the listener, since the last call; goes on from there
   std::optional<Error> failed;           // of an assignment, since the last call
   bool is_closed = false;
+  std::mutex waking;
+  bool may_wake = true;  // under waking
   std::unique_ptr<rdk::Client> client;
 
   [[nodiscard]] rd_kafka_t* handle() const { return client->get(); }
@@ -117,7 +120,11 @@ Result<void> RdkGroup::poll(Duration timeout) {
   return parts_->client->error(message->err, rd_kafka_message_errstr(message.get()), parts_->attempt());
 }
 
+// rd_kafka_consumer_close() takes a queue that yields for one that has timed out: it returns with its work half done, and the
+// handle's end waits for the other half for ever (librdkafka 2.0.2).
 void RdkGroup::wake() {
+  const std::lock_guard lock(parts_->waking);
+  if (!parts_->may_wake) return;
   const rdk::Queue queue(rd_kafka_queue_get_consumer(parts_->handle()));
   rd_kafka_queue_yield(queue.get());
 }
@@ -130,6 +137,10 @@ std::string RdkGroup::member_id() const {
 }
 
 Result<void> RdkGroup::close() {
+  {
+    const std::lock_guard lock(parts_->waking);
+    parts_->may_wake = false;
+  }
   const rd_kafka_resp_err_t code = rd_kafka_consumer_close(parts_->handle());
   parts_->is_closed = true;
   Result<void> outcome = parts_->outcome();

@@ -68,7 +68,7 @@ class RdkGroup {
   /// librdkafka goes on to mend: not_found for a topic that is not there; not_owner after too long a stay away; io for rights,
   /// and invalid_argument for a session timeout that the broker does not take.
   Result<void> poll(Duration timeout);
-  /// Makes a poll() return. Any thread.
+  /// Makes a poll() return; nothing once close() was called. Any thread.
   void wake();
 
   /// As of the latest generation; empty before the first one.

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "broker_test.hpp"
 #include "tests/cluster/recording_listener.hpp"
 
@@ -40,6 +43,22 @@ TEST_F(KafkaGroups, AreSeenWithTheirMembers) {
   EXPECT_EQ(state.members[0].partitions, member->listener.owned);
   ASSERT_TRUE(member->group->close());
   EXPECT_TRUE(admin->group(group, 10s).value().members.empty()) << "it has left, at once";
+}
+
+TEST_F(KafkaGroups, AreLeftWhileSomebodyWakesTheirMembers) {
+  const std::string group = name("g");
+  const std::string events = topic(2);
+  for (int i = 0; i < 5; ++i) {
+    const auto member = join_alone(group, events, 2);
+    std::atomic<bool> is_over{false};
+    std::thread wakes([&] {
+      while (!is_over) member->group->wake();
+    });
+    EXPECT_TRUE(member->group->close());
+    is_over = true;
+    wakes.join();
+    EXPECT_TRUE(admin->group(group, 10s).value().members.empty());
+  }
 }
 
 TEST_F(KafkaGroups, OneThatNeverWasHasNoMembers) {
