@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t kRecordsMax = 20'000;  // of a step
 constexpr Duration kAgain = std::chrono::seconds{1};
 constexpr Duration kTrimEvery = std::chrono::seconds{60};
+constexpr Duration kNewsTime = std::chrono::seconds{5};
+constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 
 }  // namespace
 
@@ -70,8 +72,14 @@ std::optional<Error> KafkaTail::trouble(const TopicPartition& partition) const {
 }
 
 Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeout) {
-  const Instant deadline = deadline_after(ports_.clock.monotonic(), timeout);
-  const Result<Offset> goal = consumer()->stable_end(on_kafka(partition), timeout);
+  const Instant begin = ports_.clock.monotonic();
+  const Instant deadline = deadline_after(begin, timeout);
+  Result<Offset> goal = consumer()->stable_end(on_kafka(partition), timeout);
+  // Who follows it knows that it is there: a broker hears of a new one a little later.
+  while (!goal && goal.error() == Errc::not_found && ports_.clock.monotonic() < std::min(deadline, begin + kNewsTime)) {
+    ports_.executor.wait_until([] { return false; }, ports_.clock.monotonic() + kLookAgain);
+    goal = consumer()->stable_end(on_kafka(partition), timeout);
+  }
   if (!goal) return goal.error();
   const auto end = [&] {
     const Result<Ends> ends = mirror_.reads().ends(partition);
