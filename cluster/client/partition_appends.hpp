@@ -96,7 +96,7 @@ class PartitionAppends {
   [[nodiscard]] Error not_owner() const;
   [[nodiscard]] const PartitionAppends* lost_owner(const PendingAppend& append) const;
   [[nodiscard]] Offset counter() const { return counter_; }
-  [[nodiscard]] bool is_queued() const { return !queue_.empty(); }
+  [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] bool is_sent() const { return !sent_.empty(); }
   /// Why appends are refused for now, whoever is the owner.
   [[nodiscard]] std::optional<Error> refusal(Instant now) const { return now < refused_until_ ? refusal_ : std::nullopt; }

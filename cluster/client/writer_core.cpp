@@ -37,7 +37,10 @@ Instant WriterCore::wake_at() const {
     at = std::min(at, now_ < let_go_->deadline ? let_go_->deadline : let_go_->deadline + options_.abort_timeout);
   }
   if (closing_) at = std::min(at, closing_->deadline);
-  if (open_ == nullptr && is_ready_ && begins_at() > now_) at = std::min(at, begins_at());
+  if (open_ == nullptr && is_ready_) {
+    const Instant begins = std::max(begins_at(), gathers_until());
+    if (begins > now_) at = std::min(at, begins);
+  }
   return std::max(at, now_);
 }
 
@@ -60,6 +63,8 @@ void WriterCore::on(Append& append) {
   const std::optional<Error> refusal = refusal_of(*pending, partition);
   held_bytes_ += pending->bytes;
   if (refusal) return answers_.give(*pending, *refusal);
+  if (queued() == 0) queued_since_ = now_;
+  queued_at_ = now_;
   partition.add(std::move(pending), answers_);
 }
 
@@ -143,6 +148,7 @@ void WriterCore::on(const Read& read) {
   std::ranges::move(found->second->read(read), std::back_inserter(suspects_));
   settle_undecided();
   found->second->settle(answers_);
+  read_at_ = now_;
 }
 
 void WriterCore::settle_undecided() {

@@ -19,6 +19,7 @@
 // step.
 #pragma once
 
+#include <array>
 #include <map>
 
 #include "client/partition_appends.hpp"
@@ -34,6 +35,10 @@ class WriterCore {
     // Behind a commit, unless the mirror has read it back: its markers are being written until then, and answers come back as
     // new appends.
     Duration pause = std::chrono::milliseconds{3};
+    // A transaction costs about the same whatever it takes: where one of the last few took more than `gather_from` appends, the
+    // next one waits for as many, while answers and appends keep coming, for half of the time that they took at most.
+    std::size_t gather_from = 16;
+    Duration gather_quiet = std::chrono::milliseconds{3};
     Duration again_min = std::chrono::milliseconds{100};  // before what failed is tried again, doubled with each failure
     Duration again_max = std::chrono::seconds{5};
     Duration abort_timeout = std::chrono::seconds{5};  // behind LetGo's deadline; then the handle is made anew
@@ -95,6 +100,8 @@ class WriterCore {
   [[nodiscard]] bool has_owned_open() const { return open_ != nullptr && open_->tenure != nullptr; }
   [[nodiscard]] bool is_aborting() const { return call_ == Call::abort || repeat_ == Call::abort; }
   [[nodiscard]] Instant begins_at() const;
+  [[nodiscard]] Instant gathers_until() const;
+  [[nodiscard]] std::size_t queued() const;
   Duration next_pause();
 
   const Options options_;
@@ -125,6 +132,16 @@ class WriterCore {
   int failures_ = 0;                   // since the last commit,
   std::optional<Error> last_failure_;  // and the last of them
   Instant not_before_{};               // the next transaction
+  struct Past {
+    std::size_t appends = 0;
+    Duration took{};
+  };
+  std::array<Past, 4> past_{};  // the last transactions that had appends,
+  std::size_t past_at_ = 0;     // of which this is the oldest
+  Instant began_at_{};          // the open one, or the last
+  Instant read_at_{};           // something was read back
+  Instant queued_since_{};      // the first of those that wait,
+  Instant queued_at_{};         // and the last
   std::shared_ptr<Transaction> open_;
   std::shared_ptr<Transaction> last_;  // that was committed,
   Instant committed_at_{};             // then

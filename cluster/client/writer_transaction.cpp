@@ -111,10 +111,28 @@ Instant WriterCore::begins_at() const {
   return std::max(not_before_, is_read ? Instant::min() : committed_at_ + options_.pause);
 }
 
+std::size_t WriterCore::queued() const {
+  std::size_t all = 0;
+  for (const auto& [name, partition] : partitions_) all += partition->queued();
+  return all;
+}
+
+Instant WriterCore::gathers_until() const {
+  const std::size_t wanted = std::ranges::max(past_, {}, &Past::appends).appends;
+  if (wanted <= options_.gather_from) return Instant::min();
+  const std::size_t waiting = queued();
+  if (waiting == 0 || waiting >= wanted) return Instant::min();
+  const Duration took = std::ranges::max(past_, {}, &Past::took).took;
+  const Instant patience = std::max(queued_since_, committed_at_) + took / 2;
+  const bool is_read = last_ == nullptr || last_->ranges_left == 0;
+  const Instant quiet = std::max(queued_at_, read_at_) + std::max(options_.gather_quiet, took / 10);
+  return is_read ? std::min(patience, quiet) : patience;
+}
+
 void WriterCore::begin() {
   if (open_ != nullptr || !is_ready_ || call_ != Call::none || closing_ || now_ < not_before_) return;
   if (std::shared_ptr<Transaction> claim = compose_claim()) return begin(std::move(claim));
-  if (now_ < begins_at()) return;
+  if (now_ < begins_at() || now_ < gathers_until()) return;
   std::shared_ptr<Transaction> transaction = compose();
   if (!transaction->appends.empty()) return begin(std::move(transaction));
   if (std::shared_ptr<Transaction> question = compose_question()) begin(std::move(question));
@@ -122,6 +140,9 @@ void WriterCore::begin() {
 
 void WriterCore::begin(std::shared_ptr<Transaction> transaction) {
   open_ = std::move(transaction);
+  if (!open_->appends.empty()) past_[past_at_ % past_.size()].appends = open_->appends.size();
+  began_at_ = now_;
+  queued_since_ = now_;
   Produce produce{.handle = handle_, .appends = {}};
   for (const PendingAppend* append : open_->appends) produce.appends.push_back(&append->request);
   effects_.push_back(std::move(produce));
@@ -242,6 +263,7 @@ void WriterCore::commit_done() {
   last_failure_.reset();
   last_ = done;
   committed_at_ = now_;
+  if (!done->partitions.empty()) past_[past_at_++ % past_.size()].took = now_ - began_at_;
   for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);
   if (!done->is_claim || done->tenure != tenure_ || let_go_) return;
   Claimed claimed{.tenure = tenure_->number, .partitions = {}};
