@@ -43,7 +43,11 @@ Result<void> prepare_parking(EventStore& store) {
 }
 
 Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout) {
-  AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}}, .records = {}, .condition = {}, .since = {}};
+  AppendRequest request{.to = {std::string(kParkedTopic), PartitionId{0}},
+                        .records = {},
+                        .condition = {},
+                        .since = {},
+                        .on_behalf_of = {{event.topic, PartitionId{event.partition}}}};
   std::string key =
       event.reader + "/" + event.topic + "/" + std::to_string(event.partition) + "/" + std::to_string(event.offset);
   if (!event.command.empty()) key += "/" + event.command;

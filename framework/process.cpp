@@ -8,6 +8,7 @@
 #include <lungo/log/start_activity.hpp>
 
 #include "broken_invariant.hpp"
+#include "catch_up.hpp"
 #include "process_partition.hpp"
 
 namespace lungo {
@@ -20,11 +21,19 @@ std::int64_t ProcessStatus::lag() const {
 }
 
 // Stopped -> start() -> running -> stop(): drains, then stopped; or an error -> stopped. While it runs, only step() touches the
-// partitions.
+// partitions. Those that are not this process's are there, too, and away.
 class ProcessRunner::Loop final : public Activity {
  public:
   Loop(EventStore store, Setup setup, ProcessOptions options)
-      : context_{store, std::move(setup), std::move(options), Snapshots{store}, {}, {}, std::make_shared<ProcessMailbox>(), {},
+      : context_{store,
+                 std::move(setup),
+                 std::move(options),
+                 Snapshots{store},
+                 {},
+                 {},
+                 std::make_shared<ProcessMailbox>(),
+                 OwnedPartitions{store.log().ports()},
+                 {},
                  false} {}
 
   Result<void> start();
@@ -37,10 +46,12 @@ class ProcessRunner::Loop final : public Activity {
 
  private:
   Result<void> prepare();
+  Result<void> take_partitions();
+  void leave_partitions();
   Result<Instant> guarded_step(Instant now);
   Result<Instant> step_partitions(Instant now);
   void publish(bool running, std::optional<Error> error);
-  [[nodiscard]] Error lagging(const ProcessStatus& seen, const std::map<TopicPartition, Offset>& goals) const;
+  [[nodiscard]] Error lagging(const ProcessStatus& seen, const CatchUp& goals) const;
 
   ProcessContext context_;
   std::vector<ProcessPartition> partitions_;
@@ -48,8 +59,10 @@ class ProcessRunner::Loop final : public Activity {
   std::unique_ptr<RunningActivity> running_;
   bool over_ = false;  // stopped by itself, or drained
   std::mutex mutex_;
-  ProcessStatus status_;     // under mutex_
-  bool stop_asked_ = false;  // under mutex_
+  // Under mutex_:
+  ProcessStatus status_;
+  bool stop_asked_ = false;
+  std::vector<OwnedPartitions::Unit> units_;  // of all partitions
 };
 
 Result<void> ProcessRunner::Loop::prepare() {
@@ -77,28 +90,54 @@ Result<void> ProcessRunner::Loop::start() {
   if (running_) return Error{Errc::invalid_argument, "process " + context_.setup.name + " runs already"};
   Result<void> ready = prepare();
   if (!ready) return ready.error().with_context("process " + context_.setup.name);
-  partitions_.clear();
-  for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
-    ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id}, unanswered_.contains(PartitionId{id}));
-    Result<void> prepared = partition.prepare();
-    if (!prepared) return prepared.error().with_context("process " + context_.setup.name);
-  }
   over_ = false;
   context_.stopping = false;
   {
     const std::lock_guard lock(mutex_);
     stop_asked_ = false;
   }
+  Result<void> taken = take_partitions();
+  if (!taken) {
+    leave_partitions();
+    return taken.error().with_context("process " + context_.setup.name);
+  }
   publish(true, std::nullopt);
   Result<std::unique_ptr<RunningActivity>> started = start_activity(context_.store.log().ports().executor, *this);
   if (!started) {
-    partitions_.clear();
+    leave_partitions();
     publish(false, started.error());
     return started.error();
   }
   running_ = std::move(*started);
   context_.mailbox->waker.arm(*running_);
   return {};
+}
+
+/// Begins with those that are this process's. Others come when they are opened.
+Result<void> ProcessRunner::Loop::take_partitions() {
+  std::vector<OwnedPartitions::Unit> units;
+  for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
+    units.push_back(ProcessPartition::unit_of(context_, PartitionId{id}));
+  }
+  Result<void> joined = context_.owned.join(context_.store.log(), {context_.setup.topic, context_.setup.output_topic},
+                                            [mailbox = context_.mailbox] { mailbox->waker.wake(); });
+  if (!joined) return joined;
+  {
+    const std::lock_guard lock(mutex_);
+    units_ = std::move(units);
+  }
+  for (std::int32_t id = 0; id < context_.input.spec.partitions; ++id) {
+    ProcessPartition& partition = partitions_.emplace_back(context_, PartitionId{id}, unanswered_.contains(PartitionId{id}));
+    Result<void> started = partition.start();
+    if (!started) return started;
+  }
+  return {};
+}
+
+void ProcessRunner::Loop::leave_partitions() {
+  for (ProcessPartition& partition : partitions_) partition.let_go();  // first: leaving waits for who waits for them
+  context_.owned.leave();
+  partitions_.clear();
 }
 
 Result<void> ProcessRunner::Loop::stop(Duration timeout) {
@@ -118,7 +157,7 @@ Result<void> ProcessRunner::Loop::stop(Duration timeout) {
   for (std::size_t id = 0; id < partitions_.size(); ++id) {
     if (partitions_[id].has_append_in_flight()) unanswered_.insert(PartitionId{static_cast<std::int32_t>(id)});
   }
-  partitions_.clear();
+  leave_partitions();
   {
     const std::lock_guard lock(mutex_);
     status_.running = false;
@@ -128,33 +167,31 @@ Result<void> ProcessRunner::Loop::stop(Duration timeout) {
 }
 
 Result<void> ProcessRunner::Loop::catch_up(Duration timeout) {
-  std::map<TopicPartition, Offset> goals;
-  const ProcessStatus first = status();
-  for (const PartitionLag& partition : first.partitions) {
-    const Result<Ends> ends = context_.store.log().ends(partition.partition);
-    if (!ends) return ends.error();
-    goals.emplace(partition.partition, ends->committed);
+  std::vector<OwnedPartitions::Unit> units;
+  {
+    const std::lock_guard lock(mutex_);
+    units = units_;
   }
-  const Ports ports = context_.store.log().ports();
+  Result<CatchUp> goals = CatchUp::of(context_.store.log(), context_.owned, std::move(units));
+  if (!goals) return goals.error();
   ProcessStatus seen;
-  const auto reached = [&] {
+  const auto look = [&] {
     seen = status();
-    if (!seen.running) return true;
-    return std::ranges::all_of(seen.partitions, [&](const PartitionLag& lag) { return lag.next >= goals[lag.partition]; });
+    return seen.running ? std::optional{seen.partitions} : std::nullopt;
   };
-  const bool in_time = ports.executor.wait_until(reached, deadline_after(ports.clock.monotonic(), timeout));
+  const bool in_time = goals->wait(look, timeout);
   if (!seen.running) return seen.error.value_or(Error{Errc::closed, "process " + context_.setup.name + " does not run"});
   if (in_time) return {};
-  return lagging(seen, goals);
+  return lagging(seen, *goals);
 }
 
-Error ProcessRunner::Loop::lagging(const ProcessStatus& seen, const std::map<TopicPartition, Offset>& goals) const {
+Error ProcessRunner::Loop::lagging(const ProcessStatus& seen, const CatchUp& goals) const {
   std::string text = "process " + context_.setup.name;
-  for (const PartitionLag& lag : seen.partitions) {
-    const Offset goal = goals.at(lag.partition);
-    if (lag.next >= goal) continue;
-    text += "; " + to_string(lag.partition) + " is at offset " + std::to_string(lag.next.value()) + " of " +
-            std::to_string(goal.value());
+  for (const CatchUp::Lagging& lag : goals.lagging()) {
+    const std::string end = std::to_string(lag.goal.value());
+    text += "; " + to_string(lag.partition);
+    text += lag.next ? " is at offset " + std::to_string(lag.next->value()) + " of " + end
+                     : ", whose end is " + end + ", is nobody's";
   }
   if (seen.error) text += "; last error: " + to_string(*seen.error);
   return {Errc::timed_out, text};
@@ -170,6 +207,7 @@ Instant ProcessRunner::Loop::step(Instant now) {
   const bool drained = std::ranges::all_of(partitions_, &ProcessPartition::is_stopped);
   over_ = !next || drained;
   publish(!over_, next ? std::nullopt : std::optional{next.error()});
+  if (over_) std::ranges::for_each(partitions_, &ProcessPartition::let_go);
   context_.store.log().ports().executor.notify();
   return over_ ? Instant::max() : *next;
 }

@@ -31,6 +31,7 @@ std::string ProcessPartition::checkpoint_key() const {
   return "process/" + context_->setup.name + "/" + context_->setup.topic + "/" + std::to_string(id_.value());
 }
 
+/// Makes the first checkpoint of a process that has none, and checks the one it has. Blocks.
 Result<void> ProcessPartition::prepare() {
   EventLog& log = context_->store.log();
   const TopicPartition input{context_->setup.topic, id_};
@@ -127,7 +128,7 @@ void ProcessPartition::checkpoint(Instant now) {
     save_draft();
     return;
   }
-  const bool is_due = context_->stopping ? is_idle() : now >= next_checkpoint_;
+  const bool is_due = is_ending() ? is_idle() : now >= next_checkpoint_;
   if (!is_due || saving_ || core_->is_recovering() || core_->is_firing() || !has_changed()) return;
 
   CheckpointDraft& draft = draft_.emplace();

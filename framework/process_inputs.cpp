@@ -53,7 +53,7 @@ Result<bool> ProcessPartition::read_inputs(Instant now) {
 
 /// What is about the log: it may pass, or the process stops.
 Result<bool> ProcessPartition::read_failed(const Error& error, Instant now) {
-  if (!is_retriable(error.code())) return error;
+  if (!may_pass(error)) return error;
   error_ = error;
   not_before_ = now + context_->options.errors.retry.delay_after(++failures_);
   return false;

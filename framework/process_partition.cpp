@@ -34,20 +34,92 @@ std::vector<ProcessOutcome> ProcessMailbox::take() {
 ProcessPartition::ProcessPartition(ProcessContext& context, PartitionId id, bool append_in_flight)
     : context_(&context),
       id_(id),
+      unit_(unit_of(context, id)),
       first_generation_(context.next_generation++),
       generation_(first_generation_),
       append_in_flight_(append_in_flight) {}
 
+// ---- ownership ----
+
+OwnedPartitions::Unit ProcessPartition::unit_of(const ProcessContext& context, PartitionId id) {
+  if (context.setup.topic == context.setup.output_topic) return {{context.setup.topic, id}};
+  return {{context.setup.topic, id}, {context.setup.output_topic, id}};
+}
+
+Result<void> ProcessPartition::start() {
+  entered_ = context_->owned.enter(unit_);
+  if (!entered_) return {};
+  Result<void> prepared = prepare();
+  prepared_ = prepared.has_value();
+  if (prepared || prepared.error() != Errc::not_owner) return prepared;
+  leave();  // it has gone again
+  return {};
+}
+
+/// Leaves what has been lost, and enters what is this process's.
+bool ProcessPartition::may_run() {
+  closing_ = false;
+  if (entered_) {
+    const Tenure tenure = context_->owned.tenure(unit_);
+    if (tenure == Tenure::is_over || (tenure == Tenure::ends && !loaded_)) leave();
+    closing_ = entered_ && tenure == Tenure::ends;
+  }
+  if (!entered_ && !context_->stopping) entered_ = context_->owned.enter(unit_);
+  return entered_;
+}
+
+/// Whoever comes next goes on from the checkpoint, here too.
+void ProcessPartition::leave() {
+  forget();
+  core_.reset();
+  reader_.reset();
+  error_.reset();
+  failing_.reset();
+  failing_commands_.clear();
+  parked_.clear();
+  parked_commands_.clear();
+  known_end_.reset();
+  failures_ = 0;
+  not_before_ = {};
+  prepared_ = closing_ = false;
+  let_go();
+}
+
+void ProcessPartition::let_go() {
+  if (!entered_) return;
+  entered_ = false;
+  context_->owned.exit(unit_);
+}
+
+// ---- the step ----
+
 Result<Instant> ProcessPartition::step(Instant now) {
-  if (now < not_before_) return not_before_;
+  if (!may_run()) {
+    stopped_ = context_->stopping;
+    return Instant::max();  // its opening wakes us
+  }
+  Result<Instant> next = run(now);
+  if (next || !may_pass(next.error())) return next;
+  start_over(next.error(), now + context_->options.errors.retry.delay_after(++failures_));
+  return not_before_;
+}
+
+Result<Instant> ProcessPartition::run(Instant now) {
+  const bool only_ends = closing_ && loaded_;  // nothing of it waits for a better time
+  if (now < not_before_ && !only_ends) return not_before_;
+  if (!prepared_) {
+    Result<void> prepared = prepare();
+    if (!prepared) return prepared.error();
+    prepared_ = true;
+  }
   if (!loaded_) {
-    if (append_in_flight_) return Instant::max();  // its outcome wakes us
+    if (append_in_flight_ || saving_) return Instant::max();  // its outcome wakes us
     Result<bool> ready = load(now);
     if (!ready) return ready.error();
     if (!*ready) return Instant::max();  // its notification wakes us
   }
   bool more = false;
-  if (!context_->stopping) {
+  if (!is_ending()) {
     Result<bool> read = read_inputs(now);
     if (!read) return read.error();
     if (!loaded_) return std::max(now, not_before_);
@@ -56,8 +128,9 @@ Result<Instant> ProcessPartition::step(Instant now) {
   send_commands();
   flush();
   checkpoint(now);
-  if (context_->stopping && is_idle() && !draft_ && !saving_) {
-    stopped_ = true;
+  if (is_ending() && is_idle() && !draft_ && !saving_) {
+    stopped_ = context_->stopping;
+    if (!stopped_) leave();
     return Instant::max();
   }
   return more ? now : next_step(now);
@@ -68,6 +141,10 @@ Result<Instant> ProcessPartition::step(Instant now) {
 void ProcessPartition::start_over(const Error& error, Instant at) {
   error_ = error;
   not_before_ = at;
+  forget();
+}
+
+void ProcessPartition::forget() {
   loaded_ = false;
   generation_ = context_->next_generation++;
   effects_ = {};
@@ -113,16 +190,19 @@ void ProcessPartition::send_commands() {
 }
 
 Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) {
+  Result<void> taken = take_in(outcome, now);
+  if (taken || !may_pass(taken.error())) return taken;
+  start_over(taken.error(), now + context_->options.errors.retry.delay_after(++failures_));
+  return {};
+}
+
+Result<void> ProcessPartition::take_in(const ProcessOutcome& outcome, Instant now) {
   const bool is_stale = outcome.generation != generation_;
   switch (outcome.kind) {
     case ProcessOutcome::append:
       append_in_flight_ = false;
       if (is_stale) return {};
-      if (outcome.error) {
-        if (!is_retriable(outcome.error->code())) return *outcome.error;
-        start_over(*outcome.error, now + context_->options.errors.retry.delay_after(++failures_));
-        return {};
-      }
+      if (outcome.error) return *outcome.error;
       if (!failing_) failures_ = 0;
       output_end_ = outcome.end;
       if (draft_ && draft_->appends_left > 0) {
@@ -135,7 +215,7 @@ Result<void> ProcessPartition::take(const ProcessOutcome& outcome, Instant now) 
       if (outcome.generation >= first_generation_) saving_ = false;
       if (outcome.error && !is_stale) {
         error_ = outcome.error;
-        if (!context_->stopping) save_failed_ = true;
+        if (!is_ending()) save_failed_ = true;
       }
       if (!outcome.error && !is_stale && !failing_) error_.reset();  // it is past what it was trying again
       return {};
@@ -157,7 +237,7 @@ Result<void> ProcessPartition::command_done(const ProcessOutcome& outcome, Insta
     return {};
   }
   const RetryPolicy& retry = context_->options.errors.retry;
-  if (is_retriable(outcome.error->code()) || *outcome.error == Errc::conflict) {
+  if (may_pass(*outcome.error) || *outcome.error == Errc::conflict) {
     start_over(*outcome.error, now + retry.delay_after(++failures_));
     return {};
   }
@@ -177,7 +257,7 @@ bool ProcessPartition::is_idle() const {
 }
 
 Instant ProcessPartition::next_step(Instant now) const {
-  if (context_->stopping) return Instant::max();  // outcomes wake us
+  if (is_ending()) return Instant::max();  // outcomes wake us
   if (now < not_before_) return not_before_;
   const bool may_checkpoint = !draft_ && !saving_ && !core_->is_recovering() && !core_->is_firing();
   Instant next = has_changed() && may_checkpoint ? std::max(now, next_checkpoint_) : Instant::max();
@@ -201,6 +281,10 @@ PartitionLag ProcessPartition::lag() const {
 }
 
 void ProcessPartition::add_to(ProcessStatus& status) const {
+  status.commands += commands_;
+  status.refused_commands += refused_;
+  status.unmatched += unmatched_;
+  if (!entered_) return;
   if (core_) {
     const ProcessCounts& counts = core_->counts();
     status.counts.inputs += counts.inputs;
@@ -211,10 +295,7 @@ void ProcessPartition::add_to(ProcessStatus& status) const {
     status.open_keys += core_->open_keys();
   }
   if (error_) status.error = error_;
-  status.commands += commands_;
-  status.refused_commands += refused_;
   status.parked += static_cast<std::int64_t>(parked_.size() + parked_commands_.size());
-  status.unmatched += unmatched_;
   status.partitions.push_back(lag());
 }
 

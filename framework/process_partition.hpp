@@ -2,17 +2,23 @@
 //
 // For process.cpp. State diagram:
 //
+//   away --its partitions are this process's--> entered
+//     ^                                           | is lost: everything in memory is given up; closes: what is under way ends,
+//     +-------------------------------------------+ and a checkpoint is written first
+//
+//   entered, at first:
 //   loading --checkpoint read, recorded outputs noted--> recovering --all recorded outputs met, or caught up--> running
 //      ^                                                     |                                                    |
-//      +------------------ an append failed, or the application threw: everything in memory is given up ---------+
+//      +-- an append failed, is not the owner's, or the application threw: everything in memory is given up -----+
 //
 // Invariants:
 //   P1  one append is in flight at most, so what is in the log is always a prefix of what was computed
 //   P2  a checkpoint {input position, output end, core} is written when all outputs of the inputs below its position are
 //       committed, below its output end, and all their commands are done; all later outputs lie at or above that end
 //   P3  no checkpoint while recovering, and no clock before all inputs that were committed have been handled
+//   P4  whatever is submitted for a partition is submitted in the tenure in which its checkpoint was loaded
 // From P1, P2 and the core's determinism: after any crash, the outputs at and above the checkpoint's output end are a prefix of
-// what is computed again, and are recognised by their ids.
+// what is computed again, and are recognised by their ids. By P4 it is the same where another process goes on.
 // Threads: one; completions only put an Outcome into the mailbox.
 #pragma once
 
@@ -29,6 +35,7 @@
 #include <lungo/framework/process.hpp>
 #include <lungo/framework/snapshots.hpp>
 
+#include "owned_partitions.hpp"
 #include "waker.hpp"
 
 namespace lungo {
@@ -66,6 +73,7 @@ struct ProcessContext {
   TopicInfo input;
   TopicInfo output;
   std::shared_ptr<ProcessMailbox> mailbox;
+  OwnedPartitions owned;
   std::map<std::string, std::shared_ptr<void>> aggregates;  // by category
   bool stopping = false;
   std::uint64_t next_generation = 1;  // of a partition's memory; never used twice, whatever is stopped and started again
@@ -87,24 +95,37 @@ class ProcessPartition {
   /// `append_in_flight`: an earlier run has left one, whose outcome comes yet.
   ProcessPartition(ProcessContext& context, PartitionId id, bool append_in_flight);
 
-  /// Makes the first checkpoint of a process that has none, and checks the one it has. Blocks.
-  Result<void> prepare();
+  /// What it needs to own: its input, and its output.
+  static OwnedPartitions::Unit unit_of(const ProcessContext& context, PartitionId id);
 
-  /// Goes on as far as it can; returns when it wants to be called again. An error stops the process.
+  /// Enters it if it is this process's, and makes sure that there is a sound checkpoint. Blocks. Errors: those that the process
+  /// must not start with.
+  Result<void> start();
+
+  /// Goes on as far as it can, where it is this process's; returns when it wants to be called again. An error stops the
+  /// process.
   Result<Instant> step(Instant now);
   /// Errors: those that the process must stop for.
   Result<void> take(const ProcessOutcome& outcome, Instant now);
 
   /// All that was read is done: nothing is in flight or waits to be.
   [[nodiscard]] bool is_idle() const;
-  /// After stopping was set: idle and its last checkpoint is written.
+  /// After stopping was set: idle and its last checkpoint is written, or away.
   [[nodiscard]] bool is_stopped() const { return stopped_; }
   [[nodiscard]] bool has_append_in_flight() const { return append_in_flight_; }
+  /// The process has ended, one way or another: who waits for the partition gets it.
+  void let_go();
   [[nodiscard]] PartitionLag lag() const;
   void add_to(ProcessStatus& status) const;
 
  private:
+  [[nodiscard]] bool is_ending() const { return context_->stopping || closing_; }
+  bool may_run();
+  void leave();
+  Result<Instant> run(Instant now);
+  Result<void> take_in(const ProcessOutcome& outcome, Instant now);
   [[nodiscard]] std::string checkpoint_key() const;
+  Result<void> prepare();
   Result<bool> load(Instant now);
   Result<void> note_recorded(Offset from, Offset end);
   Result<bool> read_inputs(Instant now);
@@ -118,6 +139,7 @@ class ProcessPartition {
   Result<void> park_command(const ProcessOutcome& outcome, int attempts);
   Result<void> note_parked(ParkedEvent event, const Error& error);
   void start_over(const Error& error, Instant at);
+  void forget();
   void flush();
   void send_commands();
   void checkpoint(Instant now);
@@ -127,6 +149,10 @@ class ProcessPartition {
 
   ProcessContext* context_;
   const PartitionId id_;
+  const OwnedPartitions::Unit unit_;
+  bool entered_ = false;
+  bool closing_ = false;   // as of this step: it goes to another process
+  bool prepared_ = false;  // since it was entered
   bool loaded_ = false;
   bool stopped_ = false;
   const std::uint64_t first_generation_;

@@ -60,7 +60,8 @@ inline constexpr std::string_view kParkedTopic = "__lungo_parked";
 /// Makes the topic and declares its rows, which park_wait() shall not have to wait for. Errors: as EventStore::declare().
 Result<void> prepare_parking(EventStore& store);
 
-/// Notes a parked event, waits until it is committed, and logs it as a warning. Errors: as EventLog::append(); timed_out.
+/// Notes a parked event, for who owns its partition; waits until that is committed, and logs it as a warning. Errors: as
+/// EventLog::append(), not_owner among them; timed_out.
 Result<void> park_wait(EventStore& store, const ParkedEvent& event, Duration timeout = std::chrono::seconds{30});
 
 /// All parked events of `reader`, in the order they were parked. Errors: as EventLog::read().

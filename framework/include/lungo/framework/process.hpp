@@ -21,6 +21,8 @@
 //
 // Promise: the outputs, with their ids, are the same whatever crashes: none is lost, none is written twice. react is never
 // called for a replay of projections. Event time drives the timers; see process_core.hpp and docs/internals/process.md.
+// Where processes of the operating system share the log (membership.hpp), each runs the partitions of which it owns both the
+// input and the output, and the promise is that of all of them together.
 // Threads: start() and stop() one at a time, catch_up() and the status from any thread; the fold's functions run on the
 // process's own activity.
 #pragma once
@@ -67,7 +69,7 @@ struct ProcessStatus {
   std::int64_t parked = 0;
   std::int64_t unmatched = 0;  // outputs recorded before the last stop that are not computed any more: its code has changed
   std::size_t open_keys = 0;
-  std::vector<PartitionLag> partitions;
+  std::vector<PartitionLag> partitions;  // of its input, those that run here
   [[nodiscard]] std::int64_t lag() const;
 };
 
@@ -106,15 +108,17 @@ class Process {
  public:
   explicit Process(EventStore store, ProcessOptions options = {}) : runner_(store, setup(store), std::move(options)) {}
 
-  /// Loads its checkpoints and begins. Errors: invalid_argument when it runs already or the output topic has another number of
-  /// partitions; position_diverged when the log was cut below a checkpoint; history_trimmed; incompatible_shape when State has
-  /// changed in a way that old states can't follow; as EventStore::declare().
+  /// Loads its checkpoints and begins, with the partitions that are this process's; others follow as they are opened. Errors:
+  /// invalid_argument when it runs already or the output topic has another number of partitions; position_diverged when the
+  /// log was cut below a checkpoint; history_trimmed; incompatible_shape when State has changed in a way that old states can't
+  /// follow; as EventStore::declare() and Membership::join().
   Result<void> start() { return runner_.start(); }
   /// Finishes what is in flight, writes its checkpoints and stops. Errors: timed_out, as EventLog::append(). It is stopped in
   /// any case.
   Result<void> stop(Duration timeout = std::chrono::seconds{10}) { return runner_.stop(timeout); }
-  /// Waits until all inputs committed when the call began are handled and their outputs are committed. Errors: timed_out,
-  /// naming what lags; what stopped the process.
+  /// Waits until all inputs committed when the call began are handled and their outputs are committed; partitions that another
+  /// process has are left to it, those that nobody has are waited for. Errors: timed_out, naming what lags; what stopped the
+  /// process.
   Result<void> catch_up(Duration timeout) { return runner_.catch_up(timeout); }
   [[nodiscard]] ProcessStatus status() const { return runner_.status(); }
 

@@ -6,7 +6,9 @@
 //
 // Promise: every event from the start position on reaches its handler at least once, in the order of its partition, until it is
 // parked. The position is durable about once a second and at a clean stop, so the last second is handled again after a crash:
-// a handler that must not do a thing twice keeps {topic, partition, offset} beside its effect.
+// a handler that must not do a thing twice keeps {topic, partition, offset} beside its effect. Where processes share the log
+// (membership.hpp), each reads the partitions that it owns; when one goes to another process, that one goes on from the stored
+// position.
 // Threads: start() and stop() one at a time, catch_up() and the status from any thread; handlers run on the subscription's own
 // activity, one at a time.
 #pragma once
@@ -50,9 +52,9 @@ struct SubscriptionStatus {
   std::int64_t handled = 0;    // since start()
   std::int64_t skipped = 0;    // events that no handler asked for
   std::int64_t parked = 0;
-  std::int64_t missing = 0;  // offsets that were gone when they should have been read (trimmed)
-  std::vector<PartitionLag> partitions;
-  /// Records not yet handled, over all partitions.
+  std::int64_t missing = 0;              // offsets that were gone when they should have been read (trimmed)
+  std::vector<PartitionLag> partitions;  // those that are read here
+  /// Records not yet handled, over these partitions.
   [[nodiscard]] std::int64_t lag() const;
 };
 
@@ -69,15 +71,16 @@ class Subscription {
   template <class E>
   Subscription& on(std::function<void(const Envelope&, const E&)> handler);
 
-  /// Loads the positions and begins. Errors: invalid_argument without a handler or when it runs already; not_found for a topic;
-  /// position_diverged when the log was cut below a stored position (then what was handled may not be in the log any more);
-  /// as EventLog::read().
+  /// Loads the positions and begins, with the partitions that are this process's; others follow as they are opened. Errors:
+  /// invalid_argument without a handler or when it runs already; not_found for a topic; position_diverged when the log was cut
+  /// below a stored position (then what was handled may not be in the log any more); as EventLog::read() and
+  /// Membership::join().
   Result<void> start();
   /// Lets the handler in progress return, writes the positions, and stops. Errors: timed_out; as EventLog::append(). The
   /// subscription is stopped in any case.
   Result<void> stop(Duration timeout = std::chrono::seconds{10});
-  /// Waits until all that was committed when the call began is handled or parked. Errors: timed_out, naming what lags; what
-  /// stopped the subscription.
+  /// Waits until all that was committed when the call began is handled or parked; partitions that another process has are left
+  /// to it, those that nobody has are waited for. Errors: timed_out, naming what lags; what stopped the subscription.
   Result<void> catch_up(Duration timeout);
   [[nodiscard]] SubscriptionStatus status() const;
 
