@@ -87,6 +87,16 @@ void KeptStates::keep(std::string_view stream, std::unique_ptr<KeptState> state)
   while (bytes_ > bytes_max_) remove(std::prev(entries_.end()), removed);
 }
 
+void KeptStates::drop(PartitionId partition) {
+  Entries removed;  // destroyed without the mutex
+  const std::lock_guard lock(mutex_);
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto next = std::next(entry);
+    if (entry->state->position.partition == partition) remove(entry, removed);
+    entry = next;
+  }
+}
+
 /// Moves the entry to `removed`. With the mutex.
 void KeptStates::remove(Entries::iterator entry, Entries& removed) {
   by_stream_.erase(entry->stream);

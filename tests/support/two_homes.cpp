@@ -108,13 +108,16 @@ class TwoHomes::HomeLog final : public EventLog, public Activity {
     std::vector<std::string> topics;
     MembershipListener* listener;
   };
-  /// Calls `tell` for those that have joined the partition's topic.
-  void tell(const TopicPartition& partition, const std::function<void(MembershipListener&)>& tell) {
+  [[nodiscard]] std::vector<std::uint64_t> members(std::string_view topic) const {
     std::vector<std::uint64_t> ids;
     for (const auto& [id, joined] : joined_) {
-      if (std::ranges::find(joined.topics, partition.topic) != joined.topics.end()) ids.push_back(id);
+      if (std::ranges::find(joined.topics, topic) != joined.topics.end()) ids.push_back(id);
     }
-    for (const std::uint64_t id : ids) {
+    return ids;
+  }
+  /// Calls `tell` for those that have joined the partition's topic.
+  void tell(const TopicPartition& partition, const std::function<void(MembershipListener&)>& tell) {
+    for (const std::uint64_t id : members(partition.topic)) {
       if (const auto joined = joined_.find(id); joined != joined_.end()) tell(*joined->second.listener);
     }
   }
@@ -210,6 +213,10 @@ TwoHomes::~TwoHomes() {
 }
 
 std::shared_ptr<EventLog> TwoHomes::log(int home) { return logs_.at(static_cast<std::size_t>(home)); }
+
+int TwoHomes::members(int home, std::string_view topic) const {
+  return static_cast<int>(logs_.at(static_cast<std::size_t>(home))->members(topic).size());
+}
 
 std::optional<int> TwoHomes::owner(const TopicPartition& partition) const {
   const auto found = owners_.find(partition);

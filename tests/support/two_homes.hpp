@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <lungo/log/membership.hpp>
@@ -53,6 +54,8 @@ class TwoHomes {
   /// From now on a home answers `not_owner` to reads of a stream topic's partition that it does not own, as one does that keeps
   /// no copy of it.
   void read_own_only();
+  /// How many listeners of the home have joined the topic.
+  [[nodiscard]] int members(int home, std::string_view topic) const;
   /// How many appends the homes have refused as another's.
   [[nodiscard]] int refused() const { return refused_; }
 

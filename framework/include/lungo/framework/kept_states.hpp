@@ -92,6 +92,8 @@ class KeptStates {
   /// Of two of one stream the later stays. One without an epoch is not kept, as nothing would tell whether the log still has
   /// what is in it.
   void keep(std::string_view stream, std::unique_ptr<KeptState> state);
+  /// Those of streams in this partition.
+  void drop(PartitionId partition);
 
   [[nodiscard]] std::size_t size_bytes() const;
 

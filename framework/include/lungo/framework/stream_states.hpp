@@ -19,6 +19,7 @@
 #include <lungo/framework/kept_states.hpp>
 #include <lungo/framework/snapshots.hpp>
 #include <lungo/framework/stream_draft.hpp>
+#include <lungo/framework/stream_owners.hpp>
 #include <lungo/log/check.hpp>
 
 namespace lungo {
@@ -69,7 +70,8 @@ class StreamStates final : public StreamLoads {
       : store_(std::move(store)),
         snapshots_(store_),
         partitions_(options.partitions),
-        kept_(std::make_shared<KeptStates>(options.kept_bytes_max)) {}
+        kept_(std::make_shared<KeptStates>(options.kept_bytes_max)),
+        owners_(kept_) {}
 
   /// Of what the log has, whatever is kept. Errors: as Aggregates::load().
   Result<Loaded<F>> load(const StreamId& stream);
@@ -111,6 +113,7 @@ class StreamStates final : public StreamLoads {
     return "decider/" + std::string(category_name<F>()) + "/" + stream.text();
   }
   Result<void> prepare();
+  Result<void> prepare_to_write();
   std::unique_ptr<Loader> take_loader();
   void give_back(std::unique_ptr<Loader> loader);
 
@@ -120,7 +123,9 @@ class StreamStates final : public StreamLoads {
   const std::shared_ptr<KeptStates> kept_;
   std::mutex mutex_;
   bool prepared_ = false;
+  bool joined_ = false;
   std::vector<std::unique_ptr<Loader>> idle_;
+  StreamOwners owners_;  // last: it goes first
 };
 
 template <WholeFold F>
@@ -133,7 +138,7 @@ Result<Loaded<F>> StreamStates<F>::load(const StreamId& stream) {
 
 template <WholeFold F>
 Result<StreamDraft> StreamStates<F>::draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) {
-  if (Result<void> prepared = prepare(); !prepared) return prepared.error();
+  if (Result<void> prepared = prepare_to_write(); !prepared) return prepared.error();
   Result<EventBatch> batch = store_.batch(topic_of<F>());
   if (!batch) return batch.error();
   std::optional<Reading> reading = go_on(stream, command_id, since);
@@ -293,6 +298,19 @@ Result<void> StreamStates<F>::prepare() {
   }
   prepared_ = true;
   return {};
+}
+
+/// Who only reads takes no part in sharing the topic.
+template <WholeFold F>
+Result<void> StreamStates<F>::prepare_to_write() {
+  if (Result<void> prepared = prepare(); !prepared) return prepared;
+  const std::lock_guard lock(mutex_);
+  if (joined_) return {};
+  Result<TopicInfo> topic = store_.topic(topic_of<F>());
+  if (!topic) return topic.error();
+  Result<void> joined = owners_.join(store_.log(), topic->spec);
+  joined_ = joined.has_value();
+  return joined;
 }
 
 template <WholeFold F>
