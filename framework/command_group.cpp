@@ -119,16 +119,20 @@ CommandGroup::Settled CommandGroup::settle(const Result<Commit>& outcome) {
   const bool is_lost = is_another_try || is_lost_race(outcome);
   const bool is_too_large =
       !outcome && outcome.error() == Errc::too_large && std::ranges::count_if(members_, &Member::has_events) > 1;
+  const bool is_refused = !outcome && outcome.error() == Errc::not_owner;
+  const bool all_again = is_lost || is_too_large || is_refused;
   for (Member& member : members_) {
     Command& command = *member.command;
     const bool counts = is_lost && !outcome && member.has_events();
-    const bool is_answered = counts ? --command.attempts_left <= 0 : !is_lost && !is_too_large && member.has_events();
+    const bool is_answered = counts ? --command.attempts_left <= 0 : !all_again && member.has_events();
     if (is_answered) {
       command.done(outcome.error());
       continue;
     }
     command.has_lost = command.has_lost || is_lost;
     command.goes_alone = command.goes_alone || is_too_large;
+    command.is_refused = is_refused;
+    if (!is_refused) command.trouble.reset();
     look_again_from(command.task, draft_.as_of);
     settled.again.push_back(std::move(member.command));
   }

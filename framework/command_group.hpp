@@ -8,6 +8,7 @@
 //   a lost race     all are due again. So they are where the append was known by its first id: another try of that command was
 //                   faster, and what followed it may be something else
 //   too large       where several have events in it: all are due again, each alone
+//   not the owner   all are due again, wherever the owner is
 //   another error   is the answer of who has events in it; who has none is due again
 //
 // Ids. Each command's stands on its own first record, where the log and every load find it. If the first record has one, all
@@ -43,6 +44,12 @@ struct Command {
   std::function<void(Result<Commit>)> done;
   bool has_lost = false;    // a race
   bool goes_alone = false;  // with others it is too large
+  // Where another process owns the partition:
+  bool is_refused = false;            // the log has answered `not_owner` here: who owns it has to be asked
+  bool may_be_done = false;           // it was sent, and nobody knows what became of it
+  std::string endpoint = {};          // where to send it, as who got it last has said
+  bool follows = false;               // it was sent to such an endpoint
+  std::optional<Error> trouble = {};  // why it waits
 };
 using CommandPtr = std::unique_ptr<Command>;
 

@@ -20,6 +20,7 @@ struct EventStore::Shared {
   EventNames names;
   std::unordered_set<TypeKey> declared;
   std::map<std::string, TopicInfo, std::less<>> topics;
+  std::shared_ptr<Forwarder> forwarder;
 };
 
 struct EventBatch::Parts {
@@ -237,6 +238,16 @@ Result<void> EventStore::declare_types(std::span<const DeclaredType> types) {
   const std::lock_guard lock(shared_->mutex);
   for (const DeclaredType& type : types) shared_->declared.insert(type.key);
   return {};
+}
+
+void EventStore::forward_with(std::shared_ptr<Forwarder> forwarder) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->forwarder.swap(forwarder);
+}
+
+std::shared_ptr<Forwarder> EventStore::forwarder() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->forwarder;
 }
 
 Result<EventBatch> EventStore::batch(std::string_view topic_name) {

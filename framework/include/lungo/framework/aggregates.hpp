@@ -5,10 +5,14 @@
 //
 // A decider's streams are `[scope/]NAME-id` in its topic; NAME is `F::category`, otherwise the struct's own name.
 // Promise: what execute() answers is committed, and no other event came between the state that was decided on and it.
-// The states of busy streams are kept (kept_states.hpp). They are caches: what is decided is what a load would have led to.
-// Threads: any. No lock is held while a stream is read or appended to, nor while decide or evolve run.
+// Where processes share the topic, the owner of the stream's partition executes; the others send it the command
+// (forwarder.hpp). Where processes share the topic, the owner of the stream's partition executes; the others send it the
+// command (forwarder.hpp). The states of busy streams are kept (kept_states.hpp). They are caches: what is decided is what a
+// load would have led to. Threads: any. No lock is held while a stream is read or appended to, nor while decide or evolve run.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,9 +24,12 @@
 
 #include <lungo/framework/event_store.hpp>
 #include <lungo/framework/fold.hpp>
+#include <lungo/framework/forwarded_command.hpp>
 #include <lungo/framework/stream_draft.hpp>
 #include <lungo/framework/stream_states.hpp>
+#include <lungo/log/answer.hpp>
 #include <lungo/log/check.hpp>
+#include <lungo/log/deadline.hpp>
 
 namespace lungo {
 
@@ -43,6 +50,10 @@ struct CommandTask {
   std::string id;  // empty: none
   std::optional<Offset> since;
   DecideFunction decide;
+  /// What goes to the owner of another process's partition: the command with what is left of its time. Null where it can't go.
+  /// Errors: too_large; as ShapeRegistry::publish().
+  std::function<Result<Bytes>(std::chrono::milliseconds timeout, std::optional<Offset> since)> describe = {};
+  bool only_here = false;  // it came from another process
 };
 
 /// Executes the command, again as long as others are faster. Conflicts wait until the record in the way is committed.
@@ -74,6 +85,29 @@ class OwnedMeta {
   std::vector<HeaderView> header_views_;
 };
 
+/// `call` says for which stream, until when, and since when its id is looked for.
+template <class C>
+Result<Bytes> describe(EventStore& store, ForwardedCommand call, const EventMeta& meta, const C& command) {
+  const Shape* const shape = &shape_of<C>();
+  Result<void> published = store.shapes().publish({&shape, 1});
+  if (!published) return published.error();
+  Bytes payload;
+  encode(command, payload);
+  call.time = meta.time;
+  call.command_id = meta.id;
+  call.correlation = meta.correlation;
+  call.causation = meta.causation;
+  call.lane = meta.lane;
+  call.headers.assign(meta.headers.begin(), meta.headers.end());
+  call.type = event_name<C>();
+  call.shape = shape->hash();
+  call.payload = payload;
+  return to_bytes(call);
+}
+
+template <WholeFold F>
+class ServedDecider;
+
 }  // namespace detail
 
 template <WholeFold F>
@@ -93,15 +127,25 @@ class Aggregates {
 
   /// Errors: rejected, with what the decider said; handler_failed when decide or evolve threw something else; unknown_event
   /// when the stream holds an event that F does not list; conflict after the last attempt; timed_out; as EventDecoder::decode()
-  /// and EventStore::append().
+  /// and EventStore::append(). Where another process owns the partition: not_owner, naming it, when the command can't be sent
+  /// there (no forwarder, or not among F::Commands); too_large; timed_out while nobody owns it or is reached, and at once
+  /// where a command without an id was sent and nobody knows what became of it: it may have been executed.
   template <class C>
   Result<Commit> execute(const Scope& scope, std::string_view id, const C& command, const ExecuteOptions& options = {}) {
     static_assert(check_decide<F, C>());
-    return detail::run_attempts(
-        store_, states_,
-        {StreamId{scope, category_name<F>(), id}, std::string(options.meta.id), options.since,
-         [this, &command, &options](detail::StreamDraft& draft) { return decide(draft, command, options.meta); }},
-        options.attempts, options.timeout);
+    const StreamId stream{scope, category_name<F>(), id};
+    const Instant deadline = deadline_after(store_.log().ports().clock.monotonic(), options.timeout);
+    const Result<bool> here = states_.is_mine(stream);
+    if (!here) return here.error();
+    if (*here) {
+      Result<Commit> outcome = detail::run_attempts(
+          store_, states_,
+          {stream, std::string(options.meta.id), options.since,
+           [this, &command, &options](detail::StreamDraft& draft) { return decide(draft, command, options.meta); }},
+          options.attempts, options.timeout);
+      if (outcome || outcome.error() != Errc::not_owner) return outcome;
+    }
+    return execute_elsewhere(scope, id, command, options, deadline);
   }
   template <class C>
   Result<Commit> execute(std::string_view id, const C& command, const ExecuteOptions& options = {}) {
@@ -117,13 +161,7 @@ class Aggregates {
   void execute_async(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options,
                      std::function<void(Result<Commit>)> done) {
     static_assert(check_decide<F, C>());
-    const Result<detail::CommandLoop*> commands = loop();
-    if (!commands) return done(commands.error());
-    detail::submit(**commands,
-                   {StreamId{scope, category_name<F>(), id}, std::string(options.meta.id), options.since,
-                    [this, command = std::move(command), meta = std::make_shared<const detail::OwnedMeta>(options.meta)](
-                        detail::StreamDraft& draft) { return decide(draft, command, meta->view()); }},
-                   options.attempts, options.timeout, std::move(done));
+    submit(task_of(scope, id, std::move(command), options), options, std::move(done));
   }
 
   /// The state as of now. Errors: as execute().
@@ -133,11 +171,20 @@ class Aggregates {
   Result<Loaded<F>> load(std::string_view id) { return load(Scope{}, id); }
 
  private:
+  friend class detail::ServedDecider<F>;
+
   template <class C>
   Result<void> decide(detail::StreamDraft& draft, const C& command, const EventMeta& meta);
+  template <class C>
+  Result<Commit> execute_elsewhere(const Scope& scope, std::string_view id, const C& command, const ExecuteOptions& options,
+                                   Instant deadline);
+  template <class C>
+  detail::CommandTask task_of(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options);
+  void submit(detail::CommandTask task, const ExecuteOptions& options, std::function<void(Result<Commit>)> done);
   Result<detail::CommandLoop*> loop();
 
   EventStore store_;
+  const bool forwards_ = store_.forwarder() != nullptr;
   detail::StreamStates<F> states_;
   std::mutex mutex_;
   detail::CommandLoopPtr loop_;  // last: it goes first, and its commands use all of the above
@@ -161,6 +208,55 @@ Result<void> Aggregates<F>::decide(detail::StreamDraft& draft, const C& command,
     return Error{Errc::handler_failed, "decide of " + std::string(category_name<F>()) + ": " + current_exception_text()};
   }
   return added;
+}
+
+template <WholeFold F>
+template <class C>
+detail::CommandTask Aggregates<F>::task_of(const Scope& scope, std::string_view id, C command, const ExecuteOptions& options) {
+  detail::CommandTask task{StreamId{scope, category_name<F>(), id}, std::string(options.meta.id), options.since, {}};
+  auto meta = std::make_shared<const detail::OwnedMeta>(options.meta);
+  if constexpr (detail::may_forward<F, C>()) {
+    if (forwards_) {
+      auto shared = std::make_shared<const C>(std::move(command));
+      task.decide = [this, shared, meta](detail::StreamDraft& draft) { return decide(draft, *shared, meta->view()); };
+      task.describe = [this, shared, meta, scope = scope.name(), id = std::string(id), attempts = options.attempts](
+                          std::chrono::milliseconds timeout, std::optional<Offset> since) {
+        return detail::describe(store_, {timeout, attempts, category_name<F>(), scope, id, since}, meta->view(), *shared);
+      };
+      return task;
+    }
+  }
+  task.decide = [this, command = std::move(command), meta = std::move(meta)](detail::StreamDraft& draft) {
+    return decide(draft, command, meta->view());
+  };
+  return task;
+}
+
+template <WholeFold F>
+void Aggregates<F>::submit(detail::CommandTask task, const ExecuteOptions& options, std::function<void(Result<Commit>)> done) {
+  const Result<detail::CommandLoop*> commands = loop();
+  if (!commands) return done(commands.error());
+  detail::submit(**commands, std::move(task), options.attempts, options.timeout, std::move(done));
+}
+
+/// By the command loop, which waits for owners and sends.
+template <WholeFold F>
+template <class C>
+Result<Commit> Aggregates<F>::execute_elsewhere(const Scope& scope, std::string_view id, const C& command,
+                                                const ExecuteOptions& options, Instant deadline) {
+  if constexpr (std::copy_constructible<C>) {
+    constexpr std::chrono::milliseconds kGrace{100};  // at the deadline the loop itself says what it waited for
+    const Ports ports = store_.log().ports();
+    ExecuteOptions left = options;
+    left.timeout = deadline - ports.clock.monotonic();
+    Answer<Commit> answer{ports, left.timeout + kGrace};
+    execute_async(scope, id, command, left, answer.completion());
+    if (std::optional<Result<Commit>> outcome = answer.wait()) return *std::move(outcome);
+    return Error{Errc::timed_out, "the command was not answered in time; it may still be executed"};
+  } else {
+    return Error{Errc::not_owner,
+                 "the stream's partition is another process's, and this command can't be copied to wait for it"};
+  }
 }
 
 template <WholeFold F>

@@ -18,6 +18,7 @@
 #include <lungo/framework/codec.hpp>
 #include <lungo/framework/envelope.hpp>
 #include <lungo/framework/event.hpp>
+#include <lungo/framework/forwarder.hpp>
 #include <lungo/framework/shape_registry.hpp>
 #include <lungo/log/event_log.hpp>
 
@@ -164,6 +165,12 @@ class EventStore {
 
   /// Cached; streams of this topic lie in so many partitions. Errors: not_found, which says what makes it and which there are.
   Result<TopicInfo> topic(std::string_view name);
+
+  /// Commands for partitions that another process owns go there from now on; those of Aggregates and processes that are made
+  /// behind this call, with this store or a copy. Without it they are answered `not_owner`.
+  void forward_with(std::shared_ptr<Forwarder> forwarder);
+  /// Null: none.
+  [[nodiscard]] std::shared_ptr<Forwarder> forwarder() const;
 
   [[nodiscard]] EventLog& log() const;
   [[nodiscard]] const std::shared_ptr<EventLog>& shared_log() const;

@@ -149,6 +149,23 @@ void evolve_into(typename F::State& state, const E& event) {
 template <class F, class C>
 concept Decides = Fold<F> && requires(const typename F::State& state, const C& command) { F::decide(state, command); };
 
+/// The commands of a decider that may be executed by another process, as its public `Commands`: encoded as events are.
+template <class... C>
+using commands = events<C...>;
+
+namespace detail {
+
+template <class F, class C>
+consteval bool may_forward() {
+  if constexpr (requires { typename F::Commands; }) {
+    return is_listed<C, typename F::Commands>;
+  } else {
+    return false;
+  }
+}
+
+}  // namespace detail
+
 /// The topic that the fold reads and writes: `F::topic`, otherwise "events".
 template <class F>
 constexpr std::string_view topic_of() {

@@ -12,6 +12,7 @@
 
 #include <lungo/framework/event_store.hpp>
 #include <lungo/framework/kept_states.hpp>
+#include <lungo/log/membership.hpp>
 
 namespace lungo::detail {
 
@@ -30,10 +31,21 @@ struct StreamDraft {
   void keep_written(const Commit& written);
 };
 
+/// Where a stream lies, and whose that is.
+struct StreamPlace {
+  TopicPartition partition;
+  std::optional<Membership::Owner> owner;  // nothing while nobody has it
+};
+
 /// The streams of one decider.
 class StreamLoads {
  public:
   virtual ~StreamLoads() = default;
+  /// Whether this process owns the stream's partition, as far as it was told. Errors: as Aggregates::load(); as
+  /// Membership::join().
+  virtual Result<bool> is_mine(const StreamId& stream) = 0;
+  /// What the membership knows, which may have to ask. Errors: the same; as Membership::owner_of().
+  virtual Result<StreamPlace> place_of(const StreamId& stream) = 0;
   /// The stream as of now, and whether it has an event with `command_id`, in what is read or from `since` on. Errors: as
   /// Aggregates::load().
   virtual Result<StreamDraft> draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) = 0;

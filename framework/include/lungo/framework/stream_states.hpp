@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -75,6 +76,8 @@ class StreamStates final : public StreamLoads {
 
   /// Of what the log has, whatever is kept. Errors: as Aggregates::load().
   Result<Loaded<F>> load(const StreamId& stream);
+  Result<bool> is_mine(const StreamId& stream) override;
+  Result<StreamPlace> place_of(const StreamId& stream) override;
   Result<StreamDraft> draft(const StreamId& stream, std::string_view command_id, std::optional<Offset> since) override;
   void evolve(StreamDraft& draft, std::size_t begin) override;
 
@@ -123,7 +126,7 @@ class StreamStates final : public StreamLoads {
   const std::shared_ptr<KeptStates> kept_;
   std::mutex mutex_;
   bool prepared_ = false;
-  bool joined_ = false;
+  std::atomic<std::int32_t> partitions_joined_{0};  // of the topic; 0: its partitions are not shared yet
   std::vector<std::unique_ptr<Loader>> idle_;
   StreamOwners owners_;  // last: it goes first
 };
@@ -303,14 +306,32 @@ Result<void> StreamStates<F>::prepare() {
 /// Who only reads takes no part in sharing the topic.
 template <WholeFold F>
 Result<void> StreamStates<F>::prepare_to_write() {
+  if (partitions_joined_.load(std::memory_order_acquire) > 0) return {};
   if (Result<void> prepared = prepare(); !prepared) return prepared;
   const std::lock_guard lock(mutex_);
-  if (joined_) return {};
+  if (partitions_joined_.load(std::memory_order_relaxed) > 0) return {};
   Result<TopicInfo> topic = store_.topic(topic_of<F>());
   if (!topic) return topic.error();
   Result<void> joined = owners_.join(store_.log(), topic->spec);
-  joined_ = joined.has_value();
+  if (joined) partitions_joined_.store(topic->spec.partitions, std::memory_order_release);
   return joined;
+}
+
+template <WholeFold F>
+Result<bool> StreamStates<F>::is_mine(const StreamId& stream) {
+  if (Result<void> prepared = prepare_to_write(); !prepared) return prepared.error();
+  return owners_.is_mine(partition_of_stream(stream.text(), partitions_joined_.load(std::memory_order_acquire)));
+}
+
+template <WholeFold F>
+Result<StreamPlace> StreamStates<F>::place_of(const StreamId& stream) {
+  if (Result<void> prepared = prepare_to_write(); !prepared) return prepared.error();
+  const std::int32_t partitions = partitions_joined_.load(std::memory_order_acquire);
+  StreamPlace place{{std::string(topic_of<F>()), partition_of_stream(stream.text(), partitions)}, {}};
+  Result<std::optional<Membership::Owner>> owner = owners_.owner_of(place.partition);
+  if (!owner) return owner.error();
+  place.owner = std::move(*owner);
+  return place;
 }
 
 template <WholeFold F>
