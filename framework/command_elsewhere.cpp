@@ -13,21 +13,13 @@
 
 #include "broken_invariant.hpp"
 #include "command_loop.hpp"
+#include "owned_partitions.hpp"
 
 namespace lungo::detail {
 
 namespace {
 
 constexpr std::chrono::milliseconds kPause{50};
-
-Error not_here(const StreamPlace& place) {
-  std::string text = to_string(place.partition);
-  text += !place.owner                    ? " is nobody's at present"
-          : place.owner->is_me            ? " is about to be this process's"
-          : place.owner->endpoint.empty() ? " is owned by a process that does not say where it is reached"
-                                          : " is owned by " + place.owner->endpoint;
-  return {Errc::not_owner, std::move(text)};
-}
 
 /// Errors with which a command was surely not executed, and may be soon: its shape is on its way to the other process, or that
 /// one is about to end.
@@ -49,7 +41,7 @@ void CommandLoop::execute_elsewhere(const StreamPtr& stream, CommandPtr command,
   if (endpoint.empty()) {
     const Result<StreamPlace> place = loads_->place_of(stream->id);
     if (!place && !is_retriable(place.error().code())) return answer(stream, *command, place.error());
-    command->trouble = place ? not_here(*place) : place.error();
+    command->trouble = place ? not_owned(place->partition, place->owner) : place.error();
     const bool is_anothers = place && place->owner && !place->owner->is_me;
     if (command->task.only_here) return answer(stream, *command, *command->trouble);
     if (!is_anothers) {

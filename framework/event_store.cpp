@@ -271,16 +271,21 @@ AppendRequest request_of(const std::string& topic, std::size_t partition, Encode
 
 }  // namespace
 
-void EventStore::append(EventBatch batch, std::function<void(Result<std::vector<Commit>>)> done) {
+std::vector<AppendRequest> EventStore::requests_of(EventBatch batch) {
   std::vector<AppendRequest> requests;
-  std::vector<Commit> commits;
   for (std::size_t index = 0; index < batch.parts_->partitions.size(); ++index) {
     EventBatch::Parts::Part& part = batch.parts_->partitions[index];
     if (part.records.empty()) continue;
     requests.push_back(
         request_of(batch.parts_->topic.spec.name, index, std::move(part.records), std::move(part.condition), part.since));
-    commits.push_back({requests.back().to, {}, {}, false});
   }
+  return requests;
+}
+
+void EventStore::append(EventBatch batch, std::function<void(Result<std::vector<Commit>>)> done) {
+  std::vector<AppendRequest> requests = requests_of(std::move(batch));
+  std::vector<Commit> commits;
+  for (const AppendRequest& request : requests) commits.push_back({request.to, {}, {}, false});
   if (requests.empty()) {
     done(Error{Errc::invalid_argument, "an empty batch"});
     return;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "LF";
 constexpr std::uint8_t kVersion = 1;
-enum class Kind : std::uint8_t { command = 1, commit = 2, error = 3 };
+enum class Kind : std::uint8_t { command = 1, commit = 2, error = 3, append = 4 };
 
 constexpr std::uint64_t kOffsetMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kIntMax = std::numeric_limits<std::int32_t>::max();
@@ -79,11 +79,20 @@ bool is_known(std::uint64_t code) {
          code <= static_cast<std::uint64_t>(Errc::producer_fenced);
 }
 
+TopicPartition get_partition(Reader& in) {
+  std::string topic{get_text(in)};
+  return {std::move(topic),
+          PartitionId{static_cast<std::int32_t>(get_below(in, kIntMax, "a partition above the largest one"))}};
+}
+
+void put_partition(Writer& out, const TopicPartition& partition) {
+  out.text(partition.topic);
+  out.varint(static_cast<std::uint64_t>(partition.partition.value()));
+}
+
 Commit get_commit(Reader& in) {
   Commit commit;
-  commit.partition.topic = get_text(in);
-  commit.partition.partition =
-      PartitionId{static_cast<std::int32_t>(get_below(in, kIntMax, "a partition above the largest one"))};
+  commit.partition = get_partition(in);
   commit.first = get_offset(in);
   commit.end = get_offset(in);
   commit.repeated = in.boolean();
@@ -159,13 +168,93 @@ Result<ForwardedCommand> parse_forwarded_command(BytesView bytes) {
   return finish(in, std::move(command), "a forwarded command");
 }
 
+Result<ForwardedKind> kind_of_request(BytesView bytes) {
+  Reader in{bytes};
+  const Result<Kind> kind = get_head(in, bytes);
+  if (!kind) return kind.error();
+  if (*kind == Kind::command) return ForwardedKind::command;
+  if (*kind == Kind::append) return ForwardedKind::append;
+  return Error{Errc::invalid_argument, "not a request between processes"};
+}
+
+// ---- appends ----
+
+Result<Bytes> to_bytes(AppendRequest& append) {
+  Writer out;
+  put_head(out, Kind::append);
+  put_partition(out, append.to);
+  put_optional(out, append.condition, [&](const Condition& condition) {
+    out.text(condition.key);
+    put_offset(out, condition.as_of);
+  });
+  put_optional(out, append.since, [&](Offset since) { put_offset(out, since); });
+  if (append.records.size_bytes() <= kForwardedBytesMax) out.text(as_text(append.records.stamp(Offset{0}, LeaderEpoch{0})));
+  if (append.records.size_bytes() <= kForwardedBytesMax && out.bytes().size() <= kForwardedBytesMax) return bytes_of(out);
+  return Error{Errc::too_large, "an append of " + std::to_string(append.records.size_bytes()) + " bytes to " +
+                                    to_string(append.to) + " on its way to its owner, of " +
+                                    std::to_string(kForwardedBytesMax) + " at most"};
+}
+
+namespace {
+
+Result<void> add_again(const RecordView& record, EncodedRecords& records) {
+  const Result<Envelope> event = parse_envelope("forwarded", PartitionId{0}, record);
+  if (!event) return event.error();
+  if (!record.has_key || event->type.empty()) return Error{Errc::invalid_argument, "it is no event of a stream"};
+  std::vector<HeaderView> headers;
+  HeaderCursor cursor = event->headers();
+  while (const HeaderView* header = cursor.next()) headers.push_back(*header);
+  const std::optional<BytesView> value = record.has_value ? std::optional{record.value} : std::nullopt;
+  return records.add({record.timestamp, record.key, value, headers});
+}
+
+Result<EncodedRecords> records_of(BytesView batch) {
+  const Result<BatchHeader> header = verify_batch(batch);
+  if (!header) return header.error();
+  if (header->size_bytes() != batch.size() || header->attributes != 0 || header->base_offset != Offset{0}) {
+    return Error{Errc::invalid_argument, "it is not one plain batch"};
+  }
+  EncodedRecords records;
+  RecordCursor cursor{batch, Offset{0}};
+  while (const RecordView* record = cursor.next()) {
+    if (Result<void> added = add_again(*record, records); !added) return added.error();
+  }
+  if (cursor.error()) return *cursor.error();
+  if (records.empty()) return Error{Errc::invalid_argument, "it is empty"};
+  return records;
+}
+
+}  // namespace
+
+Result<AppendRequest> parse_forwarded_append(BytesView bytes) {
+  Reader in{bytes};
+  const Result<Kind> kind = get_head(in, bytes);
+  if (!kind) return kind.error();
+  if (*kind != Kind::append) return Error{Errc::invalid_argument, "not an append between processes"};
+  AppendRequest append;
+  append.to = get_partition(in);
+  if (in.boolean()) {
+    std::string key{get_text(in)};
+    append.condition = Condition{std::move(key), get_offset(in)};
+  }
+  if (in.boolean()) append.since = get_offset(in);
+  const BytesView batch = in.prefixed();
+  Result<AppendRequest> parsed = finish(in, std::move(append), "a forwarded append");
+  if (!parsed) return parsed;
+  Result<EncodedRecords> records = records_of(batch);
+  if (!records) return Error{Errc::invalid_argument, "the batch of a forwarded append: " + std::string(records.error().text())};
+  parsed->records = std::move(*records);
+  return parsed;
+}
+
+// ---- answers ----
+
 Bytes to_bytes(const ForwardedAnswer& answer) {
   Writer out;
   if (answer.outcome) {
     const Commit& commit = *answer.outcome;
     put_head(out, Kind::commit);
-    out.text(commit.partition.topic);
-    out.varint(static_cast<std::uint64_t>(commit.partition.partition.value()));
+    put_partition(out, commit.partition);
     put_offset(out, commit.first);
     put_offset(out, commit.end);
     out.byte(commit.repeated ? 1 : 0);

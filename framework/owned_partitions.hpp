@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,9 @@ class OwnedPartitions final : public MembershipListener {
   std::shared_ptr<Membership> membership_;
   Membership::Token token_;
 };
+
+/// `not_owner`, for who can't go there; `owner` as Membership::owner_of() says.
+Error not_owned(const TopicPartition& partition, const std::optional<Membership::Owner>& owner);
 
 /// True for errors that pass by themselves, or when the partition is this process's again.
 bool may_pass(const Error& error);

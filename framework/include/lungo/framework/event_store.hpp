@@ -159,6 +159,9 @@ class EventStore {
   /// The same, and waits. Errors: also timed_out.
   Result<std::vector<Commit>> append_wait(EventBatch batch, Duration timeout = std::chrono::seconds{30});
 
+  /// The batch as what append() submits, one a partition, in their order; for ForwardedAppends (forwarded_appends.hpp).
+  static std::vector<AppendRequest> requests_of(EventBatch batch);
+
   /// The stream's events from `begin` on, up to the committed end of now. Errors: not_found; history_trimmed when `begin` lies
   /// below the partition's start; as EventLog::ends().
   Result<StreamEvents> read_stream(std::string_view topic, const StreamId& stream, Offset begin = Offset{0});

@@ -1,7 +1,9 @@
-// Executes the commands that other processes send for the partitions that this one owns; see forwarder.hpp.
+// Executes the commands, and makes the appends, that other processes send for the partitions that this one owns; see
+// forwarder.hpp.
 //
 //   ForwardServer server{store};
 //   server.add(visits).add(bills);
+//   server.take_appends("events");                 // where event batches are sent, too
 //   // whatever brings the bytes:
 //   server.serve(bytes, [reply](Bytes answer) { reply(std::move(answer)); });
 //
@@ -11,10 +13,12 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -116,13 +120,22 @@ class ForwardServer {
     return *this;
   }
 
+  /// Takes appends of events to streams of this topic (forwarded_appends.hpp): each event of an append has to lie in the
+  /// partition that it names. Errors: not_found; invalid_argument for a topic without streams.
+  Result<void> take_appends(std::string_view topic);
+
   /// `done` gets the answer once, on any thread or in the call, and must not block. The first command of each shape may read
   /// the log, on this thread.
   void serve(BytesView request, std::function<void(Bytes)> done);
 
  private:
+  void serve_command(BytesView request, std::function<void(Bytes)> done);
+  void serve_append(BytesView request, std::function<void(Bytes)> done);
+  [[nodiscard]] std::optional<Error> why_not(const AppendRequest& append) const;
+
   EventStore store_;
   std::map<std::string, std::unique_ptr<detail::ServedCommands>, std::less<>> deciders_;
+  std::map<std::string, std::int32_t, std::less<>> topics_;  // that take appends, with the number of their partitions
 };
 
 }  // namespace lungo

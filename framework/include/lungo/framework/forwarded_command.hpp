@@ -1,11 +1,13 @@
-// A command on its way to another process, and its answer, as bytes.
+// A command or an append on its way to another process, and its answer, as bytes.
 //
 //   request := head(1) timeout:varint attempts:varint category:text scope:text id:text since:offset? time:ms?
 //              command_id:text correlation:text causation:text lane:text headers:varint header* type:text shape payload:text
+//            | head(4) topic:text partition:varint condition? since:offset? batch:text
 //   answer  := head(2) topic:text partition:varint first:offset end:offset repeated:bool epoch:zigzag       it is committed
 //            | head(3) code:varint offset:offset? what:text endpoint:text                                   it was not, or is
 //            unknown
 //   head(k) := "LF" version:byte = 1, k:byte        header := name:text value:text?
+//   condition := key:text as_of:offset              batch := one RecordBatch (record_batch.hpp), not compressed
 //   text    := length:varint bytes                  x?     := 0:byte | 1:byte x
 //   offset  := varint below 2^63                    ms     := zigzag, since 1970-01-01
 //   shape   := 16 bytes, the hash of the shape that the payload was written with, which __lungo_shapes holds
@@ -15,7 +17,7 @@
 //
 // A version that is not known is refused whole: both sides of a rolling upgrade answer `newer_format`, and the command is not
 // executed. Bytes may come from anywhere: parsing looks at no byte outside them and allocates no more than they have.
-// For Aggregates and ForwardServer. Threads: values.
+// For Aggregates, ForwardedAppends and ForwardServer. Threads: values.
 #pragma once
 
 #include <chrono>
@@ -59,10 +61,20 @@ struct ForwardedAnswer {
   std::string endpoint;  // of who owns the partition, beside `not_owner` where it is known
 };
 
+/// What a request asks for. Errors: as parse_forwarded_command().
+enum class ForwardedKind { command, append };
+Result<ForwardedKind> kind_of_request(BytesView bytes);
+
 /// Errors: too_large.
 Result<Bytes> to_bytes(const ForwardedCommand& command);
 /// Errors: invalid_argument, saying what is wrong and where; too_large; newer_format.
 Result<ForwardedCommand> parse_forwarded_command(BytesView bytes);
+
+/// Puts the records at the front of a log, for the bytes; where they are written is the owner's matter. Errors: too_large.
+Result<Bytes> to_bytes(AppendRequest& append);
+/// Each record is an event of a stream, and is taken apart and encoded again; whether it belongs where it is sent is not looked
+/// at. Errors: as parse_forwarded_command().
+Result<AppendRequest> parse_forwarded_append(BytesView bytes);
 
 /// What makes an answer too large, its text or its endpoint, is cut off.
 Bytes to_bytes(const ForwardedAnswer& answer);

@@ -1,4 +1,4 @@
-// PORT: how a command gets to the process that owns its stream's partition, and its answer back.
+// PORT: how a command, or an append, gets to the process that owns its stream's partition, and its answer back.
 //
 //   struct Visit { using Commands = lungo::commands<ViewPage>; ... };   // those that may be sent to another process
 //   store.forward_with(std::make_shared<MyHttpClient>());               // a Forwarder; before Aggregates and processes are
