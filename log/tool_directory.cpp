@@ -24,4 +24,10 @@ Result<std::shared_ptr<EventLog>> open_to_look_at(const std::string& directory, 
   return open_local(directory, {.read_only = true});
 }
 
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || text.substr(0, colon).find('/') != std::string_view::npos) return false;
+  return text.substr(colon).starts_with("://") || text.substr(0, colon) == "kafka";
+}
+
 }  // namespace lungo

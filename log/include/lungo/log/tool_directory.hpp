@@ -1,4 +1,5 @@
-// The data directory that the user of a command-line tool names. Makes nothing. Threads: any.
+// The data directory that the user of a command-line tool names, or the address of a log elsewhere. Makes nothing. Threads:
+// any.
 #pragma once
 
 #include <memory>
@@ -15,5 +16,9 @@ Result<void> check_is_data_directory(const std::string& directory, std::string_v
 
 /// Opens its log for reading, beside a live application or not. Errors: as check_is_data_directory() and open_local().
 Result<std::shared_ptr<EventLog>> open_to_look_at(const std::string& directory, std::string_view option);
+
+/// Whether the user means a log elsewhere (SCHEME://...) and no directory. So does a `kafka:` without its slashes: the
+/// directory of that name is written ./kafka:...
+bool is_address(std::string_view text);
 
 }  // namespace lungo
