@@ -28,11 +28,16 @@ void LastRecords::take(const RecordView& record) {
   hashes_[std::move(key)] = hash_of(record.headers, hash_of(record.value, time));
 }
 
-std::optional<std::string> LastRecords::difference(const LastRecords& other) const {
+std::optional<std::string> LastRecords::missing(const LastRecords& other) const {
   for (const auto& [key, hash] : hashes_) {
     const auto found = other.hashes_.find(key);
     if (found == other.hashes_.end() || found->second != hash) return key;
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> LastRecords::difference(const LastRecords& other) const {
+  if (std::optional<std::string> key = missing(other)) return key;
   if (hashes_.size() == other.hashes_.size()) return std::nullopt;
   const auto extra = std::ranges::find_if(other.hashes_, [this](const auto& entry) { return !hashes_.contains(entry.first); });
   return extra->first;

@@ -22,6 +22,8 @@ class LastRecords {
   /// A key of which the last records differ, or that one side lacks. One without a value is the same as none, since compaction
   /// takes it.
   [[nodiscard]] std::optional<std::string> difference(const LastRecords& other) const;
+  /// A key of which the other side lacks the last record; it may have more keys.
+  [[nodiscard]] std::optional<std::string> missing(const LastRecords& other) const;
 
  private:
   bool with_times_;

@@ -12,8 +12,6 @@ constexpr std::size_t kAppendBytesMax = 512u << 10;  // a broker takes a megabyt
 constexpr std::size_t kAppendRecordsMax = 1'000;
 constexpr std::int64_t kRecordsPerWord = 4'096;
 
-Error canceled() { return Error{Errc::canceled, "the copy was stopped; called again, it goes on"}; }
-
 Result<void> add(const RecordView& record, EncodedRecords& records) {
   std::vector<HeaderView> headers;
   HeaderCursor cursor{record};
@@ -49,7 +47,7 @@ Result<void> take_all(RecordWalk walk, LastRecords& last, const PartitionCopier:
     if (*record == nullptr) return {};
     last.take(**record);
     walk.pop();
-    if (seen % kRecordsPerWord == 0 && !tell(walk.at())) return canceled();
+    if (seen % kRecordsPerWord == 0 && !tell(walk.at())) return copy_canceled();
   }
 }
 
@@ -112,7 +110,7 @@ Result<void> PartitionCopier::pass_what_is_there(const Tell& tell) {
     source_.pop();
     target.pop();
     ++records_;
-    if (++found_there_ % kRecordsPerWord == 0 && !tell(source_.at())) return canceled();
+    if (++found_there_ % kRecordsPerWord == 0 && !tell(source_.at())) return copy_canceled();
   }
 }
 
@@ -129,7 +127,7 @@ Result<void> PartitionCopier::pass_last_of_compacted(const Tell& tell) {
     move_marks((*record)->offset, found ? (*last)->record.offset : to_start_);
     source_.pop();
     ++passed;
-    if (passed % kRecordsPerWord == 0 && !tell(source_.at())) return canceled();
+    if (passed % kRecordsPerWord == 0 && !tell(source_.at())) return copy_canceled();
     if (!found) continue;
     records_ = found_there_ = passed;
     return {};
@@ -155,7 +153,7 @@ Result<void> PartitionCopier::append_rest(Duration timeout, const Tell& tell) {
     }
     if (request.records.empty()) return {};
     if (Result<void> appended = append(std::move(request), offsets, timeout); !appended) return appended;
-    if (!tell(source_.at())) return canceled();
+    if (!tell(source_.at())) return copy_canceled();
   }
 }
 
@@ -172,8 +170,8 @@ Result<void> PartitionCopier::append(AppendRequest request, const std::vector<Of
   return {};
 }
 
-Result<void> PartitionCopier::verify(const Tell& tell) {
-  if (is_compacted_) return verify_compacted(tell);
+Result<void> PartitionCopier::verify(bool is_shared, const Tell& tell) {
+  if (is_compacted_) return verify_compacted(is_shared, tell);
   RecordWalk source{*from_, partition_, start_, source_.end()};
   RecordWalk target{*to_, partition_, to_start_, to_end_};
   for (std::int64_t seen = 0;; ++seen) {
@@ -186,16 +184,16 @@ Result<void> PartitionCopier::verify(const Tell& tell) {
       return differ(Errc::corrupt, source, target.at());
     source.pop();
     target.pop();
-    if (seen % kRecordsPerWord == 0 && !tell(source.at())) return canceled();
+    if (seen % kRecordsPerWord == 0 && !tell(source.at())) return copy_canceled();
   }
 }
 
-Result<void> PartitionCopier::verify_compacted(const Tell& tell) {
+Result<void> PartitionCopier::verify_compacted(bool is_shared, const Tell& tell) {
   LastRecords there{has_own_times_};
   LastRecords here{has_own_times_};
   if (Result<void> taken = take_all(RecordWalk{*from_, partition_, start_, source_.end()}, there, tell); !taken) return taken;
   if (Result<void> taken = take_all(RecordWalk{*to_, partition_, to_start_, to_end_}, here, tell); !taken) return taken;
-  const std::optional<std::string> key = there.difference(here);
+  const std::optional<std::string> key = is_shared ? there.missing(here) : there.difference(here);
   if (!key) return {};
   return Error{Errc::corrupt, to_string(partition_) + ": of key \"" + *key +
                                   "\" source and target have other last records; delete the "

@@ -17,6 +17,9 @@
 
 namespace lungo {
 
+/// What a copy answers that was told to stop.
+inline Error copy_canceled() { return Error{Errc::canceled, "the copy was stopped; called again, it goes on"}; }
+
 class PartitionCopier {
  public:
   /// Called with the source's offset now and then; false stops.
@@ -28,8 +31,9 @@ class PartitionCopier {
 
   /// Errors: as copy_log().
   Result<void> run(Duration timeout, const Tell& tell);
-  /// Compares what both have, from their starts. Errors: corrupt, saying where; canceled; as EventLog::read().
-  Result<void> verify(const Tell& tell);
+  /// Compares what both have, from their starts; `is_shared`: a compacted target may have keys that the source lacks. Errors:
+  /// corrupt, saying where; canceled; as EventLog::read().
+  Result<void> verify(bool is_shared, const Tell& tell);
 
   [[nodiscard]] std::int64_t records() const { return records_; }
   [[nodiscard]] std::int64_t found_there() const { return found_there_; }
@@ -44,7 +48,7 @@ class PartitionCopier {
   Result<void> pass_last_of_compacted(const Tell& tell);
   Result<void> append_rest(Duration timeout, const Tell& tell);
   Result<void> append(AppendRequest request, const std::vector<Offset>& offsets, Duration timeout);
-  Result<void> verify_compacted(const Tell& tell);
+  Result<void> verify_compacted(bool is_shared, const Tell& tell);
   /// The marks up to the source's offset lie at `to`.
   void move_marks(Offset from, Offset to);
   [[nodiscard]] Error differ(Errc code, const RecordWalk& from, Offset to) const;

@@ -2,11 +2,13 @@
 
 #include <lungo/log/copy.hpp>
 #include <lungo/log/local_event_log.hpp>
+#include <lungo/log/membership.hpp>
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/support/memory_event_log.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "tests/support/records.hpp"
 #include "tests/support/simulation.hpp"
@@ -180,6 +182,7 @@ TEST_F(Copy, TellsOtherSettingsBeforeARecordIsWritten) {
   ASSERT_FALSE(copied);
   EXPECT_EQ(copied.error(), Errc::already_exists);
   EXPECT_NE(copied.error().text().find("partitions=4, not 2"), std::string_view::npos) << copied.error();
+  EXPECT_NE(copied.error().text().find("streams would move to other partitions"), std::string_view::npos) << copied.error();
   EXPECT_EQ(to->ends({"a", PartitionId{0}})->committed, Offset{0});
 }
 
@@ -190,6 +193,83 @@ TEST_F(Copy, TakesTheTopicsThatItIsToldTo) {
       copy_log(*from, *to, {.takes = [](const TopicInfo& topic) { return topic.spec.name == "events"; }});
   ASSERT_TRUE(copied) << copied.error();
   EXPECT_EQ(to->topics()->size(), 1U);
+}
+
+TEST_F(Copy, BeginsWithWhatOtherRecordsAreReadBy) {
+  fill(10);
+  make(*from, {.name = "__lungo_shapes", .partitions = 1, .compact = true});
+  append(*from, {"__lungo_shapes", PartitionId{0}}, "k", "shape");
+  const Result<CopyReport> cut_off = copy_log(
+      *from, *to, {.progress = [](const CopyProgress& progress) { return progress.partition.topic == "__lungo_shapes"; }});
+  ASSERT_EQ(cut_off.error(), Errc::canceled) << cut_off.error();
+  EXPECT_EQ(to->ends({"__lungo_shapes", PartitionId{0}})->committed, Offset{1});
+}
+
+TEST_F(Copy, NamesAllRecordsThatTheTargetRefusesBeforeItMakesAnything) {
+  fill(100);
+  append(*from, kFirst, "k", "too much");
+  append(*from, kSecond, "k", "too much");
+  bool is_strict = true;
+  CopyOptions options;
+  options.refuses = [&](const TopicSpec& topic, const RecordView& record) {
+    EXPECT_EQ(topic.name, "events");
+    return is_strict && as_text(record.value) == "too much" ? std::optional<std::string>{"it is too much"} : std::nullopt;
+  };
+  const Result<CopyReport> refused = copy_log(*from, *to, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::invalid_argument);
+  EXPECT_EQ(refused.error().text(), "the target does not take 2 records, so nothing was copied; events-0, offset " +
+                                        std::to_string(from->ends(kFirst)->committed.value() - 1) +
+                                        ": it is too much; events-1, offset " +
+                                        std::to_string(from->ends(kSecond)->committed.value() - 1) + ": it is too much");
+  EXPECT_TRUE(to->topics()->empty());
+  is_strict = false;
+  const Result<CopyReport> copied = copy_log(*from, *to, options);
+  ASSERT_TRUE(copied) << copied.error();
+  EXPECT_EQ(copied->records, 102);
+}
+
+TEST_F(Copy, IsFinishedByWhoMovesOffsets) {
+  fill(10);
+  CopyOptions options{.marks = {{kFirst, {Offset{2}}}}};
+  options.finish = [&](const CopyReport& report) -> Result<void> {
+    EXPECT_EQ(report.records, 10);
+    EXPECT_EQ(report.marks.at(kFirst).at(Offset{2}), Offset{2});
+    return Error{Errc::io, "it can't be moved"};
+  };
+  EXPECT_EQ(copy_log(*from, *to, options).error().text(), "it can't be moved");
+}
+
+/// Has the second partition of `events`; another process has the first one.
+class HalfMembership : public Membership {
+ public:
+  Result<Token> join(const std::vector<std::string>& topics, MembershipListener& listener) override {
+    EXPECT_EQ(topics, std::vector<std::string>{"events"});
+    listener.opened({kSecond});
+    return Token{std::make_shared<int>()};
+  }
+  Result<std::vector<TopicPartition>> mine() override { return std::vector<TopicPartition>{kSecond}; }
+  Result<std::optional<Owner>> owner_of(const TopicPartition& partition) override {
+    return std::optional{Owner{.endpoint = "shop-2:8080", .is_me = partition == kSecond}};
+  }
+};
+
+class SharedLog : public MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  std::shared_ptr<Membership> membership() override { return std::make_shared<HalfMembership>(); }
+};
+
+TEST_F(Copy, DoesNotWriteWhereAnApplicationRuns) {
+  fill(10);
+  make(*from, {.name = "plain", .partitions = 1});
+  SharedLog running{ports};
+  const Result<CopyReport> copied = copy_log(*from, running);
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error(), Errc::locked);
+  EXPECT_NE(copied.error().text().find("events-0 of the target belongs to the process at shop-2:8080"), std::string_view::npos)
+      << copied.error();
+  EXPECT_EQ(running.ends(kSecond)->committed, Offset{0});
 }
 
 TEST_F(Copy, MovesMarks) {
@@ -253,6 +333,21 @@ TEST_F(Copy, OfACompactedTopicThatKeepsAKeyTooManyIsTold) {
   ASSERT_FALSE(copied);
   EXPECT_EQ(copied.error(), Errc::corrupt);
   EXPECT_NE(copied.error().text().find("\"gone\""), std::string_view::npos) << copied.error();
+}
+
+TEST_F(Copy, OfASharedTopicMayMeetMoreKeys) {
+  const TopicSpec spec{.name = "events", .partitions = 2, .compact = true};
+  make(*from, spec);
+  append(*from, kFirst, "k", "mine");
+  make(*to, spec);
+  append(*to, kFirst, "other", "another's");
+  ASSERT_TRUE(copy_log(*from, *to, {.shared = {"events"}}));
+  EXPECT_EQ(values_of(*to, kFirst), (std::vector<std::string>{"another's", "mine"}));
+  append(*to, kFirst, "k", "changed since");
+  CopyOptions options{.shared = {"events"}};
+  const Result<CopyReport> again = copy_log(*from, *to, options);
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(values_of(*to, kFirst).back(), "mine") << "begun anew, as its last record is none of the source";
 }
 
 }  // namespace

@@ -10,11 +10,13 @@
 // Promise: one that was cut off goes on where it stopped when it is called again, since the target's records say how far it
 // came: each is compared with the source's. A target with other records is refused and stays as it is. Of a compacted topic the
 // copy has the last record of each key; which of the earlier ones are there is not promised, as either side may compact
-// meanwhile. Threads: one; the source may be written to, the target not.
+// meanwhile. Where partitions have owners (membership.hpp), those of the target are this copy's while it runs, so that a
+// running application is not written into. Threads: one; the source may be written to, the target not.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,24 +25,17 @@
 
 namespace lungo {
 
-struct CopyProgress {
-  TopicPartition partition;
-  bool verifying = false;
-  std::int64_t offsets_done = 0;  // over all partitions, of those that the source had when the copy began
-  std::int64_t offsets = 0;
+enum class CopyPhase {
+  checking,  // whether the target takes all records, over all partitions; with CopyOptions::refuses only
+  copying,
+  verifying,  // a partition that was copied, before the next one
 };
 
-struct CopyOptions {
-  /// Which topics; all where it is empty.
-  std::function<bool(const TopicInfo&)> takes;
-  /// Offsets of the source that somebody keeps; see CopyReport::marks.
-  std::map<TopicPartition, std::set<Offset>> marks;
-  /// Both sides are read again at the end, and each record is compared.
-  bool verify = true;
-  /// Told now and then. False: the copy stops, with `canceled`.
-  std::function<bool(const CopyProgress&)> progress;
-  /// Of one append.
-  Duration timeout = std::chrono::seconds{30};
+struct CopyProgress {
+  TopicPartition partition;
+  CopyPhase phase = CopyPhase::copying;
+  std::int64_t offsets_done = 0;  // over all partitions, of those that the source had when the copy began
+  std::int64_t offsets = 0;
 };
 
 struct CopyReport {
@@ -54,7 +49,29 @@ struct CopyReport {
   std::map<TopicPartition, Offset> ends;
 };
 
-/// Errors: already_exists for a topic that is there with other settings or other records, naming both offsets; corrupt when the
+struct CopyOptions {
+  /// Which topics; all where it is empty.
+  std::function<bool(const TopicInfo&)> takes;
+  /// Offsets of the source that somebody keeps; see CopyReport::marks.
+  std::map<TopicPartition, std::set<Offset>> marks;
+  /// Both sides are read again at the end, and each record is compared.
+  bool verify = true;
+  /// Told now and then. False: the copy stops, with `canceled`.
+  std::function<bool(const CopyProgress&)> progress;
+  /// Of one append, and of waiting for the target's partitions.
+  Duration timeout = std::chrono::seconds{30};
+  /// Why the target does not take a record; nothing where it does. Asked for all of them before anything is made or written.
+  std::function<std::optional<std::string>(const TopicSpec&, const RecordView&)> refuses;
+  /// Names of compacted topics that others write to as well, the shapes of a cluster, say: the target may have more keys.
+  std::set<std::string> shared;
+  /// Called when all is copied and compared, while the target's partitions are this copy's still: for what stands elsewhere by
+  /// offset. An error is the copy's.
+  std::function<Result<void>(const CopyReport&)> finish;
+};
+
+/// Topics of the framework (`__lungo_...`) go first: other records can't be read without their shapes.
+/// Errors: already_exists for a topic that is there with other settings or other records, naming both offsets; invalid_argument
+/// for records that the target refuses, naming them; locked when another process has partitions of the target; corrupt when the
 /// two differ in the end, or the source is damaged; canceled; as EventLog::create_topic(), read() and append(). What was copied
 /// until then stays.
 Result<CopyReport> copy_log(EventLog& from, EventLog& to, const CopyOptions& options = {});
