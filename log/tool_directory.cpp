@@ -24,6 +24,10 @@ Result<std::shared_ptr<EventLog>> open_to_look_at(const std::string& directory, 
   return open_local(directory, {.read_only = true});
 }
 
+Error built_without_kafka() {
+  return Error{Errc::unsupported, "built without Kafka; install librdkafka-dev and configure with -DLUNGO_WITH_KAFKA=ON"};
+}
+
 bool is_address(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || text.substr(0, colon).find('/') != std::string_view::npos) return false;

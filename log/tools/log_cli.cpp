@@ -12,6 +12,7 @@
 #include "log_adopt.hpp"
 #include "log_backup.hpp"
 #include "log_consume.hpp"
+#include "log_copy.hpp"
 #include "log_dump.hpp"
 #include "log_produce.hpp"
 #include "log_stat.hpp"
@@ -35,6 +36,7 @@ struct Arguments {
   VerifyToolOptions verify;
   BackupToolOptions backup;
   RestoreToolOptions restore;
+  CopyToolOptions copy;
 };
 
 void describe(CLI::App& app, Arguments& arguments) {
@@ -49,7 +51,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       "  lungo log consume greetings --dir data\n"
       "`lungo log COMMAND --help` has the options, an example and what --json holds. topics list and describe, consume, dump, "
       "stat,\n"
-      "verify and backup only read, beside a program that writes; the others need the directory for themselves.\n"
+      "verify and backup only read, beside a program that writes, as does copy --from; the others need the directory for "
+      "themselves.\n"
       "Exit status: 0 done, or who reads the output has seen enough; 1 not there, damaged or failed, the reason is on stderr;\n"
       "2 wrong arguments; 75 the disk is full; 128 + N ended in good order by signal N before all was done. verify: 1 "
       "something "
@@ -63,6 +66,7 @@ void describe(CLI::App& app, Arguments& arguments) {
   describe_verify(app, arguments.verify);
   describe_backup(app, arguments.backup);
   describe_restore(app, arguments.restore);
+  describe_copy(app, arguments.copy);
   describe_adopt(app);
 }
 
@@ -120,7 +124,7 @@ void raise_open_files_limit() {
   static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
+Result<int> run(const CLI::App& app, const Arguments& arguments, const RemoteLogs& remote, Output& out) {
   const CLI::App* command = app.get_subcommands().front();
   const std::string& name = command->get_name();
   // A signal ends the others as it ends any program: they write nothing that is worth an orderly end.
@@ -131,6 +135,10 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, Output& out) {
   if (name == "consume") {
     StopSignals signals;
     return run_consume(arguments.tool, arguments.consume, signals);
+  }
+  if (name == "copy") {
+    StopSignals signals;
+    return run_copy(arguments.tool, arguments.copy, remote, signals, out);
   }
   if (name == "dump") return run_dump(arguments.tool, arguments.dump, out);
   if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
@@ -156,7 +164,7 @@ int status_of(const Error& error, const CLI::App& app) {
 
 }  // namespace
 
-int run_log_tool(int argc, const char* const* argv) {
+int run_log_tool(int argc, const char* const* argv, const RemoteLogs& remote) {
   hold_back_broken_pipes();
   raise_open_files_limit();
   log_to_stderr(Severity::warn);
@@ -171,7 +179,7 @@ int run_log_tool(int argc, const char* const* argv) {
   Output out{stdout};
   Result<int> done = 0;
   try {
-    done = run(app, arguments, out);
+    done = run(app, arguments, remote, out);
   } catch (const std::exception&) {  // no memory, no thread
     done = Error{Errc::io, current_exception_text()};
   }

@@ -14,7 +14,8 @@ namespace {
 constexpr const char* kHelp =
     "usage: lungo TOOL [ARGUMENTS]\n"
     "\n"
-    "  log     topics and records of a data directory: topics, produce, consume, dump, stat, verify, backup, restore, adopt\n"
+    "  log     topics and records of a data directory: topics, produce, consume, dump, stat, verify, backup, restore, copy,\n"
+    "          adopt\n"
     "  replay  projections and events of a data directory: list, status, show, events, rebuild\n"
     "\n"
     "`lungo TOOL --help` says what a tool can do.\n";

@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "tool_log.hpp"
-
 namespace lungo {
 
-Progress::Progress(std::string what, std::uint64_t total)
-    : what_(std::move(what)), total_(total), is_shown_(::isatty(STDERR_FILENO) == 1) {
+Progress::Progress(std::string what, std::uint64_t total, std::function<std::string(std::uint64_t)> text)
+    : what_(std::move(what)), total_(total), text_(std::move(text)), is_shown_(::isatty(STDERR_FILENO) == 1) {
   next_ = std::chrono::steady_clock::now() + std::chrono::seconds{1};  // what is done by then needs no line
 }
 
@@ -18,14 +16,25 @@ Progress::~Progress() { clear(); }
 
 void Progress::add(std::uint64_t bytes) {
   done_ += bytes;
+  show();
+}
+
+void Progress::at(std::string what, std::uint64_t done, std::uint64_t total) {
+  what_ = std::move(what);
+  done_ = done;
+  total_ = total;
+  show();
+}
+
+void Progress::show() {
   if (!is_shown_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   next_ = now + std::chrono::milliseconds{250};
-  std::string line = what_ + ": " + size_text(done_);
+  std::string line = what_ + ": " + text_(done_);
   if (total_ > 0) {
     const std::uint64_t percent = std::min<std::uint64_t>(99, done_ * 100 / total_);
-    line += " of " + size_text(total_) + " (" + std::to_string(percent) + " %)";
+    line += " of " + text_(total_) + " (" + std::to_string(percent) + " %)";
   }
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   has_line_ = true;

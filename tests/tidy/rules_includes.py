@@ -52,18 +52,23 @@ def is_composition_root(path):
 
 
 def arrows(tree):
-    """A folder sees only the folders that its arrows point to, and those only through <lungo/FOLDER/...>."""
+    """A folder sees only the folders that its arrows point to, and those only through <lungo/FOLDER/...>. A composition root sees
+    all, and what another folder's tools/ has for it."""
     for path in tree.cpp(tuple(ARROWS)):
         folder = path.split("/")[0]
         for line, quote, name in includes(tree, path):
             if name.startswith("tests/") or "/tests/" in name:
                 yield Finding(path, line, f"{folder}/ includes {name}: nothing outside tests/ includes tests/")
-            elif quote == '"' and not _inside(tree, path, folder, name):
+            elif quote == '"' and not _inside(tree, path, folder, name) and not _is_for_composing(tree, path, name):
                 yield Finding(path, line, f'"{name}" is not in {folder}/: other folders are included as <lungo/FOLDER/...>')
             elif quote == "<" and name.startswith("lungo/"):
                 other = name.split("/")[1]
                 if other != folder and other not in ARROWS[folder] and not is_composition_root(path):
                     yield Finding(path, line, f"{folder}/ must not include {name}: no arrow leads from {folder} to {other}")
+
+
+def _is_for_composing(tree, path, name):
+    return is_composition_root(path) and "/tools/" in name and name in tree.files
 
 
 def _inside(tree, path, folder, name):

@@ -25,6 +25,14 @@ PLANTED = {
         ({"log/a.cpp": "#include <lungo/framework/event.hpp>\n"}, {"framework/a.cpp": "#include <lungo/log/types.hpp>\n"}),
         ({"framework/a.cpp": '#include "segment.hpp"\n', "log/segment.hpp": ""}, {"log/a.cpp": '#include "segment.hpp"\n', "log/segment.hpp": ""}),
         ({"projections/a.cpp": "#include <lungo/cluster/client.hpp>\n"}, {"samples/x/main.cpp": "#include <lungo/cluster/client.hpp>\n"}),
+        (
+            {"cluster/tools/copy.cpp": '#include "log/tools/cli.hpp"\n', "log/tools/cli.hpp": "#pragma once\n"},
+            {"cluster/tools/main.cpp": '#include "log/tools/cli.hpp"\n', "log/tools/cli.hpp": "#pragma once\n"},
+        ),
+        (
+            {"cluster/tools/main.cpp": '#include "log/segment.hpp"\n', "log/segment.hpp": "#pragma once\n"},
+            {"cluster/tools/main.cpp": "#include <lungo/log/types.hpp>\n"},
+        ),
         ({"samples/a.cpp": '#include "tests/support/x.hpp"\n'}, {"tests/a.cpp": '#include "tests/support/x.hpp"\n'}),
     ],
     "third_party_homes": [

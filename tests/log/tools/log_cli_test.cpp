@@ -27,6 +27,7 @@ const std::vector<std::vector<std::string>> kCommands{{"topics", "create"},
                                                       {"verify"},
                                                       {"backup"},
                                                       {"restore"},
+                                                      {"copy"},
                                                       {"adopt"}};
 
 TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
@@ -40,8 +41,8 @@ TEST_F(LogCli, HelpOfEachCommandHasAnExampleAndSaysWhatJsonHolds) {
   }
   const Finished help = log({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "verify", "backup", "restore", "adopt", "--dir",
-                           "--json", "Exit status", "Begin with:"})
+  for (const char* word : {"topics", "produce", "consume", "dump", "stat", "verify", "backup", "restore", "copy", "adopt",
+                           "--dir", "--json", "Exit status", "Begin with:"})
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
 }
 
@@ -52,7 +53,7 @@ TEST_F(LogCli, WhatNobodyKnowsIsToldWithTheNearest) {
       {{"topics", "create", "orders", "--jsn"}, "no option --jsn; did you mean --json?\n`lungo log topics create --help` says"},
       {{"cosnume", "orders"},
        "no command cosnume; did you mean consume? There are topics, produce, consume, dump, stat, verify, backup, restore, "
-       "adopt\n"},
+       "copy, adopt\n"},
       {{"topics", "lst"}, "no command lst; did you mean list? There are create, list, describe, alter, delete\n"},
       {{"topics"}, "A subcommand is required"},
       {{"consume"}, "TOPIC is required"},

@@ -21,4 +21,7 @@ Result<std::shared_ptr<EventLog>> open_to_look_at(const std::string& directory, 
 /// directory of that name is written ./kafka:...
 bool is_address(std::string_view text);
 
+/// What a program answers that was given an address and has nothing to open it with: unsupported, saying what to install.
+Error built_without_kafka();
+
 }  // namespace lungo

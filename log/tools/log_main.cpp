@@ -1,4 +1,0 @@
-// lungo-log: topics and records of a data directory; `lungo log` runs it.
-#include "log_cli.hpp"
-
-int main(int argc, char** argv) { return lungo::run_log_tool(argc, argv); }

@@ -1,0 +1,4 @@
+// lungo-log where it was built without Kafka: topics and records of a data directory; `lungo log` runs it.
+#include "log_cli.hpp"
+
+int main(int argc, char** argv) { return lungo::run_log_tool(argc, argv, {}); }
