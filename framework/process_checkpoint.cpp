@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "process_checkpoint.hpp"
 #include "process_partition.hpp"
 
 namespace lungo {
@@ -12,23 +13,18 @@ constexpr std::size_t kChunkBytes = 1u << 20;
 // Big states are written less often: they stay in the topic until it is compacted, those in chunks for good.
 constexpr std::size_t kCheckpointBytesPerSecond = 8u << 20;
 
-/// What the snapshot of a process's partition holds.
-struct ProcessCheckpoint {
-  static constexpr std::string_view event_name = "lungo.ProcessPartition";
-  std::int64_t output_end = 0;
-  std::string core;
-};
-
-Bytes checkpoint_bytes(Offset output_end, BytesView core) {
-  Bytes bytes;
-  encode(ProcessCheckpoint{output_end.value(), std::string(as_text(core))}, bytes);
-  return bytes;
-}
-
 }  // namespace
 
 std::string ProcessPartition::checkpoint_key() const {
-  return "process/" + context_->setup.name + "/" + context_->setup.topic + "/" + std::to_string(id_.value());
+  return process_checkpoint_key({context_->setup.name, {context_->setup.topic, id_}});
+}
+
+Bytes ProcessPartition::checkpoint_state(Offset output_end, BytesView core) const {
+  return to_bytes(ProcessCheckpoint{.output_end = output_end.value(),
+                                    .core = std::string(as_text(core)),
+                                    .output_topic = context_->setup.output_topic,
+                                    .id_shift = id_shift_,
+                                    .sends_commands = sends_commands_});
 }
 
 /// Makes the first checkpoint of a process that has none, and checks the one it has. Blocks.
@@ -49,7 +45,7 @@ Result<void> ProcessPartition::prepare() {
   empty.save(core);
   const Snapshot first{{context_->input.id, id_, from, kNoEpoch},
                        context_->setup.fold->state_shape().hash(),
-                       checkpoint_bytes(output_ends->written, core)};
+                       checkpoint_state(output_ends->written, core)};
   return context_->snapshots.save_wait(checkpoint_key(), input, first);
 }
 
@@ -72,19 +68,18 @@ Result<bool> ProcessPartition::load(Instant now) {
   if (!*stored) return Error{Errc::corrupt, "checkpoint " + checkpoint_key() + " is gone"};
   Result<std::shared_ptr<const Shape>> shape = context_->store.shapes().find((*stored)->shape);
   if (!shape) return shape.error().with_context(checkpoint_key());
-  ProcessCheckpoint checkpoint;
-  Result<void> decoded = decode((*stored)->state, checkpoint);
-  if (!decoded) return decoded.error().with_context(checkpoint_key());
-  if (Offset{checkpoint.output_end} > goal) {
-    return Error{Errc::position_diverged, to_string(output) + " was cut below the outputs of " + checkpoint_key(),
-                 Offset{checkpoint.output_end}};
+  const Result<ProcessCheckpoint> checkpoint = parse_process_checkpoint((*stored)->state);
+  if (!checkpoint) return checkpoint.error().with_context(checkpoint_key());
+  const Offset output_end{checkpoint->output_end};
+  if (output_end > goal) {
+    return Error{Errc::position_diverged, to_string(output) + " was cut below the outputs of " + checkpoint_key(), output_end};
   }
 
-  core_ = std::make_unique<ProcessCore>(
-      *context_->setup.fold,
-      ProcessCoreOptions{context_->setup.name, id_, context_->options.lateness, context_->options.pending_bytes_max});
-  Result<void> restored = core_->load(as_bytes(checkpoint.core), **shape);
-  if (restored) restored = note_recorded(Offset{checkpoint.output_end}, goal);
+  core_ = std::make_unique<ProcessCore>(*context_->setup.fold,
+                                        ProcessCoreOptions{context_->setup.name, id_, context_->options.lateness,
+                                                           context_->options.pending_bytes_max, checkpoint->id_shift});
+  Result<void> restored = core_->load(as_bytes(checkpoint->core), **shape);
+  if (restored) restored = note_recorded(output_end, goal);
   if (!restored) return restored.error();
   Result<std::vector<ParkedEvent>> parked = parked_events(context_->store, context_->setup.name);
   if (!parked) return parked.error();
@@ -100,7 +95,9 @@ Result<bool> ProcessPartition::load(Instant now) {
   output_end_ = goal;
   saved_ = (*stored)->position;
   saved_outputs_ = outputs_ = 0;
-  save_failed_ = false;
+  id_shift_ = checkpoint->id_shift;
+  sends_commands_ = sends_commands_ || checkpoint->sends_commands;
+  must_save_ = checkpoint->output_topic.empty();  // the first form is replaced
   next_checkpoint_ = now + context_->options.checkpoint_interval;
   loaded_ = true;
   return true;
@@ -119,9 +116,7 @@ Result<void> ProcessPartition::note_recorded(Offset from, Offset end) {
   return {};
 }
 
-bool ProcessPartition::has_changed() const {
-  return save_failed_ || reader_->position() != saved_ || outputs_ != saved_outputs_;
-}
+bool ProcessPartition::has_changed() const { return must_save_ || reader_->position() != saved_ || outputs_ != saved_outputs_; }
 
 void ProcessPartition::checkpoint(Instant now) {
   if (draft_) {
@@ -150,10 +145,10 @@ void ProcessPartition::checkpoint(Instant now) {
 void ProcessPartition::save_draft() {
   if (draft_->appends_left > 0 || draft_->commands_left > 0 || saving_) return;
   Snapshot& snapshot = draft_->snapshot;
-  snapshot.state = checkpoint_bytes(draft_->output_end, draft_->core);
+  snapshot.state = checkpoint_state(draft_->output_end, draft_->core);
   saved_ = snapshot.position;
   saved_outputs_ = draft_->outputs;
-  save_failed_ = false;
+  must_save_ = false;
   saving_ = true;
   context_->snapshots.save(
       checkpoint_key(), {context_->setup.topic, id_}, snapshot,

@@ -56,7 +56,7 @@ Result<void> ProcessCore::on_input(const Envelope& envelope, int type, const voi
                  envelope.offset};
   }
   id_text_.assign(id_prefix_);
-  if (!actions_.empty()) id_text_ += std::to_string(envelope.offset.value());
+  if (!actions_.empty()) id_text_ += std::to_string(envelope.offset.value() + options_.id_shift);
   Result<void> done = carry_out(lane, slot, {id_text_, envelope.time, envelope.correlation, std::nullopt}, effects);
   if (!done) return Error{done.error().code(), std::string(done.error().text()), envelope.offset};
   return done;
@@ -93,7 +93,8 @@ Result<void> ProcessCore::on_clock(Timestamp now, Offset next_input, ProcessEffe
   fields.type = event_name<ClockAdvanced>();
   fields.shape = shape_of<ClockAdvanced>().hash();
   fields.time = fields.recorded = now;
-  const std::string id = id_prefix_ + "c/" + std::to_string(next_input.value()) + "/" + std::to_string(advanced.watermark_ms);
+  const std::string id =
+      id_prefix_ + "c/" + std::to_string(next_input.value() + options_.id_shift) + "/" + std::to_string(advanced.watermark_ms);
   fields.id = id;
   fields.payload = payload;
   Result<void> added = add_output(fields, effects);

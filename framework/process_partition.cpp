@@ -81,6 +81,8 @@ void ProcessPartition::leave() {
   known_end_.reset();
   failures_ = 0;
   not_before_ = {};
+  id_shift_ = 0;
+  sends_commands_ = must_save_ = false;
   prepared_ = closing_ = false;
   let_go();
 }
@@ -173,6 +175,7 @@ void ProcessPartition::send_commands() {
     if (parked_commands_.contains(command.id)) continue;
     ++commands_in_flight_;
     ++commands_;
+    sends_commands_ = true;
     std::shared_ptr<void>& aggregates = context_->aggregates[command.command.category];
     command.command.run(context_->store, aggregates, command.command, command.id,
                         [mailbox = context_->mailbox, id = id_.value(), generation = generation_, command_id = command.id,
@@ -215,7 +218,7 @@ Result<void> ProcessPartition::take_in(const ProcessOutcome& outcome, Instant no
       if (outcome.generation >= first_generation_) saving_ = false;
       if (outcome.error && !is_stale) {
         error_ = outcome.error;
-        if (!is_ending()) save_failed_ = true;
+        if (!is_ending()) must_save_ = true;
       }
       if (!outcome.error && !is_stale && !failing_) error_.reset();  // it is past what it was trying again
       return {};

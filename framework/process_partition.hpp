@@ -126,6 +126,7 @@ class ProcessPartition {
   Result<void> take_in(const ProcessOutcome& outcome, Instant now);
   [[nodiscard]] std::string checkpoint_key() const;
   Result<void> prepare();
+  [[nodiscard]] Bytes checkpoint_state(Offset output_end, BytesView core) const;
   Result<bool> load(Instant now);
   Result<void> note_recorded(Offset from, Offset end);
   Result<bool> read_inputs(Instant now);
@@ -166,8 +167,10 @@ class ProcessPartition {
   bool at_end_ = false;  // of the committed inputs, at the last look
   std::optional<CheckpointDraft> draft_;
   bool saving_ = false;
-  Position saved_;            // input position of the newest checkpoint
-  bool save_failed_ = false;  // the next one is due, whatever it says
+  Position saved_;          // input position of the newest checkpoint
+  bool must_save_ = false;  // the next one is due, whatever it says
+  std::int64_t id_shift_ = 0;
+  bool sends_commands_ = false;
   std::uint64_t saved_outputs_ = 0;
   std::uint64_t outputs_ = 0;  // appends made since loading
   Instant next_checkpoint_{};

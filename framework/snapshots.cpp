@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <lungo/framework/event_decoder.hpp>
+#include <lungo/framework/partition_reader.hpp>
 #include <lungo/log/answer.hpp>
 
 #include "compacted_topic.hpp"
@@ -246,6 +248,23 @@ Result<std::optional<Snapshot>> Snapshots::load_recent(std::string_view key) {
   if (!scanned) return scanned.error();
   if (!finder.row() && finder.seen() >= kProbedMax) return load(key);
   return snapshot_of(store_, key, finder.row());
+}
+
+Result<std::vector<std::string>> Snapshots::keys(std::string_view prefix) {
+  const Result<TopicInfo> topic = store_.topic(kSnapshotsTopic);
+  if (!topic && topic.error() == Errc::not_found) return std::vector<std::string>{};
+  if (!topic) return topic.error();
+  const Result<Ends> ends = store_.log().ends({std::string(kSnapshotsTopic), PartitionId{0}});
+  if (!ends) return ends.error();
+  std::set<std::string> found;
+  PartitionReader reader{store_.log(), *topic, {topic->id, PartitionId{0}, ends->start, kNoEpoch}};
+  while (reader.position().offset < ends->committed) {
+    const Result<const Envelope*> row = reader.next();
+    if (!row) return row.error();
+    if (*row == nullptr) break;
+    if ((*row)->type == event_name<SnapshotRow>() && (*row)->stream.starts_with(prefix)) found.emplace((*row)->stream);
+  }
+  return std::vector<std::string>(found.begin(), found.end());
 }
 
 }  // namespace lungo

@@ -4,6 +4,7 @@
 #include <lungo/cluster/address.hpp>
 #include <lungo/cluster/kafka.hpp>
 #include <lungo/cluster/kafka_copy.hpp>
+#include <lungo/framework/moved_checkpoints.hpp>
 
 #include "log/tools/log_cli.hpp"
 
@@ -37,4 +38,6 @@ Result<std::vector<std::string>> rights(const RemoteAddress& remote, const std::
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_log_tool(argc, argv, {.open = open, .refuses = kafka_refusal, .rights = rights}); }
+int main(int argc, char** argv) {
+  return run_log_tool(argc, argv, {.open = open, .refuses = kafka_refusal, .rights = rights, .move_offsets = move_checkpoints});
+}

@@ -124,7 +124,7 @@ void raise_open_files_limit() {
   static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-Result<int> run(const CLI::App& app, const Arguments& arguments, const RemoteLogs& remote, Output& out) {
+Result<int> run(const CLI::App& app, const Arguments& arguments, const CopyParts& parts, Output& out) {
   const CLI::App* command = app.get_subcommands().front();
   const std::string& name = command->get_name();
   // A signal ends the others as it ends any program: they write nothing that is worth an orderly end.
@@ -138,7 +138,7 @@ Result<int> run(const CLI::App& app, const Arguments& arguments, const RemoteLog
   }
   if (name == "copy") {
     StopSignals signals;
-    return run_copy(arguments.tool, arguments.copy, remote, signals, out);
+    return run_copy(arguments.tool, arguments.copy, parts, signals, out);
   }
   if (name == "dump") return run_dump(arguments.tool, arguments.dump, out);
   if (name == "verify") return run_verify(arguments.tool, arguments.verify, out);
@@ -164,7 +164,7 @@ int status_of(const Error& error, const CLI::App& app) {
 
 }  // namespace
 
-int run_log_tool(int argc, const char* const* argv, const RemoteLogs& remote) {
+int run_log_tool(int argc, const char* const* argv, const CopyParts& parts) {
   hold_back_broken_pipes();
   raise_open_files_limit();
   log_to_stderr(Severity::warn);
@@ -179,7 +179,7 @@ int run_log_tool(int argc, const char* const* argv, const RemoteLogs& remote) {
   Output out{stdout};
   Result<int> done = 0;
   try {
-    done = run(app, arguments, remote, out);
+    done = run(app, arguments, parts, out);
   } catch (const std::exception&) {  // no memory, no thread
     done = Error{Errc::io, current_exception_text()};
   }

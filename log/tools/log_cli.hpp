@@ -8,6 +8,6 @@ namespace lungo {
 /// Runs the tool on the arguments after the program's name, with what main() knows of logs elsewhere, and returns the exit
 /// status: 0 done; 1 not there or failed, the reason is on stderr; 2 wrong arguments; 75 the disk is full; 128 + N ended by
 /// signal N before all was done.
-int run_log_tool(int argc, const char* const* argv, const RemoteLogs& remote);
+int run_log_tool(int argc, const char* const* argv, const CopyParts& parts);
 
 }  // namespace lungo

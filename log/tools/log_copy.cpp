@@ -60,10 +60,10 @@ RemoteAddress address_of(const CopyToolOptions& options, bool to_write) {
   return {to_write ? options.to : options.from, to_write, options.config_file, options.mirror};
 }
 
-Result<void> check_sides(const CopyToolOptions& options, const RemoteLogs& remote) {
+Result<void> check_sides(const CopyToolOptions& options, const CopyParts& parts) {
   const bool reads_remote = is_address(options.from);
   const bool writes_remote = is_address(options.to);
-  if ((reads_remote || writes_remote) && !remote.open) return built_without_kafka();
+  if ((reads_remote || writes_remote) && !parts.open) return built_without_kafka();
   if (reads_remote && writes_remote) {
     return Error{
         Errc::unsupported,
@@ -77,13 +77,13 @@ Result<void> check_sides(const CopyToolOptions& options, const RemoteLogs& remot
   return {};
 }
 
-Result<std::shared_ptr<EventLog>> open_source(const CopyToolOptions& options, const RemoteLogs& remote) {
-  if (is_address(options.from)) return remote.open(address_of(options, false));
+Result<std::shared_ptr<EventLog>> open_source(const CopyToolOptions& options, const CopyParts& parts) {
+  if (is_address(options.from)) return parts.open(address_of(options, false));
   return open_to_look_at(options.from, "--from");
 }
 
-Result<std::shared_ptr<EventLog>> open_target(const CopyToolOptions& options, const RemoteLogs& remote) {
-  if (is_address(options.to)) return remote.open(address_of(options, true));
+Result<std::shared_ptr<EventLog>> open_target(const CopyToolOptions& options, const CopyParts& parts) {
+  if (is_address(options.to)) return parts.open(address_of(options, true));
   return open_or_make(options.to);
 }
 
@@ -106,20 +106,22 @@ void tell_what_stays(const CopyToolOptions& options, const Chosen& chosen) {
   }
 }
 
-void print_report(const CopyReport& report, const CopyToolOptions& options, bool json, Output& out) {
+void print_report(const CopyReport& report, std::int64_t checkpoints, const CopyToolOptions& options, bool json, Output& out) {
   const bool verified = !options.no_verify;
   if (json) {
     std::string line = "{\"from\":";
     append_json_string(printable(std::string_view{options.from}), line);
     append_json_string(printable(std::string_view{options.to}), line += ",\"to\":");
     line += ",\"topics\":" + std::to_string(report.topics) + ",\"records\":" + std::to_string(report.records) +
-            ",\"foundThere\":" + std::to_string(report.found_there) + ",\"verified\":" + (verified ? "true" : "false") + "}";
+            ",\"foundThere\":" + std::to_string(report.found_there) + ",\"checkpoints\":" + std::to_string(checkpoints) +
+            ",\"verified\":" + (verified ? "true" : "false") + "}";
     return out.line(line);
   }
   std::string line = "copied " + printable(std::string_view{options.from}) + " to " + printable(std::string_view{options.to}) +
                      ": " + counted(static_cast<std::uint64_t>(report.topics), "topic") + ", " +
                      counted(static_cast<std::uint64_t>(report.records), "record");
   if (report.found_there > 0) line += ", of which " + std::to_string(report.found_there) + " were there";
+  if (checkpoints > 0) line += ", " + counted(static_cast<std::uint64_t>(checkpoints), "checkpoint") + " of processes";
   out.line(line + (verified ? "; both sides were compared" : ""));
 }
 
@@ -136,10 +138,10 @@ std::string_view doing(CopyPhase phase) {
 }
 
 /// Prints what would be done. A log elsewhere is not asked, as rights may be what is missing.
-Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, const RemoteLogs& remote, Output& out) {
+Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, const CopyParts& parts, Output& out) {
   std::vector<std::string> names = options.topics;
   if (!is_address(options.from)) {
-    Result<std::shared_ptr<EventLog>> from = open_source(options, remote);
+    Result<std::shared_ptr<EventLog>> from = open_source(options, parts);
     if (!from) return from.error();
     const Result<Chosen> chosen = choose(**from, options);
     if (!chosen) return chosen.error();
@@ -154,7 +156,7 @@ Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, co
   std::vector<std::string> rights;
   for (const bool to_write : {false, true}) {
     if (!is_address(to_write ? options.to : options.from)) continue;
-    Result<std::vector<std::string>> needed = remote.rights(address_of(options, to_write), names);
+    Result<std::vector<std::string>> needed = parts.rights(address_of(options, to_write), names);
     if (!needed) return needed.error();
     rights = std::move(*needed);
   }
@@ -204,34 +206,33 @@ void describe_copy(CLI::App& app, CopyToolOptions& options) {
   copy->footer(
       "Examples: lungo log copy --from data --to kafka://localhost:9092/shop\n"
       "          lungo log copy --from kafka://localhost:9092/shop --to data --topic events\n"
-      "Stop the application first: a directory may be written to meanwhile, but what comes after the beginning is not copied. "
-      "One\n"
-      "that was cut off goes on where it stopped when it is given again. The target is empty or has what such a copy has "
-      "written;\n"
-      "anything else is refused, as is another number of partitions, since streams would move. Records keep key, value, "
-      "headers "
+      "Stop the application first: what comes while it is copied is left out, or refused. A copy that was cut off goes on "
+      "where "
+      "it\n"
+      "stopped when it is given again. The target is empty or has what such a copy has written; anything else is refused, as "
+      "is\n"
+      "another number of partitions, since streams would move. Records keep key, value, headers and time; offsets are others.\n"
+      "Processes go on where they were stopped. Left out is what a start makes again: positions of readers, parked events, "
       "and\n"
-      "time; offsets are others. What is made again by a start is left out: positions of readers, parked events, snapshots. "
-      "The "
-      "web\n"
-      "tracker's secret is a file, tracker-secret, and goes along by hand.\n"
-      "--json: {\"from\", \"to\", \"topics\", \"records\", \"foundThere\", \"verified\"}; with --explain {\"topics\": [NAME], "
-      "\"rights\":\n"
-      "[COMMAND]}.");
+      "snapshots. The web tracker's secret is a file, tracker-secret, and goes along by hand.\n"
+      "--json: {\"from\", \"to\", \"topics\", \"records\", \"foundThere\", \"checkpoints\", \"verified\"}; with --explain\n"
+      "{\"topics\": [NAME], \"rights\": [COMMAND]}.");
 }
 
-Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, const RemoteLogs& remote, StopSignals& signals,
+Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, const CopyParts& parts, StopSignals& signals,
                      Output& out) {
-  if (Result<void> checked = check_sides(options, remote); !checked) return checked.error();
+  if (Result<void> checked = check_sides(options, parts); !checked) return checked.error();
   if (options.explain) {
-    const Result<void> explained = explain(tool, options, remote, out);
+    const Result<void> explained = explain(tool, options, parts, out);
     return explained ? Result<int>{0} : Result<int>{explained.error()};
   }
-  const Result<std::shared_ptr<EventLog>> from = open_source(options, remote);
+  const Result<std::shared_ptr<EventLog>> from = open_source(options, parts);
   if (!from) return from.error();
   const Result<Chosen> chosen = choose(**from, options);
   if (!chosen) return chosen.error();
-  const Result<std::shared_ptr<EventLog>> to = open_target(options, remote);
+  const Result<MovedOffsets> moved = parts.move_offsets ? parts.move_offsets(*from, chosen->taken) : MovedOffsets{};
+  if (!moved) return moved.error();
+  const Result<std::shared_ptr<EventLog>> to = open_target(options, parts);
   if (!to) return to.error();
 
   Progress progress{"reading " + printable(std::string_view{options.from}), 0,
@@ -239,8 +240,10 @@ Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, co
   CopyOptions how;
   how.takes = [&chosen](const TopicInfo& topic) { return chosen->taken.contains(topic.spec.name); };
   how.verify = !options.no_verify;
+  how.marks = moved->marks;
+  if (moved->finish) how.finish = [&moved, &to](const CopyReport& copied) { return moved->finish(*to, copied); };
   how.shared = {std::string(kShapes)};
-  if (is_address(options.to)) how.refuses = remote.refuses;
+  if (is_address(options.to)) how.refuses = parts.refuses;
   how.progress = [&progress, &signals](const CopyProgress& now) {
     progress.at(std::string(doing(now.phase)) + printable(std::string_view{to_string(now.partition)}),
                 static_cast<std::uint64_t>(now.offsets_done), static_cast<std::uint64_t>(now.offsets));
@@ -254,7 +257,7 @@ Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, co
   }
   if (!report) return report.error();
   tell_what_stays(options, *chosen);
-  print_report(*report, options, tool.json, out);
+  print_report(*report, moved->count, options, tool.json, out);
   return 0;
 }
 

@@ -1,11 +1,12 @@
 // `lungo log copy`: topics of one log into another, each a data directory or, by its address, a log elsewhere.
 //
-// How a log elsewhere is opened is not known here: main() hands it in. Threads: one.
+// How a log elsewhere is opened, and what the framework keeps by offset, is not known here: main() hands it in. Threads: one.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,15 +30,17 @@ struct RemoteAddress {
   std::string mirror;       // --mirror; empty: not given
 };
 
-/// The logs elsewhere that a program can reach.
-struct RemoteLogs {
-  /// Nothing: the program was built without them.
+/// What main() hands in of folders that log/ does not see.
+struct CopyParts {
+  /// Opens a log elsewhere. Nothing: the program was built without them.
   std::function<Result<std::shared_ptr<EventLog>>(const RemoteAddress&)> open;
   /// What CopyOptions::refuses is for a copy to there.
   std::function<std::optional<std::string>(const TopicSpec&, const RecordView&)> refuses;
   /// The rights that a copy needs there, as lines for a shell; `topics` may be empty where they are not known. Errors:
   /// invalid_argument for the address.
   std::function<Result<std::vector<std::string>>(const RemoteAddress&, const std::vector<std::string>& topics)> rights;
+  /// The offsets that the framework keeps of these topics. Nothing: they are left out.
+  std::function<Result<MovedOffsets>(const std::shared_ptr<EventLog>& from, const std::set<std::string>& topics)> move_offsets;
 };
 
 struct CopyToolOptions {
@@ -52,8 +55,8 @@ struct CopyToolOptions {
 
 void describe_copy(CLI::App& app, CopyToolOptions& options);
 /// Returns the exit status. Errors: as copy_log() and the opening of both; unsupported from one log elsewhere to another, and
-/// for an address where `remote` can open none; not_found for a topic that the source lacks.
-Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, const RemoteLogs& remote, StopSignals& signals,
+/// for an address where `parts` can open none; not_found for a topic that the source lacks.
+Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, const CopyParts& parts, StopSignals& signals,
                      Output& out);
 
 }  // namespace lungo

@@ -38,8 +38,9 @@ TEST_F(LogCopy, HasTheSameTopicsAndRecords) {
 
 TEST_F(LogCopy, JsonTellsHowMuchItWas) {
   make_orders(3);
-  EXPECT_EQ(copy({"--json", "--no-verify"}).out, "{\"from\":\"" + data + "\",\"to\":\"" + target +
-                                                     "\",\"topics\":1,\"records\":3,\"foundThere\":0,\"verified\":false}\n");
+  EXPECT_EQ(copy({"--json", "--no-verify"}).out,
+            "{\"from\":\"" + data + "\",\"to\":\"" + target +
+                "\",\"topics\":1,\"records\":3,\"foundThere\":0,\"checkpoints\":0,\"verified\":false}\n");
 }
 
 TEST_F(LogCopy, GivenAgainItTakesWhatIsMissing) {
@@ -117,11 +118,11 @@ TEST_F(LogCopy, ExplainsItselfAndDoesNothing) {
 class RemoteCopy : public LogCopy {
  protected:
   RemoteCopy() {
-    remote.open = [this](const RemoteAddress& address) -> Result<std::shared_ptr<EventLog>> {
+    parts.open = [this](const RemoteAddress& address) -> Result<std::shared_ptr<EventLog>> {
       asked.push_back(address);
       return elsewhere;
     };
-    remote.rights = [](const RemoteAddress& address, const std::vector<std::string>& topics) {
+    parts.rights = [](const RemoteAddress& address, const std::vector<std::string>& topics) {
       return Result<std::vector<std::string>>{
           {(address.to_write ? "write " : "read ") + (topics.empty() ? "all" : topics.front())}};
     };
@@ -133,7 +134,7 @@ class RemoteCopy : public LogCopy {
     if (stopped) ::raise(SIGTERM);
     std::FILE* const file = std::fopen((directory / "out").c_str(), "w");
     Output out{file};
-    Result<int> status = run_copy(tool, options, remote, signals, out);
+    Result<int> status = run_copy(tool, options, parts, signals, out);
     std::fclose(file);
     return status;
   }
@@ -148,7 +149,7 @@ class RemoteCopy : public LogCopy {
   const Ports ports = simulation.ports();
   std::shared_ptr<MemoryEventLog> elsewhere = std::make_shared<MemoryEventLog>(ports);
   std::vector<RemoteAddress> asked;
-  RemoteLogs remote;
+  CopyParts parts;
   ToolOptions tool;
   CopyToolOptions options;
   bool stopped = false;
@@ -185,7 +186,7 @@ TEST_F(RemoteCopy, TakesOfOthersOnlyWhatIsNamed) {
 
 TEST_F(RemoteCopy, TellsWhatIsRefusedThere) {
   make_orders(2);
-  remote.refuses = [](const TopicSpec&, const RecordView& record) {
+  parts.refuses = [](const TopicSpec&, const RecordView& record) {
     return as_text(record.value) == "v1" ? std::optional<std::string>{"no v1"} : std::nullopt;
   };
   const Result<int> refused = run();
@@ -214,7 +215,7 @@ TEST_F(RemoteCopy, NeedsADirectoryOnOneSide) {
 
 TEST_F(RemoteCopy, SaysThatItWasBuiltWithoutKafka) {
   make_orders(1);
-  remote = {};
+  parts = {};
   for (const bool explains : {false, true}) {
     options.explain = explains;
     const Result<int> without = run();

@@ -107,6 +107,8 @@ struct ProcessCoreOptions {
   PartitionId partition;
   std::chrono::milliseconds lateness{60'000};
   std::size_t pending_bytes_max = std::numeric_limits<std::size_t>::max();  // of outputs, before no further timer fires
+  /// Added to the offsets of inputs in ids. Not 0 in a log that was copied to where offsets are smaller: no id comes twice.
+  std::int64_t id_shift = 0;
 };
 
 class ProcessCore {

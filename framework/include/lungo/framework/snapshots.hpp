@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <lungo/framework/event_store.hpp>
 
@@ -34,6 +35,9 @@ class Snapshots {
   Result<std::optional<Snapshot>> load(std::string_view key);
   /// The same, looking among the newest rows of the topic first: for keys that are saved again every second.
   Result<std::optional<Snapshot>> load_recent(std::string_view key);
+
+  /// The keys that begin with `prefix` and have a snapshot, sorted. Reads the whole topic. Errors: as EventLog::read().
+  Result<std::vector<std::string>> keys(std::string_view prefix);
 
   /// Writes one of what was read of the partition `of`; `done` runs as a Completion does, or in the call. Errors: as
   /// EventLog::append(), not_owner among them; as EventLog::to_store().

@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -47,6 +48,14 @@ struct CopyReport {
   std::map<TopicPartition, std::map<Offset, Offset>> marks;
   /// Of each partition, up to where the source was copied: the next call goes on there.
   std::map<TopicPartition, Offset> ends;
+};
+
+/// Offsets that are kept elsewhere, by the framework say, and how they move along: CopyOptions::marks, and what to do in
+/// CopyOptions::finish.
+struct MovedOffsets {
+  std::map<TopicPartition, std::set<Offset>> marks;
+  std::function<Result<void>(const std::shared_ptr<EventLog>& to, const CopyReport& copied)> finish;
+  std::int64_t count = 0;  // of what keeps them
 };
 
 struct CopyOptions {
