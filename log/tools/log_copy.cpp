@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <lungo/log/tool_directory.hpp>
@@ -11,18 +12,21 @@
 namespace lungo {
 namespace {
 
-constexpr std::string_view kFrameworks = "__lungo_";
+constexpr std::string_view kInternal = "__lungo_";
 constexpr std::string_view kShapes = "__lungo_shapes";
+/// Hold nothing but what a start makes again.
+constexpr std::array<std::string_view, 3> kMadeAgain{"__lungo_parked", "__lungo_positions", "__lungo_snapshots"};
 constexpr const char* kTrackersSecret = "tracker-secret";
 
 /// Which topics of the source are copied, and which are not.
 struct Chosen {
   std::set<std::string> taken;
-  std::vector<std::string> made_again;  // the framework's own that hold nothing but what can be computed
-  std::vector<std::string> unknown;     // plain ones of a log elsewhere, which may be others'
+  std::vector<std::string> made_again;
+  std::vector<std::string> unknown;  // plain ones of a log elsewhere, which may be others'
 };
 
-/// Without names all of a directory's. A log elsewhere may be shared, so only streams are surely the application's.
+/// Without names all of a directory's. A log elsewhere may be shared, so only streams and internal topics, whose names have the
+/// application's there, are surely the application's.
 Result<Chosen> choose(EventLog& from, const CopyToolOptions& options) {
   const Result<std::vector<TopicInfo>> topics = from.topics();
   if (!topics) return topics.error();
@@ -34,17 +38,14 @@ Result<Chosen> choose(EventLog& from, const CopyToolOptions& options) {
   }
   for (const TopicInfo& topic : *topics) {
     const std::string& name = topic.spec.name;
-    if (name == kShapes) {
+    if (chosen.taken.contains(name)) continue;
+    const bool is_ours = topic.spec.streams || name.starts_with(kInternal) || !is_address(options.from);
+    if (std::ranges::find(kMadeAgain, name) != kMadeAgain.end()) {
+      chosen.made_again.push_back(name);
+    } else if (name == kShapes || (options.topics.empty() && is_ours)) {
       chosen.taken.insert(name);
-    } else if (name.starts_with(kFrameworks)) {
-      if (!chosen.taken.contains(name)) chosen.made_again.push_back(name);
     } else if (options.topics.empty()) {
-      const bool is_ours = topic.spec.streams || !is_address(options.from);
-      if (is_ours) {
-        chosen.taken.insert(name);
-      } else {
-        chosen.unknown.push_back(name);
-      }
+      chosen.unknown.push_back(name);
     }
   }
   return chosen;

@@ -2,7 +2,8 @@
 // one record by which a changed secret is known.
 //
 // A record says: all lines before `mark` whose events lie in this partition are committed, and behind `next_offset` may be
-// events of later lines, which a restart looks for by their l.id = FILE:LINE.
+// events of later lines, which a restart looks for by their l.id = FILE:LINE. In a copy of the log, which another topic's id
+// shows, offsets are others: there a restart looks through the whole partition once.
 // Threads: one at a time.
 #pragma once
 
@@ -38,6 +39,7 @@ struct ImportProgress {
   std::int64_t next_offset = 0;
   std::uint64_t first_line_bytes = 0;  // so many had the first line, still without its end, when it was fingerprinted; 0: all
   bool closed = false;                 // inside_line, and what is written later of that line changes nothing
+  std::array<std::uint8_t, 16> topic_id{};  // that next_offset is of; zeros in records of before
 
   [[nodiscard]] LogMark mark() const { return {.lines = lines, .bytes = bytes, .hash = hash, .inside_line = inside_line}; }
 };

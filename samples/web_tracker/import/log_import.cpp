@@ -108,6 +108,8 @@ struct LogImport::Parts {
       const lungo::TopicPartition& partition = appends->partition(lane);
       Result<lungo::Ends> ends = site.store.log().ends(partition);
       if (!ends) return ends.error();
+      const Result<lungo::TopicInfo> topic = site.store.topic(partition.topic);
+      if (!topic) return topic.error();
       // While lines are gone over that a killed run had appended already, the next start must meet those records again.
       const bool inside_tail = start.done[lane] > place_of(mark.lines, !mark.inside_line);
       const lungo::Offset next_offset = inside_tail ? start.tail[lane] : ends->committed;
@@ -123,7 +125,8 @@ struct LogImport::Parts {
                          .last_time_ms = last_time.time_since_epoch().count(),
                          .next_offset = next_offset.value(),
                          .first_line_bytes = start.counts.first_line_bytes,
-                         .closed = mark.inside_line && closed});
+                         .closed = mark.inside_line && closed,
+                         .topic_id = topic->id.bytes});
     }
     Result<void> written = site.book.write(records);
     if (!written) return written;

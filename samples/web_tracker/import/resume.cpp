@@ -40,6 +40,15 @@ const ImportProgress* record_of(const std::vector<ImportProgress>& records, cons
   return nullptr;
 }
 
+// Where events of lines behind the mark may lie. Of an older record, which names no topic, no offset above the end counts.
+lungo::Offset begin_of_tail(const ImportProgress* record, const lungo::TopicInfo& topic, const lungo::Ends& ends) {
+  if (record == nullptr) return ends.start;
+  const bool is_known = record->topic_id != lungo::TopicId{}.bytes;
+  const lungo::Offset next{record->next_offset};
+  if ((is_known && record->topic_id != topic.id.bytes) || next > ends.committed) return ends.start;
+  return std::max(next, ends.start);
+}
+
 Result<Tail> scan_tail(lungo::EventStore store, const std::string& file, const std::vector<ImportProgress>& records,
                        const BatchedAppends& appends) {
   Tail tail;
@@ -49,7 +58,9 @@ Result<Tail> scan_tail(lungo::EventStore store, const std::string& file, const s
     std::uint64_t done = record != nullptr ? place_of(record->lines, !record->inside_line) : 0;
     Result<lungo::TopicInfo> topic = store.topic(partition.topic);
     if (!topic) return topic.error();
-    const lungo::Offset from{record != nullptr ? record->next_offset : 0};
+    const Result<lungo::Ends> ends = store.log().ends(partition);
+    if (!ends) return ends.error();
+    const lungo::Offset from = begin_of_tail(record, *topic, *ends);
     lungo::PartitionReader reader{store.log(), *topic, {topic->id, partition.partition, from, lungo::kNoEpoch}};
     while (true) {
       Result<const lungo::Envelope*> next = reader.next();

@@ -53,18 +53,19 @@ TEST_F(LogCopy, GivenAgainItTakesWhatIsMissing) {
 
 TEST_F(LogCopy, LeavesWhatAStartMakesAgainAndSaysSo) {
   make_orders(1);
-  for (const char* name : {"__lungo_positions", "__lungo_shapes", "__lungo_snapshots"})
+  for (const char* name : {"__lungo_import_progress", "__lungo_positions", "__lungo_shapes", "__lungo_snapshots"})
     ASSERT_EQ(log({"topics", "create", name, "--yes", "--partitions", "1", "--set", "cleanup.policy=compact"}).status, 0);
   std::ofstream(data + "/tracker-secret") << "secret";
   const Finished copied = copy();
   EXPECT_EQ(copied.status, 0) << copied.err;
-  EXPECT_NE(copied.out.find("2 topics, 1 record;"), std::string::npos) << copied.out;
+  EXPECT_NE(copied.out.find("3 topics, 1 record;"), std::string::npos) << copied.out;
   EXPECT_NE(copied.err.find("not copied, as it is made again: __lungo_positions, __lungo_snapshots\n"), std::string::npos)
       << copied.err;
   EXPECT_NE(copied.err.find("not copied, as it is a file: " + data + "/tracker-secret; copy it by hand"), std::string::npos)
       << copied.err;
   const Finished topics = test::run({log_program(), "topics", "list", "--dir", target});
   EXPECT_NE(topics.out.find("__lungo_shapes"), std::string::npos) << topics.out;
+  EXPECT_NE(topics.out.find("__lungo_import_progress"), std::string::npos) << topics.out;
   EXPECT_EQ(topics.out.find("__lungo_positions"), std::string::npos) << topics.out;
 }
 
