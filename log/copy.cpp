@@ -49,8 +49,9 @@ class LogCopy {
     Result<std::vector<TopicInfo>> topics = from_.topics();
     if (!topics) return topics.error();
     std::ranges::stable_partition(*topics, [](const TopicInfo& topic) { return topic.spec.name.starts_with(kFrameworks); });
-    for (const TopicInfo& topic : *topics) {
+    for (TopicInfo& topic : *topics) {
       if (options_.takes && !options_.takes(topic)) continue;
+      if (options_.ack_level) topic.spec.ack_level = *options_.ack_level;
       topics_.push_back(topic.spec);
       for (std::int32_t index = 0; index < topic.spec.partitions; ++index) {
         const PartitionId partition{index};

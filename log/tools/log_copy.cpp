@@ -244,6 +244,8 @@ Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, co
   how.marks = moved->marks;
   if (moved->finish) how.finish = [&moved, &to](const CopyReport& copied) { return moved->finish(*to, copied); };
   how.shared = {std::string(kShapes)};
+  if (is_address(options.from))
+    how.ack_level = TopicSpec{}.ack_level;  // Kafka acknowledges before it syncs, a directory need not
   if (is_address(options.to)) how.refuses = parts.refuses;
   how.progress = [&progress, &signals](const CopyProgress& now) {
     progress.at(std::string(doing(now.phase)) + printable(std::string_view{to_string(now.partition)}),

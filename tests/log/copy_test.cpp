@@ -229,6 +229,12 @@ TEST_F(Copy, NamesAllRecordsThatTheTargetRefusesBeforeItMakesAnything) {
   EXPECT_EQ(copied->records, 102);
 }
 
+TEST_F(Copy, MayBeMoreDurable) {
+  make(*from, {.name = "events", .partitions = 2, .ack_level = AckLevel::isr});
+  ASSERT_TRUE(copy_log(*from, *to, {.ack_level = AckLevel::isr_sync}));
+  EXPECT_EQ(to->topic("events")->spec.ack_level, AckLevel::isr_sync);
+}
+
 TEST_F(Copy, IsFinishedByWhoMovesOffsets) {
   fill(10);
   CopyOptions options{.marks = {{kFirst, {Offset{2}}}}};

@@ -69,6 +69,8 @@ struct CopyOptions {
   std::function<bool(const CopyProgress&)> progress;
   /// Of one append, and of waiting for the target's partitions.
   Duration timeout = std::chrono::seconds{30};
+  /// Of the topics that are made, where the target can keep another one than the source could.
+  std::optional<AckLevel> ack_level;
   /// Why the target does not take a record; nothing where it does. Asked for all of them before anything is made or written.
   std::function<std::optional<std::string>(const TopicSpec&, const RecordView&)> refuses;
   /// Names of compacted topics that others write to as well, the shapes of a cluster, say: the target may have more keys.
