@@ -113,6 +113,8 @@ Result<bool> Feed::apply_next(PartitionReader& reader) {
     // Which projections list the event can't be known: it counts for all.
     pass_over({}, reader.partition(), Offset{reader.position().offset.value() - 1}, next.error());
   } else if (*next == nullptr) {
+    // Behind the last record there may be markers of transactions, and who waits for the committed end waits for these, too.
+    has_news_ = has_news_ || reader.position().offset > before.offset;
     return false;
   } else {
     Result<void> applied = dispatch(**next);
