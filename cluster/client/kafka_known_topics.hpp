@@ -42,10 +42,11 @@ class KafkaKnownTopics {
   Result<TopicInfo> topic(std::string_view name, Duration timeout);
   /// Those with rows in their order, then the others by name. Errors: io, timed_out.
   Result<std::vector<TopicInfo>> topics(Duration timeout);
+  /// Of a topic that nobody has given one: the same in each process.
+  [[nodiscard]] TopicId id_of(std::string_view kafka_topic) const;
 
  private:
   Result<TopicInfo> describe(const RdkTopic& topic, std::string name, Duration timeout);
-  [[nodiscard]] TopicId id_of(std::string_view kafka_topic) const;
   [[nodiscard]] std::optional<TopicInfo> known(std::string_view name) const;
 
   RdkAdmin& admin_;

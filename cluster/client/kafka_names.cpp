@@ -38,6 +38,8 @@ std::optional<std::string> KafkaNames::in_lungo(std::string_view kafka_topic) co
   return std::string(kOurs) + std::string(kafka_topic.substr(mine.size()));
 }
 
+bool KafkaNames::is_everybodys(std::string_view topic) { return topic == kShared; }
+
 std::string KafkaNames::new_transactional_id(Randomness& random) const {
   std::array<std::byte, 16> bits;
   random.fill(bits);

@@ -32,6 +32,8 @@ class KafkaNames {
   [[nodiscard]] std::string on_kafka(std::string_view topic) const;
   /// The other way; nothing for one of another application, or of Kafka's own.
   [[nodiscard]] std::optional<std::string> in_lungo(std::string_view kafka_topic) const;
+  /// Whether all applications of the cluster have this one in common.
+  [[nodiscard]] static bool is_everybodys(std::string_view topic);
   [[nodiscard]] std::string writers_group() const { return app_ + ".writers"; }
   [[nodiscard]] std::string new_transactional_id(Randomness& random) const;
 

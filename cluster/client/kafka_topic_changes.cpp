@@ -2,7 +2,8 @@
 //
 // A topic is made on Kafka first and gets its row then; it loses its row first and goes then. Of processes that make one at the
 // same time Kafka lets one: that one writes the row. A topic without a row (its maker died between the two, or kafka-topics
-// made it) gets one from whoever makes it next, if its settings are those that it must have.
+// made it) gets one from whoever makes it next, if its settings are those that it must have. The one that all applications have
+// in common has an id that each gives it, so that nobody waits for another's row.
 
 #include <algorithm>
 #include <span>
@@ -129,11 +130,12 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
     const auto has_row = [&] {
       return parts_.known.take_rows(parts_.mirror.reads()) && parts_.known.row(spec.name).has_value();
     };
-    if (!row) parts_.ports.executor.wait_until(has_row, parts_.ports.clock.monotonic() + kRowTime);
+    const bool is_anothers = !row && !KafkaNames::is_everybodys(spec.name);
+    if (is_anothers) parts_.ports.executor.wait_until(has_row, parts_.ports.clock.monotonic() + kRowTime);
   }
   if (is_new || !parts_.known.row(spec.name)) {
-    TopicInfo made{.spec = spec, .id = {}};
-    parts_.ports.random.fill(std::as_writable_bytes(std::span{made.id.bytes}));
+    TopicInfo made{.spec = spec, .id = parts_.known.id_of(there->name)};
+    if (!KafkaNames::is_everybodys(spec.name)) parts_.ports.random.fill(std::as_writable_bytes(std::span{made.id.bytes}));
     if (Result<void> written = write_row(spec.name, made); !written) return written.error();
   }
   const std::optional<TopicInfo> known = parts_.known.row(spec.name);
