@@ -247,8 +247,12 @@ std::vector<TopicPartition> KafkaOwnership::in_lungo(const std::vector<TopicPart
 }
 
 void KafkaOwnership::assigned(const std::vector<TopicPartition>& partitions, const RdkGroupMetadata& metadata) {
-  step_core(ownership::Assigned{
-      .member = group_->member_id(), .metadata = metadata.serialized(), .partitions = in_lungo(partitions)});
+  std::vector<std::string> topics;
+  for (const std::string& topic : subscribed_) topics.push_back(names_.in_lungo(topic).value_or(topic));
+  step_core(ownership::Assigned{.member = group_->member_id(),
+                                .metadata = metadata.serialized(),
+                                .partitions = in_lungo(partitions),
+                                .topics = std::move(topics)});
   parts_.changed();
 }
 

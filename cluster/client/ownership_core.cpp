@@ -45,8 +45,9 @@ auto OwnershipCore::standing(const TopicPartition& partition) const -> Standing 
   const auto found = partitions_.find(partition);
   const State state = found == partitions_.end() ? State::away : found->second.state;
   if (state == State::open) return Standing::open;
-  const bool is_shared = !is_given_back_ && std::ranges::find(subscribed_, partition.topic) != subscribed_.end();
-  return state != State::away || (phase_ != Phase::holding && is_shared) ? Standing::coming : Standing::away;
+  const bool is_wanted = !is_given_back_ && std::ranges::find(subscribed_, partition.topic) != subscribed_.end();
+  const bool is_shared = phase_ == Phase::holding && shared_.contains(partition.topic);
+  return state != State::away || (is_wanted && !is_shared) ? Standing::coming : Standing::away;
 }
 
 // ---- who takes part ----
@@ -108,6 +109,7 @@ void OwnershipCore::on(const Assigned& assigned) {
   check(note.has_value(), "the owner's note fits into an offset's metadata");
   tenure_ = std::make_shared<const Tenure>(Tenure{.number = ++tenures_, .metadata = assigned.metadata, .note = *note});
   phase_ = Phase::holding;
+  shared_ = {assigned.topics.begin(), assigned.topics.end()};
   for (const TopicPartition& name : assigned.partitions) {
     Partition& partition = partitions_[name];
     partition = Partition{.mirror_end = partition.mirror_end, .state = State::waiting, .moved_at = now_};

@@ -100,6 +100,7 @@ class OwnershipCore {
 
   std::map<ListenerId, std::set<std::string>> listeners_;
   std::vector<std::string> subscribed_;
+  std::set<std::string> shared_;  // topics of the assignment, where there is one
   bool is_given_back_ = false;
 
   Phase phase_ = Phase::away;

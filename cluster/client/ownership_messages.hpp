@@ -38,11 +38,13 @@ struct GiveBack {};
 
 // ---- in: from the group's consumer ----
 
-/// The callback brings partitions. `metadata` is what the consumer says of itself now.
+/// The callback brings partitions. `metadata` is what the consumer says of itself now, `topics` what it has subscribed to:
+/// those that it did not know then are shared by the next assignment.
 struct Assigned {
   std::string member;
   std::string metadata;
   std::vector<TopicPartition> partitions;
+  std::vector<std::string> topics{};
 };
 /// The callback takes all partitions. It returns at Unassign.
 struct Revoked {};

@@ -70,6 +70,24 @@ class Owning : public testing::Test {
   std::uint64_t tenure = 0;
 };
 
+using OwnershipCoreStanding = Owning;
+
+TEST_F(OwnershipCoreStanding, WhatIsJoinedWhileOthersAreHeldIsComingUntilItIsShared) {
+  using Standing = OwnershipCore::Standing;
+  const TopicPartition order{"orders", PartitionId{0}};
+  step(Joined{ListenerId{1}, {kZero.topic}});
+  EXPECT_EQ(core.standing(kZero), Standing::coming);
+  EXPECT_EQ(core.standing(order), Standing::away) << "nobody here has joined it";
+  step(Assigned{.member = "me-1", .metadata = "first", .partitions = {kZero}, .topics = {kZero.topic}});
+  EXPECT_EQ(core.standing(kOne), Standing::away) << "it was shared, and is another's";
+  step(Joined{ListenerId{2}, {order.topic}});
+  EXPECT_EQ(core.standing(order), Standing::coming) << "the group is not told yet";
+  EXPECT_EQ(core.standing(kOne), Standing::away);
+  step(Revoked{});
+  step(Assigned{.member = "me-1", .metadata = "second", .partitions = {kZero}, .topics = {kZero.topic, order.topic}});
+  EXPECT_EQ(core.standing(order), Standing::away);
+}
+
 using OwnershipCoreBarrier = Owning;
 
 TEST_F(OwnershipCoreBarrier, IsAskedForAfterEachAssignment) {
