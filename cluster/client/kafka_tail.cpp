@@ -1,5 +1,7 @@
 #include "client/kafka_tail.hpp"
 
+#include <algorithm>
+
 #include <lungo/log/deadline.hpp>
 #include <lungo/log/log_text.hpp>
 
@@ -75,8 +77,9 @@ Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeo
   const Instant begin = ports_.clock.monotonic();
   const Instant deadline = deadline_after(begin, timeout);
   Result<Offset> goal = consumer()->stable_end(on_kafka(partition), timeout);
-  // Who follows it knows that it is there: a broker hears of a new one a little later.
-  while (!goal && goal.error() == Errc::not_found && ports_.clock.monotonic() < std::min(deadline, begin + kNewsTime)) {
+  // Who follows it knows that it is there: a broker hears of a new one, or that it leads it, a little later.
+  const auto may_pass = [&] { return goal.error() == Errc::not_found || is_retriable(goal.error().code()); };
+  while (!goal && may_pass() && ports_.clock.monotonic() < std::min(deadline, begin + kNewsTime)) {
     ports_.executor.wait_until([] { return false; }, ports_.clock.monotonic() + kLookAgain);
     goal = consumer()->stable_end(on_kafka(partition), timeout);
   }
@@ -144,7 +147,8 @@ void KafkaTail::look_after_one(Instant now) {
     }
     found->second.is_assigned = found->second.is_assigned || begun.has_value();
     found->second.has_ended = false;
-    found->second.again_at = begun ? std::nullopt : std::optional{now + kAgain};
+    found->second.again_after = begun ? Duration{} : std::clamp(2 * found->second.again_after, kLookAgain, kAgain);
+    found->second.again_at = begun ? std::nullopt : std::optional{now + found->second.again_after};
     found->second.trouble = begun ? std::nullopt : std::optional{begun.error()};
     found->second.trim_at = now + kTrimEvery;
   }

@@ -60,6 +60,7 @@ class KafkaTail final : public Activity {
     TopicPartition partition;  // by Lungo's name
     bool is_assigned = false;
     std::optional<Instant> again_at{};  // then it begins anew; what comes of it before is passed over
+    Duration again_after{};             // how long that was put off the last time
     bool has_ended = false;             // the cluster has said since then that it ends where the mirror does
     std::optional<Error> trouble{};
     Instant trim_at{};  // when the cluster's start is asked for again
