@@ -142,9 +142,20 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
   if (!known) return Error{Errc::busy, "topic " + spec.name + " was deleted meanwhile"};
   const std::string other = topic_difference(known->spec, spec);
   if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
+  forget_failures(spec.name);
   Result<TopicInfo> prepared = parts_.prepare(spec.name);
   if (prepared && spec.streams) share(spec.name);
   return prepared;
+}
+
+/// Of appends to what was not there before.
+void KafkaWrites::forget_failures(const std::string& topic) {
+  const std::lock_guard lock(mutex_);
+  const auto is_its = [&](const auto& entry) {
+    return entry.first.topic == topic && entry.second.state == Readiness::State::failed;
+  };
+  std::erase_if(writable_, is_its);
+  std::erase_if(ownable_, is_its);
 }
 
 Result<void> KafkaWrites::delete_topic(std::string_view name) {
@@ -160,7 +171,9 @@ Result<void> KafkaWrites::delete_topic(std::string_view name) {
   std::shared_ptr<void> token;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(readiness_, [&](const auto& entry) { return entry.first.topic == topic; });
+    const auto is_its = [&](const auto& entry) { return entry.first.topic == topic; };
+    std::erase_if(writable_, is_its);
+    std::erase_if(ownable_, is_its);
     if (const auto found = shared_.find(topic); found != shared_.end()) {
       token = std::move(found->second);
       shared_.erase(found);
@@ -203,6 +216,7 @@ Result<TopicInfo> KafkaWrites::add_partitions(std::string_view name, std::int32_
   } else {
     parts_.known.forget_foreign(name);
   }
+  forget_failures(there->spec.name);
   return parts_.prepare(name);
 }
 

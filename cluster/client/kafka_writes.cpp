@@ -42,7 +42,7 @@ Result<void> KafkaWrites::start() {
   const auto warm = [this] {
     std::vector<std::string> topics;
     const std::lock_guard lock(mutex_);
-    for (const auto& [partition, readiness] : readiness_) {
+    for (const auto& [partition, readiness] : writable_) {
       const std::string name = parts_.names.on_kafka(partition.topic);
       if (topics.empty() || topics.back() != name) topics.push_back(name);
     }
@@ -156,29 +156,37 @@ Result<void> KafkaWrites::check_fits(const AppendRequest& request, const TopicSp
 
 Result<AppendGate::Way> KafkaWrites::way(const AppendRequest& request) {
   using Way = AppendGate::Way;
-  {
-    const std::lock_guard lock(mutex_);
-    if (is_closed_) return Error{Errc::closed, "the log is closed"};
-    const auto found = readiness_.find(request.to);
-    const bool is_known = found != readiness_.end();
-    if (is_known && found->second.state == Readiness::State::failed) {
-      if (parts_.ports.clock.monotonic() < found->second.until) return found->second.error;
-      readiness_.erase(found);
-    } else if (is_known && found->second.state == Readiness::State::preparing) {
-      return Way::coming;
-    }
-    if (!readiness_.contains(request.to)) {
-      readiness_.emplace(request.to, Readiness{});
-      tasks_->post([this, partition = request.to] { prepare(partition); });
-      return Way::coming;
-    }
+  Result<bool> ready = is_ready(writable_, request.to, &KafkaWrites::make_writable);
+  for (const TopicPartition& owned : request.on_behalf_of) {
+    if (!ready) break;
+    const Result<bool> shared = is_ready(ownable_, owned, &KafkaWrites::make_ownable);
+    ready = shared ? Result<bool>{*ready && *shared} : shared;
   }
+  if (!ready) return ready.error();
+  if (!*ready) return Way::coming;
   const Result<TopicInfo> topic = parts_.mirror.reads().topic(request.to.topic);
   if (!topic) return topic.error();
   if (Result<void> fits = check_fits(request, topic->spec); !fits) return fits.error();
   Way least = topic->spec.streams ? way(request.to) : Way::open;
   for (const TopicPartition& owned : request.on_behalf_of) least = std::max(least, way(owned));
   return least;
+}
+
+/// Begins what has to be done for the partition, where nobody has asked before.
+Result<bool> KafkaWrites::is_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make) {
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return Error{Errc::closed, "the log is closed"};
+  const auto found = known.find(partition);
+  const bool is_known = found != known.end();
+  if (is_known && found->second.state == Readiness::State::failed) {
+    if (parts_.ports.clock.monotonic() < found->second.until) return found->second.error;
+    known.erase(found);
+  } else if (is_known) {
+    return found->second.state == Readiness::State::ready;
+  }
+  known.emplace(partition, Readiness{});
+  tasks_->post([this, &known, partition, make] { make_ready(known, partition, make); });
+  return false;
 }
 
 AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
@@ -194,14 +202,14 @@ AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
 }
 
 /// On lungo-kafka-admin.
-void KafkaWrites::prepare(const TopicPartition& partition) {
-  const Result<void> prepared = prepare_now(partition);
+void KafkaWrites::make_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make) {
+  const Result<void> made = (this->*make)(partition);
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = readiness_.find(partition); found != readiness_.end()) {
-      found->second.state = prepared ? Readiness::State::ready : Readiness::State::failed;
-      if (!prepared) {
-        found->second.error = prepared.error();
+    if (const auto found = known.find(partition); found != known.end()) {
+      found->second.state = made ? Readiness::State::ready : Readiness::State::failed;
+      if (!made) {
+        found->second.error = made.error();
         found->second.until = parts_.ports.clock.monotonic() + kPrepareAgain;
       }
     }
@@ -209,13 +217,25 @@ void KafkaWrites::prepare(const TopicPartition& partition) {
   gate_->look_again();
 }
 
-Result<void> KafkaWrites::prepare_now(const TopicPartition& partition) {
-  const Result<TopicInfo> topic = parts_.prepare(partition.topic);
-  if (!topic) return topic.error();
+Result<TopicInfo> KafkaWrites::topic_of(const TopicPartition& partition) {
+  Result<TopicInfo> topic = parts_.prepare(partition.topic);
+  if (!topic) return topic;
   if (partition.partition.value() < 0 || partition.partition.value() >= topic->spec.partitions) {
     return Error{Errc::not_found, "no partition " + to_string(partition)};
   }
+  return topic;
+}
+
+Result<void> KafkaWrites::make_writable(const TopicPartition& partition) {
+  const Result<TopicInfo> topic = topic_of(partition);
+  if (!topic) return topic.error();
   if (!topic->spec.streams) return parts_.fill(partition);
+  share(partition.topic);
+  return {};
+}
+
+Result<void> KafkaWrites::make_ownable(const TopicPartition& partition) {
+  if (const Result<TopicInfo> topic = topic_of(partition); !topic) return topic.error();
   share(partition.topic);
   return {};
 }

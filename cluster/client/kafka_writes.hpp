@@ -75,12 +75,11 @@ class KafkaWrites {
   Result<Offset> delete_records(const TopicPartition& partition, Offset below);
 
  private:
-  /// How far a partition is on its way to being written to.
+  /// How far a partition is on its way to being written to, or owned.
   struct Readiness {
     enum class State { preparing, ready, failed } state = State::preparing;
     Error error;    // of failed,
     Instant until;  // which is tried again from then on
-    std::uint64_t round = 0;
   };
   class Nobody final : public MembershipListener {
     void opened(const std::vector<TopicPartition>& /*partitions*/) override {}
@@ -91,11 +90,17 @@ class KafkaWrites {
   explicit KafkaWrites(Parts parts);
   Result<void> start();
 
+  using ReadinessOf = std::map<TopicPartition, Readiness>;
+  using MakeReady = Result<void> (KafkaWrites::*)(const TopicPartition& partition);
   Result<AppendGate::Way> way(const AppendRequest& request);
   AppendGate::Way way(const TopicPartition& owned) const;
-  void prepare(const TopicPartition& partition);
-  Result<void> prepare_now(const TopicPartition& partition);
+  Result<bool> is_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make);
+  void make_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make);
+  Result<void> make_writable(const TopicPartition& partition);
+  Result<void> make_ownable(const TopicPartition& partition);
+  Result<TopicInfo> topic_of(const TopicPartition& partition);
   void share(const std::string& topic);
+  void forget_failures(const std::string& topic);
   void refuse(const AppendRequest& request, const Completion& completion);
   static Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic);
 
@@ -117,8 +122,9 @@ class KafkaWrites {
 
   std::mutex topics_mutex_;  // held while topics are changed
   mutable std::mutex mutex_;
-  std::map<TopicPartition, Readiness> readiness_;
-  std::map<std::string, std::shared_ptr<void>> shared_;  // a token for each stream topic
+  ReadinessOf writable_;                                 // what is appended to
+  ReadinessOf ownable_;                                  // what is appended on behalf of
+  std::map<std::string, std::shared_ptr<void>> shared_;  // a token for each topic
   bool is_closed_ = false;
 };
 
