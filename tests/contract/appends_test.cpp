@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 RecordFields fields(std::string_view key, std::string_view value, std::span<const HeaderView> headers = {}) {
-  return {.timestamp = {}, .key = as_bytes(key), .value = as_bytes(value), .headers = headers};
+  return {.timestamp = Timestamp{1s}, .key = as_bytes(key), .value = as_bytes(value), .headers = headers};
 }
 
 class Appends : public Contract {
@@ -19,89 +19,111 @@ class Appends : public Contract {
 
 TEST_P(Appends, AreCommittedAndReadableWhenTheyAreAnswered) {
   const Appended first = append("a");
-  EXPECT_EQ(first.first, Offset{0});
-  EXPECT_EQ(first.end, Offset{1});
+  EXPECT_EQ(first.end, first.first.next());
   EXPECT_FALSE(first.repeated);
-  append("b");
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>{"a"});
+  const Appended second = append("b");
+  EXPECT_GE(second.first, first.end);
   const Ends ends = log->ends(kEvents).value();
   EXPECT_EQ(ends.start, Offset{0});
-  EXPECT_EQ(ends.committed, Offset{2});
-  EXPECT_EQ(ends.synced, Offset{2});
-  EXPECT_EQ(ends.written, Offset{2});
-  EXPECT_EQ(values_of(*log, kEvents), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(follows(second.end, ends.committed));
+  EXPECT_EQ(ends.synced, ends.committed);
+  EXPECT_EQ(ends.written, ends.committed);
+  EXPECT_EQ(values_of(kEvents), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_P(Appends, LieSideBySide) {
+  const Appended first = append("a");
+  const Appended second = append("b");
+  if (not_promised(second.first == first.end)) return;
+  EXPECT_EQ(first.first, Offset{0});
+  EXPECT_EQ(second.first, first.end);
+  EXPECT_EQ(log->ends(kEvents)->committed, second.end);
 }
 
 TEST_P(Appends, CompleteOnceInOrderAfterTheirCommit) {
   constexpr int kCount = 1000;
   std::atomic<int> completed{0};
-  std::vector<std::int64_t> order;
+  std::vector<Appended> order;
   for (int i = 0; i < kCount; ++i) {
-    log->append(append_of(kEvents, "k", std::to_string(i)), [&](Result<Appended> result) {
-      EXPECT_GE(log->ends(kEvents).value().committed, result.value().end);
-      order.push_back(result.value().first.value());  // completions of one partition never overlap
+    log->append(append_of(kEvents, "k", std::to_string(i)), [&](const Result<Appended>& result) {
+      EXPECT_TRUE(result) << result.error();
+      const Result<Ends> ends = log->ends(kEvents);
+      EXPECT_TRUE(ends) << ends.error();
+      if (result && ends) {
+        EXPECT_GE(ends->committed, result->end);
+        order.push_back(*result);  // completions of one partition never overlap
+      }
       completed.fetch_add(1);
       log->ports().executor.notify();
     });
   }
   wait_for([&] { return completed == kCount; });
-  for (int i = 0; i < kCount; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
-  EXPECT_EQ(values_of(*log, kEvents).size(), static_cast<std::size_t>(kCount));
+  ASSERT_EQ(order.size(), static_cast<std::size_t>(kCount));
+  Offset end;
+  for (const Appended& one : order) {
+    EXPECT_TRUE(follows(end, one.first));
+    end = one.end;
+  }
+  const std::vector<std::string> values = values_of(kEvents);
+  ASSERT_EQ(values.size(), static_cast<std::size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) EXPECT_EQ(values[static_cast<std::size_t>(i)], std::to_string(i));
 }
 
 TEST_P(Appends, MayBeMadeByACompletion) {
   std::atomic<bool> done{false};
-  log->append(append_of(kEvents, "k", "first"), [&](Result<Appended>) {
+  log->append(append_of(kEvents, "k", "first"), [&](const Result<Appended>& first) {
+    EXPECT_TRUE(first) << first.error();
     AppendRequest second = append_of(kEvents, "k", "second");
     second.caller_waits = true;
-    log->append(std::move(second), [&](Result<Appended> result) {
-      EXPECT_EQ(result.value().first, Offset{1});
+    log->append(std::move(second), [&](const Result<Appended>& result) {
+      EXPECT_TRUE(result) << result.error();
       done = true;
       log->ports().executor.notify();
     });
   });
   wait_for([&] { return done.load(); });
+  EXPECT_EQ(values_of(kEvents), (std::vector<std::string>{"first", "second"}));
 }
 
 TEST_P(Appends, StayWholeWhenTheyAreLarge) {
   const std::string large(300 << 10, 'x');
   append(large);
-  std::atomic<int> completed{0};
-  for (int i = 0; i < 20; ++i) {
-    log->append(append_of(kEvents, "k", large), [&](Result<Appended> result) {
-      EXPECT_TRUE(result.has_value()) << result.error();
-      completed.fetch_add(1);
-      log->ports().executor.notify();
-    });
-  }
-  wait_for([&] { return completed == 20; });
-  EXPECT_EQ(values_of(*log, kEvents), std::vector<std::string>(21, large));
+  for (int i = 0; i < 20; ++i) submit(append_of(kEvents, "k", large));
+  wait_for([&] { return answered == 20; });
+  EXPECT_EQ(outcomes, std::vector<std::string>(20, "ok"));
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>(21, large));
 }
 
 TEST_P(Appends, OfSeveralRecordsKeepThemTogether) {
-  std::vector<Appended> appended;
-  std::atomic<int> completed{0};
+  std::vector<std::string> expected;
   for (int i = 0; i < 50; ++i) {
     AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = {}};
-    for (int record = 0; record <= i % 5; ++record) request.records.add(fields("k", std::to_string(i))).value();
-    log->append(std::move(request), [&](Result<Appended> result) {
-      appended.push_back(result.value());
-      completed.fetch_add(1);
-      log->ports().executor.notify();
-    });
+    for (int record = 0; record <= i % 5; ++record) {
+      expected.push_back(std::to_string(i));
+      request.records.add(fields("k", expected.back())).value();
+    }
+    submit(std::move(request));
   }
-  wait_for([&] { return completed == 50; });
-  const std::vector<std::string> values = values_of(*log, kEvents);
+  wait_for([&] { return answered == 50; });
+  ASSERT_EQ(written.size(), 50u);
+  EXPECT_EQ(values_of(kEvents), expected);
   Offset end;
-  for (int i = 0; i < 50; ++i) {
-    const Appended& one = appended[static_cast<std::size_t>(i)];
-    EXPECT_EQ(one.first, end);
-    EXPECT_EQ(one.end - one.first, i % 5 + 1);
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    const Appended& one = written[i];
+    EXPECT_TRUE(follows(end, one.first));
+    EXPECT_EQ(one.end - one.first, static_cast<std::int64_t>(i % 5 + 1));
+    const Fetched fetched = log->read(kEvents, one.first, 1 << 20).value();
+    RecordCursor records = fetched.records();
     for (Offset at = one.first; at < one.end; at = at.next()) {
-      EXPECT_EQ(values.at(static_cast<std::size_t>(at.value())), std::to_string(i));
+      const RecordView* record = records.next();
+      ASSERT_NE(record, nullptr);
+      EXPECT_EQ(record->offset, at);
+      EXPECT_EQ(as_text(record->value), std::to_string(i));
     }
     end = one.end;
   }
-  EXPECT_EQ(log->ends(kEvents)->committed, end);
+  EXPECT_TRUE(follows(end, log->ends(kEvents)->committed));
 }
 
 TEST_P(Appends, KeepKeysValuesHeadersAndTimesAsTheyAre) {
@@ -143,6 +165,19 @@ TEST_P(Appends, KeepKeysValuesHeadersAndTimesAsTheyAre) {
   EXPECT_EQ(records.next(), nullptr);
 }
 
+TEST_P(Appends, KeepTheTime0) {
+  AppendRequest request{.to = kEvents, .records = {}, .condition = {}, .since = {}};
+  request.records.add({.timestamp = Timestamp{}, .key = as_bytes("k"), .value = as_bytes("v"), .headers = {}}).value();
+  const Result<Appended> appended = append_wait(*log, std::move(request));
+  if (refused(appended)) return;
+  ASSERT_TRUE(appended) << appended.error();
+  const Fetched fetched = log->read(kEvents, appended->first, 1 << 20).value();
+  RecordCursor records = fetched.records();
+  const RecordView* record = records.next();
+  ASSERT_NE(record, nullptr);
+  EXPECT_EQ(record->timestamp, Timestamp{});
+}
+
 TEST_P(Appends, ToWhatIsNotThereAndOfNothingAreRefused) {
   EXPECT_EQ(append_wait(*log, append_of({"other", PartitionId{0}}, "k", "v")).error(), Errc::not_found);
   EXPECT_EQ(append_wait(*log, append_of({"events", PartitionId{1}}, "k", "v")).error(), Errc::not_found);
@@ -150,15 +185,17 @@ TEST_P(Appends, ToWhatIsNotThereAndOfNothingAreRefused) {
   AppendRequest empty;
   empty.to = kEvents;
   EXPECT_EQ(append_wait(*log, empty).error(), Errc::invalid_argument);
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>{});
   EXPECT_EQ(log->ends(kEvents)->written, Offset{0});
 }
 
 TEST_P(Appends, OnBehalfOfPartitionsThatAreMineAreTaken) {
-  AppendRequest request = append_of(kEvents, "k", "row");
-  request.on_behalf_of = {kEvents};
+  log->create_topic(topic_named("orders", true)).value();
+  AppendRequest request = append_of(kEvents, "orders-0", "row");
+  request.on_behalf_of = {{"orders", PartitionId{0}}};
   const Result<Appended> appended = append_wait(*log, std::move(request));
   ASSERT_TRUE(appended) << appended.error();
-  EXPECT_EQ(values_of(*log, kEvents), std::vector<std::string>{"row"});
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>{"row"});
 }
 
 TEST_P(Appends, WithAConditionNeedAStreamTopic) {
@@ -182,17 +219,26 @@ TEST_P(Appends, ThatWaitForLessAreCommittedAllTheSame) {
   const Appended appended = append_wait(*log, std::move(request)).value();
   EXPECT_GE(log->ends(kEvents)->written, appended.end);
   wait_for([&] { return log->ends(kEvents).value().committed >= appended.end; });
-  EXPECT_EQ(values_of(*log, kEvents), std::vector<std::string>{"v"});
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>{"v"});
+}
+
+TEST_P(Appends, AreCommittedWhenOnDiskUnlessTheTopicSaysOtherwise) {
+  const TopicInfo topic = log->topic("events").value();
+  if (not_promised(topic.spec.ack_level == AckLevel::isr_sync)) return;
+  EXPECT_EQ(topic.spec.ack_level, AckLevel::isr_sync);
+  const Appended appended = append("v");
+  EXPECT_GE(log->ends(kEvents)->synced, appended.end);
 }
 
 TEST_P(Appends, AreCommittedAtWrittenWhereTheTopicSaysSo) {
   TopicSpec spec = topic_named("fast");
   spec.ack_level = AckLevel::isr;
-  log->create_topic(spec).value();
+  EXPECT_EQ(log->create_topic(spec)->spec.ack_level, AckLevel::isr);
   const TopicPartition fast{"fast", PartitionId{0}};
-  EXPECT_EQ(append_wait(*log, append_of(fast, "k", "v")).value().end, Offset{1});
-  EXPECT_EQ(log->ends(fast).value().committed, Offset{1});
-  wait_for([&] { return log->ends(fast).value().synced == Offset{1}; });
+  const Appended appended = append_wait(*log, append_of(fast, "k", "v")).value();
+  EXPECT_TRUE(follows(appended.end, log->ends(fast).value().committed));
+  EXPECT_EQ(values_of(fast), std::vector<std::string>{"v"});
+  wait_for([&] { return log->ends(fast).value().synced >= appended.end; });
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, Appends, testing::ValuesIn(home_names()), name_of_home);
@@ -207,14 +253,12 @@ class Appenders : public Contract {
 };
 
 TEST_P(Appenders, AppendInTheOrderOfTheirCalls) {
-  std::vector<std::int64_t> completed;
+  std::vector<Appended> completed{appender->append_wait(fields("k", "0")).value()};
   std::atomic<int> completions{0};
-  EXPECT_EQ(appender->append_wait(fields("k", "0"))->first, Offset{0});
   for (const char* value : {"1", "2", "3"}) {
-    appender->append(fields("k", value), [&](Result<Appended> appended) {
-      ASSERT_TRUE(appended) << appended.error();
-      EXPECT_EQ(appended->end, appended->first.plus(1));
-      completed.push_back(appended->first.value());
+    appender->append(fields("k", value), [&](const Result<Appended>& appended) {
+      EXPECT_TRUE(appended) << appended.error();
+      if (appended) completed.push_back(*appended);
       ++completions;
       log->ports().executor.notify();
     });
@@ -222,39 +266,59 @@ TEST_P(Appenders, AppendInTheOrderOfTheirCalls) {
   EncodedRecords records = test::record("k", "4");
   ASSERT_TRUE(records.add(fields("k", "5")));
   const Appended both = appender->append_wait(records).value();
-  EXPECT_EQ(both.first, Offset{4});
-  EXPECT_EQ(both.end, Offset{6});
+  EXPECT_EQ(both.end - both.first, 2);
   records.clear();
   ASSERT_TRUE(records.add(fields("k", "6")));
-  EXPECT_EQ(appender->append_wait(records)->first, Offset{6}) << "the same records, used again";
+  const Appended again = appender->append_wait(records).value();
+  EXPECT_TRUE(follows(both.end, again.first)) << "the same records, used again";
+  EXPECT_EQ(again.end, again.first.next());
   wait_for([&] { return completions == 3; });
-  EXPECT_EQ(completed, (std::vector<std::int64_t>{1, 2, 3}));
-  EXPECT_EQ(values_of(*log, kEvents), (std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"}));
+  ASSERT_EQ(completed.size(), 4u);
+  completed.push_back(both);
+  for (std::size_t i = 0; i < completed.size(); ++i) {
+    EXPECT_TRUE(follows(i == 0 ? Offset{0} : completed[i - 1].end, completed[i].first)) << i;
+    EXPECT_EQ(completed[i].end - completed[i].first, i < 4 ? 1 : 2);
+  }
+  EXPECT_EQ(values_of(kEvents), (std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"}));
 }
 
 TEST_P(Appenders, CheckConditionsAndIds) {
   const Condition none_yet{"k", Offset{0}};
-  EXPECT_EQ(appender->append_wait(fields("k", "a"), {.condition = &none_yet})->first, Offset{0});
+  EXPECT_TRUE(appender->append_wait(fields("k", "a"), {.condition = &none_yet}));
   EXPECT_EQ(appender->append_wait(fields("k", "b"), {.condition = &none_yet}).error(), Errc::conflict);
 
   const HeaderView id{.name = kIdHeader, .value = as_bytes("once")};
   const RecordFields with_id = fields("k", "c", {&id, 1});
-  EXPECT_EQ(appender->append_wait(with_id)->first, Offset{1});
+  const Appended once = appender->append_wait(with_id).value();
+  EXPECT_FALSE(once.repeated);
   const Appended again = appender->append_wait(with_id).value();
   EXPECT_TRUE(again.repeated);
-  EXPECT_EQ(again.first, Offset{1});
-  std::atomic<bool> repeated{false};
-  appender->append(with_id, [&](Result<Appended> appended) {
-    repeated = appended->repeated;
+  EXPECT_EQ(again.first, once.first);
+  EXPECT_EQ(again.end, once.end);
+  std::atomic<bool> answered_again{false};
+  appender->append(with_id, [&](const Result<Appended>& appended) {
+    EXPECT_TRUE(appended && appended->repeated);
+    answered_again = true;
     log->ports().executor.notify();
   });
-  wait_for([&] { return repeated.load(); });
-  EXPECT_EQ(values_of(*log, kEvents), (std::vector<std::string>{"a", "c"}));
+  wait_for([&] { return answered_again.load(); });
+  EXPECT_EQ(values_of(kEvents), (std::vector<std::string>{"a", "c"}));
 }
 
 TEST_P(Appenders, NameAPartitionThatIsNotThere) {
   EXPECT_EQ(log->appender({"events", PartitionId{1}}).error(), Errc::not_found);
   EXPECT_EQ(log->appender({"other", PartitionId{0}}).error(), Errc::not_found);
+}
+
+TEST_P(Appenders, TakeABatchThatAProducerHasFinished) {
+  append("v");
+  const Fetched finished = log->read(kEvents, Offset{0}, 1 << 20).value();
+  log->create_topic(topic_named("copy")).value();
+  const TopicPartition copy{"copy", PartitionId{0}};
+  const Result<Appended> appended = log->appender(copy).value()->append_batch(finished.batches());
+  if (refused(appended)) return;
+  ASSERT_TRUE(appended) << appended.error();
+  EXPECT_EQ(values_of(copy), std::vector<std::string>{"v"});
 }
 
 TEST_P(Appenders, RefuseWhatIsTooLarge) {
@@ -266,7 +330,8 @@ TEST_P(Appenders, RefuseWhatIsTooLarge) {
   EXPECT_EQ(*refused, Errc::too_large);
   EncodedRecords none;
   EXPECT_EQ(appender->append_wait(none).error(), Errc::invalid_argument);
-  EXPECT_EQ(appender->append_wait(fields("k", "small"))->first, Offset{0});
+  EXPECT_TRUE(appender->append_wait(fields("k", "small")));
+  EXPECT_EQ(values_of(kEvents), std::vector<std::string>{"small"});
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, Appenders, testing::ValuesIn(home_names()), name_of_home);

@@ -5,6 +5,9 @@
 //     if (refused(altered)) return;  // where the home says so, and then it has to
 //     EXPECT_EQ(altered->spec.flush_interval, 7ms);
 //   }
+//
+// A case counts no offsets: where the next record goes the home says (Appended, Ends, Fetched), and follows() holds it to the
+// density that it promises. Records have a time, as a home may refuse the time 0.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,6 +15,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +27,6 @@
 namespace lungo::contract {
 
 using test::append_of;
-using test::values_of;
 
 inline const TopicPartition kEvents{"events", PartitionId{0}};
 
@@ -50,8 +54,16 @@ class Contract : public testing::TestWithParam<std::string> {
       ADD_FAILURE() << "the promise is kept, and the home says that it is not";
       return true;
     }
-    EXPECT_EQ(result.error().code(), refusal_->code);
+    EXPECT_EQ(std::optional{result.error().code()}, refusal_->code) << result.error();
     EXPECT_NE(result.error().text().find(refusal_->words), std::string_view::npos) << result.error();
+    return true;
+  }
+  /// The same of a promise that no call's error is about: whether it is kept shows.
+  bool not_promised(bool is_kept) {
+    if (refusal_ == nullptr) return false;
+    was_refused_ = true;
+    EXPECT_FALSE(is_kept) << "the home says that it is not kept";
+    EXPECT_EQ(refusal_->code, std::nullopt);
     return true;
   }
 
@@ -60,11 +72,47 @@ class Contract : public testing::TestWithParam<std::string> {
     Ports ports = log->ports();
     ASSERT_TRUE(ports.executor.wait_until(done, ports.clock.monotonic() + std::chrono::seconds{20}));
   }
+  /// Whether `next` is what comes behind an append, a record or a read that ended at `end`. Where a home leaves holes that is
+  /// anything behind, elsewhere it is `end`.
+  [[nodiscard]] static testing::AssertionResult follows(Offset end, Offset next) {
+    if (next == end || (leaves_holes() && next > end)) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "offset " << next.value() << " comes behind the end " << end.value();
+  }
+  [[nodiscard]] static bool leaves_holes() { return refusal_of("Appends.LieSideBySide") != nullptr; }
+  /// What `ask(end)` answers for the committed end; asked again if that has moved meanwhile, as it may where there are holes.
+  template <class Ask>
+  auto ask_at_end(const Ask& ask) {
+    while (true) {
+      const Offset end = log->ends(kEvents).value().committed;
+      auto answer = ask(end);
+      if (log->ends(kEvents).value().committed == end) return answer;
+    }
+  }
+  /// The values of all committed records from `from` on, where one lies.
+  std::vector<std::string> values_of(const TopicPartition& partition, Offset from = Offset{0}) {
+    constexpr std::size_t kReadBytes = 64 << 10;
+    std::vector<std::string> values;
+    Offset end = from;
+    for (Offset at = from;;) {
+      const Fetched fetched = log->read(partition, at, kReadBytes).value();
+      if (fetched.empty()) return values;
+      RecordCursor records = fetched.records();
+      while (const RecordView* record = records.next()) {
+        EXPECT_TRUE(follows(end, record->offset));
+        values.emplace_back(as_text(record->value));
+        end = record->offset.next();
+      }
+      if (records.error()) throw Exception(*records.error());
+      if (fetched.next().offset <= at) throw std::runtime_error("a read ended where it began");
+      at = fetched.next().offset;
+    }
+  }
   Appended append(std::string_view value) { return append_wait(*log, append_of(kEvents, "k", value)).value(); }
-  /// Submits; each outcome, "ok" or a code, joins `outcomes`.
+  /// Submits; each outcome, "ok" or a code, joins `outcomes`, and `written` what came of those.
   void submit(AppendRequest request) {
     log->append(std::move(request), [this](const Result<Appended>& result) {
       outcomes.push_back(result ? "ok" : std::string(to_string(result.error().code())));
+      if (result) written.push_back(*result);
       ++answered;
       log->ports().executor.notify();
     });
@@ -73,13 +121,13 @@ class Contract : public testing::TestWithParam<std::string> {
   const std::unique_ptr<Home> home = home_named(GetParam()).make();
   std::shared_ptr<EventLog> log;
   std::vector<std::string> outcomes;  // completions of one partition never overlap
+  std::vector<Appended> written;
   std::atomic<int> answered{0};
 
  private:
-  static const Refusal* declared() {
-    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+  static const Refusal* refusal_of(std::string_view name) {
     const auto& refusals = home_named(GetParam()).refusals;
-    const auto found = refusals.find(case_name(test));
+    const auto found = refusals.find(name);
     return found == refusals.end() ? nullptr : &found->second;
   }
   /// "Homes/Suite.Case/home" is the case "Suite.Case".
@@ -89,7 +137,7 @@ class Contract : public testing::TestWithParam<std::string> {
     return suite.substr(suite.find('/') + 1) + "." + name.substr(0, name.find('/'));
   }
 
-  const Refusal* const refusal_ = declared();
+  const Refusal* const refusal_ = refusal_of(case_name(*testing::UnitTest::GetInstance()->current_test_info()));
   bool was_refused_ = false;
 };
 

@@ -276,7 +276,8 @@ class Processes : public Subscriptions {
   void run(bool stop) {
     Process<Answers> process{EventStore{log}};
     ASSERT_TRUE(process.start());
-    ASSERT_TRUE(process.catch_up(20s));
+    const Result<void> caught_up = process.catch_up(20s);
+    ASSERT_TRUE(caught_up) << caught_up.error();
     if (stop) {
       ASSERT_TRUE(process.stop());
     }

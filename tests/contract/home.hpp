@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,22 +29,26 @@ class Home {
 
 /// How a home answers where it does not keep a promise.
 struct Refusal {
-  Errc code;
-  std::string_view words;  // part of the error's text
+  std::optional<Errc> code;  // nothing where no call fails
+  std::string_view words;    // part of the error's text, or what is so instead
 };
 
 struct HomeKind {
   std::string name;    // in the names of tests
   std::string column;  // on the page, where its first kind answers: others, simulated ones, may lack what their machine lacks
   std::string about;   // on the page
-  std::function<std::unique_ptr<Home>()> make;
+  std::function<std::unique_ptr<Home>()> make;           // nothing where another program runs the cases over it
   std::map<std::string, Refusal, std::less<>> refusals;  // by "Suite.Case"
 };
 
-/// Those that this program knows, in the order of their columns.
+/// All, in the order of their columns.
 const std::vector<HomeKind>& homes();
 const HomeKind& home_named(std::string_view name);
+/// Those that this program makes.
 std::vector<std::string> home_names();
+
+/// Of the program that the suite is in: how it makes the home of this name; nothing where it does not.
+std::function<std::unique_ptr<Home>()> maker_of(std::string_view name);
 
 /// docs/reference/homes.md, from the cases that are registered. To be called behind InitGoogleTest().
 std::string page();

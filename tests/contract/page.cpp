@@ -27,11 +27,13 @@ const std::vector<Chapter>& chapters() {
   return all;
 }
 
-/// "ReadingBack" + "GoesOn" is "Reading back goes on".
+/// "ReadingBack" + "GoesOn2" is "Reading back goes on 2".
 std::string sentence_of(std::string_view suite, std::string_view name) {
   std::string sentence;
   for (const char letter : std::string(suite) + std::string(name)) {
-    const bool begins = std::isupper(static_cast<unsigned char>(letter)) != 0;
+    const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+    const bool is_number = is_digit(letter) && !sentence.empty() && !is_digit(sentence.back());
+    const bool begins = is_number || std::isupper(static_cast<unsigned char>(letter)) != 0;
     if (begins && !sentence.empty()) sentence += ' ';
     sentence += begins && !sentence.empty() ? static_cast<char>(std::tolower(static_cast<unsigned char>(letter))) : letter;
   }
@@ -69,7 +71,8 @@ std::vector<Case> cases() {
 std::string answer_of(const HomeKind& kind, const Case& one) {
   const auto refusal = kind.refusals.find(one.suite + "." + one.name);
   if (refusal == kind.refusals.end()) return "holds";
-  return "`" + std::string(to_string(refusal->second.code)) + "`: " + std::string(refusal->second.words);
+  const auto& [code, words] = refusal->second;
+  return (code ? "`" + std::string(to_string(*code)) + "`: " : "no: ") + std::string(words);
 }
 
 /// One of each column, in their order.
@@ -113,7 +116,7 @@ constexpr std::string_view kIntroduction = R"(# What holds in which home
 
 A home is what an application opens its log in; all have the same ports, `event_log.hpp` and `membership.hpp`. Each line here is a case
 of the suite in [tests/contract](../../tests/contract/home.hpp), which runs over every home: *holds* was seen there, and so was the
-error where a home does not keep the promise.
+error, or the difference, where a home does not keep the promise.
 
 )";
 

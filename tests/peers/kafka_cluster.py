@@ -1,6 +1,7 @@
 """A cluster of Apache Kafka 4 on 127.0.0.1, for tests that share it: nodes that are broker and controller each, on free ports.
 
-usage: kafka_cluster.py start DIRECTORY [NODES]    three nodes unless said otherwise; returns when all answer
+usage: kafka_cluster.py start DIRECTORY [NODES [NAME=VALUE...]]
+                                                   three nodes unless said otherwise, with these settings; returns when all answer
        kafka_cluster.py kill DIRECTORY NODE        kill -9 of node 1, 2...
        kafka_cluster.py restart DIRECTORY NODE     starts it again; returns when it answers
        kafka_cluster.py stop DIRECTORY             ends all of them and removes the directory
@@ -60,11 +61,12 @@ class Cluster:
     def __init__(self, directory):
         self.directory = directory
 
-    def start(self, nodes, guarded):
+    def start(self, nodes, guarded, settings=()):
         """Starts all at once. They end when the process `guarded` does."""
         os.makedirs(self.directory)
         ports = free_ports(nodes)
         self._write("nodes.json", json.dumps(ports))
+        self._write("settings.json", json.dumps(list(settings)))
         subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "guard", self.directory, str(guarded)], start_new_session=True,
                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         for node in range(1, nodes + 1):
@@ -122,7 +124,7 @@ class Cluster:
         port = ports[node - 1]
         data = os.path.join(self.directory, f"node-{node}")
         with open(data + ".out", "ab") as out:
-            process = subprocess.Popen([os.path.join(HERE, "kafka-server"), str(port), data, *(f"{name}={value}" for name, value in settings.items())],
+            process = subprocess.Popen([os.path.join(HERE, "kafka-server"), str(port), data, *(f"{name}={value}" for name, value in settings.items()), *json.loads(self._read("settings.json"))],
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)  # fmt: skip
         self._write(f"node-{node}.pid", str(process.pid))
 
@@ -159,12 +161,12 @@ def guard(cluster, guarded):
 
 def main(arguments):
     match arguments:
-        case ["start", directory, *nodes] if len(nodes) < 2:
+        case ["start", directory, *nodes]:
             begin = time.monotonic()
             cluster = Cluster(directory)
             if os.path.exists(directory):  # what a run that was cut off has left
                 cluster.stop()
-            cluster.start(int(nodes[0]) if nodes else 3, os.getppid())
+            cluster.start(int(nodes[0]) if nodes else 3, os.getppid(), nodes[1:])
             print(f"{cluster.address}: {time.monotonic() - begin:.1f} s")
         case ["stop", directory]:
             Cluster(directory).stop()
