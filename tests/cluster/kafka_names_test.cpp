@@ -12,6 +12,8 @@ TEST(KafkaNames, OnlyTheFrameworksTopicsCarryTheApplication) {
   EXPECT_EQ(names.on_kafka("events"), "events");
   EXPECT_EQ(names.on_kafka("__lungo_positions"), "__lungo_shop_positions");
   EXPECT_EQ(names.on_kafka("__lungo_shapes"), "__lungo_shapes");
+  EXPECT_TRUE(KafkaNames::is_everybodys("__lungo_shapes"));
+  EXPECT_FALSE(KafkaNames::is_everybodys("__lungo_positions"));
   EXPECT_EQ(names.writers_group(), "shop.writers");
 }
 

@@ -192,7 +192,7 @@ TEST_P(Appends, ToWhatIsNotThereAndOfNothingAreRefused) {
 TEST_P(Appends, OnBehalfOfPartitionsThatAreMineAreTaken) {
   log->create_topic(topic_named("orders", true)).value();
   AppendRequest request = append_of(kEvents, "orders-0", "row");
-  request.on_behalf_of = {{"orders", PartitionId{0}}};
+  request.on_behalf_of = {kEvents, {"orders", PartitionId{0}}};
   const Result<Appended> appended = append_wait(*log, std::move(request));
   ASSERT_TRUE(appended) << appended.error();
   EXPECT_EQ(values_of(kEvents), std::vector<std::string>{"row"});
