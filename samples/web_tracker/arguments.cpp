@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <utility>
+
+#include <lungo/log/tool_directory.hpp>
 
 #include "model/funnel.hpp"
 
@@ -71,6 +74,16 @@ void add_input(CLI::App& app, CommandLine& line) {
   app.add_flag("--exit", line.run.exit, "import, print a summary and stop; no web service");
   app.add_flag("--json", line.run.json, "the summary of --exit as one JSON object");
   app.add_option("--data", line.run.data, "data directory, made when absent")->type_name("DIR")->capture_default_str();
+  app.add_option(
+         "--log", line.address,
+         "where the events are, if not in the data directory: kafka://HOST:PORT[,HOST:PORT][/APP], with APP \"tracker\" "
+         "unless said. The data directory keeps the secret, the read models and a copy of the events then; each process "
+         "has its own. A directory is what --data names")
+      ->type_name("DIR|ADDRESS");
+  app.add_option("--kafka-config", line.kafka_config,
+                 "librdkafka's settings, a line name=value for each: security.protocol, sasl.password, ... Otherwise the file "
+                 "that LUNGO_KAFKA_CONFIG names")
+      ->type_name("FILE");
   app.add_flag("--verbose", line.run.verbose,
                "tell on stderr what the log does, and in the summary what each step of the imports did");
 }
@@ -174,6 +187,19 @@ Result<std::optional<SiteOptions>> site_options(const WebArguments& web, const A
   return std::optional{std::move(site)};
 }
 
+/// `--log DIR` is another way to say `--data DIR`. Errors: invalid_argument for both with different directories.
+Result<void> settle_log(CommandLine& line, bool has_data) {
+  if (lungo::is_address(line.address)) return {};
+  if (line.address.empty()) {
+    if (line.kafka_config.empty()) return {};
+    return Error{Errc::invalid_argument, "--kafka-config is for a log on Kafka: --log kafka://HOST:PORT"};
+  }
+  if (has_data && line.address != line.run.data)
+    return Error{Errc::invalid_argument, "--log and --data name two directories; say one of them, or --log kafka://HOST:PORT"};
+  line.run.data = std::exchange(line.address, {});
+  return {};
+}
+
 }  // namespace
 
 std::optional<CommandLine> parse_command_line(int argc, const char* const* argv, int& status) {
@@ -198,7 +224,8 @@ std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
     status = app.exit(error) == 0 ? 0 : kExitUsage;
     return std::nullopt;
   }
-  Result<std::optional<SiteOptions>> site = site_options(web, line.run);
+  const Result<void> settled = settle_log(line, app.count("--data") > 0);
+  Result<std::optional<SiteOptions>> site = settled ? site_options(web, line.run) : settled.error();
   if (!site) {
     std::cerr << "web-tracker: " << site.error().text() << '\n';
     status = kExitUsage;

@@ -17,6 +17,8 @@ namespace tracker {
 /// What was asked for, beside what a Run needs.
 struct CommandLine {
   Arguments run;
+  std::string address;       // of the log, where it is not in the data directory
+  std::string kafka_config;  // its file of settings
   TrackerOptions tracker;
   std::chrono::seconds session_timeout{30 * 60};
 };

@@ -1,7 +1,6 @@
 #include "tracker.hpp"
 
 #include <lungo/log/check.hpp>
-#include <lungo/log/local_event_log.hpp>
 
 namespace tracker {
 namespace {
@@ -11,6 +10,8 @@ using lungo::Error;
 using lungo::Result;
 
 constexpr std::int32_t kPartitions = 4;
+constexpr lungo::Duration kOwnersTimeout = std::chrono::seconds{30};
+const std::vector<std::string> kSharedTopics{std::string(kEventsTopic), std::string(kSessionsTopic), std::string(kFailedTopic)};
 
 Result<void> make_topics(lungo::EventStore& store) {
   for (const auto& [name, partitions] :
@@ -26,11 +27,12 @@ Result<void> make_topics(lungo::EventStore& store) {
 std::string secret_trouble(const std::string& directory, const std::string& what) {
   return directory + "/tracker-secret " + what +
          ". With another secret every visitor and every file would look new, and files that were imported would count twice. "
-         "Put it back from a backup of the directory, or import everything into another one (--data DIR); what is here can "
-         "still be looked at with --exit alone and with replay";
+         "Put it back from a backup of the directory, or from the directory of another tracker on this log, or import "
+         "everything into another one (--data DIR); what is here can still be looked at with --exit alone and with replay";
 }
 
-// The secret of a directory is made before the first topic; one that has topics and no secret has lost it.
+// The secret is made before the first topic; a directory without it, whose log has topics, has lost it, or never had it where
+// the log is elsewhere.
 Result<std::optional<Secret>> secret_for(lungo::EventLog& log, const std::string& directory, Purpose purpose) {
   const Result<lungo::TopicInfo> events = log.topic(kEventsTopic);
   if (!events && events.error().code() != Errc::not_found) return events.error();
@@ -40,16 +42,15 @@ Result<std::optional<Secret>> secret_for(lungo::EventLog& log, const std::string
   if (secret) return std::optional<Secret>{*secret};
   if (!events || secret.error().code() != Errc::not_found) return secret.error();
   if (purpose == Purpose::look) return std::optional<Secret>{};
-  return Error{Errc::not_found,
-               secret_trouble(directory, "is missing, and this directory holds imports that were made with it")};
+  return Error{Errc::not_found, secret_trouble(directory, "is missing, and the log holds imports that were made with it")};
 }
 
-// A directory whose imports were made before there was a check value gets it now.
+// A log whose imports were made before there was a check value gets it now.
 Result<void> check_secret(ProgressBook& book, const Secret& secret, const std::string& directory) {
   const SecretCheck check{.hash = secret.check_value()};
   if (!book.secret_check()) return book.write(check);
   if (book.secret_check()->hash == check.hash) return {};
-  return Error{Errc::corrupt, secret_trouble(directory, "is not the one that this directory's imports were made with")};
+  return Error{Errc::corrupt, secret_trouble(directory, "is not the one that the log's imports were made with")};
 }
 
 lungo::EngineOptions engine_options(const TrackerOptions& given) {
@@ -112,14 +113,16 @@ Tracker::~Tracker() {
   static_cast<void>(ignored);
 }
 
-Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, const TrackerOptions& options) {
-  Result<std::shared_ptr<lungo::EventLog>> log = lungo::open_local(directory);
-  if (!log) return log.error();
-  Result<std::optional<Secret>> secret = secret_for(**log, directory, options.purpose);
+Result<std::unique_ptr<Tracker>> Tracker::open(std::shared_ptr<lungo::EventLog> log, const TrackerOptions& options) {
+  lungo::check(log->directory().has_value(), "a tracker keeps its secret in its log's directory");
+  const std::string directory = *log->directory();
+  Result<std::optional<Secret>> secret = secret_for(*log, directory, options.purpose);
   if (!secret) return secret.error();
-  lungo::EventStore store{std::move(*log)};
+  lungo::EventStore store{std::move(log)};
   Result<void> made = make_topics(store);
   if (!made) return made.error();
+  Result<std::unique_ptr<SharedPartitions>> shared = SharedPartitions::join(store.log(), kSharedTopics, kOwnersTimeout);
+  if (!shared) return shared.error();
   Result<ProgressBook> book = ProgressBook::open(store);
   if (!book) return book.error();
   if (options.purpose == Purpose::import) {
@@ -128,6 +131,7 @@ Result<std::unique_ptr<Tracker>> Tracker::open(const std::string& directory, con
   }
 
   std::unique_ptr<Tracker> tracker{new Tracker{std::move(store), *secret, options}};
+  tracker->shared_ = std::move(*shared);
   tracker->book_ = std::make_unique<ProgressBook>(std::move(*book));
   tracker->running_ = true;
   Result<void> started = tracker->engine_.start();

@@ -1,4 +1,4 @@
-// The tracker's parts on one data directory: the log, the session process, the engine with all projections.
+// The tracker's parts: the log, the session process, the engine with all projections.
 //
 // Threads: one at a time, apart from the reads of the projections.
 #pragma once
@@ -17,6 +17,7 @@
 #include "ingest/visitor_ids.hpp"
 #include "model/projections.hpp"
 #include "model/sessions.hpp"
+#include "shared_partitions.hpp"
 
 namespace tracker {
 
@@ -61,10 +62,10 @@ struct TrackerOptions {
 
 class Tracker {
  public:
-  /// Opens or makes the data directory and starts everything. Errors: locked, naming the holder; newer_format; corrupt, naming
-  /// file and byte; not_found: the directory was used and its secret, without which nothing can be imported, is gone;
-  /// corrupt: it is another one; no_space, io.
-  static lungo::Result<std::unique_ptr<Tracker>> open(const std::string& directory, const TrackerOptions& options = {});
+  /// Makes the log's topics and starts everything. The secret and the read models lie in the log's directory, wherever its
+  /// records are. Errors: not_found: the log was used and the secret, without which nothing can be imported, is gone; corrupt:
+  /// it is another one; timed_out when nobody gets the partitions; no_space, io; as EventLog::create_topic() and append().
+  static lungo::Result<std::unique_ptr<Tracker>> open(std::shared_ptr<lungo::EventLog> log, const TrackerOptions& options = {});
   ~Tracker();
   Tracker(const Tracker&) = delete;
   Tracker& operator=(const Tracker&) = delete;
@@ -102,6 +103,7 @@ class Tracker {
   [[nodiscard]] lungo::ProcessOptions session_options(const TrackerOptions& options) const;
 
   lungo::EventStore store_;
+  std::unique_ptr<SharedPartitions> shared_;
   std::optional<Secret> secret_;
   std::unique_ptr<ProgressBook> book_;
   OpenFiles open_files_;

@@ -38,6 +38,20 @@ TEST_F(TrackerArguments, SitesThatNoPageCanHaveAreRefused) {
   }
 }
 
+TEST_F(TrackerArguments, ADirectoryOfTheLogIsThatOfTheData) {
+  write(log(), std::string{kLine});
+  const Finished one = run({LUNGO_WEB_TRACKER, "--no-web", "--log", data(), "--exit", "--import", log()});
+  EXPECT_EQ(one.status, 0) << one.err;
+  EXPECT_TRUE(std::filesystem::exists(data() + "/tracker-secret"));
+  EXPECT_EQ(run_tracker(data(), {"--log", data(), "--exit"}).status, 0);
+  const Finished two = run_tracker(data(), {"--log", directory_ / "other", "--exit"});
+  EXPECT_EQ(two.status, 2);
+  EXPECT_NE(two.err.find("--log and --data name two directories"), std::string::npos) << two.err;
+  const Finished settings = run_tracker(data(), {"--kafka-config", "file", "--exit"});
+  EXPECT_EQ(settings.status, 2);
+  EXPECT_NE(settings.err.find("--log kafka://HOST:PORT"), std::string::npos) << settings.err;
+}
+
 TEST_F(TrackerArguments, RateIsANumberThatCanBeReached) {
   for (const char* rate : {"nan", "inf", "-inf", "-1", "1e400", "1e10", "", "ten", "10x", "0x10"}) {
     const Finished done = run_tracker(data(), {"--exit", std::string{"--rate-limit="} + rate});

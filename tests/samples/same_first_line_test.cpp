@@ -67,14 +67,14 @@ TEST_F(SameFirstLine, EventsFoundInTheLogTellWhichFileItWas) {
     return tracker::LogImport::open(tracker.import_site(), path, tracker::ImportMode::follow).value();
   };
   {
-    const auto tracker = tracker::Tracker::open(data()).value();
+    const auto tracker = tracker::Tracker::open(open_local(data()).value()).value();
     const auto first = open(*tracker, log());
     const auto second = open(*tracker, other());
     ASSERT_TRUE(second->step(20'000));
   }
   ASSERT_GT(records_in(*look_into(data()), "events"), 0);
   {
-    const auto tracker = tracker::Tracker::open(data()).value();
+    const auto tracker = tracker::Tracker::open(open_local(data()).value()).value();
     const auto second = open(*tracker, other());
     const auto first = open(*tracker, log());
     for (const auto& import : {second.get(), first.get()}) {

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include <lungo/log/local_event_log.hpp>
 #include "tests/samples/program.hpp"
 #include "tests/support/quiet_log.hpp"
 #include "web/site.hpp"
@@ -216,7 +217,7 @@ class WebSite {
 
  private:
   void start(tracker::SiteOptions options) {
-    tracker_ = tracker::Tracker::open(directory_ / "data").value();
+    tracker_ = tracker::Tracker::open(open_local(directory_ / "data").value()).value();
     options.bind = boost::asio::ip::make_address("127.0.0.1");
     site_ = tracker::Site::start(*tracker_, options).value();
     const std::string url = site_->url();

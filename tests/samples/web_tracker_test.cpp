@@ -81,7 +81,7 @@ TEST_F(WebTracker, AnotherFileWithTheSameFirstLineIsToldApart) {
 TEST_F(WebTracker, MarkBeforeTheEndOfWhatAnEarlierRunAppendedRepeatsNothing) {
   write(log(), generate_access_log({.lines = 30'000, .seed = 12}));
   const auto run_for = [&](std::size_t lines, bool with_mark) {
-    const auto tracker = tracker::Tracker::open(data()).value();
+    const auto tracker = tracker::Tracker::open(open_local(data()).value()).value();
     const auto import = tracker::LogImport::open(tracker->import_site(), log(), tracker::ImportMode::whole).value();
     ASSERT_TRUE(import->step(lines));
     if (with_mark) {
@@ -166,7 +166,7 @@ TEST_F(WebTracker, LagIsTheLogsFromTheFirstMoment) {
   write(log(), generate_access_log({.lines = 100'000, .seed = 14}));
   const std::int64_t events = number(import(), "events");
   for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data() + "/views.db" + end);
-  const auto tracker = tracker::Tracker::open(data(), {.purpose = tracker::Purpose::look}).value();
+  const auto tracker = tracker::Tracker::open(open_local(data()).value(), {.purpose = tracker::Purpose::look}).value();
   EXPECT_GT(tracker->lag(), events / 100);
   ASSERT_TRUE(tracker->catch_up(std::chrono::seconds{100}));
   EXPECT_EQ(tracker->lag(), 0);

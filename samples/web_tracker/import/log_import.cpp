@@ -82,6 +82,7 @@ struct LogImport::Parts {
   }
 
   // A failed line has the time of the good line before it: its own can't be trusted, and the import's would differ each time.
+  // Where there is none it is a millisecond of 1970, since 1970-01-01 itself is "none" for Kafka's clients.
   lungo::EventMeta meta_of(const Line& line) {
     id.resize(start.file.size() + 1);
     char digits[20];
@@ -89,7 +90,7 @@ struct LogImport::Parts {
     id.append(digits, end);
     if (line.continues) id.push_back('+');
     lungo::EventMeta meta;
-    meta.time = last_time;
+    meta.time = last_time == lungo::Timestamp{} ? lungo::Timestamp{std::chrono::milliseconds{1}} : last_time;
     meta.id = id;
     meta.lane = import_lane;
     return meta;

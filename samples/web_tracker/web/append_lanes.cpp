@@ -13,9 +13,11 @@ using lungo::Result;
 
 /// Appends on their way at the same time. More would make each smaller, and a sync costs as much for one event as for fifty.
 constexpr std::size_t kBusyLanesMax = 2;
-/// Encoded, beyond which the next append of a partition takes no more: far enough from lungo::kRecordBytesMax that the events
-/// of one request always fit, as a batch that is half full of them can't give them back.
-constexpr std::size_t kLaneBytesMax = 16u << 20;
+/// Encoded, beyond which the next append of a partition takes no more: far enough from what one append may have (in the
+/// embedded log lungo::kRecordBytesMax, on Kafka 8 MiB and 16,384 records) that the events of one request always fit, as a
+/// batch that is half full of them can't give them back.
+constexpr std::size_t kLaneBytesMax = 6u << 20;
+constexpr std::size_t kLaneEventsMax = 8'000;
 /// How long an error counts that may pass by itself: without new events nobody would notice that it has.
 constexpr lungo::Duration kTroubleLasts = std::chrono::seconds{10};
 
@@ -38,7 +40,8 @@ Result<lungo::EventBatch*> AppendLanes::batch_of(lungo::PartitionId number) {
     if (!empty) return empty.error();
     lane.batch = std::move(*empty);
   }
-  if (lane.batch->size_bytes() > kLaneBytesMax) return Error{Errc::busy, "too many events wait for the disk"};
+  if (lane.batch->size_bytes() > kLaneBytesMax || lane.batch->count() > kLaneEventsMax)
+    return Error{Errc::busy, "too many events wait for the disk"};
   return &*lane.batch;
 }
 
