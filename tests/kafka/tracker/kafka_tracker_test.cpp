@@ -88,6 +88,33 @@ TEST_F(KafkaTracker, ServesAndSumsUpAsEmbedded) {
   EXPECT_NE(refused.err.find("from the directory of another tracker on this log"), std::string::npos) << refused.err;
 }
 
+TEST_F(KafkaTracker, ACopyOfItsDirectoryGivesTheSameRowsThereAndBack) {
+  const std::string here = directory_ / "here";
+  const std::string lines = generate_access_log({.lines = 3'000, .seed = 6, .visitors = 200});
+  write(log(), std::string_view{lines}.substr(0, lines.size() / 2));
+  const std::vector<std::string> import{"--exit", "--json", "--import", log()};
+  static_cast<void>(summary(here, import));
+  const std::string address = "kafka://" + kafka_address() + "/" + app;
+  const auto copy = [&](const std::string& from, const std::string& to) {
+    const Finished copied = run(
+        {std::string(LUNGO_PROGRAMS) + "/lungo-log", "copy", "--from", from, "--to", to, "--mirror", directory_ / "mirror"});
+    EXPECT_EQ(copied.status, 0) << copied.err;
+    EXPECT_NE(copied.out.find(", 4 checkpoints of processes; both sides were compared"), std::string::npos) << copied.out;
+  };
+  copy(here, address);
+  write(log(), lines);
+  const std::string all = summary(here, import);
+
+  const std::string there = directory_ / "there";
+  std::filesystem::create_directory(there);
+  std::filesystem::copy_file(here + "/tracker-secret", there + "/tracker-secret");
+  EXPECT_EQ(summary(there, on_kafka(import)), all) << "imports and sessions go on";
+  const std::string back = directory_ / "back";
+  copy(address, back);
+  std::filesystem::copy_file(here + "/tracker-secret", back + "/tracker-secret");
+  EXPECT_EQ(summary(back, import), all) << "nothing is imported again";
+}
+
 TEST_F(KafkaTracker, SaysWhatIsWrongWithTheLog) {
   const std::tuple<std::vector<std::string>, int, std::string> wrong[] = {
       {{"--log", "kafka://localhost"}, 2, "names no port"},
