@@ -1,13 +1,21 @@
 // Apache Kafka as the home of a log: the same EventLog over topics of a Kafka cluster, through librdkafka.
 //
-//   std::shared_ptr<EventLog> log = connect_kafka("host:9092", "shop", {.read_only = true}).value();
+//   std::shared_ptr<EventLog> log = connect_kafka("host:9092", "shop").value();
 //
 // Reads come from a local mirror: a directory that holds a copy of each topic that is used, with Kafka's offsets, read by the
 // embedded log's own code. It is a cache, and may be deleted whenever nobody has it open. A topic that Lungo made is mirrored
 // from the start, one of others when somebody first reads it.
 //
-// Promise: what is read is what Kafka has committed (read_committed), in its order; holes in offsets are normal. A stored
-// position whose history Kafka has no more is told (position_diverged), however that came about.
+// Appends go in transactions, each with what queued during the one before. The partitions of a stream topic are shared by the
+// processes of the application, from a process' first create_topic() or append() of it on: each is one process's own, as
+// membership() tells, and only that one appends to it. An append waits while its partition may become this process's, and is
+// answered `not_owner` when it is another's, with where that one is reached (KafkaOptions::endpoint).
+//
+// Promises: what is read is what Kafka has committed (read_committed), in its order; holes in offsets are normal. A stored
+// position whose history Kafka has no more is told (position_diverged), however that came about. An append is answered when all
+// in-sync replicas have it and this process can read it; Kafka syncs later. What is answered with another error than
+// `timed_out` is not written. Conditions hold, whichever process was the owner before. docs/reference/homes.md has the rest.
+// The destructor ends what is open and leaves the group, within 10 s or so; it may take longer where brokers can't be reached.
 // Threads: any. Not in a child of fork(): librdkafka's threads are not there.
 #pragma once
 
@@ -53,9 +61,9 @@ struct KafkaOptions {
 
 /// Connects to the cluster at `hosts` (HOST:PORT[,HOST:PORT]) as the application `app`, under whose name the framework's topics
 /// are there: [a-z0-9][a-z0-9-]{0,40}. Several logs of one process need directories of their own.
-/// Errors: invalid_argument for a name or setting that can't be; unsupported unless `read_only`; io, timed_out when no broker
-/// answers or a right is missing, with the cause and the fix; locked, position_diverged for the directory: another process has
-/// it, or it mirrors another cluster; as open_local().
+/// Errors: invalid_argument for a name or setting that can't be; already_exists when the application's own topic of topics has
+/// settings that it must not have; io, timed_out when no broker answers or a right is missing, with the cause and the fix;
+/// locked, position_diverged for the directory: another process has it, or it mirrors another cluster; as open_local().
 Result<std::shared_ptr<EventLog>> connect_kafka(const std::string& hosts, const std::string& app, KafkaOptions options = {});
 
 }  // namespace lungo
