@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -139,10 +140,12 @@ TEST_F(KafkaGroups, ASessionThatIsTooShortForTheBrokerIsSaid) {
   options.session_timeout = 100ms;
   options.client.push_back({"heartbeat.interval.ms", "50"});
   const auto member = join(name("g"), topic());
-  ASSERT_TRUE(member->listener.poll_until(*member->group, [&] { return !member->listener.errors.empty(); }));
-  EXPECT_EQ(member->listener.errors[0], Errc::invalid_argument) << member->listener.errors[0];
-  EXPECT_NE(member->listener.errors[0].text().find("group.min.session.timeout.ms"), std::string_view::npos)
-      << member->listener.errors[0];
+  const auto is_said = [&] {  // maybe behind a word of a broker that has not heard of the topic yet
+    return std::ranges::any_of(member->listener.errors, [](const Error& error) {
+      return error == Errc::invalid_argument && error.text().find("group.min.session.timeout.ms") != std::string_view::npos;
+    });
+  };
+  EXPECT_TRUE(member->listener.poll_until(*member->group, is_said));
 }
 
 // A member whose topic has records, and offsets that are out of range for it, is told nothing of either.
