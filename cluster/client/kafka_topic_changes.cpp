@@ -75,7 +75,14 @@ Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& sp
                                            " exists with partitions=" + std::to_string(there.partitions.size()) + ", not " +
                                            std::to_string(spec.partitions)};
   }
-  const Result<std::map<std::string, RdkTopicSetting>> settings = parts_.admin.topic_settings(there.name, kAskTime);
+  using Settings = std::map<std::string, RdkTopicSetting>;
+  const Instant deadline = parts_.ports.clock.monotonic() + kAskTime;
+  Result<Settings> settings = parts_.admin.topic_settings(there.name, kAskTime);
+  // It is there, and the broker that was asked may not have heard of it.
+  while (!settings && settings.error() == Errc::not_found && parts_.ports.clock.monotonic() < deadline) {
+    parts_.ports.executor.wait_until([] { return false; }, parts_.ports.clock.monotonic() + kLookAgain);
+    settings = parts_.admin.topic_settings(there.name, kAskTime);
+  }
   if (!settings) return settings.error();
   KafkaSettings values;
   for (const auto& [name, setting] : *settings) values[name] = setting.value;

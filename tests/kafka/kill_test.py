@@ -40,6 +40,10 @@ class Process:
             lines = out.read().split("\n")[:-1]  # the last one may be half a line
         return [(key, int(number)) for key, number in (line.split(" ") for line in lines)]
 
+    def said(self):
+        with open(self.out[:-4] + ".err", encoding="utf-8", errors="replace") as err:
+            return err.read()[-3000:]
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -68,7 +72,8 @@ def wait_until_all_count(processes, seconds, what):
             return time.monotonic() - begin
         if time.monotonic() > begin + seconds:
             stuck = sorted(key for key in now if now[key] <= before.get(key, 0))
-            raise SystemExit(f"{what}: not counted on within {seconds} s: {stuck or 'some never began'}")
+            said = "\n".join(f"{process.name}:\n{process.said()}" for process in processes)
+            raise SystemExit(f"{what}: not counted on within {seconds} s: {stuck or 'some never began'}\n{said}")
         time.sleep(0.05)
 
 
@@ -99,8 +104,7 @@ def run(program, process_kills, broker_kills):
                 wait_until_all_count(everyone, BROKER_SECONDS, f"broker {node} is back")
         for process in alive:
             if status := process.stop():
-                with open(process.out[:-4] + ".err", encoding="utf-8") as err:
-                    raise SystemExit(f"{process.name} ended with {status}:\n{err.read()[-3000:]}")
+                raise SystemExit(f"{process.name} ended with {status}:\n{process.said()}")
         look = subprocess.run([program, cluster.address, APP, TOPIC, "look", "0", os.path.join(folder, "look")],
                               stdout=subprocess.PIPE, check=True, text=True, timeout=120)  # fmt: skip
         counts = {key: int(count) for key, count in (line.split(" ") for line in look.stdout.splitlines())}
