@@ -21,8 +21,12 @@ auto KafkaTail::open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports port
     -> Result<std::unique_ptr<KafkaTail>> {
   Result<std::unique_ptr<RdkTail>> consumer = make();
   if (!consumer) return consumer.error();
-  return std::unique_ptr<KafkaTail>{
+  std::unique_ptr<KafkaTail> tail{
       new KafkaTail(std::move(make), std::move(*consumer), admin, mirror, ports, std::move(name_of), std::move(told))};
+  Result<std::unique_ptr<TaskActivity>> asks = TaskActivity::start("lungo-kafka-trim", ports);
+  if (!asks) return asks.error();
+  tail->asks_ = std::move(*asks);
+  return tail;
 }
 
 KafkaTail::KafkaTail(Make make, std::unique_ptr<RdkTail> consumer, RdkAdmin& admin, KafkaMirror& mirror, Ports ports,
@@ -132,9 +136,12 @@ void KafkaTail::look_after_one(Instant now) {
   if (!due) return;
   const auto& [name, followed] = *due;
   if (!followed.again_at) {
-    trim(name, followed);
-    const std::lock_guard lock(mutex_);
-    if (const auto found = followed_.find(name); found != followed_.end()) found->second.trim_at = now + kTrimEvery;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = followed_.find(name); found != followed_.end()) found->second.trim_at = now + kTrimEvery;
+    }
+    // Where its leader is gone the answer takes long, and the others are to be read meanwhile.
+    asks_->post([this, due = *std::move(due)] { trim(due.first, due.second); });
     return;
   }
   const Result<void> begun = begin(name, followed);

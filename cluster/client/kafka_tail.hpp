@@ -20,6 +20,7 @@
 #include "client/kafka_mirror.hpp"
 #include "client/rdk_admin.hpp"
 #include "client/rdk_tail.hpp"
+#include "client/task_activity.hpp"
 
 namespace lungo {
 
@@ -92,6 +93,7 @@ class KafkaTail final : public Activity {
   std::shared_ptr<RdkTail> consumer_;            // calls but wake() and stable_end() are step()'s
   std::map<TopicPartition, Followed> followed_;  // by Kafka's names
   std::vector<TopicPartition> unfollowed_;       // to be taken from the consumer
+  std::unique_ptr<TaskActivity> asks_;           // for the starts of what is being read: nobody waits for them
 };
 
 }  // namespace lungo

@@ -113,7 +113,7 @@ def run(program, process_kills, broker_kills):
             raise SystemExit(f"answered, and not there: {lost}")
         answers = len([answer for process in everyone for answer in process.answers()])
         print(f"{sum(counts.values())} numbers, {answers} answers; {process_kills} processes and {broker_kills} brokers killed; "
-              f"taken over after {', '.join(f'{seconds:.1f}' for seconds in took)} s")  # fmt: skip
+              f"taken over after {', '.join(f'{seconds:.1f}' for seconds in took) or '-'} s")  # fmt: skip
 
 
 if __name__ == "__main__":
