@@ -10,13 +10,13 @@ void AppendGate::submit(AppendRequest request, Completion completion, Instant de
   const Result<Way> way = parts_.way(request);
   if (!way) return completion(way.error());
   bool waits = *way == Way::coming;
-  if (*way == Way::open) {
+  if (*way <= Way::open) {
     const std::lock_guard lock(mutex_);
     waits = waiting_.contains(request.to);  // behind those
   }
   if (waits) return hold({std::move(request), std::move(completion), deadline});
   if (*way == Way::away) return parts_.refuse(request, completion);
-  write(std::move(request), std::move(completion), deadline);
+  write(*way, std::move(request), std::move(completion), deadline);
 }
 
 void AppendGate::hold(Waiting waiting) {
@@ -39,7 +39,8 @@ void AppendGate::hold(Waiting waiting) {
 }
 
 /// What only an owner may append is kept until it is answered: it may have to wait again.
-void AppendGate::write(AppendRequest request, Completion completion, Instant deadline) {
+void AppendGate::write(Way way, AppendRequest request, Completion completion, Instant deadline) {
+  if (way == Way::anybodys) return parts_.write(std::move(request), std::move(completion), deadline);
   auto kept = std::make_shared<const AppendRequest>(request);
   const Completion answered = [this, kept, completion = std::move(completion), deadline](Result<Appended> outcome) {
     came_back(*kept, completion, deadline, std::move(outcome));
@@ -79,7 +80,7 @@ void AppendGate::look_again() {
         } else if (*way == Way::away) {
           refused.push_back(std::move(next));
         } else {
-          write(std::move(next.request), std::move(next.completion), next.deadline);  // so that nobody gets in front
+          write(*way, std::move(next.request), std::move(next.completion), next.deadline);  // so that nobody gets in front
         }
         queue.pop_front();
       }

@@ -22,7 +22,12 @@ namespace lungo {
 
 class AppendGate {
  public:
-  enum class Way { open, coming, away };
+  enum class Way {
+    anybodys,  // open, whoever owns what
+    open,
+    coming,
+    away,
+  };
   struct Parts {
     /// Where the request may go by now. Errors: the append's answer.
     std::function<Result<Way>(const AppendRequest& request)> way;
@@ -49,7 +54,7 @@ class AppendGate {
   };
   using Queue = std::list<Waiting>;
 
-  void write(AppendRequest request, Completion completion, Instant deadline);
+  void write(Way way, AppendRequest request, Completion completion, Instant deadline);
   void hold(Waiting waiting);
   void came_back(const AppendRequest& request, const Completion& completion, Instant deadline, Result<Appended> outcome);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "client/look_again.hpp"
+
 namespace lungo {
 
 namespace {
@@ -9,7 +11,6 @@ namespace {
 constexpr Duration kAskTime = std::chrono::seconds{5};
 constexpr Duration kHolds = std::chrono::seconds{1};
 constexpr Duration kStaleTime = std::chrono::milliseconds{500};
-constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 
 }  // namespace
 
@@ -55,15 +56,13 @@ Result<std::optional<OwnerNote>> KafkaMembership::note_of(const TopicPartition& 
 }
 
 Result<std::optional<Membership::Owner>> KafkaMembership::ask(const TopicPartition& partition) {
-  const Instant deadline = ports_.clock.monotonic() + kStaleTime;
-  Result<std::optional<OwnerNote>> note = note_of(partition);
-  const auto is_stale = [&] { return note && *note && (*note)->transactional_id == own_.transactional_id; };
-  while (is_stale() && ports_.clock.monotonic() < deadline) {
-    ports_.executor.wait_until([] { return false; }, ports_.clock.monotonic() + kLookAgain);
-    note = note_of(partition);
-  }
+  const auto is_anothers = [&](const Result<std::optional<OwnerNote>>& found) {
+    return !found || !*found || (*found)->transactional_id != own_.transactional_id;
+  };
+  const Result<std::optional<OwnerNote>> note = look_again(
+      ports_, ports_.clock.monotonic() + kStaleTime, [&] { return note_of(partition); }, is_anothers);
   if (!note) return note.error();
-  if (!*note || is_stale()) return std::optional<Owner>{};
+  if (!*note || !is_anothers(note)) return std::optional<Owner>{};
   const Result<RdkGroupState> state = parts_.admin.group(names_.writers_group(), kAskTime);
   if (!state) return state.error();
   const bool is_member = std::ranges::find(state->members, (*note)->member, &RdkGroupMember::id) != state->members.end();

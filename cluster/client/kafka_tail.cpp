@@ -5,6 +5,8 @@
 #include <lungo/log/deadline.hpp>
 #include <lungo/log/log_text.hpp>
 
+#include "client/look_again.hpp"
+
 namespace lungo {
 
 namespace {
@@ -80,13 +82,10 @@ std::optional<Error> KafkaTail::trouble(const TopicPartition& partition) const {
 Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeout) {
   const Instant begin = ports_.clock.monotonic();
   const Instant deadline = deadline_after(begin, timeout);
-  Result<Offset> goal = consumer()->stable_end(on_kafka(partition), timeout);
   // Who follows it knows that it is there: a broker hears of a new one, or that it leads it, a little later.
-  const auto may_pass = [&] { return goal.error() == Errc::not_found || is_retriable(goal.error().code()); };
-  while (!goal && may_pass() && ports_.clock.monotonic() < std::min(deadline, begin + kNewsTime)) {
-    ports_.executor.wait_until([] { return false; }, ports_.clock.monotonic() + kLookAgain);
-    goal = consumer()->stable_end(on_kafka(partition), timeout);
-  }
+  const Result<Offset> goal = look_again(
+      ports_, std::min(deadline, begin + kNewsTime), [&] { return consumer()->stable_end(on_kafka(partition), timeout); },
+      [](const Result<Offset>& end) { return end || (end.error() != Errc::not_found && !is_retriable(end.error().code())); });
   if (!goal) return goal.error();
   const auto end = [&] {
     const Result<Ends> ends = mirror_.reads().ends(partition);

@@ -14,6 +14,7 @@
 
 #include "client/kafka_topics.hpp"
 #include "client/kafka_writes.hpp"
+#include "client/look_again.hpp"
 
 namespace lungo {
 
@@ -22,7 +23,6 @@ namespace {
 constexpr Duration kAskTime = std::chrono::seconds{10};
 constexpr Duration kMakeTime = std::chrono::seconds{30};
 constexpr Duration kRowTime = std::chrono::seconds{5};  // for the row of one that was just made by another process
-constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 constexpr int kReplicas = 3;
 
 const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
@@ -37,19 +37,14 @@ int KafkaWrites::replicas(const RdkCluster& cluster) const {
 /// A broker may know a topic a little later than the controller; one without a leader takes nothing.
 Result<RdkTopic> KafkaWrites::wait_for_metadata(const std::string& on_kafka, std::int32_t partitions) {
   const Ports& ports = parts_.ports;
-  const Instant deadline = ports.clock.monotonic() + kAskTime;
-  for (;;) {
-    Result<RdkTopic> there = parts_.admin.topic(on_kafka, kAskTime);
-    const auto has_leader = [](const RdkPartition& partition) { return partition.leader.has_value(); };
-    if (there && there->partitions.size() >= static_cast<std::size_t>(partitions) &&
-        std::ranges::all_of(there->partitions, has_leader)) {
-      return there;
-    }
-    if (ports.clock.monotonic() >= deadline) {
-      return there ? Error{Errc::timed_out, "topic " + on_kafka + " has a partition without a leader"} : there.error();
-    }
-    ports.executor.wait_until([] { return false; }, ports.clock.monotonic() + kLookAgain);
-  }
+  const auto is_whole = [partitions](const Result<RdkTopic>& topic) {
+    return topic && topic->partitions.size() >= static_cast<std::size_t>(partitions) &&
+           std::ranges::all_of(topic->partitions, [](const RdkPartition& one) { return one.leader.has_value(); });
+  };
+  Result<RdkTopic> there = look_again(
+      ports, ports.clock.monotonic() + kAskTime, [&] { return parts_.admin.topic(on_kafka, kAskTime); }, is_whole);
+  if (!there || is_whole(there)) return there;
+  return Error{Errc::timed_out, "topic " + on_kafka + " has a partition without a leader"};
 }
 
 /// It is there afterwards, made by whomever.
@@ -75,14 +70,11 @@ Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& sp
                                            " exists with partitions=" + std::to_string(there.partitions.size()) + ", not " +
                                            std::to_string(spec.partitions)};
   }
-  using Settings = std::map<std::string, RdkTopicSetting>;
-  const Instant deadline = parts_.ports.clock.monotonic() + kAskTime;
-  Result<Settings> settings = parts_.admin.topic_settings(there.name, kAskTime);
-  // It is there, and the broker that was asked may not have heard of it.
-  while (!settings && settings.error() == Errc::not_found && parts_.ports.clock.monotonic() < deadline) {
-    parts_.ports.executor.wait_until([] { return false; }, parts_.ports.clock.monotonic() + kLookAgain);
-    settings = parts_.admin.topic_settings(there.name, kAskTime);
-  }
+  // It is there, and the broker that is asked may not have heard of it.
+  const auto settings = look_again(
+      parts_.ports, parts_.ports.clock.monotonic() + kAskTime,
+      [&] { return parts_.admin.topic_settings(there.name, kAskTime); },
+      [](const auto& found) { return found || found.error() != Errc::not_found; });
   if (!settings) return settings.error();
   KafkaSettings values;
   for (const auto& [name, setting] : *settings) values[name] = setting.value;
@@ -189,14 +181,9 @@ Result<void> KafkaWrites::delete_topic(std::string_view name) {
   writer_->tell(writing::TopicGone{topic});
   parts_.forget(topic);
   token.reset();
-  const Instant deadline = parts_.ports.clock.monotonic() + kAskTime;
-  const auto is_gone = [&] {
-    const Result<RdkTopic> left = parts_.admin.topic(on_kafka, kAskTime);
-    return !left && left.error() == Errc::not_found;
-  };
-  while (!is_gone() && parts_.ports.clock.monotonic() < deadline) {
-    parts_.ports.executor.wait_until([] { return false; }, parts_.ports.clock.monotonic() + kLookAgain);
-  }
+  static_cast<void>(look_again(
+      parts_.ports, parts_.ports.clock.monotonic() + kAskTime, [&] { return parts_.admin.topic(on_kafka, kAskTime); },
+      [](const Result<RdkTopic>& left) { return !left && left.error() == Errc::not_found; }));
   return {};
 }
 

@@ -243,9 +243,7 @@ void KafkaWriter::acknowledged() {
       const Offset offset = way.offsets[i];
       if (index == 0) done.appends.push_back({offset, offset});
       done.appends.back().end = offset.next();
-      std::vector<writing::OffsetRange>& ranges = partitions[way.appends[append]->to];
-      if (ranges.empty() || ranges.back().end != offset) ranges.push_back({offset, offset});
-      ranges.back().end = offset.next();
+      writing::add_offset(partitions[way.appends[append]->to], offset);
     }
     for (auto& [name, ranges] : partitions) done.partitions.push_back({.name = name, .records = std::move(ranges)});
     const std::lock_guard lock(mutex_);
@@ -307,11 +305,8 @@ void KafkaWriter::carry_out(const writing::Foreign& foreign) {
            to_string(foreign.partition) + " has records of somebody else at offsets " +
                std::to_string(foreign.records.begin.value()) + " to " + std::to_string(foreign.records.end.value() - 1) +
                ", which only its owner may append to" + voided);
-  {
-    const std::lock_guard lock(mutex_);
-    counts_.foreign += static_cast<std::uint64_t>(foreign.records.end - foreign.records.begin);
-  }
-  told_.foreign(foreign);
+  const std::lock_guard lock(mutex_);
+  counts_.foreign += static_cast<std::uint64_t>(foreign.records.end - foreign.records.begin);
 }
 
 void KafkaWriter::carry_out(const ownership::Claimed& claimed) { told_.claimed(claimed); }

@@ -30,8 +30,6 @@ namespace lungo {
 class KafkaWriter final : private Activity {
  public:
   struct Options {
-    std::string group;             // whose offsets are the counters
-    std::string transactional_id;  // of this process
     Duration transaction_timeout{};
     writing::WriterCore::Options core;
   };
@@ -40,7 +38,6 @@ class KafkaWriter final : private Activity {
   struct Told {
     std::function<void(const ownership::Claimed&)> claimed;
     std::function<void(const ownership::LetGone&)> let_gone;
-    std::function<void(const writing::Foreign&)> foreign;
   };
 
   /// `mirror` outlives it. `warm`: Kafka's names of the topics that are written to, for a new handle. Errors: io, when the

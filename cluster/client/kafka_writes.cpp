@@ -16,12 +16,26 @@ constexpr Duration kPrepareAgain = std::chrono::seconds{1};
 
 std::vector<writing::OffsetRange> ranges_of(const std::vector<Offset>& offsets) {
   std::vector<writing::OffsetRange> ranges;
-  for (const Offset offset : offsets) {
-    if (ranges.empty() || ranges.back().end != offset) ranges.push_back({offset, offset});
-    ranges.back().end = offset.next();
-  }
+  for (const Offset offset : offsets) writing::add_offset(ranges, offset);
   return ranges;
 }
+
+/// Of a task that may be dropped, as the log closes: the answer is given all the same.
+class AnswerOfTask {
+ public:
+  using Owner = Result<std::optional<Membership::Owner>>;
+
+  explicit AnswerOfTask(std::function<void(const Owner&)> answer) : answer_(std::move(answer)) {}
+  ~AnswerOfTask() {
+    if (answer_) answer_(Error{Errc::closed, "the log is closed"});
+  }
+  AnswerOfTask(const AnswerOfTask&) = delete;
+  AnswerOfTask& operator=(const AnswerOfTask&) = delete;
+  void give(const Owner& owner) { std::exchange(answer_, nullptr)(owner); }
+
+ private:
+  std::function<void(const Owner&)> answer_;
+};
 
 }  // namespace
 
@@ -49,14 +63,10 @@ Result<void> KafkaWrites::start() {
     return topics;
   };
   Result<std::unique_ptr<KafkaWriter>> writer = KafkaWriter::start(
-      {.group = parts_.names.writers_group(),
-       .transactional_id = id,
-       .transaction_timeout = parts_.rdk.transaction_timeout,
-       .core = {.queued_bytes_max = parts_.options.queued_bytes_max}},
+      {.transaction_timeout = parts_.rdk.transaction_timeout, .core = {.queued_bytes_max = parts_.options.queued_bytes_max}},
       lookup_, parts_.names, [make_producer, id] { return make_producer(id); }, warm,
       {.claimed = [this](const ownership::Claimed& claimed) { ownership_->tell(claimed); },
-       .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); },
-       .foreign = [](const writing::Foreign&) {}},
+       .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); }},
       parts_.ports);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
@@ -167,7 +177,7 @@ Result<AppendGate::Way> KafkaWrites::way(const AppendRequest& request) {
   const Result<TopicInfo> topic = parts_.mirror.reads().topic(request.to.topic);
   if (!topic) return topic.error();
   if (Result<void> fits = check_fits(request, topic->spec); !fits) return fits.error();
-  Way least = topic->spec.streams ? way(request.to) : Way::open;
+  Way least = topic->spec.streams ? way(request.to) : Way::anybodys;
   for (const TopicPartition& owned : request.on_behalf_of) least = std::max(least, way(owned));
   return least;
 }
@@ -267,7 +277,8 @@ void KafkaWrites::refuse(const AppendRequest& request, const Completion& complet
     completion(Error{Errc::not_owner, text});
   };
   if (const auto known = membership_->known_owner(partition)) return answer(*known);
-  tasks_->post([this, partition, answer] { answer(membership_->owner_of(partition)); });
+  tasks_->post(
+      [this, partition, once = std::make_shared<AnswerOfTask>(answer)] { once->give(membership_->owner_of(partition)); });
 }
 
 // ---- the tail's thread ----

@@ -32,6 +32,11 @@ struct OffsetRange {
   Offset end;
   friend bool operator==(const OffsetRange&, const OffsetRange&) = default;
 };
+/// Offsets come ascending.
+inline void add_offset(std::vector<OffsetRange>& ranges, Offset offset) {
+  if (ranges.empty() || ranges.back().end != offset) ranges.push_back({offset, offset});
+  ranges.back().end = offset.next();
+}
 
 /// What a call of the producer failed with.
 struct CallFailure {

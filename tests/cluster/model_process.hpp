@@ -69,8 +69,7 @@ class ModelProcess {
     if (fetched.next == its.end) return false;
     writing::Read read{.partition = partition, .from = its.end, .end = fetched.next, .records = {}};
     for (auto& [offset, record] : fetched.records) {
-      if (read.records.empty() || read.records.back().end != offset) read.records.push_back({offset, offset});
-      read.records.back().end = offset.next();
+      writing::add_offset(read.records, offset);
       its.records[offset] = {std::move(record.key), std::move(record.id), std::move(record.value)};
     }
     its.end = fetched.next;

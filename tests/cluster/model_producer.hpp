@@ -232,10 +232,7 @@ class ModelProducer {
   void acknowledge() {
     for (const auto& [partition, send] : sends_) {
       writing::Acknowledged::Partition its{.name = partition, .records = {}};
-      for (const Offset offset : send.offsets) {
-        if (its.records.empty() || its.records.back().end != offset) its.records.push_back({offset, offset});
-        its.records.back().end = offset.next();
-      }
+      for (const Offset offset : send.offsets) writing::add_offset(its.records, offset);
       acknowledged_.partitions.push_back(std::move(its));
       std::size_t first = 0;
       for (std::size_t i = 0; i < send.appends.size(); ++i) {
