@@ -78,8 +78,12 @@ TEST_F(RdkGroupTest, ASecondMemberGetsHalfAfterTheFirstHasLetGo) {
     (void)second->group->poll(20ms);
     return first->owns() == 2 && second->owns() == 2;
   }));
-  EXPECT_EQ(first->listener.told, (Told{"assigned 4", "revoked 4", "assigned 2"}));
-  EXPECT_EQ(second->listener.told, Told{"assigned 2"});
+  // A broker may balance once more before it hears that all have joined: then both let two go and get them again.
+  const Told& told = first->listener.told;
+  ASSERT_GE(told.size(), 3u);
+  EXPECT_EQ((Told{told.begin(), told.begin() + 3}), (Told{"assigned 4", "revoked 4", "assigned 2"}));
+  EXPECT_EQ(told.back(), "assigned 2");
+  EXPECT_EQ(second->listener.told.back(), "assigned 2");
   EXPECT_NE(first->listener.metadata, before) << "another generation";
   EXPECT_NE(first->group->member_id(), second->group->member_id());
 }
