@@ -9,6 +9,7 @@ namespace lungo {
 namespace {
 
 constexpr Duration kAskTime = std::chrono::seconds{5};
+constexpr Duration kEndTime = std::chrono::seconds{3};  // of each broker: a dead one keeps the others' answers waiting
 
 }  // namespace
 
@@ -29,17 +30,11 @@ void KafkaOwnership::carry_out(const ownership::Fence& fence) {
 }
 
 ownership::HighWatermarks KafkaOwnership::high_watermarks(const ownership::AskHighWatermarks& ask) {
+  std::vector<TopicPartition> partitions;
+  for (const TopicPartition& partition : ask.partitions) partitions.push_back(on_kafka(partition));
+  std::vector<Result<Offset>> ends = parts_.admin.high_watermarks(partitions, kEndTime);
   ownership::HighWatermarks answer{.tenure = ask.tenure, .rows = {}};
-  std::optional<Error> failed;
-  for (const TopicPartition& partition : ask.partitions) {
-    if (failed) {  // the others would wait as long
-      answer.rows.emplace_back(partition, *failed);
-      continue;
-    }
-    const Result<RdkWatermarks> marks = parts_.admin.watermarks(on_kafka(partition), kAskTime);
-    if (!marks && marks.error() == Errc::timed_out) failed = marks.error();
-    answer.rows.emplace_back(partition, marks ? Result<Offset>{marks->high} : Result<Offset>{marks.error()});
-  }
+  for (std::size_t i = 0; i < ends.size(); ++i) answer.rows.emplace_back(ask.partitions[i], std::move(ends[i]));
   return answer;
 }
 

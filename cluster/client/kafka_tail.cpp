@@ -162,18 +162,18 @@ void KafkaTail::look_after_one(Instant now) {
 }
 
 Result<void> KafkaTail::begin(const TopicPartition& on_kafka, const Followed& followed) {
-  const Result<RdkWatermarks> marks = admin_.watermarks(on_kafka, kAskTime);
-  if (!marks) return marks.error();
-  const Result<RdkStart> start = mirror_.start(followed.partition, marks->low);
+  const Result<Offset> first = admin_.start(on_kafka, kAskTime);
+  if (!first) return first.error();
+  const Result<RdkStart> start = mirror_.start(followed.partition, *first);
   if (!start) return start.error();
   const RdkStart there{.partition = on_kafka, .from = start->from};
   return followed.is_assigned ? consumer()->seek(there) : consumer()->add({there});
 }
 
 void KafkaTail::trim(const TopicPartition& on_kafka, const Followed& followed) {
-  const Result<RdkWatermarks> marks = admin_.watermarks(on_kafka, kAskTime);
-  if (!marks) return;  // the next time
-  if (Result<void> trimmed = mirror_.trim(followed.partition, marks->low); !trimmed) {
+  const Result<Offset> first = admin_.start(on_kafka, kAskTime);
+  if (!first) return;  // the next time
+  if (Result<void> trimmed = mirror_.trim(followed.partition, *first); !trimmed) {
     log_text("kafka", Severity::warn, "mirror of " + to_string(followed.partition) + ": " + to_string(trimmed.error()));
   }
 }

@@ -6,6 +6,7 @@
 #include <lungo/log/check.hpp>
 
 #include "client/rdk_client.hpp"
+#include "client/rdk_ends.hpp"
 
 namespace lungo {
 
@@ -89,15 +90,6 @@ struct RdkAdmin::Parts : rdk::Callbacks {
     const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     return failure(code, text_or_empty(rd_kafka_topic_result_error_string(topics[0])), attempt);
-  }
-
-  Result<rdk::Metadata> metadata(rd_kafka_topic_t* topic, const RdkAttempt& attempt, Duration timeout) const {
-    const struct rd_kafka_metadata* found = nullptr;
-    const rd_kafka_resp_err_t code =
-        rd_kafka_metadata(handle(), topic == nullptr ? 1 : 0, topic, &found, rdk::timeout_ms(timeout));
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return failure(code, {}, attempt);
-    client->causes().answered();
-    return rdk::Metadata(found);
   }
 };
 
@@ -221,7 +213,7 @@ Result<std::map<std::string, RdkTopicSetting>> RdkAdmin::topic_settings(const st
 // ---- the cluster ----
 
 Result<RdkCluster> RdkAdmin::cluster(Duration timeout) {
-  const Result<rdk::Metadata> metadata = parts_->metadata(nullptr, on_cluster("list the topics", "Describe"), timeout);
+  const Result<rdk::Metadata> metadata = parts_->client->cluster(on_cluster("list the topics", "Describe"), timeout);
   if (!metadata) return metadata.error();
   RdkCluster out;
   for (int i = 0; i < (*metadata)->broker_cnt; ++i) {
@@ -234,15 +226,9 @@ Result<RdkCluster> RdkAdmin::cluster(Duration timeout) {
 }
 
 Result<RdkTopic> RdkAdmin::topic(const std::string& name, Duration timeout) {
-  const RdkAttempt attempt = on_topic("look up", name, "Describe");
-  const rdk::Topic asked(rd_kafka_topic_new(parts_->handle(), name.c_str(), nullptr));
-  if (asked == nullptr) return parts_->failure(rd_kafka_last_error(), {}, attempt);
-  const Result<rdk::Metadata> metadata = parts_->metadata(asked.get(), attempt, timeout);
+  const Result<rdk::Metadata> metadata = parts_->client->topic(name, on_topic("look up", name, "Describe"), timeout);
   if (!metadata) return metadata.error();
-  check((*metadata)->topic_cnt == 1, "one topic was asked for");
-  const rd_kafka_metadata_topic& topic = (*metadata)->topics[0];
-  if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR) return parts_->failure(topic.err, {}, attempt);
-  return topic_of(topic);
+  return topic_of((*metadata)->topics[0]);
 }
 
 Result<std::string> RdkAdmin::cluster_id(Duration timeout) {
@@ -253,10 +239,12 @@ Result<std::string> RdkAdmin::cluster_id(Duration timeout) {
   return std::string(id.get());
 }
 
-Result<RdkWatermarks> RdkAdmin::watermarks(const TopicPartition& partition, Duration timeout) {
-  const Result<std::pair<Offset, Offset>> ends = parts_->client->watermarks(partition, timeout);
-  if (!ends) return ends.error();
-  return RdkWatermarks{.low = ends->first, .high = ends->second};
+Result<Offset> RdkAdmin::start(const TopicPartition& partition, Duration timeout) {
+  return rdk::ends(*parts_->client, {&partition, 1}, rdk::End::first, timeout).front();
+}
+
+std::vector<Result<Offset>> RdkAdmin::high_watermarks(std::span<const TopicPartition> partitions, Duration timeout) {
+  return rdk::ends(*parts_->client, partitions, rdk::End::last, timeout);
 }
 
 // ---- groups ----

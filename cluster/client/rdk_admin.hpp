@@ -76,11 +76,6 @@ struct RdkGroupOffset {
   std::optional<Error> error;  // timed_out, where a stable one was asked for: a transaction that sets it is open
 };
 
-struct RdkWatermarks {
-  Offset low;
-  Offset high;  // behind the last record, whether committed or not
-};
-
 class RdkAdmin {
  public:
   /// Starts librdkafka's threads; asks nothing of a broker. Errors: invalid_argument, for the settings; io.
@@ -106,8 +101,11 @@ class RdkAdmin {
   Result<RdkTopic> topic(const std::string& name, Duration timeout);
   /// The same for as long as the cluster lives.
   Result<std::string> cluster_id(Duration timeout);
-  /// Of a partition, from its leader. Errors: not_found.
-  Result<RdkWatermarks> watermarks(const TopicPartition& partition, Duration timeout);
+  /// The first offset of the partition that is there. Errors: not_found; timed_out.
+  Result<Offset> start(const TopicPartition& partition, Duration timeout);
+  /// Behind the last record of each, whether committed or not, in the order of `partitions`. Blocks longer than `timeout` where
+  /// several brokers do not answer. Errors of a row: not_found; timed_out, also where it has no leader.
+  std::vector<Result<Offset>> high_watermarks(std::span<const TopicPartition> partitions, Duration timeout);
 
   Result<RdkGroupState> group(const std::string& name, Duration timeout);
   /// In the order of `partitions`, at least one. With `require_stable` those that an open transaction sets have an error.

@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include <lungo/log/check.hpp>
+
 namespace lungo::rdk {
 
 namespace {
@@ -72,17 +74,29 @@ Error Client::error(const rd_kafka_error_t& error, const RdkAttempt& attempt) co
   return this->error(rd_kafka_error_code(&error), rd_kafka_error_string(&error), attempt);
 }
 
-Result<std::pair<Offset, Offset>> Client::watermarks(const TopicPartition& partition, Duration timeout) const {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(get(), partition.topic.c_str(), partition.partition.value(),
-                                                                    &low, &high, timeout_ms(timeout));
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return error(code, {},
-                 {.verb = "ask for the ends of", .resource = RdkResource::topic, .name = partition.topic, .right = "Describe"});
-  }
+Result<Metadata> Client::cluster(const RdkAttempt& attempt, Duration timeout) const {
+  return metadata(nullptr, attempt, timeout);
+}
+
+Result<Metadata> Client::topic(const std::string& name, const RdkAttempt& attempt, Duration timeout) const {
+  const Topic asked(rd_kafka_topic_new(get(), name.c_str(), nullptr));
+  if (asked == nullptr) return error(rd_kafka_last_error(), {}, attempt);
+  Result<Metadata> found = metadata(asked.get(), attempt, timeout);
+  if (!found) return found;
+  check((*found)->topic_cnt == 1, "one topic was asked for");
+  const rd_kafka_resp_err_t code = (*found)->topics[0].err;
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? std::move(found) : Result<Metadata>{error(code, {}, attempt)};
+}
+
+Result<Metadata> Client::metadata(rd_kafka_topic_t* topic, const RdkAttempt& attempt, Duration timeout) const {
+  const struct rd_kafka_metadata* found = nullptr;
+  const auto ask = [&] { return rd_kafka_metadata(get(), topic == nullptr ? 1 : 0, topic, &found, timeout_ms(timeout / 2)); };
+  rd_kafka_resp_err_t code = ask();
+  // It stays with the broker that it was given to, which may have died just then: the second one goes to another.
+  if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT) code = ask();
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error(code, {}, attempt);
   causes_->answered();
-  return std::pair{Offset{low}, Offset{high}};
+  return Metadata(found);
 }
 
 int timeout_ms(Duration timeout) {

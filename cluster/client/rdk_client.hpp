@@ -39,10 +39,15 @@ class Client {
   /// Where the code is only "fatal", with what was fatal.
   [[nodiscard]] Error error(const rd_kafka_error_t& error, const RdkAttempt& attempt) const;
 
-  /// Of the partition's leader: up to which end, `isolation.level` of the handle says. Blocks up to `timeout`.
-  Result<std::pair<Offset, Offset>> watermarks(const TopicPartition& partition, Duration timeout) const;
+  /// The brokers and all topics, as a broker knows them now.
+  [[nodiscard]] Result<Metadata> cluster(const RdkAttempt& attempt, Duration timeout) const;
+  /// One topic of it, as the only one. librdkafka keeps who leads its partitions. Errors: not_found.
+  [[nodiscard]] Result<Metadata> topic(const std::string& name, const RdkAttempt& attempt, Duration timeout) const;
 
  private:
+  /// nullptr: all topics.
+  Result<Metadata> metadata(rd_kafka_topic_t* topic, const RdkAttempt& attempt, Duration timeout) const;
+
   Client(std::shared_ptr<BrokerCauses> causes, Callbacks& callbacks) : causes_(std::move(causes)), callbacks_(callbacks) {}
 
   static Client& of(void* opaque) { return *static_cast<Client*>(opaque); }

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "client/rdk_client.hpp"
+#include "client/rdk_ends.hpp"
 
 namespace lungo {
 
@@ -172,9 +173,7 @@ Result<void> RdkTail::seek(const RdkStart& start) {
 }
 
 Result<Offset> RdkTail::stable_end(const TopicPartition& partition, Duration timeout) {
-  const Result<std::pair<Offset, Offset>> ends = parts_->client->watermarks(partition, timeout);
-  if (!ends) return ends.error();
-  return ends->second;
+  return rdk::ends(*parts_->client, {&partition, 1}, rdk::End::last, timeout).front();
 }
 
 }  // namespace lungo

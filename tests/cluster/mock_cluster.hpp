@@ -63,6 +63,13 @@ class MockCluster {
   void fail_topic(const std::string& name, rd_kafka_resp_err_t answer) {
     rd_kafka_mock_topic_set_error(cluster_.get(), name.c_str(), answer);
   }
+  void lead(const TopicPartition& partition, std::int32_t broker) {
+    ASSERT_EQ(rd_kafka_mock_partition_set_leader(cluster_.get(), partition.topic.c_str(), partition.partition.value(), broker),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  void down(std::int32_t broker) {
+    ASSERT_EQ(rd_kafka_mock_broker_set_down(cluster_.get(), broker), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
   void all_down() { ASSERT_EQ(rd_kafka_mock_broker_set_down(cluster_.get(), -1), RD_KAFKA_RESP_ERR_NO_ERROR); }
   void all_up() { ASSERT_EQ(rd_kafka_mock_broker_set_up(cluster_.get(), -1), RD_KAFKA_RESP_ERR_NO_ERROR); }
 

@@ -49,10 +49,41 @@ TEST(RdkAdmin, AnEmptyPartitionEndsWhereItStarts) {
   MockCluster cluster;
   cluster.create_topic("events", 1);
   const auto admin = admin_of(cluster);
-  const Result<RdkWatermarks> ends = admin->watermarks({"events", PartitionId{0}}, 5s);
-  ASSERT_TRUE(ends) << ends.error();
-  EXPECT_EQ(ends->low, Offset{0});
-  EXPECT_EQ(ends->high, Offset{0});
+  EXPECT_EQ(admin->start({"events", PartitionId{0}}, 5s).value(), Offset{0});
+  const TopicPartition partitions[] = {{"events", PartitionId{0}}, {"events", PartitionId{1}}};
+  const std::vector<Result<Offset>> ends = admin->high_watermarks(partitions, 5s);
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[0].value(), Offset{0});
+  EXPECT_EQ(ends[1].error(), Errc::not_found);
+}
+
+TEST(RdkAdmin, AnEndIsAskedOfWhoLeadsNow) {
+  MockCluster cluster;
+  cluster.create_topic("events", 1);
+  const auto admin = admin_of(cluster);
+  const TopicPartition partition{"events", PartitionId{0}};
+  cluster.lead(partition, 1);
+  ASSERT_TRUE(admin->high_watermarks({&partition, 1}, 5s).front());
+  cluster.down(1);
+  cluster.lead(partition, 2);
+  EXPECT_EQ(admin->high_watermarks({&partition, 1}, 5s).front().value(), Offset{0});
+}
+
+// Of the others all the same. A first request to a broker may wait a second for its connection.
+TEST(RdkAdmin, ALeaderThatIsGoneIsNotWaitedForLongerThanSaid) {
+  MockCluster cluster;
+  cluster.create_topic("events", 2);
+  const auto admin = admin_of(cluster);
+  const TopicPartition partitions[] = {{"events", PartitionId{0}}, {"events", PartitionId{1}}};
+  cluster.lead(partitions[0], 1);
+  cluster.lead(partitions[1], 2);
+  ASSERT_TRUE(admin->high_watermarks(partitions, 5s).front());
+  cluster.down(1);
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<Result<Offset>> ends = admin->high_watermarks(partitions, 3s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
+  EXPECT_EQ(ends[0].error(), Errc::timed_out);
+  EXPECT_EQ(ends[1].value(), Offset{0});
 }
 
 TEST(RdkAdmin, AGroupThatNeverWasHasNoOffsets) {

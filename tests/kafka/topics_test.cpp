@@ -55,7 +55,7 @@ TEST_F(KafkaTopics, GoAndAreNotFound) {
 TEST_F(KafkaTopics, NoneIsMadeByAsking) {
   const std::string none = name("none");
   EXPECT_EQ(admin->topic(none, 10s).error(), Errc::not_found);
-  EXPECT_EQ(admin->watermarks({none, PartitionId{0}}, 3s).error(), Errc::not_found);
+  EXPECT_EQ(admin->start({none, PartitionId{0}}, 3s).error(), Errc::not_found);
   TailOf tail(options, causes, {none, PartitionId{0}});
   ASSERT_TRUE((*tail).poll(2s, 10));
   const RdkCluster cluster = admin->cluster(10s).value();
@@ -70,7 +70,7 @@ TEST_F(KafkaTopics, DeletedRecordsMoveTheStart) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(writer->produce(partition, record_of("v"), 0));
   ASSERT_TRUE(writer->commit().ok());
   EXPECT_EQ(admin->delete_records(partition, Offset{3}, 10s).value(), Offset{3});
-  EXPECT_EQ(admin->watermarks(partition, 10s).value().low, Offset{3});
+  EXPECT_EQ(admin->start(partition, 10s).value(), Offset{3});
   EXPECT_EQ(admin->delete_records(partition, Offset{100}, 10s).error(), Errc::offset_out_of_range);
   EXPECT_EQ(admin->delete_records({made, PartitionId{7}}, Offset{0}, 10s).error(), Errc::not_found);
 

@@ -33,7 +33,7 @@ TEST_F(KafkaTransactions, ATailSeesWhatIsCommittedAndEndsBehindTheMarkers) {
   ASSERT_TRUE(tail.poll_to(3));
   ASSERT_TRUE(writer->begin().ok());
   write(*writer, to, 2);  // 3 4
-  EXPECT_EQ(admin->watermarks(to, 10s).value().high, Offset{5});
+  EXPECT_EQ(admin->high_watermarks({&to, 1}, 10s).front().value(), Offset{5});
   EXPECT_EQ((*tail).stable_end(to, 10s).value(), Offset{3}) << "below what is open";
   ASSERT_TRUE(writer->abort().ok());  // marker 5
   ASSERT_TRUE(tail.poll_to(6));
