@@ -111,10 +111,9 @@ Result<void> KafkaEventLog::start_writes() {
       .admin = *admin_,
       .mirror = *mirror_,
       .known = *known_,
-      .tail = *tail_,
       .ports = ports_,
       .prepare = [this](std::string_view topic) { return prepare(topic); },
-      .fill = [this](const TopicPartition& partition) { return use(partition); },
+      .fill = [this](const TopicPartition& partition) { return fill(partition); },
       .topic = [this](std::string_view name) { return topic(name); },
       .forget = [this](const std::string& topic) { forget(topic); },
   });
@@ -244,6 +243,11 @@ Result<void> KafkaEventLog::follow(const TopicPartition& partition) {
 }
 
 Result<void> KafkaEventLog::use(const TopicPartition& partition) {
+  if (Result<void> filled = fill(partition); !filled) return filled;
+  return writes_ ? writes_->wait_until_read(partition, options_.fill_timeout) : Result<void>{};
+}
+
+Result<void> KafkaEventLog::fill(const TopicPartition& partition) {
   {
     const std::lock_guard lock(mutex_);
     if (filled_.contains(partition)) return {};
@@ -328,6 +332,7 @@ Result<Position> KafkaEventLog::to_store(std::string_view topic, const Position&
 
 EventLog::NotifyToken KafkaEventLog::notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) {
   static_cast<void>(follow(partition));  // who reads then is told why it can't be
+  if (writes_) static_cast<void>(writes_->wait_until_read(partition, options_.fill_timeout));
   return mirror_->reads().notify_above(partition, end, std::move(notify));
 }
 

@@ -63,6 +63,8 @@ class KafkaEventLog final : public EventLog {
   Result<TopicInfo> prepare(std::string_view topic);
   void forget(const std::string& topic);
   /// The partition is in the mirror, as far as the cluster had it when it was first used. Errors: not_found; io, timed_out.
+  Result<void> fill(const TopicPartition& partition);
+  /// And as far as this process's own appends to it were answered. Errors: as fill().
   Result<void> use(const TopicPartition& partition);
   Result<void> follow(const TopicPartition& partition);
   [[nodiscard]] Error refusal(std::string_view what) const;

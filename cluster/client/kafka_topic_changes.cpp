@@ -106,6 +106,7 @@ Result<void> KafkaWrites::write_row(const std::string& name, const std::optional
   const std::optional<Result<Appended>> appended = answer.wait();
   if (!appended) return Error{Errc::timed_out, "the row of topic " + name + " is not committed yet"};
   if (!*appended) return appended->error();
+  if (Result<void> read = read_back_.wait(kRows, append_timeout_); !read) return read;
   return parts_.known.take_rows(parts_.mirror.reads());
 }
 
@@ -179,6 +180,7 @@ Result<void> KafkaWrites::delete_topic(std::string_view name) {
     }
   }
   writer_->tell(writing::TopicGone{topic});
+  read_back_.forget(topic);
   parts_.forget(topic);
   token.reset();
   static_cast<void>(look_again(
@@ -216,6 +218,7 @@ Result<TopicInfo> KafkaWrites::add_partitions(std::string_view name, std::int32_
 
 Result<Offset> KafkaWrites::delete_records(const TopicPartition& partition, Offset below) {
   if (Result<void> filled = parts_.fill(partition); !filled) return filled.error();
+  if (Result<void> read = read_back_.wait(partition, append_timeout_); !read) return read.error();
   const Result<Ends> ends = parts_.mirror.reads().ends(partition);
   if (!ends) return ends.error();
   if (below > ends->committed) {

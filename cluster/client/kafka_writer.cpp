@@ -286,6 +286,8 @@ void KafkaWriter::carry_out(const writing::Abort& abort) {
 
 // ---- what is told ----
 
+void KafkaWriter::carry_out(const writing::Committed& committed) { told_.committed(committed); }
+
 void KafkaWriter::carry_out(writing::Answer& answer) {
   Completion completion;
   {

@@ -38,6 +38,7 @@ class KafkaWriter final : private Activity {
   struct Told {
     std::function<void(const ownership::Claimed&)> claimed;
     std::function<void(const ownership::LetGone&)> let_gone;
+    std::function<void(const writing::Committed&)> committed;
   };
 
   /// `mirror` outlives it. `warm`: Kafka's names of the topics that are written to, for a new handle. Errors: io, when the
@@ -89,6 +90,7 @@ class KafkaWriter final : private Activity {
   void carry_out(const writing::SendCounters& send);
   void carry_out(const writing::Commit& commit);
   void carry_out(const writing::Abort& abort);
+  void carry_out(const writing::Committed& committed);
   void carry_out(writing::Answer& answer);
   void carry_out(const writing::Foreign& foreign);
   void carry_out(const ownership::Claimed& claimed);

@@ -46,7 +46,10 @@ Result<std::unique_ptr<KafkaWrites>> KafkaWrites::start(Parts parts) {
 }
 
 KafkaWrites::KafkaWrites(Parts parts)
-    : parts_(std::move(parts)), append_timeout_(parts_.options.append_timeout), lookup_(parts_.mirror) {}
+    : parts_(std::move(parts)),
+      append_timeout_(parts_.options.append_timeout),
+      lookup_(parts_.mirror),
+      read_back_(parts_.mirror, parts_.ports) {}
 
 Result<void> KafkaWrites::start() {
   const std::string id = parts_.names.new_transactional_id(parts_.ports.random);
@@ -66,7 +69,8 @@ Result<void> KafkaWrites::start() {
       {.transaction_timeout = parts_.rdk.transaction_timeout, .core = {.queued_bytes_max = parts_.options.queued_bytes_max}},
       lookup_, parts_.names, [make_producer, id] { return make_producer(id); }, warm,
       {.claimed = [this](const ownership::Claimed& claimed) { ownership_->tell(claimed); },
-       .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); }},
+       .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); },
+       .committed = [this](const writing::Committed& one) { read_back_.committed(one.partition, one.end); }},
       parts_.ports);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);

@@ -1,6 +1,6 @@
 // What a Kafka home does besides reading: appends, topics that come and go, and whose the partitions are.
 //
-//   append -> gate -> writer -> Kafka -> tail -> mirror -> read() -> writer: answered
+//   append -> gate -> writer -> Kafka: answered -> tail -> mirror -> read() -> writer
 //                       ^------- Grant, LetGo, TakeAway ------ ownership <-- read()
 //
 // A partition is prepared when it is first written to: its topic is mirrored, a plain partition filled (an append may have been
@@ -23,8 +23,8 @@
 #include "client/kafka_membership.hpp"
 #include "client/kafka_mirror.hpp"
 #include "client/kafka_ownership.hpp"
-#include "client/kafka_tail.hpp"
 #include "client/kafka_writer.hpp"
+#include "client/read_back.hpp"
 
 namespace lungo {
 
@@ -39,7 +39,6 @@ class KafkaWrites {
     RdkAdmin& admin;
     KafkaMirror& mirror;
     KafkaKnownTopics& known;
-    KafkaTail& tail;
     Ports ports;
     /// The topic with its partitions followed. Errors: not_found; io, timed_out; no_space.
     std::function<Result<TopicInfo>(std::string_view topic)> prepare;
@@ -60,6 +59,10 @@ class KafkaWrites {
   void close();
 
   void append(AppendRequest request, Completion completion, Instant deadline);
+  /// The mirror has what was answered before. Errors: timed_out.
+  Result<void> wait_until_read(const TopicPartition& partition, Duration timeout) {
+    return read_back_.wait(partition, timeout);
+  }
   std::shared_ptr<Membership> membership() { return membership_; }
   [[nodiscard]] std::vector<Metric> metrics() const;
   /// What the mirror has more.
@@ -113,6 +116,7 @@ class KafkaWrites {
   const Parts parts_;
   const Duration append_timeout_;
   KafkaLookup lookup_;
+  ReadBack read_back_;
   std::unique_ptr<KafkaWriter> writer_;
   std::unique_ptr<KafkaOwnership> ownership_;
   std::shared_ptr<KafkaMembership> membership_;

@@ -64,6 +64,7 @@ void PartitionAppends::forget(Answers& answers) {
   refuse_queued(gone, answers);
   abandon(gone, answers);
   std::erase_if(sent_, [](const auto& append) { return append->transaction->outcome != Transaction::Outcome::open; });
+  answered_ = 0;
 }
 
 void PartitionAppends::refuse_queued(const Error& error, Answers& answers) {
@@ -101,7 +102,10 @@ void PartitionAppends::take(const std::shared_ptr<Transaction>& transaction, Roo
     if (fate == Fate::goes) {
       room.records -= append->request.records.count();
       room.bytes -= append->bytes;
-      count_keys(append->request.records, 1);
+      change_in_flight(append->request.records, [](InFlight& one) {
+        ++one.appends;
+        ++one.undecided;
+      });
       append->transaction = transaction;
       transaction->appends.push_back(append.get());
       sent_.push_back(std::move(append));
@@ -133,10 +137,10 @@ PartitionAppends::Fate PartitionAppends::fate_of(PendingAppend& append, const st
   }
   if (const std::optional<Condition>& condition = request.condition) {
     const std::size_t key = hash_of(condition->key);
-    if (is_in_flight(key) || behind.contains(key)) return Fate::waits;
+    if (is_in_flight(key, condition->as_of) || behind.contains(key)) return Fate::waits;
   }
   if (const std::optional<std::string_view> id = request.records.id(0)) {
-    if (is_in_flight(hash_of(request.records.key(0), *id))) return Fate::waits;
+    if (in_flight_.contains(hash_of(request.records.key(0), *id))) return Fate::waits;
   }
   return look_up(append, answers);
 }
@@ -161,12 +165,12 @@ PartitionAppends::Fate PartitionAppends::look_up(PendingAppend& append, Answers&
     return answer(Error{Errc::history_trimmed, "the log starts at offset " + std::to_string(range->start.value()) + ", above " +
                                                    std::to_string(asked->value())});
   }
-  if (asked && *asked > range->end) {
-    return answer(Error{Errc::invalid_argument, "the log ends at offset " + std::to_string(range->end.value()) + ", below " +
-                                                    std::to_string(asked->value())});
+  if (const Offset end = std::max(range->end, committed_); asked && *asked > end) {
+    return answer(Error{Errc::invalid_argument,
+                        "the log ends at offset " + std::to_string(end.value()) + ", below " + std::to_string(asked->value())});
   }
-  if (append.checked_to && *append.checked_to >= range->end) return Fate::goes;
   const std::optional<Offset> from = std::max(asked, append.checked_to);
+  if (from && *from >= range->end) return Fate::goes;
   if (has_id) {
     const Result<std::optional<Appended>> repeated = mirror_.repeated(name_, request.records, from);
     if (!repeated) return answer(repeated.error());
@@ -186,16 +190,22 @@ PartitionAppends::Fate PartitionAppends::look_up(PendingAppend& append, Answers&
   return Fate::goes;
 }
 
-void PartitionAppends::count_keys(const EncodedRecords& records, int appends) {
-  const auto count = [&](std::size_t hash) {
-    const auto found = in_flight_.try_emplace(hash, 0).first;
-    found->second += appends;
-    if (found->second == 0) in_flight_.erase(found);
+bool PartitionAppends::is_in_flight(std::size_t hash, Offset as_of) const {
+  const auto found = in_flight_.find(hash);
+  return found != in_flight_.end() && (found->second.undecided > 0 || found->second.end > as_of);
+}
+
+template <class Change>
+void PartitionAppends::change_in_flight(const EncodedRecords& records, Change change) {
+  const auto change_one = [&](std::size_t hash) {
+    const auto found = in_flight_.try_emplace(hash).first;
+    change(found->second);
+    if (found->second.appends == 0) in_flight_.erase(found);
   };
   for (std::size_t i = 0; i < records.count(); ++i) {
     const std::optional<std::string_view> key = records.key(i);
-    count(hash_of(key));
-    if (const std::optional<std::string_view> id = records.id(i)) count(hash_of(key, *id));
+    change_one(hash_of(key));
+    if (const std::optional<std::string_view> id = records.id(i)) change_one(hash_of(key, *id));
   }
 }
 
@@ -216,7 +226,10 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
   while (!sent_.empty() && sent_.back()->transaction.get() == &transaction) {
     std::unique_ptr<PendingAppend> append = std::move(sent_.back());
     sent_.pop_back();
-    count_keys(append->request.records, -1);
+    change_in_flight(append->request.records, [](InFlight& one) {
+      --one.appends;
+      --one.undecided;
+    });
     append->transaction = nullptr;
     append->place.reset();
     const PartitionAppends* const lost = lost_owner(*append);
@@ -273,11 +286,22 @@ std::optional<Offset> PartitionAppends::voided_by(const OffsetRange& records) co
 }
 
 void PartitionAppends::settle(Answers& answers) {
-  while (!sent_.empty()) {
-    PendingAppend& append = *sent_.front();
-    if (append.transaction->outcome != Transaction::Outcome::committed || append.place->end > read_end_) return;
+  const auto is_committed = [](const auto& append) { return append->transaction->outcome == Transaction::Outcome::committed; };
+  const auto unanswered = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
+  const auto end = std::find_if_not(unanswered, sent_.end(), is_committed);
+  if (unanswered != end) committed_ = (*std::prev(end))->place->end;
+  const auto is_waited_for = [](const auto& append) { return !append->is_answered; };
+  if (std::any_of(unanswered, end, is_waited_for)) answers.committed(name_, committed_);
+  for (auto next = unanswered; next != end; ++next, ++answered_) {
+    PendingAppend& append = **next;
+    change_in_flight(append.request.records, [&](InFlight& one) {
+      --one.undecided;
+      one.end = std::max(one.end, append.place->end);
+    });
     answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kMirrorEpoch});
-    count_keys(append.request.records, -1);
+  }
+  for (; answered_ > 0 && sent_.front()->place->end <= read_end_; --answered_) {
+    change_in_flight(sent_.front()->request.records, [](InFlight& one) { --one.appends; });
     sent_.pop_front();
   }
 }

@@ -1,12 +1,13 @@
 // The appends of this process to one partition: those that wait, those in transactions, and those that were committed and are
 // not read back yet. For WriterCore, which has one of these for each partition, and one transaction open at a time.
 //
-//   add() -> queued --take()--> sent --settle()--> answered
-//               ^----take_back()--/                             where the transaction was aborted
+//   add() -> queued --take()--> sent --committed--> answered --read back--> forgotten
+//               ^----take_back()--/                                                     where the transaction was aborted
 //
 // Conditions and ids are looked for in the mirror when an append comes, and again in what the mirror has got since when it is
-// to go. What was sent and is not read back the mirror does not have: an append that asks for a key or id of one of those waits
-// until that is read back or aborted, and what comes later under a key of one that waits, waits behind it.
+// to go. What was sent and is not read back the mirror does not have. An append that asks for a key of one of those waits until
+// that is read back or aborted, unless it is committed and lies below what the condition has seen; so does one that asks for an
+// id. What comes later under a key of one that waits, waits behind it.
 //
 // The offsets of its own records tell two things when the mirror has passed them: what of a transaction with unknown outcome
 // became of it, since its records are there all or none; and which records somebody else has written.
@@ -66,6 +67,7 @@ struct PendingAppend {
 class Answers {
  public:
   Answers(Effects& effects, std::size_t& held_bytes) : effects_(effects), held_bytes_(held_bytes) {}
+  void committed(const TopicPartition& partition, Offset end) { effects_.push_back(Committed{partition, end}); }
   /// Once for each append; a second one is dropped.
   void give(PendingAppend& append, Result<Appended> outcome);
 
@@ -97,7 +99,8 @@ class PartitionAppends {
   [[nodiscard]] const PartitionAppends* lost_owner(const PendingAppend& append) const;
   [[nodiscard]] Offset counter() const { return counter_; }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
-  [[nodiscard]] bool is_sent() const { return !sent_.empty(); }
+  /// Something went, and is not answered.
+  [[nodiscard]] bool is_sent() const { return sent_.size() > answered_; }
   /// Why appends are refused for now, whoever is the owner.
   [[nodiscard]] std::optional<Error> refusal(Instant now) const { return now < refused_until_ ? refusal_ : std::nullopt; }
 
@@ -123,7 +126,7 @@ class PartitionAppends {
   void take_back(const Transaction& transaction, Answers& answers);
   /// What foreign records were read; see Foreign.
   std::vector<Foreign> read(const Read& read);
-  /// Answers what is committed and read.
+  /// Answers what is committed; forgets of it what is read back.
   void settle(Answers& answers);
   /// Answers what waits with `error`.
   void refuse_queued(const Error& error, Answers& answers);
@@ -135,6 +138,11 @@ class PartitionAppends {
 
  private:
   enum class Fate { goes, waits, answered };
+  struct InFlight {
+    int appends = 0;
+    int undecided = 0;  // of these, not committed
+    Offset end;         // of the others
+  };
   struct OwnRange {
     OffsetRange records;
     std::shared_ptr<Transaction> transaction;
@@ -142,8 +150,10 @@ class PartitionAppends {
 
   Fate fate_of(PendingAppend& append, const std::unordered_set<std::size_t>& behind, bool has_tenure, Answers& answers);
   Fate look_up(PendingAppend& append, Answers& answers) const;
-  [[nodiscard]] bool is_in_flight(std::size_t hash) const { return in_flight_.contains(hash); }
-  void count_keys(const EncodedRecords& records, int appends);
+  /// Something with that hash, which a condition that has seen what lies below `as_of` can't know.
+  [[nodiscard]] bool is_in_flight(std::size_t hash, Offset as_of) const;
+  template <class Change>
+  void change_in_flight(const EncodedRecords& records, Change change);
   void pass_own_range();
   [[nodiscard]] std::optional<Offset> voided_by(const OffsetRange& records) const;
 
@@ -160,8 +170,10 @@ class PartitionAppends {
   Instant refused_until_{};
   std::deque<std::unique_ptr<PendingAppend>> queue_;
   std::deque<std::unique_ptr<PendingAppend>> sent_;
-  std::deque<OwnRange> own_;                        // ascending
-  std::unordered_map<std::size_t, int> in_flight_;  // hashes of the keys and ids of what was sent, with how many have it
+  std::size_t answered_ = 0;                             // of these, the first ones, which are committed,
+  Offset committed_;                                     // up to here
+  std::deque<OwnRange> own_;                             // ascending
+  std::unordered_map<std::size_t, InFlight> in_flight_;  // by hashes of the keys and ids of what was sent
 };
 
 }  // namespace lungo::writing

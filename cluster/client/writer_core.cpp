@@ -148,7 +148,6 @@ void WriterCore::on(const Read& read) {
   std::ranges::move(found->second->read(read), std::back_inserter(suspects_));
   settle_undecided();
   found->second->settle(answers_);
-  read_at_ = now_;
 }
 
 void WriterCore::settle_undecided() {

@@ -1,5 +1,6 @@
 // What this process writes: appends queue, a transaction takes what has queued, and each is answered when its transaction is
-// committed and the mirror has read it back. Pure: (state, input, now) -> effects; the writer's shell carries them out.
+// committed; who reads waits until the mirror has it. Pure: (state, input, now) -> effects; the writer's shell carries them
+// out.
 //
 //          MakeHandle ------> idle ---Produce---> open --Acknowledged--> SendCounters --> Commit --> idle      (the handle)
 //              ^                                    \------- a failure, or the tenure is over ----> Abort --> idle
@@ -32,11 +33,10 @@ class WriterCore {
     std::size_t queued_bytes_max = 64u << 20;  // of appends that are not answered; what comes above it is answered `busy`
     std::size_t transaction_bytes_max = 8u << 20;
     std::size_t transaction_records_max = 16'384;
-    // Behind a commit, unless the mirror has read it back: its markers are being written until then, and answers come back as
-    // new appends.
+    // Behind a commit, unless the mirror has read it back: its markers are being written until then.
     Duration pause = std::chrono::milliseconds{3};
     // A transaction costs about the same whatever it takes: where one of the last few took more than `gather_from` appends, the
-    // next one waits for as many, while answers and appends keep coming, for half of the time that they took at most.
+    // next one waits for as many, while appends keep coming, for half of the time that they took at most.
     std::size_t gather_from = 16;
     Duration gather_quiet = std::chrono::milliseconds{3};
     Duration again_min = std::chrono::milliseconds{100};  // before what failed is tried again, doubled with each failure
@@ -139,7 +139,6 @@ class WriterCore {
   std::array<Past, 4> past_{};  // the last transactions that had appends,
   std::size_t past_at_ = 0;     // of which this is the oldest
   Instant began_at_{};          // the open one, or the last
-  Instant read_at_{};           // something was read back
   Instant queued_since_{};      // the first of those that wait,
   Instant queued_at_{};         // and the last
   std::shared_ptr<Transaction> open_;

@@ -135,6 +135,11 @@ struct Commit {
 struct Abort {
   HandleNumber handle;
 };
+/// This process's appends to the partition are committed up to here; the mirror has them later. Told before their answers.
+struct Committed {
+  TopicPartition partition;
+  Offset end;
+};
 /// An append is done, or refused.
 struct Answer {
   AppendTicket ticket;
@@ -150,7 +155,8 @@ struct Foreign {
 /// Answers Close. All appends are answered.
 struct Ended {};
 
-using Effect = std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Answer, Foreign, Claimed, LetGone, Ended>;
+using Effect =
+    std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Committed, Answer, Foreign, Claimed, LetGone, Ended>;
 using Effects = std::vector<Effect>;
 
 }  // namespace lungo::writing

@@ -124,9 +124,8 @@ Instant WriterCore::gathers_until() const {
   if (waiting == 0 || waiting >= wanted) return Instant::min();
   const Duration took = std::ranges::max(past_, {}, &Past::took).took;
   const Instant patience = std::max(queued_since_, committed_at_) + took / 2;
-  const bool is_read = last_ == nullptr || last_->ranges_left == 0;
-  const Instant quiet = std::max(queued_at_, read_at_) + std::max(options_.gather_quiet, took / 10);
-  return is_read ? std::min(patience, quiet) : patience;
+  const Instant quiet = std::max(queued_at_, committed_at_) + std::max(options_.gather_quiet, took / 10);
+  return std::min(patience, quiet);
 }
 
 void WriterCore::begin() {

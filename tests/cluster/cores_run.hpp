@@ -150,7 +150,7 @@ class CoresRun {
     if (is_plain && !random.one_in(3)) append.on_behalf_of = append.to;
     if (is_plain) append.to = kPlain;
     if (random.one_in(2)) append.id = "id-" + std::to_string(history_.appends.size());
-    const Offset end = process.mirror.end(append.to);
+    const Offset end = process.known_end(append.to);
     const std::int64_t behind = random.one_in(4) ? static_cast<std::int64_t>(random.below(6)) : 0;
     const Offset as_of{std::max<std::int64_t>(0, end.value() - behind)};
     if (!is_plain && random.one_in(2)) {

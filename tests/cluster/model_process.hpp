@@ -113,6 +113,11 @@ class ModelProcess {
   [[nodiscard]] std::size_t unanswered() const { return tries_.size() - answered_; }
 
   MirrorModel mirror;
+  /// Up to where its callers know the partition: what was answered may not be in the mirror yet.
+  [[nodiscard]] Offset known_end(const TopicPartition& partition) const {
+    const auto told = committed_.find(partition);
+    return told == committed_.end() ? mirror.end(partition) : std::max(told->second, mirror.end(partition));
+  }
 
   // ---- what happens to it ----
 
@@ -256,11 +261,12 @@ class ModelProcess {
   }
   void carry_out(const writing::Commit&) { producer_.end(true); }
   void carry_out(const writing::Abort&) { producer_.end(false); }
+  void carry_out(const writing::Committed& committed) { committed_[committed.partition] = committed.end; }
   void carry_out(writing::Answer& answer) {
     ++answered_;
     CoresHistory::Append& append = history_.appends[tries_[answer.ticket.value()]];
-    if (answer.outcome && answer.outcome->end > read_to_[append.to]) {
-      history_.fail("an append to " + to_string(append.to) + " was answered before it was read back");
+    if (answer.outcome && answer.outcome->end > std::max(committed_[append.to], read_to_[append.to])) {
+      history_.fail("an append to " + to_string(append.to) + " was answered, and readers do not know that they are to wait");
     }
     append.answers.push_back(std::move(answer.outcome));
   }
@@ -290,6 +296,7 @@ class ModelProcess {
   std::deque<ownership::Input> ownership_inbox_[kQueues];  // of the group, the tail, the admin, the writer, the listeners
   std::deque<writing::Input> writer_inbox_[kQueues];       // of the producer, the tail, the group, the callers
   std::map<TopicPartition, Offset> read_to_;               // the largest end of each mirror
+  std::map<TopicPartition, Offset> committed_;             // of its own appends, as readers are told
   int generation_ = 0;                                     // of what was granted last
   std::vector<std::size_t> tries_;                         // which append each ticket is a try of
   std::size_t answered_ = 0;

@@ -78,6 +78,23 @@ TEST_F(WriterCoreConditions, WaitForWhatIsCommittedAndNotReadBack) {
   EXPECT_EQ(answer(2), "-") << "the mirror does not know of b yet";
 }
 
+// Who was answered decides the next one on it: it would wait a turn otherwise.
+TEST_F(WriterCoreConditions, ThatHaveSeenWhatIsCommittedDoNotWaitForTheMirror) {
+  append("b");
+  produced();
+  acknowledge();
+  take<SendCounters>();
+  done();
+  take<Commit>();
+  done();
+  EXPECT_EQ(answer(1), "ok 5-6");
+  append(conditional("b", "", 6));
+  append(conditional("c", "", 6));
+  EXPECT_EQ(answer(append(conditional("b", "", 7))), "invalid_argument") << "the log ends there";
+  pass(std::chrono::milliseconds{3});
+  EXPECT_EQ(produced(), (Keys{"b", "c"}));
+}
+
 TEST_F(WriterCoreConditions, OfOneTransactionAreCheckedOneAfterTheOther) {
   append("x");
   produced();

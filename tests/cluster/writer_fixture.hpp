@@ -31,6 +31,8 @@ class WriterCore : public testing::Test {
     for (writing::Effect& effect : core.step(std::move(input), now)) {
       if (writing::Answer* const answer = std::get_if<writing::Answer>(&effect)) {
         answers.emplace(answer->ticket.value(), std::move(answer->outcome));
+      } else if (const writing::Committed* const told = std::get_if<writing::Committed>(&effect)) {
+        committed[told->partition] = told->end;
       } else {
         effects.push_back(std::move(effect));
       }
@@ -175,6 +177,7 @@ class WriterCore : public testing::Test {
   Instant now{std::chrono::hours{1}};
   writing::Effects effects;
   std::map<std::uint64_t, Result<Appended>> answers;
+  std::map<TopicPartition, Offset> committed;  // as readers are told
   std::uint64_t tickets = 0;
   std::uint64_t tenures = 0;
   std::shared_ptr<const ownership::Tenure> tenure;
