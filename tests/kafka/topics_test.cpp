@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "broker_test.hpp"
 
@@ -11,7 +12,12 @@ bool has(std::string_view text, std::string_view part) { return text.find(part) 
 
 TEST_F(KafkaTopics, AreMadeWithSettingsThatAreToldBack) {
   const std::string made = topic(3, {{"cleanup.policy", "compact"}, {"retention.ms", "-1"}});
-  const auto settings = admin->topic_settings(made, 10s).value();
+  Result<std::map<std::string, RdkTopicSetting>> found = admin->topic_settings(made, 10s);
+  for (int i = 0; i < 100 && !found; ++i) {  // the broker that is asked may hear of the topic a little later
+    std::this_thread::sleep_for(50ms);
+    found = admin->topic_settings(made, 10s);
+  }
+  const std::map<std::string, RdkTopicSetting>& settings = found.value();
   EXPECT_EQ(settings.at("cleanup.policy").value, "compact");
   EXPECT_FALSE(settings.at("cleanup.policy").is_default);
   EXPECT_EQ(settings.at("message.timestamp.type").value, "CreateTime");

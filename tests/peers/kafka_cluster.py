@@ -16,6 +16,7 @@ looks after it.
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -42,14 +43,18 @@ def send(pid, how):
 
 
 def free_ports(count):
-    """`count` ports whose successors are free as well; all are held until all are found."""
+    """`count` ports whose successors are free as well; all are held until all are found.
+
+    None that the system gives away by itself: it could be another's while its node is down."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        own_from = int(file.read().split()[0])
     with contextlib.ExitStack() as held:
         ports = []
         while len(ports) < count:
             first, second = held.enter_context(socket.socket()), held.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
+            port = random.randrange(10_000, max(own_from, 20_000) - 1)
+            with contextlib.suppress(OSError):
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
                 ports.append(port)
         return ports
