@@ -311,6 +311,15 @@ void KafkaWriter::carry_out(const writing::Foreign& foreign) {
   counts_.foreign += static_cast<std::uint64_t>(foreign.records.end - foreign.records.begin);
 }
 
+void KafkaWriter::carry_out(const writing::Missing& missing) {
+  log_text("kafka", Severity::error,
+           "the records of " + to_string(missing.partition) + " at offsets " + std::to_string(missing.records.begin.value()) +
+               " to " + std::to_string(missing.records.end.value() - 1) +
+               " are not there, though the brokers have confirmed their commit; what was decided on them stands without them");
+  const std::lock_guard lock(mutex_);
+  counts_.missing += static_cast<std::uint64_t>(missing.records.end - missing.records.begin);
+}
+
 void KafkaWriter::carry_out(const ownership::Claimed& claimed) { told_.claimed(claimed); }
 void KafkaWriter::carry_out(const ownership::LetGone& gone) { told_.let_gone(gone); }
 

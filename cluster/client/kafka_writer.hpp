@@ -60,6 +60,7 @@ class KafkaWriter final : private Activity {
     std::uint64_t handles = 0;  // that were made
     std::uint64_t records = 0;  // acknowledged
     std::uint64_t foreign = 0;  // records that were reported
+    std::uint64_t missing = 0;  // likewise
   };
   [[nodiscard]] Counts counts() const;
 
@@ -93,6 +94,7 @@ class KafkaWriter final : private Activity {
   void carry_out(const writing::Committed& committed);
   void carry_out(writing::Answer& answer);
   void carry_out(const writing::Foreign& foreign);
+  void carry_out(const writing::Missing& missing);
   void carry_out(const ownership::Claimed& claimed);
   void carry_out(const ownership::LetGone& gone);
   void carry_out(const writing::Ended& ended);

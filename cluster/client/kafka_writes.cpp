@@ -303,6 +303,8 @@ std::vector<Metric> KafkaWrites::metrics() const {
        MetricKind::counter, counts.handles},
       {"lungo_kafka_foreign_records_total", "records of somebody else in partitions that were this process's own",
        MetricKind::counter, counts.foreign},
+      {"lungo_kafka_missing_records_total", "records whose commit was confirmed and that were not there when it was read back",
+       MetricKind::counter, counts.missing},
       {"lungo_kafka_partitions_owned", "partitions of stream topics that are this process's own", MetricKind::gauge,
        ownership_->mine().size()},
   };

@@ -244,34 +244,39 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
   }
 }
 
-std::vector<Foreign> PartitionAppends::read(const Read& read) {
-  std::vector<Foreign> found;
+PartitionAppends::Found PartitionAppends::read(const Read& read) {
+  Found found;
   if (read.from > looked_to_) {  // what lay between is gone
     for (OwnRange& own : own_) own.transaction->is_unseen |= own.records.begin < read.from && own.records.end > looked_to_;
   }
   for (const OffsetRange& records : read.records) {
     for (Offset at = std::max(records.begin, looked_to_); at < records.end;) {
-      while (!own_.empty() && own_.front().records.end <= at) pass_own_range();
+      while (!own_.empty() && own_.front().records.end <= at) pass_own_range(found);
       Offset end = records.end;
       if (!own_.empty() && own_.front().records.begin <= at) {
         own_.front().transaction->outcome = Transaction::Outcome::committed;
         end = std::min(end, own_.front().records.end);
+        own_.front().seen += end - at;
       } else {
         if (!own_.empty()) end = std::min(end, own_.front().records.begin);
         const OffsetRange foreign{std::max(at, barrier_.value_or(end)), end};
-        if (foreign.begin < end) found.push_back({name_, foreign, voided_by(foreign)});
+        if (foreign.begin < end) found.foreign.push_back({name_, foreign, voided_by(foreign)});
       }
       at = end;
     }
   }
   read_end_ = read.end;
   looked_to_ = std::max(looked_to_, read_end_);
-  while (!own_.empty() && own_.front().records.end <= looked_to_) pass_own_range();
+  while (!own_.empty() && own_.front().records.end <= looked_to_) pass_own_range(found);
   return found;
 }
 
-void PartitionAppends::pass_own_range() {
-  --own_.front().transaction->ranges_left;
+// A topic that is compacted may lose some before they are read.
+void PartitionAppends::pass_own_range(Found& found) {
+  const OwnRange& own = own_.front();
+  if (is_stream_ && own.seen < own.records.end - own.records.begin) own.transaction->missing.push_back({name_, own.records});
+  --own.transaction->ranges_left;
+  found.passed.push_back(own.transaction);
   own_.pop_front();
 }
 
@@ -298,7 +303,16 @@ void PartitionAppends::settle(Answers& answers) {
       --one.undecided;
       one.end = std::max(one.end, append.place->end);
     });
-    answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kMirrorEpoch});
+    const bool is_missing = std::ranges::any_of(append.transaction->missing, [&](const Missing& missing) {
+      return !append.transaction->is_unseen && missing.partition == name_ && missing.records.begin < append.place->end &&
+             append.place->begin < missing.records.end;
+    });
+    if (is_missing) {
+      answers.give(append,
+                   Error{Errc::timed_out, "its commit was confirmed, and it is not there: whether it is written is unknown"});
+    } else {
+      answers.give(append, Appended{.first = append.place->begin, .end = append.place->end, .epoch = kMirrorEpoch});
+    }
   }
   for (; answered_ > 0 && sent_.front()->place->end <= read_end_; --answered_) {
     change_in_flight(sent_.front()->request.records, [](InFlight& one) { --one.appends; });

@@ -47,8 +47,10 @@ struct Transaction {
   bool is_counted = false;
   bool is_commit_sent = false;
   Outcome outcome = Outcome::open;
-  std::size_t ranges_left = 0;  // of its own offsets, those that the mirror has not passed
-  bool is_unseen = false;       // the mirror has passed some without looking
+  std::size_t ranges_left = 0;   // of its own offsets, those that the mirror has not passed
+  bool is_unseen = false;        // the mirror has passed some without looking
+  std::vector<Missing> missing;  // the mirror has looked, and they are not there
+  std::size_t told = 0;          // of these
 };
 
 struct PendingAppend {
@@ -124,8 +126,12 @@ class PartitionAppends {
   void hold(int transactions) { undecided_ += transactions; }
   /// The transaction was aborted: its appends wait again, or are answered where they would wait in vain.
   void take_back(const Transaction& transaction, Answers& answers);
-  /// What foreign records were read; see Foreign.
-  std::vector<Foreign> read(const Read& read);
+  struct Found {
+    std::vector<Foreign> foreign;
+    std::vector<std::shared_ptr<Transaction>> passed;  // of which it has passed some
+  };
+  /// What lies there beside what is its own, and the transactions of that.
+  Found read(const Read& read);
   /// Answers what is committed; forgets of it what is read back.
   void settle(Answers& answers);
   /// Answers what waits with `error`.
@@ -146,6 +152,7 @@ class PartitionAppends {
   struct OwnRange {
     OffsetRange records;
     std::shared_ptr<Transaction> transaction;
+    std::int64_t seen = 0;  // of these records
   };
 
   Fate fate_of(PendingAppend& append, const std::unordered_set<std::size_t>& behind, bool has_tenure, Answers& answers);
@@ -154,7 +161,7 @@ class PartitionAppends {
   [[nodiscard]] bool is_in_flight(std::size_t hash, Offset as_of) const;
   template <class Change>
   void change_in_flight(const EncodedRecords& records, Change change);
-  void pass_own_range();
+  void pass_own_range(Found& found);
   [[nodiscard]] std::optional<Offset> voided_by(const OffsetRange& records) const;
 
   const TopicPartition name_;

@@ -145,9 +145,19 @@ void WriterCore::on(const TakeAway& take_away) {
 void WriterCore::on(const Read& read) {
   const auto found = partitions_.find(read.partition);
   if (found == partitions_.end()) return;
-  std::ranges::move(found->second->read(read), std::back_inserter(suspects_));
+  PartitionAppends::Found lies_there = found->second->read(read);
+  std::ranges::move(lies_there.foreign, std::back_inserter(suspects_));
+  for (const std::shared_ptr<Transaction>& transaction : lies_there.passed) tell_missing(*transaction);
   settle_undecided();
   found->second->settle(answers_);
+}
+
+/// Where nobody has confirmed the commit they are just aborted.
+void WriterCore::tell_missing(Transaction& transaction) {
+  if (transaction.outcome != Transaction::Outcome::committed || transaction.is_unseen) return;
+  for (; transaction.told < transaction.missing.size(); ++transaction.told) {
+    effects_.push_back(transaction.missing[transaction.told]);
+  }
 }
 
 void WriterCore::settle_undecided() {

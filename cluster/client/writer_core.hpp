@@ -75,6 +75,7 @@ class WriterCore {
   void close_owned();
   void let_go();
   void settle_undecided();
+  void tell_missing(Transaction& transaction);
   void sweep();
   void end();
 

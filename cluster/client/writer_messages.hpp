@@ -152,11 +152,17 @@ struct Foreign {
   OffsetRange records;
   std::optional<Offset> as_of;  // the latest of the conditions that they may have voided
 };
+/// Records of its own in a stream partition, which the brokers have acknowledged and whose commit they have confirmed, and
+/// which the mirror has passed without finding them.
+struct Missing {
+  TopicPartition partition;
+  OffsetRange records;
+};
 /// Answers Close. All appends are answered.
 struct Ended {};
 
-using Effect =
-    std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Committed, Answer, Foreign, Claimed, LetGone, Ended>;
+using Effect = std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Committed, Answer, Foreign, Missing, Claimed,
+                            LetGone, Ended>;
 using Effects = std::vector<Effect>;
 
 }  // namespace lungo::writing

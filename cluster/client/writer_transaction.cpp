@@ -263,6 +263,7 @@ void WriterCore::commit_done() {
   last_ = done;
   committed_at_ = now_;
   if (!done->partitions.empty()) past_[past_at_++ % past_.size()].took = now_ - began_at_;
+  tell_missing(*done);
   for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);
   if (!done->is_claim || done->tenure != tenure_ || let_go_) return;
   Claimed claimed{.tenure = tenure_->number, .partitions = {}};

@@ -275,6 +275,10 @@ class ModelProcess {
       history_.reported.insert({foreign.partition, at});
     }
   }
+  void carry_out(const writing::Missing& missing) {
+    history_.fail("records at " + std::to_string(missing.records.begin.value()) + " of " + to_string(missing.partition) +
+                  " are said to be missing");
+  }
   void carry_out(const writing::Claimed& claimed) {
     for (const TopicPartition& partition : claimed.partitions) {
       history_.openings.push_back({.partition = partition, .generation = generation_, .read_to = read_to_[partition]});

@@ -139,6 +139,29 @@ TEST_F(WriterCoreFailures, WhatIsGoneBeforeItWasReadIsUnknown) {
   EXPECT_EQ(answer(1), "timed_out");
 }
 
+// Nobody can mend that, but somebody has to hear of it.
+TEST_F(WriterCoreFailures, WhatWasConfirmedAndIsNotThereIsTold) {
+  append("a");
+  come_to_commit();
+  done();
+  EXPECT_EQ(answer(1), "ok 0-1");
+  step(Read{.partition = kZero, .from = Offset{0}, .end = Offset{2}, .records = {}});
+  const writing::Missing missing = take<writing::Missing>();
+  EXPECT_EQ(missing.partition, kZero);
+  EXPECT_EQ(missing.records.begin, Offset{0});
+  EXPECT_EQ(missing.records.end, Offset{1});
+}
+
+TEST_F(WriterCoreFailures, WhatIsConfirmedWhenItIsKnownNotToBeThereIsUnknown) {
+  append("a");
+  come_to_commit();
+  step(Read{.partition = kZero, .from = Offset{0}, .end = Offset{2}, .records = {}});
+  EXPECT_TRUE(effects.empty()) << "it may have been aborted";
+  done();
+  take<writing::Missing>();
+  EXPECT_EQ(answer(1), "timed_out");
+}
+
 TEST_F(WriterCoreFailures, AFatalOneMakesTheHandleAnewAndClaimsAgain) {
   append("a");
   produced();
