@@ -18,6 +18,7 @@ namespace lungo {
 namespace {
 
 constexpr std::chrono::milliseconds kPause{50};
+constexpr std::int64_t kKnownRecords = 10'000;  // whose ids are known without `since`, as AppendRequest says
 
 Result<Commit> commit_of(const TopicPartition& to, const Result<Appended>& appended) {
   if (!appended) return appended.error();
@@ -110,6 +111,7 @@ class ForwardedAppends::Loop final : public Activity {
   void take(Queue& queue, const Outcome& outcome, Instant now);
   void take_answer(Queue& queue, const Result<Bytes>& bytes, Instant now);
   void run(Queue& queue, Instant now);
+  [[nodiscard]] Offset id_may_lie_from(const TopicPartition& partition) const;
   void go_elsewhere(Queue& queue, Instant now);
   void send(Queue& queue, std::string endpoint);
   void expire(Queue& queue, Instant now);
@@ -225,6 +227,13 @@ void ForwardedAppends::Loop::run(Queue& queue, Instant now) {
   });
 }
 
+/// What the owner is to look through: all that was known here before the first try, as its end may be above what the owner's
+/// own copy has yet, and what came since.
+Offset ForwardedAppends::Loop::id_may_lie_from(const TopicPartition& partition) const {
+  const Result<Ends> ends = store_.log().ends(partition);
+  return ends ? std::max(ends->start, ends->committed.plus(-kKnownRecords)) : Offset{0};
+}
+
 void ForwardedAppends::Loop::go_elsewhere(Queue& queue, Instant now) {
   Append& append = queue.appends.front();
   const TopicPartition& partition = append.request.to;
@@ -242,8 +251,7 @@ void ForwardedAppends::Loop::go_elsewhere(Queue& queue, Instant now) {
     if (forwarder_ == nullptr || (*owner)->endpoint.empty()) return answer(queue, *append.trouble);
     endpoint = (*owner)->endpoint;
     const bool looks_for_id = append.request.records.id(0) && !append.request.since && !append.request.condition;
-    const Result<Ends> ends = looks_for_id ? store_.log().ends(partition) : Result<Ends>{Ends{}};
-    if (looks_for_id) append.request.since = ends ? ends->committed : Offset{0};
+    if (looks_for_id) append.request.since = id_may_lie_from(partition);
   }
   send(queue, std::move(endpoint));
 }

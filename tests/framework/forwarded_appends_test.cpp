@@ -99,6 +99,19 @@ TEST(ForwardedAppends, AreWrittenOnceWhateverIsLost) {
   EXPECT_EQ(shop.history("a"), (Texts{"+1 one", "+2"}));
 }
 
+TEST(ForwardedAppends, AnIdIsFoundThatWasWrittenBefore) {
+  Warehouse shop{1};
+  shop.homes.give(Shop::of("a"), 0);
+  shop.append(shop.put("a", 1, "one"));
+  shop.run();
+  shop.homes.give(Shop::of("a"), 1);
+  shop.append(shop.put("a", 1, "one"));
+  shop.run();
+  EXPECT_EQ(shop.wire.sent, 1);
+  EXPECT_EQ(shop.told(1), "repeated") << "a client's second try, which is known as it was here";
+  EXPECT_EQ(shop.history("a"), Texts{"+1 one"});
+}
+
 TEST(ForwardedAppends, FollowAnOwnershipThatMovesMeanwhile) {
   Warehouse shop{1};
   shop.wire.before_delivery = [&] { shop.homes.give(Shop::of("a"), 0); };

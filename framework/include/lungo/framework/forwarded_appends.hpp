@@ -5,8 +5,9 @@
 //
 // Promise: each append is answered once. What this process owns is appended here, at once. Otherwise it is sent to the owner,
 // and again while it surely was not written; where nobody knows, only if its first record has an id (`l.id`), which the owner
-// looks for from where this process's copy of the partition ended. Those of a partition that go elsewhere keep their order.
-// Threads: append() any; `done` runs on the log's threads or on one of its own, and must not block.
+// looks for among the last 10,000 records that this process knew before the first try, and all since; so an id is known again
+// as it is by AppendRequest without `since`. Those of a partition that go elsewhere keep their order. Threads: append() any;
+// `done` runs on the log's threads or on one of its own, and must not block.
 #pragma once
 
 #include <functional>
