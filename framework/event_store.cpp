@@ -208,17 +208,20 @@ Result<TopicInfo> EventStore::find_topic(std::string_view name) {
 
 Result<TopicInfo> EventStore::stream_topic(std::string_view name, std::int32_t partitions) {
   Result<TopicInfo> existing = find_topic(name);
-  if (existing) {
-    if (existing->spec.streams) return existing;
-    return Error{Errc::already_exists, "topic " + std::string(name) + " exists and holds no streams"};
-  }
-  if (existing.error() != Errc::not_found) return existing;
-  if (log().read_only()) return no_topic(log(), name);
+  if (existing && existing->spec.streams) return existing;
+  if (!existing && existing.error() != Errc::not_found) return existing;
+  const Error no_streams{Errc::already_exists, "topic " + std::string(name) + " exists and holds no streams"};
+  if (log().read_only()) return existing ? no_streams : no_topic(log(), name);
   TopicSpec spec;
   spec.name = name;
   spec.partitions = partitions;
   spec.streams = true;
-  return shared_->log->create_topic(spec);
+  // One that exists, too: where another process is making it, or died meanwhile, it holds none yet, and the home takes it over.
+  Result<TopicInfo> made = shared_->log->create_topic(spec);
+  if (!made) return existing && made.error() == Errc::already_exists ? no_streams : made.error();
+  const std::lock_guard lock(shared_->mutex);
+  shared_->topics.insert_or_assign(std::string(name), *made);
+  return made;
 }
 
 Result<void> EventStore::declare_types(std::span<const DeclaredType> types) {

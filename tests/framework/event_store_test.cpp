@@ -51,6 +51,36 @@ class EventStoreTest : public testing::Test {
   const StreamId visit{"Visit", "42"};
 };
 
+/// Topics are plain until somebody asks again for streams in them, as those are whose maker has not come to its end.
+class HalfMadeTopics final : public test::MemoryEventLog {
+ public:
+  using MemoryEventLog::MemoryEventLog;
+  Result<TopicInfo> topic(std::string_view name) override {
+    Result<TopicInfo> info = MemoryEventLog::topic(name);
+    if (info && !is_asked_for) info->spec.streams = false;
+    return info;
+  }
+  Result<TopicInfo> create_topic(const TopicSpec& spec) override {
+    is_asked_for = true;
+    return MemoryEventLog::create_topic(spec);
+  }
+  bool is_asked_for = false;
+};
+
+TEST(EventStoreTopics, OneThatWasHalfMadeIsTakenOver) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<HalfMadeTopics>(simulation.ports());
+  log->create_topic({.name = "events", .partitions = 4, .streams = true}).value();
+  log->is_asked_for = false;
+  EventStore store{log};
+  EXPECT_TRUE(store.stream_topic("events", 4));
+  EXPECT_TRUE(store.topic("events")->spec.streams) << "what was known of it before is forgotten";
+  log->create_topic({.name = "plain", .partitions = 4}).value();
+  const Result<TopicInfo> plain = store.stream_topic("plain", 4);
+  ASSERT_FALSE(plain);
+  EXPECT_EQ(to_string(plain.error()), "already_exists: topic plain exists and holds no streams");
+}
+
 TEST_F(EventStoreTest, WhatWasAppendedIsReadBackInOrderWithNumbers) {
   for (const char* url : {"/a", "/b", "/c"}) ASSERT_TRUE(store.append("events", visit, PageViewed{url}));
   ASSERT_TRUE(store.append("events", StreamId("Visit", "43"), PageViewed{"/other"}));
