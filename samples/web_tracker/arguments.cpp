@@ -10,6 +10,7 @@
 
 #include <lungo/log/tool_directory.hpp>
 
+#include "forward/forward_protocol.hpp"
 #include "model/funnel.hpp"
 
 namespace tracker {
@@ -58,7 +59,7 @@ std::string is_rate(const std::string& text) {
   return is_one ? "" : "a number of events a second is expected, from 0 to a million, not " + text;
 }
 
-void add_input(CLI::App& app, CommandLine& line) {
+void add_input(CLI::App& app, CommandLine& line, std::string& endpoint) {
   app.add_option(
          "--import", line.run.imports,
          "access log to import, repeatable: Apache's or nginx's combined or common format; plain, gzip, or - for standard "
@@ -84,6 +85,10 @@ void add_input(CLI::App& app, CommandLine& line) {
                  "librdkafka's settings, a line name=value for each: security.protocol, sasl.password, ... Otherwise the file "
                  "that LUNGO_KAFKA_CONFIG names")
       ->type_name("FILE");
+  app.add_option("--endpoint", endpoint,
+                 "where other trackers on the same cluster reach this one, which listens there: they send it the events of its "
+                 "partitions. Otherwise 127.0.0.1 and any free port, which is for trackers of one machine")
+      ->type_name("ADDRESS:PORT");
   app.add_flag("--verbose", line.run.verbose,
                "tell on stderr what the log does, and in the summary what each step of the imports did");
 }
@@ -187,6 +192,21 @@ Result<std::optional<SiteOptions>> site_options(const WebArguments& web, const A
   return std::optional{std::move(site)};
 }
 
+/// Where others reach this tracker. Errors: invalid_argument.
+Result<void> settle_endpoint(CommandLine& line, const std::string& given) {
+  if (given.empty()) return {};
+  if (line.address.empty()) return Error{Errc::invalid_argument, "--endpoint is for a log on Kafka: --log kafka://HOST:PORT"};
+  const auto endpoint = endpoint_of(given);
+  if (!endpoint || endpoint->address().is_unspecified()) {
+    return Error{Errc::invalid_argument,
+                 "--endpoint takes the IP address by which others reach this machine, and a port, such "
+                 "as 192.0.2.1:7070, not " +
+                     given};
+  }
+  line.endpoint = *endpoint;
+  return {};
+}
+
 /// `--log DIR` is another way to say `--data DIR`. Errors: invalid_argument for both with different directories.
 Result<void> settle_log(CommandLine& line, bool has_data) {
   if (lungo::is_address(line.address)) return {};
@@ -205,13 +225,14 @@ Result<void> settle_log(CommandLine& line, bool has_data) {
 std::optional<CommandLine> parse_command_line(int argc, const char* const* argv, int& status) {
   CommandLine line;
   WebArguments web;
+  std::string endpoint;
   std::int64_t lateness_seconds = 60;
   std::int64_t timeout_seconds = line.session_timeout.count();
   CLI::App app{
       "Records what visitors do, as web servers' access logs and the pages themselves tell it, as events; keeps read models of "
       "them in DIR/views.db, and serves a live dashboard."};
   app.name("web-tracker");
-  add_input(app, line);
+  add_input(app, line, endpoint);
   add_web(app, web);
   add_sessions(app, line, lateness_seconds, timeout_seconds);
   app.footer(
@@ -224,7 +245,8 @@ std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
     status = app.exit(error) == 0 ? 0 : kExitUsage;
     return std::nullopt;
   }
-  const Result<void> settled = settle_log(line, app.count("--data") > 0);
+  Result<void> settled = settle_log(line, app.count("--data") > 0);
+  if (settled) settled = settle_endpoint(line, endpoint);
   Result<std::optional<SiteOptions>> site = settled ? site_options(web, line.run) : settled.error();
   if (!site) {
     std::cerr << "web-tracker: " << site.error().text() << '\n';

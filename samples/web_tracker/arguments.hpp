@@ -3,6 +3,7 @@
 // Threads: the main thread, before anything is started.
 #pragma once
 
+#include <boost/asio/ip/tcp.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct CommandLine {
   Arguments run;
   std::string address;       // of the log, where it is not in the data directory
   std::string kafka_config;  // its file of settings
+  boost::asio::ip::tcp::endpoint endpoint{boost::asio::ip::address_v4::loopback(), 0};  // for other trackers on it
   TrackerOptions tracker;
   std::chrono::seconds session_timeout{30 * 60};
 };

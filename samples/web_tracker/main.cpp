@@ -22,6 +22,7 @@ lungo::Result<std::shared_ptr<lungo::EventLog>> open(const tracker::RemoteLog& r
   if (!settings) return settings.error();
   options.client = std::move(*settings);
   options.directory = remote.directory;
+  options.endpoint = remote.endpoint;
   options.fill_timeout = kFillTimeout;
   return lungo::connect_kafka(address->hosts, address->app, std::move(options));
 }

@@ -33,18 +33,24 @@ using lungo::Errc;
 using lungo::Error;
 using lungo::Result;
 
-Result<std::shared_ptr<lungo::EventLog>> open_log(const CommandLine& line, const OpenRemote& open_remote) {
+/// `forward` is where others on a log elsewhere reach this tracker.
+Result<std::shared_ptr<lungo::EventLog>> open_log(const CommandLine& line, const OpenRemote& open_remote,
+                                                  std::shared_ptr<ForwardSite>& forward) {
   if (line.address.empty()) return lungo::open_local(line.run.data);
   if (!open_remote) return lungo::built_without_kafka();
-  return open_remote({.address = line.address, .config_file = line.kafka_config, .directory = line.run.data});
+  Result<std::unique_ptr<ForwardSite>> opened = ForwardSite::open(line.endpoint);
+  if (!opened) return opened.error().with_context("--endpoint");
+  forward = std::move(*opened);
+  return open_remote(
+      {.address = line.address, .config_file = line.kafka_config, .directory = line.run.data, .endpoint = forward->endpoint()});
 }
 
 Result<std::unique_ptr<Tracker>> open_tracker(const CommandLine& line, const OpenRemote& open_remote) {
   const SignalsHeldBack held_back;
-  Result<std::shared_ptr<lungo::EventLog>> log = open_log(line, open_remote);
+  TrackerOptions options = line.tracker;
+  Result<std::shared_ptr<lungo::EventLog>> log = open_log(line, open_remote, options.forward);
   if (!log) return log.error();
   const bool looks = line.run.imports.empty() && line.run.follows.empty() && !line.run.site;
-  TrackerOptions options = line.tracker;
   options.purpose = looks ? Purpose::look : Purpose::import;
   return Tracker::open(std::move(*log), options);
 }

@@ -16,6 +16,7 @@ struct RemoteLog {
   std::string address;      // kafka://HOST:PORT[,HOST:PORT][/APP]
   std::string config_file;  // empty: not given
   std::string directory;    // for what is kept on this machine
+  std::string endpoint;     // where others reach this tracker, as they are told
 };
 
 /// Nothing: the program was built without logs elsewhere.

@@ -86,7 +86,9 @@ AddedProjections::AddedProjections(lungo::Engine& engine)
 
 Tracker::Tracker(lungo::EventStore store, const std::optional<Secret>& secret, const TrackerOptions& options)
     : store_(std::move(store)),
+      forward_(options.forward),
       secret_(secret),
+      appends_(store_),
       engine_(store_, lungo::sqlite("views.db"), engine_options(options)),
       rows_(engine_),
       sessions_(store_, session_options(options)) {}
@@ -121,6 +123,10 @@ Result<std::unique_ptr<Tracker>> Tracker::open(std::shared_ptr<lungo::EventLog> 
   lungo::EventStore store{std::move(log)};
   Result<void> made = make_topics(store);
   if (!made) return made.error();
+  if (options.forward) {
+    Result<void> takes = options.forward->start(store, {std::string(kEventsTopic), std::string(kFailedTopic)}, *secret);
+    if (!takes) return takes.error();
+  }
   Result<std::unique_ptr<SharedPartitions>> shared = SharedPartitions::join(store.log(), kSharedTopics, kOwnersTimeout);
   if (!shared) return shared.error();
   Result<ProgressBook> book = ProgressBook::open(store);
@@ -143,7 +149,7 @@ Result<std::unique_ptr<Tracker>> Tracker::open(std::shared_ptr<lungo::EventLog> 
 
 ImportSite Tracker::import_site() {
   lungo::check(secret_.has_value(), "a tracker that was opened to look does not import");
-  return {.store = store_, .book = *book_, .secret = *secret_, .open_files = open_files_};
+  return {.store = store_, .appends = appends_, .book = *book_, .secret = *secret_, .open_files = open_files_};
 }
 
 Result<void> Tracker::catch_up(lungo::Duration timeout) {
@@ -163,7 +169,8 @@ Result<void> Tracker::stop() {
 
 std::optional<Error> Tracker::trouble() const {
   const lungo::ProcessStatus sessions = sessions_.status();
-  if (sessions.error) return sessions.error->with_context("sessions");
+  // What went to another process is that one's; here it waits.
+  if (sessions.error && *sessions.error != Errc::not_owner) return sessions.error->with_context("sessions");
   for (const lungo::ProjectionStatus& projection : engine_.status()) {
     if (projection.error) return projection.error->with_context(projection.name);
   }

@@ -12,6 +12,8 @@
 #include <lungo/framework/process.hpp>
 #include <lungo/projections/engine.hpp>
 
+#include "event_appends.hpp"
+#include "forward/forward_site.hpp"
 #include "import/import_progress.hpp"
 #include "import/log_import.hpp"
 #include "ingest/visitor_ids.hpp"
@@ -58,6 +60,7 @@ struct TrackerOptions {
   Purpose purpose = Purpose::import;
   std::chrono::milliseconds lateness{60'000};                       // how late an event may come and still join its session
   lungo::Duration commit_interval = std::chrono::milliseconds{50};  // of rows, when live
+  std::shared_ptr<ForwardSite> forward;                             // where others share the log; not started yet
 };
 
 class Tracker {
@@ -90,6 +93,7 @@ class Tracker {
   [[nodiscard]] ProgressBook& book() { return *book_; }
   [[nodiscard]] lungo::Ports ports() { return store_.log().ports(); }
   [[nodiscard]] const lungo::EventStore& store() const { return store_; }
+  [[nodiscard]] EventAppends& appends() { return appends_; }
   /// Of a tracker that was not opened to look.
   [[nodiscard]] const Secret& secret() const;
   [[nodiscard]] lungo::Engine& engine() { return engine_; }
@@ -103,10 +107,12 @@ class Tracker {
   [[nodiscard]] lungo::ProcessOptions session_options(const TrackerOptions& options) const;
 
   lungo::EventStore store_;
+  std::shared_ptr<ForwardSite> forward_;
   std::unique_ptr<SharedPartitions> shared_;
   std::optional<Secret> secret_;
   std::unique_ptr<ProgressBook> book_;
   OpenFiles open_files_;
+  EventAppends appends_;
   lungo::Engine engine_;
   AddedProjections rows_;
   std::atomic<lungo::Timestamp> live_until_{lungo::Timestamp::min()};  // min: the clock stands still

@@ -52,6 +52,20 @@ TEST_F(TrackerArguments, ADirectoryOfTheLogIsThatOfTheData) {
   EXPECT_NE(settings.err.find("--log kafka://HOST:PORT"), std::string::npos) << settings.err;
 }
 
+TEST_F(TrackerArguments, EndpointIsWhereOthersReachThisMachine) {
+  for (const char* endpoint : {"localhost:7070", "192.0.2.1", "0.0.0.0:7070", "[::]:7070", "192.0.2.1:70000", ":7070"}) {
+    const Finished done = run_tracker(data(), {"--exit", "--log", "kafka://127.0.0.1:1", "--endpoint", endpoint});
+    EXPECT_EQ(done.status, 2) << endpoint;
+    EXPECT_NE(done.err.find("--endpoint takes the IP address"), std::string::npos) << endpoint << ": " << done.err;
+  }
+  const Finished here = run_tracker(data(), {"--exit", "--endpoint", "127.0.0.1:0"});
+  EXPECT_EQ(here.status, 2);
+  EXPECT_NE(here.err.find("--endpoint is for a log on Kafka"), std::string::npos) << here.err;
+  const Finished elsewhere = run_tracker(data(), {"--exit", "--log", "kafka://127.0.0.1:1", "--endpoint", "192.0.2.1:7070"});
+  EXPECT_EQ(elsewhere.status, 2);
+  EXPECT_NE(elsewhere.err.find("--endpoint: 192.0.2.1 is no address of this machine"), std::string::npos) << elsewhere.err;
+}
+
 TEST_F(TrackerArguments, RateIsANumberThatCanBeReached) {
   for (const char* rate : {"nan", "inf", "-inf", "-1", "1e400", "1e10", "", "ten", "10x", "0x10"}) {
     const Finished done = run_tracker(data(), {"--exit", std::string{"--rate-limit="} + rate});

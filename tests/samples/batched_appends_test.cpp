@@ -25,7 +25,8 @@ TEST(BatchedAppends, CompletionLooksForItsExecutorBeforeTheAppendsMayBeGone) {
   const auto log = std::make_shared<CountingLog>(simulation.ports());
   lungo::EventStore store{log};
   ASSERT_TRUE(store.stream_topic(kFailedTopic, 1));
-  const auto appends = BatchedAppends::open(store, {std::string{kFailedTopic}}).value();
+  EventAppends ways{store};
+  const auto appends = BatchedAppends::open(ways, {std::string{kFailedTopic}}).value();
   const FailedLine big{.file = "file", .original = lungo::Bytes(300u << 10)};
   ASSERT_TRUE(appends->add(0, "failed-1", big, {}));
   log->hold_commits();

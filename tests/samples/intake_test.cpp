@@ -48,7 +48,7 @@ class IntakeOf : public ::testing::Test {
     options.in_flight_max = 1u << 30;
     options.behind_proxy = true;
     intake =
-        Intake::open(store, {}, options, [this](std::function<void()> work) { posted.push_back(std::move(work)); }).value();
+        Intake::open(appends, {}, options, [this](std::function<void()> work) { posted.push_back(std::move(work)); }).value();
   }
 
   static http::Request request_from(const std::string& address, int events = 1) {
@@ -103,6 +103,7 @@ class IntakeOf : public ::testing::Test {
   std::shared_ptr<MemoryEventLog> log =
       std::make_shared<MemoryEventLog>(Ports{posix.ports().storage, clock, sim.executor, sim.random});
   EventStore store{log};
+  tracker::EventAppends appends{store};
   std::vector<std::function<void()>> posted;
   std::vector<http::status> answers;
   std::string last_body;

@@ -30,12 +30,14 @@ class Follower : public TrackerTest {
   Simulation simulation_{1};
   std::shared_ptr<MemoryEventLog> log_ = std::make_shared<MemoryEventLog>(simulation_.ports());
   EventStore store_{log_};
+  tracker::EventAppends appends_{store_};
   tracker::ProgressBook book_ = tracker::ProgressBook::open(store_).value();
   PosixPorts posix_;
   tracker::Secret secret_ =
       tracker::Secret::load_or_create(posix_.ports().storage, directory_.path(), simulation_.random).value();
   tracker::OpenFiles open_files_;
-  tracker::LogFollower follower_{{.store = store_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
+  tracker::LogFollower follower_{
+      {.store = store_, .appends = appends_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
 };
 
 TEST_F(Follower, FileThatCannotBeReadIsTriedAgainAfterPausesThatGrow) {
@@ -81,7 +83,8 @@ std::string told(tracker::LogFollower& follower) {
 TEST_F(Follower, RotationWhileNothingRanIsTold) {
   const std::string rotated = log() + ".1";
   const auto follower = [&] {
-    return tracker::LogFollower{{.store = store_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
+    return tracker::LogFollower{
+        {.store = store_, .appends = appends_, .book = book_, .secret = secret_, .open_files = open_files_}, log()};
   };
   const auto reopened_book = [&] { book_ = tracker::ProgressBook::open(store_).value(); };
   write(log(), kLine);
@@ -125,8 +128,9 @@ TEST_F(Follower, RotationWhileNothingRanIsTold) {
   write(log(), line_at(4, "/newest"));
   reopened_book();
   {
-    const auto import = tracker::LogImport::open({.store = store_, .book = book_, .secret = secret_, .open_files = open_files_},
-                                                 rotated + "y", tracker::ImportMode::whole);
+    const auto import = tracker::LogImport::open(
+        {.store = store_, .appends = appends_, .book = book_, .secret = secret_, .open_files = open_files_}, rotated + "y",
+        tracker::ImportMode::whole);
     EXPECT_EQ((*import)->step(kLines)->lines, 0U);
     ASSERT_TRUE((*import)->finish(true));
   }

@@ -19,6 +19,8 @@ using lungo::TopicPartition;
 
 constexpr std::size_t kSubmitBytes = 256u << 10;  // an idle lane is submitted from this size on
 constexpr std::size_t kBatchBytesMax = 1u << 20;  // a busy one fills up to this, then add() waits
+/// The same where another tracker may have to take the batch: with the largest event, half a megabyte of a line that is none.
+constexpr std::size_t kForwardedBatchBytesMax = kSubmitBytes;
 constexpr lungo::Duration kPatience = std::chrono::seconds{120};
 
 struct Lane {
@@ -32,7 +34,8 @@ struct Lane {
 }  // namespace
 
 struct BatchedAppends::Parts {
-  explicit Parts(EventStore given) : store(std::move(given)) {}
+  explicit Parts(EventAppends& given)
+      : store(given.store()), appends(given), bytes_max(given.forwards() ? kForwardedBatchBytesMax : kBatchBytesMax) {}
 
   [[nodiscard]] lungo::Executor& executor() const { return store.log().ports().executor; }
   [[nodiscard]] lungo::Instant deadline() const { return store.log().ports().clock.monotonic() + kPatience; }
@@ -52,7 +55,7 @@ struct BatchedAppends::Parts {
     if (!next) return next.error();  // the full one is kept: the next call tries again
     EventBatch full = std::exchange(lane.batch, std::move(*next));
     lane.in_flight = true;
-    store.append(std::move(full), [this, &lane, &executor = executor()](const Result<std::vector<lungo::Commit>>& commits) {
+    appends.append(std::move(full), [this, &lane, &executor = executor()](const EventAppends::Commits& commits) {
       if (!commits) fail(commits.error().with_context("append to " + to_string(lane.partition)));
       lane.in_flight = false;  // from here on lane and parts may be gone
       executor.notify();
@@ -69,6 +72,8 @@ struct BatchedAppends::Parts {
   }
 
   EventStore store;
+  EventAppends& appends;
+  const std::size_t bytes_max;
   std::vector<TopicInfo> topics;
   std::vector<std::size_t> first_lane;  // per topic
   std::vector<std::unique_ptr<Lane>> lanes;
@@ -86,8 +91,8 @@ BatchedAppends::~BatchedAppends() {
   }
 }
 
-Result<std::unique_ptr<BatchedAppends>> BatchedAppends::open(EventStore store, const std::vector<std::string>& topics) {
-  auto parts = std::make_unique<Parts>(std::move(store));
+Result<std::unique_ptr<BatchedAppends>> BatchedAppends::open(EventAppends& appends, const std::vector<std::string>& topics) {
+  auto parts = std::make_unique<Parts>(appends);
   for (const std::string& name : topics) {
     Result<TopicInfo> info = parts->store.topic(name);
     if (!info) return info.error();
@@ -115,7 +120,7 @@ Result<EventBatch*> BatchedAppends::batch_for_one_more(std::size_t index) {
   if (parts_->failed) return parts_->error();
   const std::size_t size = lane.batch.size_bytes();
   if (size >= kSubmitBytes) {
-    if (size >= kBatchBytesMax && lane.in_flight) {
+    if (size >= parts_->bytes_max && lane.in_flight) {
       Result<void> waited = parts_->wait_for(lane);
       if (!waited) return waited.error();
     }

@@ -10,14 +10,14 @@
 #include <string_view>
 #include <vector>
 
-#include <lungo/framework/event_store.hpp>
+#include "event_appends.hpp"
 
 namespace tracker {
 
 class BatchedAppends {
  public:
-  /// `topics` must exist.
-  static lungo::Result<std::unique_ptr<BatchedAppends>> open(lungo::EventStore store, const std::vector<std::string>& topics);
+  /// `topics` must exist; `appends` must outlive it.
+  static lungo::Result<std::unique_ptr<BatchedAppends>> open(EventAppends& appends, const std::vector<std::string>& topics);
   /// Waits for what is in flight.
   ~BatchedAppends();
   BatchedAppends(const BatchedAppends&) = delete;

@@ -176,7 +176,7 @@ Result<std::unique_ptr<LogImport>> LogImport::open(ImportSite site, const std::s
   }
   auto parts = std::make_unique<Parts>(site, path, mode);
   Result<std::unique_ptr<BatchedAppends>> appends =
-      BatchedAppends::open(site.store, {std::string{kEventsTopic}, std::string{kFailedTopic}});
+      BatchedAppends::open(site.appends, {std::string{kEventsTopic}, std::string{kFailedTopic}});
   if (!appends) return appends.error();
   parts->appends = std::move(*appends);
 

@@ -46,6 +46,7 @@ struct ImportReport {
 /// What imports share; all must outlive them.
 struct ImportSite {
   lungo::EventStore store;
+  EventAppends& appends;
   ProgressBook& book;
   const Secret& secret;
   OpenFiles& open_files;

@@ -18,13 +18,16 @@ constexpr std::size_t kBusyLanesMax = 2;
 /// batch that is half full of them can't give them back.
 constexpr std::size_t kLaneBytesMax = 6u << 20;
 constexpr std::size_t kLaneEventsMax = 8'000;
+/// The same where another tracker may have to take the append (lungo::kForwardedBytesMax).
+constexpr std::size_t kForwardedLaneBytesMax = 512u << 10;
 /// How long an error counts that may pass by itself: without new events nobody would notice that it has.
 constexpr lungo::Duration kTroubleLasts = std::chrono::seconds{10};
 
 }  // namespace
 
-AppendLanes::AppendLanes(lungo::EventStore store, std::int32_t partitions, Post post, Completed completed)
-    : store_(std::move(store)),
+AppendLanes::AppendLanes(EventAppends& appends, std::int32_t partitions, Post post, Completed completed)
+    : store_(appends.store()),
+      appends_(appends),
       post_(std::move(post)),
       completed_(std::move(completed)),
       lanes_(static_cast<std::size_t>(partitions)) {}
@@ -40,7 +43,8 @@ Result<lungo::EventBatch*> AppendLanes::batch_of(lungo::PartitionId number) {
     if (!empty) return empty.error();
     lane.batch = std::move(*empty);
   }
-  if (lane.batch->size_bytes() > kLaneBytesMax || lane.batch->count() > kLaneEventsMax)
+  const std::size_t bytes_max = appends_.forwards() ? kForwardedLaneBytesMax : kLaneBytesMax;
+  if (lane.batch->size_bytes() > bytes_max || lane.batch->count() > kLaneEventsMax)
     return Error{Errc::busy, "too many events wait for the disk"};
   return &*lane.batch;
 }
@@ -80,17 +84,17 @@ void AppendLanes::flush(Lane& lane) {
 
 void AppendLanes::submit(lungo::EventBatch batch, Requests requests, Lane& lane, bool is_turn) {
   ++counts_.appends;
-  store_.append(std::move(batch),
-                [self = shared_from_this(), requests = std::move(requests), &lane, is_turn](const Commits& commits) {
-                  self->post_([self, requests, &lane, is_turn, commits] {
-                    if (is_turn) {
-                      lane.is_busy = false;
-                      --self->busy_lanes_;
-                      self->flush();  // before the answers: the disk need not wait for them
-                    }
-                    self->completed(commits, requests, lane);
+  appends_.append(std::move(batch),
+                  [self = shared_from_this(), requests = std::move(requests), &lane, is_turn](const Commits& commits) {
+                    self->post_([self, requests, &lane, is_turn, commits] {
+                      if (is_turn) {
+                        lane.is_busy = false;
+                        --self->busy_lanes_;
+                        self->flush();  // before the answers: the disk need not wait for them
+                      }
+                      self->completed(commits, requests, lane);
+                    });
                   });
-                });
 }
 
 void AppendLanes::completed(const Commits& commits, const Requests& requests, Lane& lane) {

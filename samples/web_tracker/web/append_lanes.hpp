@@ -11,8 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include <lungo/framework/event_store.hpp>
-
+#include "event_appends.hpp"
 #include "http/exchange.hpp"
 
 namespace tracker {
@@ -38,7 +37,8 @@ class AppendLanes : public std::enable_shared_from_this<AppendLanes> {
     std::uint64_t repeated = 0;  // events, known by their id
   };
 
-  AppendLanes(lungo::EventStore store, std::int32_t partitions, Post post, Completed completed);
+  /// `appends` outlives the last completion.
+  AppendLanes(EventAppends& appends, std::int32_t partitions, Post post, Completed completed);
 
   [[nodiscard]] lungo::PartitionId lane_of(std::string_view stream) const;
   /// Whose events the lane's next append takes; who has added to it joins. Errors: busy: it is full; as EventStore::batch().
@@ -54,7 +54,7 @@ class AppendLanes : public std::enable_shared_from_this<AppendLanes> {
 
  private:
   using Requests = std::vector<std::shared_ptr<PostedRequest>>;
-  using Commits = lungo::Result<std::vector<lungo::Commit>>;
+  using Commits = EventAppends::Commits;
   struct Lane {
     std::optional<lungo::EventBatch> batch;
     Requests waiting;
@@ -72,6 +72,7 @@ class AppendLanes : public std::enable_shared_from_this<AppendLanes> {
   void note_outcome(const Commits& commits, Lane& lane);
 
   lungo::EventStore store_;
+  EventAppends& appends_;
   const Post post_;
   const Completed completed_;
   std::vector<Lane> lanes_;

@@ -137,14 +137,15 @@ struct Intake::Parts {
 Intake::Intake(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Intake::~Intake() = default;
 
-Result<std::unique_ptr<Intake>> Intake::open(lungo::EventStore store, const Secret& secret, IntakeOptions options, Post post) {
+Result<std::unique_ptr<Intake>> Intake::open(EventAppends& appends, const Secret& secret, IntakeOptions options, Post post) {
+  lungo::EventStore store = appends.store();
   Result<lungo::TopicInfo> topic = store.topic(kEventsTopic);
   if (!topic) return topic.error();
-  auto parts = std::make_shared<Parts>(store, secret, std::move(options));
+  auto parts = std::make_shared<Parts>(std::move(store), secret, std::move(options));
   const auto answer = [weak = std::weak_ptr{parts}](PostedRequest& request) {
     if (const std::shared_ptr<Parts> still = weak.lock()) still->answer(request);
   };
-  parts->lanes = std::make_shared<AppendLanes>(std::move(store), topic->spec.partitions, std::move(post), answer);
+  parts->lanes = std::make_shared<AppendLanes>(appends, topic->spec.partitions, std::move(post), answer);
   return std::unique_ptr<Intake>{new Intake{std::move(parts)}};
 }
 

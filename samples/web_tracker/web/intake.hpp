@@ -16,8 +16,7 @@
 #include <string>
 #include <vector>
 
-#include <lungo/framework/event_store.hpp>
-
+#include "event_appends.hpp"
 #include "http/exchange.hpp"
 #include "ingest/posted_event.hpp"
 #include "ingest/visitor_ids.hpp"
@@ -51,8 +50,8 @@ class Intake {
   /// Runs work on the web thread, and drops it when that is gone.
   using Post = std::function<void(std::function<void()>)>;
 
-  /// The topics must exist. Errors: as EventStore::batch().
-  static lungo::Result<std::unique_ptr<Intake>> open(lungo::EventStore store, const Secret& secret, IntakeOptions options,
+  /// The topics must exist; `appends` outlives what it was given. Errors: as EventStore::batch().
+  static lungo::Result<std::unique_ptr<Intake>> open(EventAppends& appends, const Secret& secret, IntakeOptions options,
                                                      Post post);
   ~Intake();
   Intake(const Intake&) = delete;

@@ -61,7 +61,7 @@ Result<std::unique_ptr<Site>> Site::start(Tracker& tracker, const SiteOptions& o
   Parts& parts = *site->parts_;
   parts.server.emplace(parts.service, options.limits);
   Result<std::unique_ptr<Intake>> intake =
-      Intake::open(tracker.store(), tracker.secret(), options.intake, parts.server->poster());
+      Intake::open(tracker.appends(), tracker.secret(), options.intake, parts.server->poster());
   if (!intake) return intake.error();
   parts.intake = std::move(*intake);
   parts.watchers = std::make_unique<Watchers>(parts.desk, parts.server->poster());
