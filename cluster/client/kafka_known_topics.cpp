@@ -64,6 +64,7 @@ Result<void> KafkaKnownTopics::take_rows(EventLog& log) {
       Result<TopicInfo> topic = parse_topic("row '" + name + "' of " + names_.on_kafka(kTopicsTopic), record->value);
       if (!topic) return topic.error();
       if (known != rows_.end()) {
+        topic->id = known->id;
         *known = std::move(*topic);
       } else {
         rows_.push_back(std::move(*topic));

@@ -2,8 +2,10 @@
 //
 //   `__lungo_APP_topics`, compacted, one partition     key: the topic's name in Lungo; value: topic_text.hpp
 //
-// Kafka knows neither an id nor whether a topic holds streams, so a topic that Lungo makes has a row there. One without a row
-// is others': plain, with Kafka's own settings, and an id that cluster and name give. Threads: any.
+// Kafka knows neither an id nor whether a topic holds streams, so a topic that Lungo makes has a row there. Its id is that of
+// its first row, until one without a value ends it: of two processes that gave it one, neither of which had seen the other's,
+// all take the same. One without a row is others': plain, with Kafka's own settings, and an id that cluster and name give.
+// Threads: any.
 #pragma once
 
 #include <map>

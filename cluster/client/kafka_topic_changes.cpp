@@ -2,7 +2,8 @@
 //
 // A topic is made on Kafka first and gets its row then; it loses its row first and goes then. Of processes that make one at the
 // same time Kafka lets one: that one writes the row. A topic without a row (its maker died between the two, or kafka-topics
-// made it) gets one from whoever makes it next, if its settings are those that it must have. The one that all applications have
+// made it) gets one from whoever makes it next, if its settings are those that it must have; where the maker was only slow, its
+// row comes, too, and the first one counts. The one that all applications have
 // in common has an id that each gives it, so that nobody waits for another's row.
 
 #include <algorithm>
@@ -137,6 +138,11 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
     TopicInfo made{.spec = spec, .id = parts_.known.id_of(there->name)};
     if (!KafkaNames::is_everybodys(spec.name)) parts_.ports.random.fill(std::as_writable_bytes(std::span{made.id.bytes}));
     if (Result<void> written = write_row(spec.name, made); !written) return written.error();
+    // A slow maker's row came first. It is repeated, since compaction leaves the last one.
+    const std::optional<TopicInfo> first = parts_.known.row(spec.name);
+    if (first && first->id != made.id) {
+      if (Result<void> written = write_row(spec.name, first); !written) return written.error();
+    }
   }
   const std::optional<TopicInfo> known = parts_.known.row(spec.name);
   if (!known) return Error{Errc::busy, "topic " + spec.name + " was deleted meanwhile"};
