@@ -26,7 +26,9 @@ namespace tracker {
 
 struct ForwardTimeouts {
   std::chrono::milliseconds connect{3'000};
-  std::chrono::milliseconds answer{15'000};  // from the first byte sent: a transaction of Kafka's may take ten seconds
+  /// From the first byte sent. An owner that is silent for six seconds has lost its partitions (KafkaOptions::session_timeout):
+  /// behind this, another one can be asked. One whose transaction takes longer is asked again.
+  std::chrono::milliseconds answer{8'000};
 };
 
 /// One call of forward(). Answers when it is destroyed, if nobody has.
