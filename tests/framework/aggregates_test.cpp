@@ -393,4 +393,22 @@ TEST(TestKit, AFoldThatDependsOnTheOrderOfPartitionsIsFound) {
   EXPECT_THROW(owners.check(), test::failed);
 }
 
+struct MergedTotal : Total {
+  static State merge(State a, const State& b) { return {a.cents + b.cents}; }
+};
+struct TotalThatForgets : Total {
+  static State merge(State a, const State&) { return a; }
+};
+
+TEST(TestKit, AMergeThatLosesAPartitionIsFound) {
+  test::Interleavings<MergedTotal> sums;
+  test::Interleavings<TotalThatForgets> wrong;
+  for (std::int32_t event = 0; event < 6; ++event) {
+    sums.add(PartitionId{event % 2}, "Account-1", Timestamp{}, Deposited{event});
+    wrong.add(PartitionId{event % 2}, "Account-1", Timestamp{}, Deposited{event});
+  }
+  EXPECT_NO_THROW(sums.check());
+  EXPECT_THROW(wrong.check(), test::failed);
+}
+
 }  // namespace aggregates_tests

@@ -27,9 +27,9 @@ void store(std::byte* bytes, std::size_t size, std::uint32_t value) {
 }
 
 // A counter that is full stays full.
-void add_one(std::byte* counter) {
+void add_to(std::byte* counter, std::uint32_t count) {
   const std::uint32_t value = load(counter, kCountBytes);
-  if (value != UINT32_MAX) store(counter, kCountBytes, value + 1);
+  store(counter, kCountBytes, value + std::min(count, UINT32_MAX - value));
 }
 
 std::byte* insert_zeros(Bytes& bytes, std::size_t at, std::size_t size) {
@@ -61,26 +61,25 @@ std::byte* entry_of(Bytes& counts, std::size_t index, std::size_t begin, std::si
 
 std::string_view text_at(const std::byte* bytes, std::size_t size) { return {reinterpret_cast<const char*>(bytes), size}; }
 
-}  // namespace
-
-void add_hit(PageDay& page, unsigned hour, bool is_view, std::optional<std::int32_t> status) {
-  ++page.hits;
-  page.views += is_view ? 1 : 0;
-  Bytes& counts = page.counts;
-  if (counts.empty()) {
-    counts.reserve(kUsualBytes);
-    counts.resize(kHeadBytes);
-  }
-  if (std::byte* entry = entry_of(counts, 0, kHeadBytes, hours_end(counts), 1, kHourBytes, hour)) {
-    add_one(entry + 1);
-    if (is_view) add_one(entry + 1 + kCountBytes);
-  }
-  if (!status) return;
-  const auto key = static_cast<std::uint32_t>(std::clamp(*status, 0, 0xffff));
-  if (std::byte* entry = entry_of(counts, 1, hours_end(counts), statuses_end(counts), 2, kStatusBytes, key)) add_one(entry + 2);
+void begin(Bytes& counts) {
+  if (!counts.empty()) return;
+  counts.reserve(kUsualBytes);
+  counts.resize(kHeadBytes);
 }
 
-void add_view(PageDay& page, std::string_view browser, std::string_view system, Device device) {
+void add_hour(Bytes& counts, unsigned hour, std::uint32_t hits, std::uint32_t views) {
+  if (std::byte* entry = entry_of(counts, 0, kHeadBytes, hours_end(counts), 1, kHourBytes, hour)) {
+    add_to(entry + 1, hits);
+    add_to(entry + 1 + kCountBytes, views);
+  }
+}
+
+void add_status(Bytes& counts, std::uint32_t status, std::uint32_t requests) {
+  if (std::byte* entry = entry_of(counts, 1, hours_end(counts), statuses_end(counts), 2, kStatusBytes, status))
+    add_to(entry + 2, requests);
+}
+
+void add_agent(Bytes& counts, std::string_view browser, std::string_view system, Device device, std::uint32_t views) {
   browser = browser.substr(0, kNameMax);
   system = system.substr(0, kNameMax);
   std::array<std::byte, 3 + 2 * kNameMax> key;  // with its length in front
@@ -91,18 +90,41 @@ void add_view(PageDay& page, std::string_view browser, std::string_view system, 
   key[2 + browser.size()] = std::byte{0};
   std::copy_n(reinterpret_cast<const std::byte*>(system.data()), system.size(), key.begin() + 3 + browser.size());
 
-  Bytes& counts = page.counts;
   std::size_t at = statuses_end(counts);
   while (at < counts.size()) {
     const std::size_t other_size = count_at(counts, at);
     const int order = other_size != size ? (other_size < size ? -1 : 1) : std::memcmp(&counts[at + 1], &key[1], size);
-    if (order == 0) return add_one(&counts[at + 1 + size]);
+    if (order == 0) return add_to(&counts[at + 1 + size], views);
     if (order > 0) break;
     at += 1 + other_size + kCountBytes;
   }
   std::byte* entry = insert_zeros(counts, at, 1 + size + kCountBytes);
   std::copy_n(key.begin(), 1 + size, entry);
-  add_one(entry + 1 + size);
+  add_to(entry + 1 + size, views);
+}
+
+}  // namespace
+
+void add_hit(PageDay& page, unsigned hour, bool is_view, std::optional<std::int32_t> status) {
+  ++page.hits;
+  page.views += is_view ? 1 : 0;
+  begin(page.counts);
+  add_hour(page.counts, hour, 1, is_view ? 1 : 0);
+  if (status) add_status(page.counts, static_cast<std::uint32_t>(std::clamp(*status, 0, 0xffff)), 1);
+}
+
+void add_view(PageDay& page, std::string_view browser, std::string_view system, Device device) {
+  add_agent(page.counts, browser, system, device, 1);
+}
+
+void add_page(PageDay& into, const PageDay& other) {
+  into.hits += other.hits;
+  into.views += other.views;
+  Bytes& counts = into.counts;
+  begin(counts);
+  visit_counts(other, {[&counts](auto... hour) { add_hour(counts, hour...); },
+                       [&counts](auto... status) { add_status(counts, status...); },
+                       [&counts](auto... agent) { add_agent(counts, agent...); }});
 }
 
 void visit_counts(const PageDay& page, const PageDayVisitor& visitor) {

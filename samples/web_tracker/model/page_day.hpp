@@ -31,6 +31,8 @@ struct PageDay {
 void add_hit(PageDay& page, unsigned hour, bool is_view, std::optional<std::int32_t> status);
 /// Names of over 120 bytes are cut: the tracker's own are short constants.
 void add_view(PageDay& page, std::string_view browser, std::string_view system, Device device);
+/// Adds what another has counted of the same page and day. Bytes that follow no grammar end it.
+void add_page(PageDay& into, const PageDay& other);
 
 /// What of the lists is wanted. Bytes that follow no grammar end the walk.
 struct PageDayVisitor {

@@ -24,6 +24,7 @@ using PageEvents = lungo::events<Request, PageViewed>;
 struct Hits {
   std::int64_t hits = 0;
   std::int64_t views = 0;  // of them, pages that people saw
+  friend Hits operator+(const Hits& a, const Hits& b) { return {a.hits + b.hits, a.views + b.views}; }
 };
 
 template <TimeUnit unit>
@@ -40,6 +41,7 @@ struct HitsPer {
     ++s.hits;
     s.views += e.is_view() ? 1 : 0;
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 struct HitsPerMinute : HitsPer<TimeUnit::minute> {};
 struct HitsPerHour : HitsPer<TimeUnit::hour> {};
@@ -47,6 +49,7 @@ struct HitsPerDay : HitsPer<TimeUnit::day> {};
 
 struct Requests {
   std::int64_t hits = 0;
+  friend Requests operator+(const Requests& a, const Requests& b) { return {a.hits + b.hits}; }
 };
 
 /// Of requests: a page that the beacon tells of has no status.
@@ -60,6 +63,7 @@ struct StatusCodes {
   using State = Requests;
   static Key key(const lungo::Envelope&, const Request& r) { return {std::string{day_text(r.local_time()).view()}, r.status}; }
   static void evolve(State& s, const Request&) { ++s.hits; }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 /// Rows keyed by page: the target cut at `?`.
@@ -76,6 +80,7 @@ struct TopTargets {
     ++s.hits;
     s.views += e.is_view() ? 1 : 0;
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 /// All there is to know of a page's day, but for who sent people there and what else they did.
@@ -97,10 +102,15 @@ struct PagesPerDay {
     add_hit(s, static_cast<unsigned>(of_day.count()), is_view, status);
     if (is_view) add_view(s, e.browser, e.system, e.device);
   }
+  static State merge(State a, const State& b) {
+    add_page(a, b);
+    return a;
+  }
 };
 
 struct Views {
   std::int64_t views = 0;
+  friend Views operator+(const Views& a, const Views& b) { return {a.views + b.views}; }
 };
 
 /// Views of a page by who sent people there; those that came directly are the page's others.
@@ -117,6 +127,7 @@ struct PageReferrers {
   static void evolve(State& s, const E&) {
     ++s.views;
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 inline std::string_view value_text(const std::string& text) { return text; }
@@ -137,6 +148,7 @@ struct ViewsBy {
   static void evolve(State& s, const E&) {
     ++s.views;
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 struct ReferrerHostOf {
   const std::string& operator()(const auto& e) const { return e.referrer_host; }
@@ -157,6 +169,7 @@ struct Devices : ViewsBy<DeviceOf> {};
 
 struct EventCount {
   std::int64_t count = 0;
+  friend EventCount operator+(const EventCount& a, const EventCount& b) { return {a.count + b.count}; }
 };
 
 /// By their name, whoever told of them: an order may come from a program.
@@ -166,6 +179,7 @@ struct CustomEvents {
   using State = EventCount;
   static DayValueView key(const lungo::Envelope&, const CustomEvent& e) { return {day_text(e.local_time()), e.name}; }
   static void evolve(State& s, const CustomEvent&) { ++s.count; }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 /// The same by the page on which they happened.
@@ -177,6 +191,7 @@ struct PageCustomEvents {
     return {day_text(e.local_time()), page_of(e.target), e.name};
   }
   static void evolve(State& s, const CustomEvent&) { ++s.count; }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 }  // namespace tracker

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -32,6 +33,25 @@ inline bool add_id(std::vector<std::byte>& ids, std::span<const std::byte> id) {
   return true;
 }
 
+/// The ids of two sorted runs, each once; of more than `ids_max` the smallest.
+inline std::vector<std::byte> union_of(const std::vector<std::byte>& a, const std::vector<std::byte>& b, std::size_t id_bytes,
+                                       std::size_t ids_max) {
+  std::vector<std::byte> ids;
+  ids.reserve(std::min(a.size() + b.size(), ids_max * id_bytes));
+  std::size_t left = 0;
+  std::size_t right = 0;
+  while ((left < a.size() || right < b.size()) && ids.size() < ids_max * id_bytes) {
+    const int order = left == a.size() ? 1 : right == b.size() ? -1 : std::memcmp(a.data() + left, b.data() + right, id_bytes);
+    const std::byte* next = order <= 0 ? a.data() + left : b.data() + right;
+    ids.insert(ids.end(), next, next + id_bytes);
+    left += order <= 0 ? id_bytes : 0;
+    right += order >= 0 ? id_bytes : 0;
+  }
+  return ids;
+}
+
+inline constexpr std::size_t kVisitorBytes = 16;
+
 /// The visitors of a day, exactly: 256 buckets a day, each a sorted run of 16-byte ids. Rows stay small, and a day's are
 /// written a few times only.
 struct Visitors {
@@ -52,6 +72,11 @@ struct Visitors {
   template <class E>
   static void evolve(State& s, const E& e) {
     s.visitors += add_id(s.ids, e.visitor) ? 1 : 0;
+  }
+  static State merge(const State& a, const State& b) {
+    State all{0, union_of(a.ids, b.ids, kVisitorBytes, SIZE_MAX / kVisitorBytes)};
+    all.visitors = static_cast<std::int64_t>(all.ids.size() / kVisitorBytes);
+    return all;
   }
 };
 
@@ -98,6 +123,11 @@ struct ActiveVisitors {
   template <class E>
   static void evolve(State& s, const E& e) {
     if (s.count < kActiveVisitorsMax) s.count += add_id(s.ids, std::span{e.visitor}.template first<kActiveIdBytes>()) ? 1 : 0;
+  }
+  static State merge(const State& a, const State& b) {
+    State all{0, union_of(a.ids, b.ids, kActiveIdBytes, static_cast<std::size_t>(kActiveVisitorsMax))};
+    all.count = static_cast<std::int64_t>(all.ids.size() / kActiveIdBytes);
+    return all;
   }
 };
 

@@ -21,6 +21,10 @@ struct SessionTotals {
   std::int64_t bounces = 0;  // of the ended ones, as all below
   std::int64_t pages = 0;
   std::int64_t duration_seconds = 0;  // the sum
+  friend SessionTotals operator+(const SessionTotals& a, const SessionTotals& b) {
+    return {a.started + b.started, a.ended + b.ended, a.bounces + b.bounces, a.pages + b.pages,
+            a.duration_seconds + b.duration_seconds};
+  }
 };
 
 inline void count_session(SessionTotals& totals, const SessionStarted&) { ++totals.started; }
@@ -50,6 +54,7 @@ struct SessionsPerDay {
   static void evolve(State& s, const E& e) {
     count_session(s, e);
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 /// The same by the page with which they began.
@@ -66,10 +71,12 @@ struct EntryPages {
   static void evolve(State& s, const E& e) {
     count_session(s, e);
   }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 struct SessionCount {
   std::int64_t sessions = 0;
+  friend SessionCount operator+(const SessionCount& a, const SessionCount& b) { return {a.sessions + b.sessions}; }
 };
 
 struct ExitPages {
@@ -79,6 +86,7 @@ struct ExitPages {
   using State = SessionCount;
   static DayPageView key(const lungo::Envelope&, const SessionEnded& e) { return {day_of_session(e), e.exit_page}; }
   static void evolve(State& s, const SessionEnded&) { ++s.sessions; }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 /// Ended sessions by the last step of the funnel that they reached; 0: not even the first.
@@ -103,6 +111,7 @@ struct Funnel {
     return {funnel().name(), day_of_session(e), funnel().reached(e.path)};
   }
   static void evolve(State& s, const SessionEnded&) { ++s.sessions; }
+  static State merge(const State& a, const State& b) { return a + b; }
 };
 
 }  // namespace tracker

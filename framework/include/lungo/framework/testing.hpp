@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -224,7 +226,8 @@ class ProcessScript {
 };
 
 /// Checks that a fold whose keys span partitions does not depend on the order between them: events are folded partition after
-/// partition, then in random interleavings that keep each partition's own order.
+/// partition, then in random interleavings that keep each partition's own order. If it has a `merge`, the partitions are also
+/// folded each by itself, as processes that share them do, and their states merged in any order: that gives the same rows.
 template <WholeFold P>
 class Interleavings {
   static_assert(check_fold<P>());
@@ -236,9 +239,7 @@ class Interleavings {
   Interleavings& add(PartitionId partition, std::string stream, Timestamp time, const E& event) {
     Item item{partition, Offset{static_cast<std::int64_t>(partitions_[partition].size())}, std::move(stream), time, {}};
     item.apply = [event](const Envelope& envelope, Rows& rows) {
-      std::string key;
-      lungo::detail::key_text(P::key(envelope, event), key);
-      evolve_into<P>(rows[key], event);
+      if (const auto key = text_of(P::key(envelope, event))) evolve_into<P>(rows[*key], event);
     };
     partitions_[partition].push_back(std::move(item));
     return *this;
@@ -249,13 +250,19 @@ class Interleavings {
     for (const auto& [partition, items] : partitions_) {
       for (const Item& item : items) order.push_back(&item);
     }
-    const std::map<std::string, std::string> wanted = fold(order);
+    const Shown wanted = shown(fold(order));
     std::mt19937_64 random{seed};
-    for (int round = 0; round < rounds; ++round) compare(wanted, fold(shuffled(random)), seed, round);
+    for (int round = 0; round < rounds; ++round) {
+      const std::string where = "seed " + std::to_string(seed) + ", round " + std::to_string(round);
+      compare(wanted, shown(fold(shuffled(random))), where + ": the order of the partitions");
+      if constexpr (kMerges) compare(wanted, shown(merged(random)), where + ": the merge of the partitions");
+    }
   }
 
  private:
   using Rows = std::map<std::string, typename P::State>;
+  using Shown = std::map<std::string, std::string>;
+  static constexpr bool kMerges = requires(typename P::State a, const typename P::State& b) { P::merge(std::move(a), b); };
   struct Item {
     PartitionId partition;
     Offset offset;
@@ -264,7 +271,22 @@ class Interleavings {
     std::function<void(const Envelope&, Rows&)> apply;
   };
 
-  static std::map<std::string, std::string> fold(const std::vector<const Item*>& order) {
+  /// What a row is found by; nothing for an event that is passed over.
+  template <class K>
+  static std::optional<std::string> text_of(const K& key) {
+    if constexpr (lungo::detail::is_instance<K, std::optional>) {
+      return key ? text_of(*key) : std::nullopt;
+    } else {
+      std::string text;
+      if constexpr (requires { typename P::Key; }) {
+        lungo::detail::key_text(typename P::Key(key), text);
+      } else {
+        lungo::detail::key_text(key, text);
+      }
+      return text;
+    }
+  }
+  static Rows fold(const std::vector<const Item*>& order) {
     Rows rows;
     for (const Item* item : order) {
       Envelope envelope;
@@ -275,9 +297,30 @@ class Interleavings {
       envelope.time = envelope.recorded = item->time;
       item->apply(envelope, rows);
     }
-    std::map<std::string, std::string> shown;
-    for (const auto& [key, state] : rows) shown.emplace(key, to_json(state));
-    return shown;
+    return rows;
+  }
+  static Shown shown(const Rows& rows) {
+    Shown texts;
+    for (const auto& [key, state] : rows) texts.emplace(key, to_json(state));
+    return texts;
+  }
+  /// Each partition by itself, then all of them together.
+  Rows merged(std::mt19937_64& random) const {
+    std::vector<Rows> parts;
+    for (const auto& [partition, items] : partitions_) {
+      std::vector<const Item*> order;
+      for (const Item& item : items) order.push_back(&item);
+      parts.push_back(fold(order));
+    }
+    std::shuffle(parts.begin(), parts.end(), random);
+    Rows all;
+    for (Rows& part : parts) {
+      for (auto& [key, state] : part) {
+        const auto [row, is_new] = all.try_emplace(key, state);
+        if (!is_new) row->second = P::merge(std::move(row->second), state);
+      }
+    }
+    return all;
   }
   std::vector<const Item*> shuffled(std::mt19937_64& random) const {
     std::vector<PartitionId> turns;
@@ -288,16 +331,14 @@ class Interleavings {
     for (const PartitionId partition : turns) order.push_back(&partitions_.at(partition)[next[partition]++]);
     return order;
   }
-  static void compare(const std::map<std::string, std::string>& wanted, const std::map<std::string, std::string>& got,
-                      std::uint64_t seed, int round) {
+  static void compare(const Shown& wanted, const Shown& got, const std::string& what) {
     for (const auto& [key, state] : wanted) {
       const auto found = got.find(key);
       if (found != got.end() && found->second == state) continue;
-      throw failed("seed " + std::to_string(seed) + ", round " + std::to_string(round) +
-                   ": the order of the partitions changes key " + key + "\n  in order: " + state +
-                   "\n  shuffled: " + (found == got.end() ? "no row" : found->second));
+      throw failed(what + " changes key " + key + "\n  in order: " + state +
+                   "\n  otherwise: " + (found == got.end() ? "no row" : found->second));
     }
-    if (wanted.size() != got.size()) throw failed("the order of the partitions adds keys, seed " + std::to_string(seed));
+    if (wanted.size() != got.size()) throw failed(what + " adds keys");
   }
 
   std::map<PartitionId, std::vector<Item>> partitions_;
