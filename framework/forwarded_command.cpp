@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "LF";
 constexpr std::uint8_t kVersion = 1;
-enum class Kind : std::uint8_t { command = 1, commit = 2, error = 3, append = 4 };
+enum class Kind : std::uint8_t { command = 1, commit = 2, error = 3, append = 4, query = 5, answer = 6 };
 
 constexpr std::uint64_t kOffsetMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kIntMax = std::numeric_limits<std::int32_t>::max();
@@ -174,6 +174,7 @@ Result<ForwardedKind> kind_of_request(BytesView bytes) {
   if (!kind) return kind.error();
   if (*kind == Kind::command) return ForwardedKind::command;
   if (*kind == Kind::append) return ForwardedKind::append;
+  if (*kind == Kind::query) return ForwardedKind::query;
   return Error{Errc::invalid_argument, "not a request between processes"};
 }
 
@@ -245,6 +246,51 @@ Result<AppendRequest> parse_forwarded_append(BytesView bytes) {
   if (!records) return Error{Errc::invalid_argument, "the batch of a forwarded append: " + std::string(records.error().text())};
   parsed->records = std::move(*records);
   return parsed;
+}
+
+// ---- queries ----
+
+Result<Bytes> to_bytes(const ForwardedQuery& query) {
+  Writer out;
+  put_head(out, Kind::query);
+  out.text(query.to);
+  out.text(as_text(query.query));
+  if (out.bytes().size() <= kForwardedBytesMax) return bytes_of(out);
+  return Error{Errc::too_large, "a query to " + std::string(query.to) + " of " + std::to_string(query.query.size()) +
+                                    " bytes, of " + std::to_string(kForwardedBytesMax) + " at most"};
+}
+
+Result<ForwardedQuery> parse_forwarded_query(BytesView bytes) {
+  Reader in{bytes};
+  const Result<Kind> kind = get_head(in, bytes);
+  if (!kind) return kind.error();
+  if (*kind != Kind::query) return Error{Errc::invalid_argument, "not a query between processes"};
+  const std::string_view to = get_text(in);
+  return finish(in, ForwardedQuery{to, in.prefixed()}, "a forwarded query");
+}
+
+Bytes query_answer(const Result<Bytes>& answered) {
+  if (!answered) return to_bytes(ForwardedAnswer{answered.error(), {}});
+  Writer out;
+  put_head(out, Kind::answer);
+  out.text(as_text(*answered));
+  if (out.bytes().size() <= kForwardedBytesMax) return bytes_of(out);
+  return query_answer(Error{Errc::too_large, "an answer of " + std::to_string(answered->size()) + " bytes, of " +
+                                                 std::to_string(kForwardedBytesMax) + " at most"});
+}
+
+Result<Bytes> parse_query_answer(BytesView bytes) {
+  Reader in{bytes};
+  const Result<Kind> kind = get_head(in, bytes);
+  if (!kind) return kind.error();
+  if (*kind == Kind::answer) {
+    const BytesView answer = in.prefixed();
+    return finish(in, Bytes(answer.begin(), answer.end()), "the answer to a forwarded query");
+  }
+  const Result<ForwardedAnswer> refused = parse_forwarded_answer(bytes);
+  if (!refused) return refused.error();
+  if (!refused->outcome) return refused->outcome.error();
+  return Error{Errc::invalid_argument, "not an answer to a query"};
 }
 
 // ---- answers ----

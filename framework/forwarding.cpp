@@ -2,6 +2,15 @@
 
 namespace lungo {
 
+Error not_owned(const TopicPartition& partition, const std::optional<Membership::Owner>& owner) {
+  std::string text = to_string(partition);
+  text += !owner                    ? " is nobody's at present"
+          : owner->is_me            ? " is about to be this process's"
+          : owner->endpoint.empty() ? " is owned by a process that does not say where it is reached"
+                                    : " is owned by " + owner->endpoint;
+  return {Errc::not_owner, std::move(text)};
+}
+
 namespace {
 
 Bytes refusal(const Error& error) { return to_bytes(detail::ForwardedAnswer{error, {}}); }
@@ -24,6 +33,8 @@ void ForwardServer::serve(BytesView request, std::function<void(Bytes)> done) {
       return serve_command(request, std::move(done));
     case detail::ForwardedKind::append:
       return serve_append(request, std::move(done));
+    case detail::ForwardedKind::query:
+      return serve_query(request, done);
   }
 }
 
@@ -49,6 +60,16 @@ void ForwardServer::serve_append(BytesView request, std::function<void(Bytes)> d
     done(
         to_bytes(detail::ForwardedAnswer{Commit{to, appended->first, appended->end, appended->repeated, appended->epoch}, {}}));
   });
+}
+
+void ForwardServer::serve_query(BytesView request, const std::function<void(Bytes)>& done) const {
+  const Result<detail::ForwardedQuery> query = detail::parse_forwarded_query(request);
+  if (!query) return done(refusal(query.error()));
+  const auto answer = queries_.find(query->to);
+  if (answer == queries_.end()) {
+    return done(refusal({Errc::invalid_argument, "nobody answers queries to " + std::string(query->to)}));
+  }
+  done(detail::query_answer(answer->second(query->query)));
 }
 
 std::optional<Error> ForwardServer::why_not(const AppendRequest& append) const {

@@ -7,15 +7,6 @@
 
 namespace lungo {
 
-Error not_owned(const TopicPartition& partition, const std::optional<Membership::Owner>& owner) {
-  std::string text = to_string(partition);
-  text += !owner                    ? " is nobody's at present"
-          : owner->is_me            ? " is about to be this process's"
-          : owner->endpoint.empty() ? " is owned by a process that does not say where it is reached"
-                                    : " is owned by " + owner->endpoint;
-  return {Errc::not_owner, std::move(text)};
-}
-
 bool may_pass(const Error& error) { return is_retriable(error.code()) || error == Errc::not_owner; }
 
 Result<void> OwnedPartitions::join(EventLog& log, const std::vector<std::string>& topics, std::function<void()> changed) {

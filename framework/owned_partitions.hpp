@@ -90,9 +90,6 @@ class OwnedPartitions final : public MembershipListener {
   Membership::Token token_;
 };
 
-/// `not_owner`, for who can't go there; `owner` as Membership::owner_of() says.
-Error not_owned(const TopicPartition& partition, const std::optional<Membership::Owner>& owner);
-
 /// True for errors that pass by themselves, or when the partition is this process's again.
 bool may_pass(const Error& error);
 

@@ -124,6 +124,35 @@ TEST(ForwardedCommand, OneThatIsTooLargeIsRefusedOnBothSides) {
 TEST(ForwardedCommand, TheOneIsNotTakenForTheOther) {
   EXPECT_EQ(parse_forwarded_answer(to_bytes(whole_command()).value()).error(), Errc::invalid_argument);
   EXPECT_EQ(parse_forwarded_command(to_bytes(commit_of_tolls())).error(), Errc::invalid_argument);
+  EXPECT_EQ(parse_forwarded_query(to_bytes(whole_command()).value()).error(), Errc::invalid_argument);
+  EXPECT_EQ(parse_query_answer(to_bytes(commit_of_tolls())).error(), Errc::invalid_argument);
+  EXPECT_EQ(kind_of_request(query_answer(Bytes{})).error(), Errc::invalid_argument);
+}
+
+TEST(ForwardedQuery, ComesAsItWentAndSoDoesItsAnswer) {
+  const Bytes asked = bytes_from("00ff10");
+  const Bytes bytes = to_bytes(ForwardedQuery{"rows", asked}).value();
+  EXPECT_EQ(bytes, bytes_from("4c46010504726f77730300ff10"));
+  EXPECT_EQ(kind_of_request(bytes).value(), ForwardedKind::query);
+  const ForwardedQuery query = parse_forwarded_query(bytes).value();
+  EXPECT_EQ(query.to, "rows");
+  EXPECT_EQ(Bytes(query.query.begin(), query.query.end()), asked);
+  EXPECT_EQ(parse_query_answer(query_answer(asked)).value(), asked);
+  const Result<Bytes> refused = parse_query_answer(query_answer(Error{Errc::busy, "not yet", Offset{7}}));
+  EXPECT_EQ(to_string(refused.error()), to_string(Error{Errc::busy, "not yet", Offset{7}}));
+  EXPECT_EQ(parse_query_answer(query_answer(Bytes(kForwardedBytesMax))).error(), Errc::too_large);
+  const Bytes large(kForwardedBytesMax);
+  EXPECT_EQ(to_bytes(ForwardedQuery{"rows", large}).error(), Errc::too_large);
+}
+
+TEST(ForwardedQuery, WhatIsCutOffIsRefused) {
+  const Bytes asked = bytes_from("00ff10");
+  const Bytes query = to_bytes(ForwardedQuery{"rows", asked}).value();
+  for (std::size_t end = 0; end < query.size(); ++end)
+    EXPECT_EQ(parse_forwarded_query(BytesView{query}.first(end)).error(), Errc::invalid_argument) << end;
+  const Bytes answer = query_answer(asked);
+  for (std::size_t end = 0; end < answer.size(); ++end)
+    EXPECT_EQ(parse_query_answer(BytesView{answer}.first(end)).error(), Errc::invalid_argument) << end;
 }
 
 TEST(ForwardedCommand, NumbersThatCantBeAreRefused) {
@@ -249,6 +278,22 @@ TEST_F(ForwardServerTest, NamesWhatItDoesNotTake) {
   command.shape.fill(std::byte{1});
   EXPECT_TRUE(refused(command).starts_with("unknown_shape: ")) << refused(command);
   EXPECT_EQ(cents(), 100);
+}
+
+TEST_F(ForwardServerTest, AnswersQueriesByWhoHasRegistered) {
+  server.answer_queries("echo", [](BytesView query) -> Result<Bytes> {
+    if (query.empty()) return Error{Errc::busy, "nothing said"};
+    return Bytes(query.begin(), query.end());
+  });
+  const auto ask = [this](std::string_view to, const Bytes& query) {
+    Result<Bytes> answered = Error{Errc::timed_out, "no answer"};
+    server.serve(to_bytes(ForwardedQuery{to, query}).value(),
+                 [&](const Bytes& answer) { answered = parse_query_answer(answer); });
+    return answered;
+  };
+  EXPECT_EQ(ask("echo", payload).value(), payload);
+  EXPECT_EQ(ask("echo", {}).error(), Errc::busy);
+  EXPECT_EQ(to_string(ask("rows", payload).error()), "invalid_argument: nobody answers queries to rows");
 }
 
 TEST_F(ForwardServerTest, AnswersEachOnceWhateverItsBytesAre) {

@@ -1,5 +1,5 @@
-// Executes the commands, and makes the appends, that other processes send for the partitions that this one owns; see
-// forwarder.hpp.
+// Executes the commands, makes the appends and answers the queries that other processes send for the partitions that this one
+// owns; see forwarder.hpp.
 //
 //   ForwardServer server{store};
 //   server.add(visits).add(bills);
@@ -9,7 +9,7 @@
 //
 // Promise: each request is answered once, whatever its bytes are. One that is no command of a decider that was added changes
 // nothing. A command whose stream's partition is not this process's is not sent on: the answer names who owns it.
-// Threads: add() before the first serve(); that from any thread.
+// Threads: all but serve() before the first call of that; it from any thread.
 #pragma once
 
 #include <array>
@@ -124,18 +124,28 @@ class ForwardServer {
   /// partition that it names. Errors: not_found; invalid_argument for a topic without streams.
   Result<void> take_appends(std::string_view topic);
 
+  /// What is asked of `to`, whatever that means, is answered by it, in the call of serve(). It is called from any thread, also
+  /// for several at a time, with bytes of any origin, and must not throw.
+  using AnswerQuery = std::function<Result<Bytes>(BytesView query)>;
+  ForwardServer& answer_queries(std::string to, AnswerQuery answer) {
+    queries_.insert_or_assign(std::move(to), std::move(answer));
+    return *this;
+  }
+
   /// `done` gets the answer once, on any thread or in the call, and must not block. The first command of each shape may read
-  /// the log, on this thread.
+  /// the log, and a query what it asks for, on this thread.
   void serve(BytesView request, std::function<void(Bytes)> done);
 
  private:
   void serve_command(BytesView request, std::function<void(Bytes)> done);
   void serve_append(BytesView request, std::function<void(Bytes)> done);
+  void serve_query(BytesView request, const std::function<void(Bytes)>& done) const;
   [[nodiscard]] std::optional<Error> why_not(const AppendRequest& append) const;
 
   EventStore store_;
   std::map<std::string, std::unique_ptr<detail::ServedCommands>, std::less<>> deciders_;
   std::map<std::string, std::int32_t, std::less<>> topics_;  // that take appends, with the number of their partitions
+  std::map<std::string, AnswerQuery, std::less<>> queries_;
 };
 
 }  // namespace lungo

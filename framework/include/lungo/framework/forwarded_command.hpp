@@ -1,11 +1,13 @@
-// A command or an append on its way to another process, and its answer, as bytes.
+// A command, an append or a query on its way to another process, and its answer, as bytes.
 //
 //   request := head(1) timeout:varint attempts:varint category:text scope:text id:text since:offset? time:ms?
 //              command_id:text correlation:text causation:text lane:text headers:varint header* type:text shape payload:text
 //            | head(4) topic:text partition:varint condition? since:offset? batch:text
+//            | head(5) to:text query:text                       whom it is for, and what only these two understand
 //   answer  := head(2) topic:text partition:varint first:offset end:offset repeated:bool epoch:zigzag       it is committed
 //            | head(3) code:varint offset:offset? what:text endpoint:text                                   it was not, or is
 //            unknown
+//            | head(6) bytes:text                                                                           of a query
 //   head(k) := "LF" version:byte = 1, k:byte        header := name:text value:text?
 //   condition := key:text as_of:offset              batch := one RecordBatch (record_batch.hpp), not compressed
 //   text    := length:varint bytes                  x?     := 0:byte | 1:byte x
@@ -17,7 +19,7 @@
 //
 // A version that is not known is refused whole: both sides of a rolling upgrade answer `newer_format`, and the command is not
 // executed. Bytes may come from anywhere: parsing looks at no byte outside them and allocates no more than they have.
-// For Aggregates, ForwardedAppends and ForwardServer. Threads: values.
+// For Aggregates, ForwardedAppends, ForwardServer, and who asks other processes. Threads: values.
 #pragma once
 
 #include <chrono>
@@ -62,7 +64,7 @@ struct ForwardedAnswer {
 };
 
 /// What a request asks for. Errors: as parse_forwarded_command().
-enum class ForwardedKind { command, append };
+enum class ForwardedKind { command, append, query };
 Result<ForwardedKind> kind_of_request(BytesView bytes);
 
 /// Errors: too_large.
@@ -75,6 +77,22 @@ Result<Bytes> to_bytes(AppendRequest& append);
 /// Each record is an event of a stream, and is taken apart and encoded again; whether it belongs where it is sent is not looked
 /// at. Errors: as parse_forwarded_command().
 Result<AppendRequest> parse_forwarded_append(BytesView bytes);
+
+/// Views are the caller's, or point into the bytes that were parsed.
+struct ForwardedQuery {
+  std::string_view to;
+  BytesView query;
+};
+
+/// Errors: too_large.
+Result<Bytes> to_bytes(const ForwardedQuery& query);
+/// Errors: as parse_forwarded_command().
+Result<ForwardedQuery> parse_forwarded_query(BytesView bytes);
+
+/// What was answered to a query; `too_large` where the bytes are.
+Bytes query_answer(const Result<Bytes>& answered);
+/// Errors: what was answered; as parse_forwarded_command().
+Result<Bytes> parse_query_answer(BytesView bytes);
 
 /// What makes an answer too large, its text or its endpoint, is cut off.
 Bytes to_bytes(const ForwardedAnswer& answer);

@@ -1,4 +1,4 @@
-// PORT: how a command, or an append, gets to the process that owns its stream's partition, and its answer back.
+// PORT: how a command, an append or a query gets to the process that owns its partition, and its answer back.
 //
 //   struct Visit { using Commands = lungo::commands<ViewPage>; ... };   // those that may be sent to another process
 //   store.forward_with(std::make_shared<MyHttpClient>());               // a Forwarder; before Aggregates and processes are
@@ -13,9 +13,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <lungo/log/bytes.hpp>
+#include <lungo/log/membership.hpp>
 #include <lungo/log/result.hpp>
 
 namespace lungo {
@@ -35,5 +37,8 @@ class Forwarder {
   /// other leaves that open, and a command without an id is not tried again.
   virtual void forward(const std::string& endpoint, Bytes request, Done done) = 0;
 };
+
+/// `not_owner`, for who can't go there; `owner` as Membership::owner_of() says.
+Error not_owned(const TopicPartition& partition, const std::optional<Membership::Owner>& owner);
 
 }  // namespace lungo
