@@ -42,8 +42,8 @@ bool may_pass(const Error& error) { return is_retriable(error.code()) || error =
 
 }  // namespace
 
-EngineLoop::EngineLoop(EventStore store, StateStore& rows, EngineOptions options)
-    : store_(std::move(store)), rows_(rows), options_(options), log_(store_.log()) {}
+EngineLoop::EngineLoop(EventStore store, StateStore& rows, EngineOptions options, std::optional<PartitionId> only)
+    : store_(std::move(store)), rows_(rows), options_(options), only_(only), log_(store_.log()) {}
 
 EngineLoop::~EngineLoop() { end_rebuilds(Error{Errc::closed, "the engine is gone"}); }
 

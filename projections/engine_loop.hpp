@@ -24,7 +24,8 @@ namespace lungo {
 
 class EngineLoop final : public Activity {
  public:
-  EngineLoop(EventStore store, StateStore& rows, EngineOptions options);
+  /// Of each topic it reads all partitions, or this one.
+  EngineLoop(EventStore store, StateStore& rows, EngineOptions options, std::optional<PartitionId> only = {});
   /// A rebuild that still goes on ends here: nobody would do it any more.
   ~EngineLoop() override;
 
@@ -101,6 +102,7 @@ class EngineLoop final : public Activity {
 
   // engine_open.cpp
   Result<TopicInfo> topic_of(const Slot& slot);
+  [[nodiscard]] std::vector<PartitionId> partitions_of(const TopicInfo& topic) const;
   Result<std::vector<Position>> starts_of(const TopicInfo& topic, const ReplayFrom& from);
   Result<void> open_slot(Slot& slot, const std::vector<ProjectionEntry>& entries);
   Result<std::optional<std::string>> reason_to_rebuild(const Slot& slot, const ProjectionEntry& entry, const TopicInfo& topic);
@@ -170,6 +172,7 @@ class EngineLoop final : public Activity {
   EventStore store_;
   StateStore& rows_;
   const EngineOptions options_;
+  const std::optional<PartitionId> only_;
   EventLog& log_;
   std::unique_ptr<RowReader> reader_;
   std::optional<Catalogue> catalogue_;

@@ -30,10 +30,17 @@ Result<TopicInfo> EngineLoop::topic_of(const Slot& slot) {
   return store_.stream_topic(slot.projection->topic());
 }
 
+std::vector<PartitionId> EngineLoop::partitions_of(const TopicInfo& topic) const {
+  if (only_) return {*only_};
+  std::vector<PartitionId> all;
+  for (std::int32_t number = 0; number < topic.spec.partitions; ++number) all.emplace_back(number);
+  return all;
+}
+
 Result<std::vector<Position>> EngineLoop::starts_of(const TopicInfo& topic, const ReplayFrom& from) {
   std::vector<Position> starts;
-  for (std::int32_t number = 0; number < topic.spec.partitions; ++number) {
-    const TopicPartition partition{topic.spec.name, PartitionId{number}};
+  for (const PartitionId number : partitions_of(topic)) {
+    const TopicPartition partition{topic.spec.name, number};
     Result<Ends> ends = log_.ends(partition);
     if (!ends) return ends.error();
     Offset begin = ends->start;
@@ -87,7 +94,7 @@ Result<std::optional<std::string>> EngineLoop::reason_to_rebuild(const Slot& slo
   if (entry.key_shape != projection.key_shape()) return Reason{"its Key has changed"};
   if (entry.version != projection.version())
     return Reason{"its version is " + std::to_string(projection.version()) + " now, not " + std::to_string(entry.version)};
-  if (entry.positions.size() != static_cast<std::size_t>(topic.spec.partitions))
+  if (!std::ranges::equal(entry.positions, partitions_of(topic), {}, &Position::partition))
     return Reason{"topic " + entry.topic + " has another number of partitions now"};
   for (const Position& position : entry.positions) {
     Result<void> valid = log_.validate(entry.topic, position);

@@ -5,6 +5,7 @@
 #include <lungo/framework/fold.hpp>
 #include <lungo/framework/process.hpp>
 #include <lungo/projections/projection.hpp>
+#include <lungo/projections/spread_projection.hpp>
 
 namespace refused {
 
@@ -219,8 +220,16 @@ struct OddKey {
   static int key(const lungo::Envelope&, const Target&) { return 1; }
   static State evolve(State state, const Target&) { return state; }
 };
+struct Unspread {
+  using Events = lungo::events<Target>;
+  using Key = std::string;
+  struct State {};
+  static std::string key(const lungo::Envelope&, const Target&) { return {}; }
+  static State evolve(State state, const Target&) { return state; }
+};
 constexpr auto kOddKey = lungo::detail::key_is_there<OddKey, Target>::value;
 constexpr auto kKeyless = sizeof(lungo::Projection<LacksKey>);
+constexpr auto kUnspread = sizeof(lungo::SpreadProjection<Unspread>);
 constexpr auto kEventless = sizeof(lungo::Projection<EventlessRows>);
 
 }  // namespace refused

@@ -48,6 +48,7 @@ REFUSED = [
     ("Forgotten", "lungo: this decider answers with an event that its Events lack"),
     ("OddKey", "lungo: what `key` gives for the event makes no Key of this projection"),
     ("LacksKey", "lungo: this projection does not say by what its rows are found: add a public `using Key = std::string;`"),
+    ("Unspread", "lungo: events of several partitions may make one row of this projection"),
     ("EventlessRows", NO_EVENTS),
 ]
 

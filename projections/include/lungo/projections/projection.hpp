@@ -126,6 +126,7 @@ class ProjectionBase {
   friend class Engine;
   friend class EngineCore;
   friend class EngineLoop;
+  friend class SpreadUnit;
 
   /// What the engine lends: how to wait, and a view of the rows.
   struct Link {
