@@ -101,6 +101,7 @@ Result<void> SpreadUnit::open(RunningActivity& running) {
   EventLog& log = store_.log();
   const std::optional<std::string> directory = log.directory();
   rows_ = stores_(partition_);
+  check(rows_ != nullptr, "SpreadStores makes a store");
   Result<void> opened = rows_->open({log.ports(), directory.value_or(""), false});
   if (!opened) return opened;
   if (directory && rows_->describe() != "memory") {

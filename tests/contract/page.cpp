@@ -22,7 +22,7 @@ const std::vector<Chapter>& chapters() {
       {"Reading", {"Reads", "ReadingBack", "FileRanges", "LookingUp", "Notifications"}},
       {"Topics and positions", {"Topics", "Positions"}},
       {"Sharing partitions", {"Memberships"}},
-      {"The framework over it", {"EventStores", "Deciders", "Subscriptions", "Processes"}},
+      {"The framework over it", {"EventStores", "Deciders", "Subscriptions", "Processes", "SpreadRows"}},
   };
   return all;
 }
