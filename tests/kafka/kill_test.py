@@ -77,6 +77,19 @@ def wait_until_all_count(processes, seconds, what):
         time.sleep(0.05)
 
 
+def wait_until_in_sync(program, cluster, folder):
+    """Behind a broker that came back: the next one may go when each partition has all its replicas, or its records may be nowhere."""
+    begin = time.monotonic()
+    while True:
+        command = [program, cluster.address, APP, TOPIC, "in-sync", "0", folder]
+        asked = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=120)
+        if asked.returncode == 0 and asked.stdout.strip() == "0":
+            return
+        if time.monotonic() > begin + 2 * BROKER_SECONDS:
+            raise SystemExit(f"after {2 * BROKER_SECONDS} s partitions are not in sync: {asked.stdout.strip() or 'no answer'}")
+        time.sleep(0.5)
+
+
 def run(program, process_kills, broker_kills):
     rng = random.Random(7)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
@@ -102,6 +115,7 @@ def run(program, process_kills, broker_kills):
                 wait_until_all_count(everyone, BROKER_SECONDS, f"broker {node} was killed")
                 cluster.restart(node)
                 wait_until_all_count(everyone, BROKER_SECONDS, f"broker {node} is back")
+                wait_until_in_sync(program, cluster, folder)
         for process in alive:
             if status := process.stop():
                 raise SystemExit(f"{process.name} ended with {status}:\n{process.said()}")
