@@ -84,6 +84,7 @@ BrokerCauses::BrokerCauses(const RdkOptions& options, Clock& clock)
 
 void BrokerCauses::log(int level, std::string_view facility, std::string_view line) noexcept {
   try {
+  if (is_silent_) return;
     Severity severity = severity_of(level, facility, line);
     if (const std::optional<BrokerFailure> failure = parse_broker_failure(line); failure && facility == "FAIL") {
       if (const std::optional<std::string> news = news_of(*failure)) {

@@ -11,6 +11,7 @@
 // Threads: any. log() is called by librdkafka's own; nothing is thrown into them.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,9 @@ class BrokerCauses {
   /// words and once a minute, librdkafka's own lines of it as level debug.
   void log(int level, std::string_view facility, std::string_view line) noexcept;
 
+  /// Writes nothing more to the log, also of threads that may run while the process ends.
+  void be_silent() { is_silent_ = true; }
+
   /// A broker has answered: whatever was the matter with those that the settings name is over.
   void answered();
 
@@ -78,6 +82,7 @@ class BrokerCauses {
   Clock& clock_;
   mutable std::mutex mutex_;
   std::map<std::string, Known> last_;       // by host
+  std::atomic<bool> is_silent_ = false;
   std::map<std::string, Instant> told_at_;  // by text
 };
 

@@ -1,6 +1,7 @@
 #include "client/kafka_event_log.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 
 #include <lungo/log/answer.hpp>
@@ -19,6 +20,7 @@ const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
 constexpr Duration kPatience = std::chrono::seconds{1};
 constexpr std::chrono::milliseconds kTransactionTimeoutMax{10'000};  // a rebalance waits for so long
 constexpr std::size_t kEndpointCharsMax = 2'048;
+constexpr Duration kEndTime = std::chrono::milliseconds{9'500};
 
 Result<void> check_options(const KafkaOptions& options) {
   if (options.transaction_timeout <= std::chrono::milliseconds{0} || options.transaction_timeout > kTransactionTimeoutMax) {
@@ -54,7 +56,7 @@ Result<std::shared_ptr<EventLog>> KafkaEventLog::connect(const std::string& host
   std::unique_ptr<PosixPorts> owned = options.ports == nullptr ? std::make_unique<PosixPorts>() : nullptr;
   const Ports ports = owned != nullptr ? owned->ports() : *options.ports;
   std::shared_ptr<KafkaEventLog> log{
-      new KafkaEventLog(with_directory(std::move(options), app), std::move(owned), ports, std::move(*names))};
+      new KafkaEventLog(with_directory(std::move(options), app), std::move(owned), ports, std::move(*names)), &end};
   if (Result<void> opened = log->open(hosts); !opened) return opened.error();
   return std::shared_ptr<EventLog>{std::move(log)};
 }
@@ -62,7 +64,41 @@ Result<std::shared_ptr<EventLog>> KafkaEventLog::connect(const std::string& host
 KafkaEventLog::KafkaEventLog(KafkaOptions options, std::unique_ptr<PosixPorts> owned_ports, Ports ports, KafkaNames names)
     : options_(std::move(options)), owned_ports_(std::move(owned_ports)), ports_(ports), names_(std::move(names)) {}
 
+/// A log that ends, and what it stands on until then.
+struct KafkaEventLog::Ending {
+  std::unique_ptr<PosixPorts> ports;
+  std::unique_ptr<KafkaEventLog> log;
+  std::atomic<bool> has_ended = false;
+  std::unique_ptr<TaskActivity> activity;
+};
+
+/// No call of librdkafka's can be interrupted, and the end of a handle is one (librdkafka #4519). Of ports that are the
+/// caller's nothing may be left behind.
+void KafkaEventLog::end(KafkaEventLog* log) noexcept {
+  std::unique_ptr<KafkaEventLog> owned(log);
+  if (log->owned_ports_ == nullptr) return;
+  auto ending = std::make_unique<Ending>();
+  const Ports ports = log->ports_;
+  Result<std::unique_ptr<TaskActivity>> activity = TaskActivity::start("lungo-kafka-end", ports);
+  if (!activity) return;
+  ending->activity = std::move(*activity);
+  ending->ports = std::move(log->owned_ports_);
+  ending->log = std::move(owned);
+  const std::shared_ptr<BrokerCauses> causes = log->causes_;
+  ending->activity->post([it = ending.get(), &executor = ports.executor] {
+    it->log.reset();
+    it->has_ended = true;
+    executor.notify();
+  });
+  const auto has_ended = [&it = *ending] { return it.has_ended.load(); };
+  if (ports.executor.wait_until(has_ended, ports.clock.monotonic() + kEndTime)) return;
+  if (causes != nullptr) causes->be_silent();
+  log_text("kafka", Severity::warn, "librdkafka has not returned since the log was closed: its handle is left behind");
+  static_cast<void>(ending.release());
+}
+
 KafkaEventLog::~KafkaEventLog() {
+  if (tail_) tail_->close();
   if (writes_) writes_->close();
   running_tail_.reset();
   writes_.reset();

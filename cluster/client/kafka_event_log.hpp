@@ -3,7 +3,7 @@
 //
 //   threads: callers'; the tail's activity and those of KafkaWrites; librdkafka's own
 //   end:     what writes; tail (its step ends within KafkaTail::kPollTime + kAskTime), then the mirror, which is synced, then
-//            the handles
+//            the handles; on a thread of its own, which is left behind with all of it where librdkafka does not return in time
 #pragma once
 
 #include <memory>
@@ -54,6 +54,9 @@ class KafkaEventLog final : public EventLog {
   [[nodiscard]] bool read_only() const override { return options_.read_only; }
 
  private:
+  struct Ending;
+  static void end(KafkaEventLog* log) noexcept;
+
   KafkaEventLog(KafkaOptions options, std::unique_ptr<PosixPorts> owned_ports, Ports ports, KafkaNames names);
 
   Result<void> open(const std::string& hosts);
@@ -70,7 +73,7 @@ class KafkaEventLog final : public EventLog {
   [[nodiscard]] Error refusal(std::string_view what) const;
 
   const KafkaOptions options_;
-  const std::unique_ptr<PosixPorts> owned_ports_;
+  std::unique_ptr<PosixPorts> owned_ports_;
   const Ports ports_;
   const KafkaNames names_;
   RdkOptions rdk_;

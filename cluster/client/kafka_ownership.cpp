@@ -123,6 +123,11 @@ std::vector<TopicPartition> KafkaOwnership::mine() const {
   return core_.mine();
 }
 
+bool KafkaOwnership::is_closing() const {
+  const std::lock_guard lock(mutex_);
+  return is_closing_;
+}
+
 void KafkaOwnership::close(Instant deadline) {
   {
     const std::lock_guard lock(mutex_);

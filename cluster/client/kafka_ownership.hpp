@@ -112,6 +112,7 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   }
   [[nodiscard]] std::vector<TopicPartition> in_lungo(const std::vector<TopicPartition>& partitions) const;
 
+  [[nodiscard]] bool is_closing() const;
   const Duration transaction_timeout_;
   const KafkaNames names_;
   const Parts parts_;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kAskTime = std::chrono::seconds{5};
 constexpr Duration kEndTime = std::chrono::seconds{3};  // of each broker: a dead one keeps the others' answers waiting
+constexpr Duration kInitTime = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -54,6 +55,10 @@ ownership::Owners KafkaOwnership::owners(const ownership::AskOwners& ask) {
     if (offset.offset) row.note = offset.metadata;
     answer.rows.push_back(std::move(row));
   }
+  if (is_closing()) {
+    answer.outcome = Error{Errc::closed, "the log is closed"};
+    return answer;
+  }
   const Result<RdkGroupState> group = parts_.admin.group(names_.writers_group(), kAskTime);
   if (!group) {
     answer.outcome = group.error();
@@ -69,9 +74,10 @@ Result<void> KafkaOwnership::fence(const std::string& transactional_id) {
   if (!made) return made.error();
   const Instant deadline = ports_.clock.monotonic() + transaction_timeout_;
   for (;;) {
-    const RdkOutcome outcome = (*made)->init(kAskTime);
+    const RdkOutcome outcome = (*made)->init(kInitTime);
     if (outcome.ok()) return {};
-    if (outcome.next != RdkNext::call_again || ports_.clock.monotonic() >= deadline) return outcome.error;
+    const bool is_late = ports_.clock.monotonic() >= deadline || is_closing();
+    if (outcome.next != RdkNext::call_again || is_late) return outcome.error;
   }
 }
 

@@ -67,6 +67,20 @@ void KafkaTail::unfollow(std::string_view topic) {
   });
 }
 
+void KafkaTail::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+  }
+  asks_->drop();
+  ports_.executor.notify();
+}
+
+bool KafkaTail::is_closed() const {
+  const std::lock_guard lock(mutex_);
+  return is_closed_;
+}
+
 bool KafkaTail::has_ended(const TopicPartition& partition) const {
   const std::lock_guard lock(mutex_);
   const auto found = followed_.find(on_kafka(partition));
@@ -83,9 +97,13 @@ Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeo
   const Instant begin = ports_.clock.monotonic();
   const Instant deadline = deadline_after(begin, timeout);
   // Who follows it knows that it is there: a broker hears of a new one, or that it leads it, a little later.
+  const auto is_known = [&](const Result<Offset>& end) {
+    if (end || is_closed()) return true;
+    const bool may_be_news = end.error() == Errc::not_found && ports_.clock.monotonic() < begin + kNewsTime;
+    return !may_be_news && !is_retriable(end.error().code());
+  };
   const Result<Offset> goal = look_again(
-      ports_, std::min(deadline, begin + kNewsTime), [&] { return consumer()->stable_end(on_kafka(partition), timeout); },
-      [](const Result<Offset>& end) { return end || (end.error() != Errc::not_found && !is_retriable(end.error().code())); });
+      ports_, deadline, [&] { return consumer()->stable_end(on_kafka(partition), std::min(timeout, kAskTime)); }, is_known);
   if (!goal) return goal.error();
   const auto end = [&] {
     const Result<Ends> ends = mirror_.reads().ends(partition);
@@ -93,7 +111,9 @@ Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeo
   };
   // A mirror of before may be as long and another's: not before the cluster has been seen to go on from it.
   const auto is_there = [&] { return has_ended(partition) && end() >= *goal; };
-  if (ports_.executor.wait_until(is_there, deadline)) return {};
+  ports_.executor.wait_until([&] { return is_there() || is_closed(); }, deadline);
+  if (is_there()) return {};
+  if (is_closed()) return Error{Errc::closed, "the log is closed"};
   if (const std::optional<Error> cause = trouble(partition)) return *cause;
   return Error{Errc::timed_out, "the mirror of " + to_string(partition) + " is at offset " + std::to_string(end().value()) +
                                     " of " + std::to_string(goal->value())};

@@ -47,8 +47,10 @@ class KafkaTail final : public Activity {
   void unfollow(std::string_view topic);
 
   /// Waits until the mirror has all that was committed when the call began, of a partition that is followed. Errors: timed_out,
-  /// saying how far it is; what keeps it from being read.
+  /// saying how far it is; what keeps it from being read; closed.
   Result<void> catch_up(const TopicPartition& partition, Duration timeout);
+  /// Nobody waits in catch_up() any longer than kAskTime.
+  void close();
   /// What keeps the partition from being read now.
   [[nodiscard]] std::optional<Error> trouble(const TopicPartition& partition) const;
 
@@ -78,6 +80,7 @@ class KafkaTail final : public Activity {
   void tell_first_end(const TopicPartition& on_kafka, const TopicPartition& partition, bool is_told);
   [[nodiscard]] std::shared_ptr<RdkTail> consumer() const;
   [[nodiscard]] bool has_ended(const TopicPartition& partition) const;
+  [[nodiscard]] bool is_closed() const;
   void make_anew(const Error& cause, Instant now);
   [[nodiscard]] TopicPartition on_kafka(const TopicPartition& partition) const {
     return {name_of_(partition.topic), partition.partition};
@@ -93,7 +96,8 @@ class KafkaTail final : public Activity {
   std::shared_ptr<RdkTail> consumer_;            // calls but wake() and stable_end() are step()'s
   std::map<TopicPartition, Followed> followed_;  // by Kafka's names
   std::vector<TopicPartition> unfollowed_;       // to be taken from the consumer
-  std::unique_ptr<TaskActivity> asks_;           // for the starts of what is being read: nobody waits for them
+  bool is_closed_ = false;
+  std::unique_ptr<TaskActivity> asks_;  // for the starts of what is being read: nobody waits for them
 };
 
 }  // namespace lungo

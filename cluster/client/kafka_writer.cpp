@@ -12,6 +12,8 @@ namespace {
 
 constexpr Duration kAckWait = std::chrono::milliseconds{20};  // of a step; a word of the group's waits for it
 constexpr Duration kWarmUp = std::chrono::seconds{5};
+constexpr Duration kCallTime = std::chrono::seconds{1};
+constexpr Duration kLastStep = std::chrono::milliseconds{500};
 
 }  // namespace
 
@@ -38,14 +40,22 @@ KafkaWriter::KafkaWriter(Options options, const writing::MirrorLookup& mirror, K
       core_(options_.core, mirror) {}
 
 KafkaWriter::~KafkaWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closing_ = has_ended_ = true;
+  }
+  running_.reset();
+  answer_the_rest({Errc::closed, "the log is closed"});
+}
+
+void KafkaWriter::answer_the_rest(const Error& error) {
   std::unordered_map<std::uint64_t, Completion> left;
   {
     const std::lock_guard lock(mutex_);
     has_ended_ = true;
+    left.swap(completions_);
   }
-  running_.reset();
-  left.swap(completions_);
-  for (auto& [ticket, completion] : left) completion(Error{Errc::closed, "the log is closed"});
+  for (auto& [ticket, completion] : left) completion(error);
 }
 
 // ---- callers' threads ----
@@ -71,12 +81,22 @@ void KafkaWriter::tell(writing::Input input) {
 }
 
 void KafkaWriter::close(Instant deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closing_ = true;
+  }
   tell(writing::Close{.reason = Error{Errc::closed, "the log is closed"}, .deadline = deadline});
   const auto has_ended = [this] {
     const std::lock_guard lock(mutex_);
     return has_ended_;
   };
-  ports_.executor.wait_until(has_ended, deadline);
+  if (ports_.executor.wait_until(has_ended, deadline + kLastStep)) return;
+  answer_the_rest({Errc::timed_out, "the log closes before a broker has answered; whether it is written is unknown"});
+}
+
+bool KafkaWriter::is_closing() const {
+  const std::lock_guard lock(mutex_);
+  return is_closing_;
 }
 
 KafkaWriter::Counts KafkaWriter::counts() const {
@@ -130,7 +150,8 @@ void KafkaWriter::call_done(writing::HandleNumber handle, const RdkOutcome& outc
   writing::CallDone done{.handle = handle, .failure = std::nullopt};
   if (!outcome.ok()) {
     done.failure = failure_of(outcome);
-    log_text("kafka", Severity::info, "a transaction's call failed: " + to_string(outcome.error));
+    const Severity severity = outcome.next == RdkNext::call_again ? Severity::debug : Severity::info;
+    log_text("kafka", severity, "a transaction's call failed: " + to_string(outcome.error));
   }
   outcomes_.push_back(std::move(done));
 }
@@ -146,7 +167,12 @@ void KafkaWriter::carry_out(const writing::MakeHandle& make) {
     ++counts_.handles;
   }
   static_cast<void>(producer_->warm_up(warm_(), kWarmUp));  // without it, the first transaction takes longer
-  call_done(make.handle, producer_->init(options_.transaction_timeout));
+  const Instant deadline = ports_.clock.monotonic() + options_.transaction_timeout;
+  RdkOutcome outcome = producer_->init(kCallTime);
+  while (outcome.next == RdkNext::call_again && ports_.clock.monotonic() < deadline && !is_closing()) {
+    outcome = producer_->init(kCallTime);
+  }
+  call_done(make.handle, outcome);
 }
 
 // ---- records ----
@@ -265,7 +291,7 @@ void KafkaWriter::carry_out(const writing::SendCounters& send) {
 }
 
 void KafkaWriter::carry_out(const writing::Commit& commit) {
-  const RdkOutcome outcome = producer_->commit();
+  const RdkOutcome outcome = producer_->commit(kCallTime);
   if (outcome.ok()) {
     const std::lock_guard lock(mutex_);
     ++counts_.committed;
@@ -275,9 +301,9 @@ void KafkaWriter::carry_out(const writing::Commit& commit) {
 
 void KafkaWriter::carry_out(const writing::Abort& abort) {
   under_way_.reset();
-  const RdkOutcome outcome = producer_->abort();
+  const RdkOutcome outcome = producer_->abort(kCallTime);
   static_cast<void>(producer_->poll(Duration{0}));  // what was dropped
-  {
+  if (outcome.ok()) {
     const std::lock_guard lock(mutex_);
     ++counts_.aborted;
   }
@@ -293,6 +319,7 @@ void KafkaWriter::carry_out(writing::Answer& answer) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = completions_.find(answer.ticket.value());
+    if (found == completions_.end() && has_ended_) return;  // close() has answered
     check(found != completions_.end(), "an append is answered once");
     completion = std::move(found->second);
     completions_.erase(found);

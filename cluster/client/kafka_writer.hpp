@@ -4,8 +4,8 @@
 //                                          \--> answers, and what others are told
 //
 // Promise: WriterCore's. A completion runs once, on this activity's thread, without a lock held.
-// Threads: append(), tell() and close() from any; all else on the activity's, which waits in the calls on a transaction, each
-// for transaction_timeout at most. What comes meanwhile waits in the inbox.
+// Threads: append(), tell() and close() from any; all else on the activity's, which waits in the calls on a transaction: for
+// kCallTime, in send_offsets for transaction_timeout. What comes meanwhile waits in the inbox.
 #pragma once
 
 #include <functional>
@@ -51,7 +51,8 @@ class KafkaWriter final : private Activity {
 
   void append(AppendRequest request, Completion completion, Instant deadline);
   void tell(writing::Input input);
-  /// Takes no more, ends what is open, answers all. Returns when that is done, at `deadline` at the latest.
+  /// Takes no more, ends what is open, answers all. Returns when that is done, a little behind `deadline` at the latest: who
+  /// has no answer then, as a call does not return, gets `timed_out`.
   void close(Instant deadline);
 
   struct Counts {
@@ -104,6 +105,8 @@ class KafkaWriter final : private Activity {
   void acknowledged();
   void call_done(writing::HandleNumber handle, const RdkOutcome& outcome);
   static writing::CallFailure failure_of(const RdkOutcome& outcome);
+  [[nodiscard]] bool is_closing() const;
+  void answer_the_rest(const Error& error);
 
   const Options options_;
   const KafkaNames names_;
@@ -118,6 +121,7 @@ class KafkaWriter final : private Activity {
   std::uint64_t tickets_ = 0;
   bool has_ended_ = false;
   Counts counts_;
+  bool is_closing_ = false;
 
   // The activity's.
   writing::WriterCore core_;

@@ -11,7 +11,9 @@ namespace lungo {
 
 namespace {
 
-constexpr Duration kStopTime = std::chrono::seconds{10};
+// Of the 10 s that a log has to end: for the open transaction, and behind it for leaving the group.
+constexpr Duration kLastTransaction = std::chrono::seconds{5};
+constexpr Duration kLeaving = std::chrono::seconds{7};
 constexpr Duration kPrepareAgain = std::chrono::seconds{1};
 
 std::vector<writing::OffsetRange> ranges_of(const std::vector<Offset>& offsets) {
@@ -128,12 +130,12 @@ void KafkaWrites::close() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(is_closed_, true)) return;
   }
-  const Instant deadline = parts_.ports.clock.monotonic() + kStopTime;
-  const Error reason{Errc::closed, "the log is closed"};
+  const Instant now = parts_.ports.clock.monotonic();
+  if (tasks_) tasks_->drop();
+  if (gate_) gate_->close({Errc::closed, "the log is closed"});
+  if (writer_) writer_->close(now + kLastTransaction);
+  if (ownership_) ownership_->close(now + kLeaving);
   if (tasks_) tasks_->stop();
-  if (gate_) gate_->close(reason);
-  if (writer_) writer_->close(deadline);
-  if (ownership_) ownership_->close(deadline);
   std::map<std::string, std::shared_ptr<void>> shared;
   const std::lock_guard lock(mutex_);
   shared.swap(shared_);

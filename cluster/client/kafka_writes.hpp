@@ -54,8 +54,8 @@ class KafkaWrites {
   /// Behind the tail's last call of read().
   ~KafkaWrites();
 
-  /// What is open ends, all that wait are answered, and nothing is owned any more; 10 s at most. The tail has to go on until
-  /// it returns.
+  /// What is open ends, all that wait are answered, and nothing is owned any more: after 7 s at most, where a call of
+  /// librdkafka's does not hold it up. The tail has to go on until it returns.
   void close();
 
   void append(AppendRequest request, Completion completion, Instant deadline);

@@ -146,7 +146,7 @@ void OwnershipCore::let_go() {
   if (!has_granted_) return end_tenure();
   phase_ = Phase::letting_go;
   const Instant deadline = now_ + options_.transaction_timeout;
-  phase_ends_at_ = deadline + 2 * options_.abort_timeout;
+  phase_ends_at_ = is_given_back_ ? now_ + options_.give_back_timeout : deadline + 2 * options_.abort_timeout;
   effects_.push_back(LetGo{.tenure = tenure_->number, .deadline = deadline});
   for (auto& [name, partition] : partitions_) partition.state = State::away;
 }

@@ -32,6 +32,7 @@ class OwnershipCore {
     Duration closing_timeout = std::chrono::seconds{5};       // for listeners
     Duration transaction_timeout = std::chrono::seconds{10};  // for the open transaction
     Duration abort_timeout = std::chrono::seconds{5};         // for its abort, and for a producer that is made anew
+    Duration give_back_timeout = std::chrono::seconds{1};     // instead, once the writer has ended what it could
     Duration ask_again = std::chrono::milliseconds{100};      // what could not be answered
   };
 

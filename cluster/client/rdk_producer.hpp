@@ -68,6 +68,9 @@ struct RdkOffset {
 
 class RdkProducer {
  public:
+  /// A call that has not ended by then says call_again, and goes on meanwhile.
+  static constexpr Duration kCallTime = std::chrono::seconds{10};
+
   /// Without a transactional id: idempotent only, and the calls on transactions answer make_anew. Errors: invalid_argument, for
   /// the settings; io.
   static Result<std::unique_ptr<RdkProducer>> open(const RdkOptions& options, const std::string& transactional_id,
@@ -82,7 +85,7 @@ class RdkProducer {
 
   /// Fences whoever else has the transactional id, and ends what is open under it: 5 to 15 ms, half a second when something is.
   /// Blocks up to `timeout`.
-  RdkOutcome init(Duration timeout);
+  RdkOutcome init(Duration timeout = kCallTime);
   /// Does not block.
   RdkOutcome begin();
 
@@ -97,13 +100,13 @@ class RdkProducer {
   bool wait_for_acks(Duration timeout);
 
   /// Offsets that are committed with the transaction, for the group and under the member and generation that `metadata` says;
-  /// at least one. Blocks up to transaction_timeout. A repetition sends them all again.
+  /// at least one. Blocks up to transaction_timeout, twice where a request is lost. A repetition sends them all again.
   RdkOutcome send_offsets(const std::vector<RdkOffset>& offsets, const RdkGroupMetadata& metadata);
-  /// Waits for all records, then commits. Blocks for what is left of transaction_timeout.
-  RdkOutcome commit();
-  /// Drops what is not acknowledged, whose deliveries say `canceled`, and aborts. Blocks for what is left of
-  /// transaction_timeout.
-  RdkOutcome abort();
+  /// Waits for all records, then commits. Blocks up to `timeout`. Until a commit that says call_again has ended, abort() says
+  /// the same.
+  RdkOutcome commit(Duration timeout = kCallTime);
+  /// Drops what is not acknowledged, whose deliveries say `canceled`, and aborts. Blocks up to `timeout`.
+  RdkOutcome abort(Duration timeout = kCallTime);
 
   [[nodiscard]] const std::string& transactional_id() const;
 

@@ -35,15 +35,19 @@ bool TaskActivity::drain(Instant deadline) {
   return ports_.executor.wait_until(has_run, deadline);
 }
 
-void TaskActivity::stop() {
+void TaskActivity::drop() {
   std::deque<Task> dropped;  // what they hold goes without the lock
   {
     const std::lock_guard lock(mutex_);
     is_stopped_ = true;
     dropped.swap(tasks_);
   }
-  running_.reset();
   ports_.executor.notify();
+}
+
+void TaskActivity::stop() {
+  drop();
+  running_.reset();
 }
 
 Instant TaskActivity::step(Instant now) {

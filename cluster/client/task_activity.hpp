@@ -28,7 +28,9 @@ class TaskActivity final : private Activity {
   void post(Task task);
   /// Waits until all that was posted before has run. False at `deadline`.
   bool drain(Instant deadline);
-  /// Waits for the task that runs, and drops the others. No post() has an effect from then on.
+  /// Drops what waits. No post() has an effect from then on; the task that runs goes on.
+  void drop();
+  /// drop(), and waits for the task that runs.
   void stop();
 
  private:

@@ -19,11 +19,13 @@ WriterCore::WriterCore(Options options, const MirrorLookup& mirror) : options_(o
 Effects WriterCore::step(Input input, Instant now) {
   now_ = now;
   std::visit([this](auto& one) { on(one); }, input);
-  sweep();
-  let_go();
-  make_handle();
-  begin();
-  end();
+  if (!has_ended_) {
+    sweep();
+    let_go();
+    make_handle();
+    begin();
+    end();
+  }
   return std::exchange(effects_, {});
 }
 
@@ -114,7 +116,8 @@ void WriterCore::close_owned() {
 }
 
 void WriterCore::on(const LetGo& let_go) {
-  if (tenure_ == nullptr || tenure_->number != let_go.tenure) {
+  const bool is_over = has_ended_ && !has_owned_open() && !is_unsure_;
+  if (is_over || tenure_ == nullptr || tenure_->number != let_go.tenure) {
     effects_.push_back(LetGone{let_go.tenure});
     return;
   }
@@ -125,7 +128,10 @@ void WriterCore::on(const LetGo& let_go) {
 void WriterCore::let_go() {
   if (!let_go_) return;
   if (has_owned_open() && now_ >= let_go_->deadline + options_.abort_timeout) throw_away();
-  if (has_owned_open() && now_ >= let_go_->deadline && call_ == Call::none && !is_aborting()) abort_open();
+  // While a commit is to be resumed the handle takes no other call.
+  if (has_owned_open() && now_ >= let_go_->deadline && call_ == Call::none && !is_aborting() && repeat_ != Call::commit) {
+    abort_open();
+  }
   if (has_owned_open() || is_unsure_) return;
   effects_.push_back(LetGone{let_go_->tenure});
   let_go_.reset();

@@ -42,6 +42,7 @@ class WriterCore {
     Duration again_min = std::chrono::milliseconds{100};  // before what failed is tried again, doubled with each failure
     Duration again_max = std::chrono::seconds{5};
     Duration abort_timeout = std::chrono::seconds{5};  // behind LetGo's deadline; then the handle is made anew
+    Duration resume_time = std::chrono::seconds{15};   // for a call, above transaction_timeout; then it is made anew, too
     Duration refusal_time = std::chrono::seconds{10};  // for what lasts, see ProduceFailed::Refused
   };
 
@@ -124,15 +125,16 @@ class WriterCore {
   std::optional<LetGo> let_go_;
 
   HandleNumber handle_{};
-  bool is_ready_ = false;              // the handle
-  bool is_unsure_ = false;             // one was thrown away with something owned open, and its id is not initialised again yet
-  Instant make_at_{};                  // the next handle
-  Call call_ = Call::none;             // under way
-  std::optional<Call> repeat_;         // to be made again,
-  Instant repeat_at_{};                // then
-  int failures_ = 0;                   // since the last commit,
-  std::optional<Error> last_failure_;  // and the last of them
-  Instant not_before_{};               // the next transaction
+  bool is_ready_ = false;   // the handle
+  bool is_unsure_ = false;  // one was thrown away with something owned open, and its id is not initialised again yet
+  Instant make_at_{};       // the next handle
+  Call call_ = Call::none;  // under way
+  std::optional<Instant> resumed_since_;  // it, or the one that is
+  std::optional<Call> repeat_;            // to be made again,
+  Instant repeat_at_{};                   // then
+  int failures_ = 0;                      // since the last commit,
+  std::optional<Error> last_failure_;     // and the last of them
+  Instant not_before_{};                  // the next transaction
   struct Past {
     std::size_t appends = 0;
     Duration took{};

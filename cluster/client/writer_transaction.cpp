@@ -49,9 +49,10 @@ void WriterCore::call(Call call) {
 }
 
 void WriterCore::on(const CallDone& done) {
-  if (done.handle != handle_ || call_ == Call::none) return;
+  if (done.handle != handle_ || call_ == Call::none || has_ended_) return;
   const Call call = std::exchange(call_, Call::none);
   if (done.failure) return fail(call, *done.failure);
+  resumed_since_.reset();
   switch (call) {
     case Call::none:
       break;
@@ -76,6 +77,9 @@ void WriterCore::fail(Call call, const CallFailure& failure) {
   if (failure.is_stale && open_ != nullptr && open_->tenure == tenure_) is_stale_ = true;
   const bool may_repeat = call == Call::counters || call == Call::commit || call == Call::abort;
   if (failure.kind == CallFailure::Kind::retriable && may_repeat) {
+    if (!resumed_since_) resumed_since_ = now_;
+    // One whose request was lost may never end (librdkafka 2.0.2), and the brokers have aborted its transaction meanwhile.
+    if (now_ - *resumed_since_ >= options_.resume_time) return throw_away();
     repeat_ = call;
     repeat_at_ = now_ + options_.again_min;
     return;
@@ -90,6 +94,7 @@ void WriterCore::throw_away() {
   is_ready_ = false;
   call_ = Call::none;
   repeat_.reset();
+  resumed_since_.reset();
   make_at_ = now_ + next_pause();
   for (const auto& [name, partition] : partitions_) partition->claim_again();
   if (open_ == nullptr) return;
@@ -203,7 +208,7 @@ std::shared_ptr<const ownership::Tenure> WriterCore::tenure_to_end_with() const 
 }
 
 void WriterCore::advance() {
-  if (call_ != Call::none || repeat_) return;
+  if (call_ != Call::none || repeat_ || has_ended_) return;
   const bool is_over = open_->tenure != nullptr && tenure_to_end_with() == nullptr;
   if (is_over && !open_->is_commit_sent) return abort_open();
   if (!open_->is_acknowledged) return;  // rule 1: counters come behind all records
@@ -212,7 +217,7 @@ void WriterCore::advance() {
 }
 
 void WriterCore::on(const Acknowledged& acknowledged) {
-  if (acknowledged.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting()) return;
+  if (acknowledged.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting() || has_ended_) return;
   check(acknowledged.appends.size() == open_->appends.size(), "each append of a transaction has its place");
   for (std::size_t i = 0; i < acknowledged.appends.size(); ++i) open_->appends[i]->place = acknowledged.appends[i];
   for (const Acknowledged::Partition& partition : acknowledged.partitions) {
@@ -226,7 +231,7 @@ void WriterCore::on(const Acknowledged& acknowledged) {
 }
 
 void WriterCore::on(const ProduceFailed& failed) {
-  if (failed.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting()) return;
+  if (failed.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting() || has_ended_) return;
   open_->refused = failed.refused;
   for (const ProduceFailed::Refused& refused : failed.refused) {
     const auto found = partitions_.find(refused.partition);
@@ -276,6 +281,7 @@ void WriterCore::commit_done() {
 
 void WriterCore::abort_open() {
   repeat_.reset();
+  resumed_since_.reset();
   call(Call::abort);
 }
 

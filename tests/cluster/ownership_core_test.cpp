@@ -366,6 +366,16 @@ TEST_F(OwnershipCoreLettingGo, MayTurnIntoALoss) {
   EXPECT_TRUE(effects.empty());
 }
 
+TEST_F(OwnershipCoreLettingGo, ForGoodWaitsForAMoment) {
+  open({kZero});
+  step(GiveBack{});
+  step(Revoked{});
+  EXPECT_FALSE(none<LetGo>());
+  pass(1s);
+  EXPECT_EQ(only<TakeAway>().tenure, tenure);
+  EXPECT_FALSE(none<Unassign>());
+}
+
 TEST_F(OwnershipCoreLettingGo, ForGoodLeavesTheGroup) {
   step(Joined{kListener, {"events"}});
   open({kZero});

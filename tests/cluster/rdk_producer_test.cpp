@@ -240,6 +240,46 @@ TEST_F(RdkProducerTest, WithoutBrokersATransactionEndsByItsTimeOutAndGoesOnAfter
   ASSERT_TRUE(producer->commit().ok());
 }
 
+// librdkafka itself waits for ever here, where it is told to wait for what is left of the transaction's time.
+TEST_F(RdkProducerTest, WithoutBrokersCommitAndAbortReturnAndAreResumed) {
+  const auto producer = ready();
+  for (const bool is_commit : {true, false}) {
+    SCOPED_TRACE(is_commit);
+    const auto end = [&](Duration timeout) { return is_commit ? producer->commit(timeout) : producer->abort(timeout); };
+    ASSERT_TRUE(producer->begin().ok());
+    ASSERT_TRUE(producer->produce(kEvents0, record_at(1000, "v"), 1));
+    ASSERT_TRUE(producer->wait_for_acks(10s));
+    cluster.all_down();
+    const RdkOutcome outcome = end(100ms);
+    EXPECT_EQ(outcome.next, RdkNext::call_again) << outcome.error;
+    if (is_commit) {
+      EXPECT_EQ(producer->abort(100ms).next, RdkNext::call_again);
+    }
+    cluster.all_up();
+    RdkOutcome resumed = end(10s);
+    for (int i = 0; i < 5 && resumed.next == RdkNext::call_again; ++i) resumed = end(10s);
+    EXPECT_TRUE(resumed.ok()) << resumed.error;
+  }
+}
+
+TEST(RdkProducer, AHandleGoesWithoutBrokersInMidCommit) {
+  std::unique_ptr<RdkProducer> producer;
+  {
+    MockCluster cluster;
+    cluster.create_topic("events", 2);
+    producer = RdkProducer::open(cluster.options(), "shop.w.1", cluster.causes()).value();
+    ASSERT_TRUE(producer->init(10s).ok());
+    ASSERT_TRUE(producer->begin().ok());
+    ASSERT_TRUE(producer->produce(kEvents0, record_at(1000, "v"), 1));
+    ASSERT_TRUE(producer->wait_for_acks(10s));
+    cluster.all_down();
+    EXPECT_EQ(producer->commit(100ms).next, RdkNext::call_again);
+    const auto begin = std::chrono::steady_clock::now();
+    producer.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+  }
+}
+
 TEST(RdkProducer, InitIsCalledAgainWhereNobodyAnswers) {
   PosixPorts ports;
   const RdkOptions options{.hosts = "127.0.0.1:1"};

@@ -202,6 +202,56 @@ TEST_F(WriterCoreFailures, AnAbortThatFailsMakesTheHandleAnew) {
   take<MakeHandle>();
 }
 
+TEST_F(WriterCoreFailures, ACallThatDoesNotEndMakesTheHandleAnew) {
+  append("a");
+  come_to_commit();
+  const Instant begin = now;
+  while (true) {
+    fail(retriable);
+    if (!effects.empty()) break;
+    wait();
+    take<Commit>();
+    pass(1s);
+  }
+  take<MakeHandle>();
+  EXPECT_GT(now - begin, 14s);
+  EXPECT_LT(now - begin, 17s);
+  EXPECT_EQ(answer(1), "-") << "the mirror will tell";
+}
+
+TEST_F(WriterCoreFailures, ACommitThatIsToBeResumedIsNotAborted) {
+  append("a");
+  come_to_commit();
+  fail(retriable);
+  step(LetGo{tenures, now + 50ms});
+  pass(50ms);
+  EXPECT_TRUE(effects.empty()) << "its handle takes no other call";
+  wait();
+  take<Commit>();
+  done();
+  take<LetGone>();
+}
+
+TEST_F(WriterCoreFailures, BehindTheEndNothingIsCalled) {
+  append("a");
+  come_to_commit();
+  step(writing::Close{Error{Errc::closed, "the log is closed"}, now + 10s});
+  pass(10s);
+  EXPECT_EQ(answer(1), "timed_out");
+  take<writing::Ended>();
+  fail(abort);
+  step(TakeAway{tenures});
+  pass(1h);
+  EXPECT_TRUE(effects.empty());
+}
+
+TEST_F(WriterCoreFailures, BehindTheEndWhatHasNothingOpenIsLetGo) {
+  step(writing::Close{Error{Errc::closed, "the log is closed"}, now + 10s});
+  take<writing::Ended>();
+  step(LetGo{tenures, now + 10s});
+  take<LetGone>();
+}
+
 TEST_F(WriterCoreFailures, AnswersOfAnEarlierHandleArePassedOver) {
   append("a");
   come_to_commit();
