@@ -73,8 +73,7 @@ void AppendGate::look_again() {
         if (!goes_on) break;
         held_bytes_ -= next.request.records.size_bytes();
         if (is_late) {
-          failed.emplace_back(std::move(next),
-                              Error{Errc::timed_out, to_string(entry->first) + " took no append in time; it is not written"});
+          failed.emplace_back(std::move(next), late(entry->first));
         } else if (!way) {
           failed.emplace_back(std::move(next), way.error());
         } else if (*way == Way::away) {
@@ -89,6 +88,14 @@ void AppendGate::look_again() {
   }
   for (const auto& [one, error] : failed) one.completion(error);
   for (const Waiting& one : refused) parts_.refuse(one.request, one.completion);
+}
+
+/// What lasts, as a right that is missing does, is no time-out.
+Error AppendGate::late(const TopicPartition& partition) const {
+  const std::string text = to_string(partition) + " took no append in time; it is not written";
+  const std::optional<Error> trouble = parts_.trouble ? parts_.trouble(partition) : std::nullopt;
+  if (!trouble) return Error{Errc::timed_out, text};
+  return Error{is_retriable(trouble->code()) ? Errc::timed_out : trouble->code(), text + ": " + std::string(trouble->text())};
 }
 
 void AppendGate::close(const Error& reason) {

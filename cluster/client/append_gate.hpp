@@ -35,6 +35,8 @@ class AppendGate {
     std::function<void(AppendRequest request, Completion completion, Instant deadline)> write;
     /// Answers one whose partition is another's.
     std::function<void(const AppendRequest& request, const Completion& completion)> refuse;
+    /// What keeps a partition from being written to; for the answer of who has waited too long. May be absent.
+    std::function<std::optional<Error>(const TopicPartition& partition)> trouble{};
   };
 
   AppendGate(Parts parts, std::size_t held_bytes_max, Clock& clock)
@@ -56,6 +58,7 @@ class AppendGate {
 
   void write(Way way, AppendRequest request, Completion completion, Instant deadline);
   void hold(Waiting waiting);
+  [[nodiscard]] Error late(const TopicPartition& partition) const;
   void came_back(const AppendRequest& request, const Completion& completion, Instant deadline, Result<Appended> outcome);
 
   const Parts parts_;

@@ -79,12 +79,13 @@ BrokerCauses::BrokerCauses(const RdkOptions& options, Clock& clock)
       host_count_(static_cast<std::size_t>(std::ranges::count(hosts_, ',')) + 1),
       mechanism_(value_of(options.client, "sasl.mechanism", "sasl.mechanisms")),
       user_(value_of(options.client, "sasl.username")),
+      sends_wrong_scram_nonce_(rdk_sends_wrong_scram_nonce()),
       principal_(principal_of(value_of(options.client, "security.protocol"), user_)),
       clock_(clock) {}
 
 void BrokerCauses::log(int level, std::string_view facility, std::string_view line) noexcept {
-  try {
   if (is_silent_) return;
+  try {
     Severity severity = severity_of(level, facility, line);
     if (const std::optional<BrokerFailure> failure = parse_broker_failure(line); failure && facility == "FAIL") {
       if (const std::optional<std::string> news = news_of(*failure)) {
@@ -146,7 +147,7 @@ std::string BrokerCauses::explain(const Known& known) const {
   }
   if (has(reason, "SASL authentication error: ")) {
     return host + " refused the login of '" + user_ + "' (" + mechanism_ + "): " + std::string(behind_last(reason, ": ")) +
-           "; are sasl.username and sasl.password right?";
+           "; are sasl.username and sasl.password right?" + advice_on_scram();
   }
   if (has(reason, "mechanism handshake failed")) {
     return host + " takes no login by " + mechanism_ + " (" + std::string(behind_last(reason, "Broker: ")) +
@@ -163,6 +164,13 @@ std::string BrokerCauses::explain(const Known& known) const {
   if (has(reason, "Connect to ")) return explain_no_connection(known, in_sentence(behind_last(reason, "failed: ")));
   if (has(reason, "Connection setup timed out")) return explain_no_connection(known, "no answer");
   return "the connection to " + host + " ended: " + in_sentence(reason);
+}
+
+/// The client's last message has its nonce twice (librdkafka #4895), which brokers take note of since CVE-2024-56128.
+std::string BrokerCauses::advice_on_scram() const {
+  if (!mechanism_.starts_with("SCRAM-") || !sends_wrong_scram_nonce_) return {};
+  return " Brokers of Apache Kafka 4 refuse every SCRAM login of librdkafka before 2.6.1, which this is: sasl.mechanism=PLAIN "
+         "with security.protocol=sasl_ssl, and certificates, work";
 }
 
 std::string BrokerCauses::explain_no_connection(const Known& known, const std::string& why) const {

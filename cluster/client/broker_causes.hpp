@@ -72,17 +72,19 @@ class BrokerCauses {
 
   [[nodiscard]] std::optional<std::string> news_of(const BrokerFailure& failure);
   [[nodiscard]] std::string explain(const Known& known) const;
+  [[nodiscard]] std::string advice_on_scram() const;
   [[nodiscard]] std::string explain_no_connection(const Known& known, const std::string& why) const;
 
   const std::string hosts_;
   const std::size_t host_count_;
   const std::string mechanism_;
   const std::string user_;
+  const bool sends_wrong_scram_nonce_;
   const std::string principal_;
   Clock& clock_;
+  std::atomic<bool> is_silent_ = false;
   mutable std::mutex mutex_;
   std::map<std::string, Known> last_;       // by host
-  std::atomic<bool> is_silent_ = false;
   std::map<std::string, Instant> told_at_;  // by text
 };
 

@@ -205,7 +205,16 @@ void KafkaOwnership::open_group() {
   subscribed_ = wanted_;
 }
 
+std::optional<Error> KafkaOwnership::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
 void KafkaOwnership::complain(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_ = error;
+  }
   const Instant now = ports_.clock.monotonic();
   if (now < complain_at_) return;
   complain_at_ = now + kComplainEvery;
@@ -252,6 +261,10 @@ std::vector<TopicPartition> KafkaOwnership::in_lungo(const std::vector<TopicPart
 }
 
 void KafkaOwnership::assigned(const std::vector<TopicPartition>& partitions, const RdkGroupMetadata& metadata) {
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_.reset();
+  }
   std::vector<std::string> topics;
   for (const std::string& topic : subscribed_) topics.push_back(names_.in_lungo(topic).value_or(topic));
   step_core(ownership::Assigned{.member = group_->member_id(),

@@ -59,6 +59,8 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
 
   [[nodiscard]] Standing standing(const TopicPartition& partition) const;
   [[nodiscard]] std::vector<TopicPartition> mine() const;
+  /// What has kept this process from its share of the partitions since the last one.
+  [[nodiscard]] std::optional<Error> trouble() const;
 
   /// Leaves the group. Returns when nothing is owned any more, at `deadline` at the latest.
   void close(Instant deadline);
@@ -110,9 +112,9 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   [[nodiscard]] TopicPartition on_kafka(const TopicPartition& partition) const {
     return {names_.on_kafka(partition.topic), partition.partition};
   }
+  [[nodiscard]] bool is_closing() const;
   [[nodiscard]] std::vector<TopicPartition> in_lungo(const std::vector<TopicPartition>& partitions) const;
 
-  [[nodiscard]] bool is_closing() const;
   const Duration transaction_timeout_;
   const KafkaNames names_;
   const Parts parts_;
@@ -126,6 +128,7 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   std::shared_ptr<RdkGroup> group_;  // calls but wake() are the activity's
   std::uint64_t told_ = 0;           // inputs
   std::uint64_t taken_ = 0;          // of them
+  std::optional<Error> trouble_;
   bool is_closing_ = false;
   bool has_left_ = false;  // behind close(), when nothing is owned any more
 

@@ -105,6 +105,10 @@ Result<void> KafkaWrites::write_row(const std::string& name, const std::optional
   Answer<Appended> answer{parts_.ports, append_timeout_};
   writer_->append(std::move(request), answer.completion(), parts_.ports.clock.monotonic() + append_timeout_);
   const std::optional<Result<Appended>> appended = answer.wait();
+  const bool is_written = appended && *appended;
+  if (const std::optional<Error> trouble = writer_->trouble(); !is_written && trouble && !is_retriable(trouble->code())) {
+    return Error{trouble->code(), "the row of topic " + name + " is not written: " + std::string(trouble->text())};
+  }
   if (!appended) return Error{Errc::timed_out, "the row of topic " + name + " is not committed yet"};
   if (!*appended) return appended->error();
   if (Result<void> read = read_back_.wait(kRows, append_timeout_); !read) return read;

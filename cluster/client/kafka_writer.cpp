@@ -99,6 +99,11 @@ bool KafkaWriter::is_closing() const {
   return is_closing_;
 }
 
+std::optional<Error> KafkaWriter::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
 KafkaWriter::Counts KafkaWriter::counts() const {
   const std::lock_guard lock(mutex_);
   return counts_;
@@ -172,6 +177,10 @@ void KafkaWriter::carry_out(const writing::MakeHandle& make) {
   while (outcome.next == RdkNext::call_again && ports_.clock.monotonic() < deadline && !is_closing()) {
     outcome = producer_->init(kCallTime);
   }
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_ = outcome.ok() ? std::nullopt : std::optional{outcome.error};
+  }
   call_done(make.handle, outcome);
 }
 
@@ -234,7 +243,7 @@ bool KafkaWriter::produce_rest() {
 /// goes again.
 void KafkaWriter::look_at_deliveries(Duration patience) {
   UnderWay& way = *under_way_;
-  static_cast<void>(producer_->wait_for_acks(patience));
+  const bool is_quiet = !producer_->wait_for_acks(patience);
   for (const RdkDelivery& delivery : producer_->poll(Duration{0})) {
     if (delivery.token < way.first_token || way.left == 0) continue;  // of one that was aborted
     const std::size_t index = delivery.token - way.first_token;
@@ -251,7 +260,25 @@ void KafkaWriter::look_at_deliveries(Duration patience) {
     if (known != way.refused.end()) continue;
     way.refused.push_back({.partition = partition, .error = cause, .lasts = delivery.refusal == RdkRefusal::topic});
   }
+  if (is_quiet || (way.failure && way.refused.empty())) look_at_end();
   if (way.left == 0) acknowledged();
+}
+
+/// Of a partition that could not be added records tell late, and not why. A right that is missing lasts, as far as it is known
+/// whose it is.
+void KafkaWriter::look_at_end() {
+  UnderWay& way = *under_way_;
+  const std::optional<Error> cause = producer_->ended_by();
+  if (!cause) return;
+  way.failure = cause;
+  way.left = 0;
+  const std::string& topic = way.appends.front()->to.topic;
+  const bool is_one = std::ranges::all_of(way.appends, [&](const AppendRequest* append) { return append->to.topic == topic; });
+  if (!is_one || *cause != Errc::io) return;
+  for (const AppendRequest* const append : way.appends) {
+    if (std::ranges::find(way.refused, append->to, &writing::ProduceFailed::Refused::partition) != way.refused.end()) continue;
+    way.refused.push_back({.partition = append->to, .error = *cause, .lasts = true});
+  }
 }
 
 void KafkaWriter::acknowledged() {

@@ -64,6 +64,8 @@ class KafkaWriter final : private Activity {
     std::uint64_t missing = 0;  // likewise
   };
   [[nodiscard]] Counts counts() const;
+  /// Why there is no producer.
+  [[nodiscard]] std::optional<Error> trouble() const;
 
  private:
   /// The records of the open transaction, from their first try to the last acknowledgement.
@@ -102,11 +104,12 @@ class KafkaWriter final : private Activity {
 
   bool produce_rest();
   void look_at_deliveries(Duration patience);
+  void look_at_end();
   void acknowledged();
-  void call_done(writing::HandleNumber handle, const RdkOutcome& outcome);
-  static writing::CallFailure failure_of(const RdkOutcome& outcome);
   [[nodiscard]] bool is_closing() const;
   void answer_the_rest(const Error& error);
+  void call_done(writing::HandleNumber handle, const RdkOutcome& outcome);
+  static writing::CallFailure failure_of(const RdkOutcome& outcome);
 
   const Options options_;
   const KafkaNames names_;
@@ -119,9 +122,10 @@ class KafkaWriter final : private Activity {
   std::vector<writing::Input> inbox_;
   std::unordered_map<std::uint64_t, Completion> completions_;  // by ticket
   std::uint64_t tickets_ = 0;
+  bool is_closing_ = false;
   bool has_ended_ = false;
   Counts counts_;
-  bool is_closing_ = false;
+  std::optional<Error> trouble_;
 
   // The activity's.
   writing::WriterCore core_;

@@ -82,7 +82,8 @@ Result<void> KafkaWrites::start() {
           .way = [this](const AppendRequest& request) { return way(request); },
           .write = [this](AppendRequest request, Completion completion,
                           Instant deadline) { writer_->append(std::move(request), std::move(completion), deadline); },
-          .refuse = [this](const AppendRequest& request, const Completion& completion) { refuse(request, completion); }},
+          .refuse = [this](const AppendRequest& request, const Completion& completion) { refuse(request, completion); },
+          .trouble = [this](const TopicPartition& partition) { return trouble(partition); }},
       parts_.options.queued_bytes_max, parts_.ports.clock);
 
   const auto to_writer = [this](const ownership::Effect& effect) {
@@ -215,6 +216,12 @@ AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
       break;
   }
   return AppendGate::Way::away;
+}
+
+std::optional<Error> KafkaWrites::trouble(const TopicPartition& partition) const {
+  if (std::optional<Error> unread = parts_.tail.trouble(partition)) return unread;
+  if (std::optional<Error> unshared = ownership_->trouble()) return unshared;
+  return writer_->trouble();
 }
 
 /// On lungo-kafka-admin.

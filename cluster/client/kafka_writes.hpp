@@ -97,6 +97,8 @@ class KafkaWrites {
   using MakeReady = Result<void> (KafkaWrites::*)(const TopicPartition& partition);
   Result<AppendGate::Way> way(const AppendRequest& request);
   AppendGate::Way way(const TopicPartition& owned) const;
+  /// What keeps it from being written to.
+  [[nodiscard]] std::optional<Error> trouble(const TopicPartition& partition) const;
   Result<bool> is_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make);
   void make_ready(ReadinessOf& known, const TopicPartition& partition, MakeReady make);
   Result<void> make_writable(const TopicPartition& partition);

@@ -14,6 +14,9 @@ namespace {
 
 using std::chrono_literals::operator""s;
 
+/// So long a broker that starts may take.
+constexpr Duration kVainTime = std::chrono::seconds{3};
+
 RdkAttempt on_cluster(std::string_view verb, std::string_view right) { return {.verb = verb, .name = {}, .right = right}; }
 RdkAttempt on_topic(std::string_view verb, const std::string& name, std::string_view right) {
   return {.verb = verb, .resource = RdkResource::topic, .name = name, .right = right};
@@ -232,11 +235,15 @@ Result<RdkTopic> RdkAdmin::topic(const std::string& name, Duration timeout) {
 }
 
 Result<std::string> RdkAdmin::cluster_id(Duration timeout) {
-  const rdk::Text id(rd_kafka_clusterid(parts_->handle(), rdk::timeout_ms(timeout)));
-  if (id == nullptr) {
-    return parts_->failure(RD_KAFKA_RESP_ERR__TIMED_OUT, {}, on_cluster("ask for the name of the cluster", "Describe"));
+  constexpr Duration kTurn = std::chrono::milliseconds{500};
+  for (Duration left = timeout;; left -= kTurn) {
+    const rdk::Text id(rd_kafka_clusterid(parts_->handle(), rdk::timeout_ms(std::min(left, kTurn))));
+    if (id != nullptr) return std::string(id.get());
+    const std::optional<BrokerCauses::Cause> cause = parts_->client->causes().cause();
+    const bool is_vain = cause && cause->nobody_answers && timeout - left >= kVainTime;
+    if (is_vain || left <= kTurn) break;
   }
-  return std::string(id.get());
+  return parts_->failure(RD_KAFKA_RESP_ERR__TIMED_OUT, {}, on_cluster("ask for the name of the cluster", "Describe"));
 }
 
 Result<Offset> RdkAdmin::start(const TopicPartition& partition, Duration timeout) {

@@ -99,7 +99,7 @@ class RdkAdmin {
   Result<RdkCluster> cluster(Duration timeout);
   /// No topic is made by asking. Errors: not_found.
   Result<RdkTopic> topic(const std::string& name, Duration timeout);
-  /// The same for as long as the cluster lives.
+  /// The same for as long as the cluster lives. Fails after 3 s where each broker that the settings name has refused.
   Result<std::string> cluster_id(Duration timeout);
   /// The first offset of the partition that is there. Errors: not_found; timed_out.
   Result<Offset> start(const TopicPartition& partition, Duration timeout);

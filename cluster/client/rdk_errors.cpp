@@ -171,10 +171,16 @@ std::string_view name_of(RdkResource resource) {
 /// The line for kafka-acls.sh. A call may touch more than what it is about; then librdkafka's words may have the name.
 std::string no_right(RdkResource resource, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes) {
   const bool is_known = resource == attempt.resource;
+  std::string name = is_known ? attempt.name : "NAME";
   std::string text = "no right to " + to_string(attempt);
   if (!is_known && !words.empty()) text += " (" + std::string(words) + ")";
-  text += "; kafka-acls.sh --add --allow-principal " + causes.principal() + " --" + std::string(name_of(resource));
-  if (resource != RdkResource::cluster) text += " " + (is_known ? attempt.name : std::string("NAME"));
+  text += "; kafka-acls.sh --add --allow-principal " + causes.principal();
+  if (is_known && resource == RdkResource::transactional_id) {  // the next process has another one that begins so
+    text += " --resource-pattern-type prefixed";
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos) name.resize(dot + 1);
+  }
+  text += " --" + std::string(name_of(resource));
+  if (resource != RdkResource::cluster) text += " " + name;
   return text + " --operation " + (is_known ? std::string(attempt.right) : "...");
 }
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <map>
 #include <new>
+#include <set>
 
 #include <lungo/log/check.hpp>
 
@@ -86,8 +87,9 @@ RdkAttempt writing(const std::string& topic) {
 struct RdkProducer::Parts : rdk::Callbacks {
   std::string transactional_id;
   std::size_t under_way = 0;
-  std::vector<RawDelivery> delivered_now;    // has room for all that is under way: the callback asks for no memory
-  std::optional<RawDelivery> first_failure;  // of this transaction
+  std::vector<RawDelivery> delivered_now;         // has room for all that is under way: the callback asks for no memory
+  std::optional<RawDelivery> first_failure;       // of this transaction
+  std::set<std::string, std::less<>> written_to;  // its topics
   std::unique_ptr<rdk::Client> client;
   std::map<std::string, rdk::Topic, std::less<>> topics;  // go before the client, which waits for them
 
@@ -221,6 +223,7 @@ Result<void> RdkProducer::produce(const TopicPartition& to, const RecordFields& 
   if (error != nullptr) return parts_->client->error(*error, writing(to.topic));
   (void)headers.release();  // the message's now
   ++parts_->under_way;
+  if (!parts_->written_to.contains(to.topic)) parts_->written_to.insert(to.topic);
   return {};
 }
 
@@ -238,6 +241,14 @@ bool RdkProducer::wait_for_acks(Duration timeout) {
   return parts_->under_way == 0;
 }
 
+// To begin another one asks, and changes nothing: the answer is what has failed, or that one is open.
+std::optional<Error> RdkProducer::ended_by() {
+  const rdk::CallError error(rd_kafka_begin_transaction(parts_->handle()));
+  if (error == nullptr || rd_kafka_error_txn_requires_abort(error.get()) == 0) return std::nullopt;
+  if (parts_->written_to.size() != 1) return parts_->client->error(*error, parts_->attempt("write under"));
+  return parts_->client->error(*error, writing(*parts_->written_to.begin()));
+}
+
 // ---- transactions ----
 
 RdkOutcome RdkProducer::init(Duration timeout) {
@@ -246,6 +257,7 @@ RdkOutcome RdkProducer::init(Duration timeout) {
 
 RdkOutcome RdkProducer::begin() {
   parts_->first_failure.reset();
+  parts_->written_to.clear();
   return parts_->outcome(rdk::CallError(rd_kafka_begin_transaction(parts_->handle())), "begin a transaction under");
 }
 

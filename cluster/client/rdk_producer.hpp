@@ -95,6 +95,9 @@ class RdkProducer {
   Result<void> produce(const TopicPartition& to, const RecordFields& record, std::uint64_t token);
   /// What was delivered, or failed, since the last call, also during other ones; waits up to `timeout` where that is nothing.
   std::vector<RdkDelivery> poll(Duration timeout);
+  /// What has ended the open transaction, where no record tells it before its time is over: a partition that could not be
+  /// added. Its error names the topic where that is the only one. Does not block.
+  [[nodiscard]] std::optional<Error> ended_by();
   /// Sends what is queued without linger and waits up to `timeout` until nothing is under way. True then: poll(0) tells the
   /// rest.
   bool wait_for_acks(Duration timeout);

@@ -173,6 +173,8 @@ bool is_secret_setting(std::string_view name) {
   return false;
 }
 
+bool rdk_sends_wrong_scram_nonce() { return rd_kafka_version() < 0x020601ff; }
+
 std::string_view value_of(const RdkSettings& settings, std::string_view name, std::string_view alias) {
   std::string_view out;
   for (const RdkSetting& setting : settings) {

@@ -58,6 +58,9 @@ Result<RdkSettings> parse_rdk_settings(std::string_view text, std::string_view s
 /// By the name alone: whether a value is kept out of texts. Rather a path too many than a password too few.
 bool is_secret_setting(std::string_view name);
 
+/// Whether the linked librdkafka is one whose logins by SCRAM are refused by brokers of Apache Kafka 4.
+bool rdk_sends_wrong_scram_nonce();
+
 /// What the last setting of this name, or of an alias that `settings` may have for it, says; empty when there is none.
 std::string_view value_of(const RdkSettings& settings, std::string_view name, std::string_view alias = {});
 

@@ -25,6 +25,7 @@ class AppendGates : public testing::Test {
     gate.submit(
         append_of(kStream, "k", value),
         [this, value](const Result<Appended>& outcome) {
+          if (!outcome) last_words = outcome.error().text();
           answers.push_back(value + (outcome ? " ok" : " " + std::string(to_string(outcome.error().code()))));
         },
         clock.monotonic() + timeout);
@@ -43,6 +44,8 @@ class AppendGates : public testing::Test {
   Way way = Way::coming;
   std::vector<Written> written;
   Values answers;
+  std::optional<Error> trouble;
+  std::string last_words;
   AppendGate gate{{.way = [this](const AppendRequest&) { return Result<Way>{way}; },
                    .write =
                        [this](const AppendRequest& request, Completion completion, Instant) {
@@ -51,7 +54,8 @@ class AppendGates : public testing::Test {
                    .refuse =
                        [](const AppendRequest&, const Completion& completion) {
                          completion(Error{Errc::not_owner, "another's"});
-                       }},
+                       },
+                   .trouble = [this](const TopicPartition&) { return trouble; }},
                   1'000,
                   clock};
 };
@@ -104,6 +108,20 @@ TEST_F(AppendGates, WhoWaitsForTooLongIsTold) {
   clock.advance(5s);
   gate.look_again();
   EXPECT_EQ(answers, Values{"a timed_out"});
+}
+
+TEST_F(AppendGates, WhoWaitsForTooLongIsToldWhatIsWrong) {
+  trouble = Error{Errc::io, "no right to read"};
+  submit("a", 5s);
+  clock.advance(5s);
+  gate.look_again();
+  EXPECT_EQ(answers, Values{"a io"}) << "that lasts";
+  EXPECT_EQ(last_words, "events-0 took no append in time; it is not written: no right to read");
+  trouble = Error{Errc::timed_out, "nobody answers"};
+  submit("b", 5s);
+  clock.advance(5s);
+  gate.look_again();
+  EXPECT_EQ(answers.back(), "b timed_out");
 }
 
 TEST_F(AppendGates, WhatWaitsIsBounded) {

@@ -82,7 +82,7 @@ TEST(BrokerCauses, EachCauseIsSaidWithItsFix) {
   EXPECT_EQ(f.text(), "");
   EXPECT_EQ(f.text_after(kRefused),
             "no broker answers at 10.0.0.7:9092 (connection refused); is Kafka running, and is that its port?");
-  const std::pair<std::string_view, std::string_view> cases[] = {
+  const std::pair<std::string_view, std::string> cases[] = {
       {"Failed to resolve 'nosuchhost:9092': Name or service not known (after 3ms in state CONNECT)",
        "'nosuchhost' has no address (name or service not known); is the name of the host right?"},
       {"Connection setup timed out in state CONNECT (after 30029ms in state CONNECT)",
@@ -108,7 +108,11 @@ TEST(BrokerCauses, EachCauseIsSaidWithItsFix) {
        "and it has to be made out to that host"},
       {"SASL authentication error: Authentication failed: Invalid username or password (after 312ms in state AUTH_REQ)",
        "nosuchhost:9092 refused the login of 'app' (SCRAM-SHA-512): Invalid username or password; are sasl.username and "
-       "sasl.password right?"},
+       "sasl.password right?" +
+           std::string(!rdk_sends_wrong_scram_nonce()
+                           ? ""
+                           : " Brokers of Apache Kafka 4 refuse every SCRAM login of librdkafka before 2.6.1, which this is: "
+                             "sasl.mechanism=PLAIN with security.protocol=sasl_ssl, and certificates, work")},
       {"SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported mechanisms: "
        "PLAIN (after "
        "303ms in state AUTH_HANDSHAKE)",

@@ -128,6 +128,15 @@ TEST(KafkaErrors, AWrongAddressIsSaidWithin3Seconds) {
   }
 }
 
+TEST(RdkAdmin, WhereNobodyIsThereNoneIsWaitedForToTheEnd) {
+  PosixPorts ports;
+  const RdkOptions options{.hosts = "127.0.0.1:1", .client = {}};
+  const auto admin = RdkAdmin::open(options, std::make_shared<BrokerCauses>(options, ports.ports().clock)).value();
+  const Instant begin = ports.ports().clock.monotonic();
+  EXPECT_EQ(admin->cluster_id(60s).error(), Errc::io);
+  EXPECT_LT(ports.ports().clock.monotonic() - begin, 5s);
+}
+
 TEST(RdkAdmin, SettingsThatMakeNoHandleAreSaid) {
   PosixPorts ports;
   RdkOptions options{.hosts = "127.0.0.1:1", .client = {{"group.id", "mine"}}};

@@ -72,10 +72,9 @@ TEST(KafkaErrors, AMissingRightIsALineForTheTool) {
   EXPECT_EQ(
       f.error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).text(),
       "no right to write to topic events; kafka-acls.sh --add --allow-principal User:app --topic events --operation write");
-  EXPECT_EQ(
-      f.error(RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "", kCommit).text(),
-      "no right to commit by transactional id shop.w.00ff; kafka-acls.sh --add --allow-principal User:app --transactional-id "
-      "shop.w.00ff --operation write");
+  EXPECT_EQ(f.error(RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "", kCommit).text(),
+            "no right to commit by transactional id shop.w.00ff; kafka-acls.sh --add --allow-principal User:app "
+            "--resource-pattern-type prefixed --transactional-id shop. --operation write");
   EXPECT_EQ(
       f.error(RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, "", RdkAttempt{.verb = "list the topics", .right = "describe"})
           .text(),

@@ -148,6 +148,15 @@ TEST_F(RdkProducerTest, APartitionThatMayNotBeInATransactionEndsIt) {
   ASSERT_TRUE(producer->begin().ok());
   cluster.fail_topic("events", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
   ASSERT_TRUE(producer->produce(kEvents0, record_at(1000, "v"), 1));
+  std::optional<Error> ended;
+  for (int i = 0; i < 500 && !ended; ++i) {
+    static_cast<void>(producer->wait_for_acks(20ms));
+    ended = producer->ended_by();
+  }
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(to_string(*ended),
+            "io: no right to write to topic events; kafka-acls.sh --add --allow-principal User:ANONYMOUS --topic events "
+            "--operation Write");
   const RdkOutcome outcome = producer->commit();
   EXPECT_EQ(outcome.next, RdkNext::abort);
   EXPECT_EQ(outcome.error, Errc::io) << outcome.error;
@@ -163,7 +172,7 @@ TEST_F(RdkProducerTest, AnIdThatMayNotBeUsedIsSaid) {
   EXPECT_EQ(outcome.next, RdkNext::make_anew);
   EXPECT_EQ(outcome.error.text(),
             "no right to write under transactional id shop.w.1; kafka-acls.sh --add --allow-principal User:ANONYMOUS "
-            "--transactional-id shop.w.1 --operation Write");
+            "--resource-pattern-type prefixed --transactional-id shop. --operation Write");
 }
 
 TEST_F(RdkProducerTest, WhatIsAbortedIsToldAsCanceled) {

@@ -90,6 +90,18 @@ def wait_until_in_sync(program, cluster, folder):
         time.sleep(0.5)
 
 
+def check_counts(program, cluster, folder, everyone):
+    """Each stream counts up, and has all that was answered. Returns how much that is."""
+    look = subprocess.run([program, cluster.address, APP, TOPIC, "look", "0", os.path.join(folder, "look")],
+                          stdout=subprocess.PIPE, check=True, text=True, timeout=120)  # fmt: skip
+    counts = {key: int(count) for key, count in (line.split(" ") for line in look.stdout.splitlines())}
+    lost = {key: (number, counts.get(key, 0)) for key, number in highest(everyone).items() if number > counts.get(key, 0)}
+    if lost:
+        raise SystemExit(f"answered, and not there: {lost}")
+    answers = len([answer for process in everyone for answer in process.answers()])
+    return f"{sum(counts.values())} numbers, {answers} answers"
+
+
 def run(program, process_kills, broker_kills):
     rng = random.Random(7)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
@@ -119,14 +131,7 @@ def run(program, process_kills, broker_kills):
         for process in alive:
             if status := process.stop():
                 raise SystemExit(f"{process.name} ended with {status}:\n{process.said()}")
-        look = subprocess.run([program, cluster.address, APP, TOPIC, "look", "0", os.path.join(folder, "look")],
-                              stdout=subprocess.PIPE, check=True, text=True, timeout=120)  # fmt: skip
-        counts = {key: int(count) for key, count in (line.split(" ") for line in look.stdout.splitlines())}
-        lost = {key: (number, counts.get(key, 0)) for key, number in highest(everyone).items() if number > counts.get(key, 0)}
-        if lost:
-            raise SystemExit(f"answered, and not there: {lost}")
-        answers = len([answer for process in everyone for answer in process.answers()])
-        print(f"{sum(counts.values())} numbers, {answers} answers; {process_kills} processes and {broker_kills} brokers killed; "
+        print(f"{check_counts(program, cluster, folder, everyone)}; {process_kills} processes and {broker_kills} brokers killed; "
               f"taken over after {', '.join(f'{seconds:.1f}' for seconds in took) or '-'} s")  # fmt: skip
 
 

@@ -111,11 +111,11 @@ class Cluster:
             time.sleep(0.02)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _spawn(self, node):
+    def _settings(self, node):
         ports = self.ports
         count = len(ports)
         replicas = min(count, 3)
-        settings = {
+        return {
             "node.id": node,
             "controller.quorum.voters": ",".join(f"{index}@127.0.0.1:{port + 1}" for index, port in enumerate(ports, start=1)),
             "default.replication.factor": replicas,
@@ -126,11 +126,17 @@ class Cluster:
             "transaction.state.log.min.isr": min(count, 2),
             "transaction.state.log.num.partitions": 8,
         }
-        port = ports[node - 1]
+
+    def _environment(self):
+        return None
+
+    def _spawn(self, node):
+        settings = self._settings(node)
+        port = self.ports[node - 1]
         data = os.path.join(self.directory, f"node-{node}")
         with open(data + ".out", "ab") as out:
             process = subprocess.Popen([os.path.join(HERE, "kafka-server"), str(port), data, *(f"{name}={value}" for name, value in settings.items()), *json.loads(self._read("settings.json"))],
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)  # fmt: skip
+                                       env=self._environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)  # fmt: skip
         self._write(f"node-{node}.pid", str(process.pid))
 
     def _wait_for(self, node):
