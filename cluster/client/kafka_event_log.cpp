@@ -147,6 +147,7 @@ Result<void> KafkaEventLog::start_writes() {
       .admin = *admin_,
       .mirror = *mirror_,
       .known = *known_,
+      .tail = *tail_,
       .ports = ports_,
       .prepare = [this](std::string_view topic) { return prepare(topic); },
       .fill = [this](const TopicPartition& partition) { return fill(partition); },

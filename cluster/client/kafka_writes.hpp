@@ -23,6 +23,7 @@
 #include "client/kafka_membership.hpp"
 #include "client/kafka_mirror.hpp"
 #include "client/kafka_ownership.hpp"
+#include "client/kafka_tail.hpp"
 #include "client/kafka_writer.hpp"
 #include "client/read_back.hpp"
 
@@ -39,6 +40,7 @@ class KafkaWrites {
     RdkAdmin& admin;
     KafkaMirror& mirror;
     KafkaKnownTopics& known;
+    KafkaTail& tail;
     Ports ports;
     /// The topic with its partitions followed. Errors: not_found; io, timed_out; no_space.
     std::function<Result<TopicInfo>(std::string_view topic)> prepare;
