@@ -198,7 +198,10 @@ void KafkaWriter::carry_out(const writing::Produce& produce) {
   next.left = next.records.size();
   next.offsets.assign(next.records.size(), Offset{-1});
   under_way_ = std::move(next);
-  if (!produce_rest()) under_way_->left = 0;  // nothing more is waited for
+  if (!produce_rest()) {
+    under_way_->is_unsure = tokens_ > under_way_->first_token;
+    under_way_->left = 0;  // nothing more is waited for
+  }
   if (under_way_->left == 0) acknowledged();
 }
 
@@ -254,6 +257,7 @@ void KafkaWriter::look_at_deliveries(Duration patience) {
     }
     const Error cause = delivery.error.value_or(Error{Errc::io, "a record was acknowledged without its offset"});
     if (!way.failure || way.failure->code() == Errc::canceled) way.failure = cause;
+    way.is_unsure |= delivery.refusal == RdkRefusal::none;
     if (delivery.refusal == RdkRefusal::none) continue;
     const TopicPartition& partition = way.appends[way.records[index].first]->to;
     const auto known = std::ranges::find(way.refused, partition, &writing::ProduceFailed::Refused::partition);
@@ -271,6 +275,7 @@ void KafkaWriter::look_at_end() {
   const std::optional<Error> cause = producer_->ended_by();
   if (!cause) return;
   way.failure = cause;
+  way.is_unsure |= way.left > 0;
   way.left = 0;
   const std::string& topic = way.appends.front()->to.topic;
   const bool is_one = std::ranges::all_of(way.appends, [&](const AppendRequest* append) { return append->to.topic == topic; });
@@ -284,9 +289,11 @@ void KafkaWriter::look_at_end() {
 void KafkaWriter::acknowledged() {
   const UnderWay way = *std::exchange(under_way_, std::nullopt);
   if (way.failure) {
-    writing::ProduceFailed failed{.handle = way.handle,
-                                  .failure = {.kind = writing::CallFailure::Kind::abort, .error = *way.failure},
-                                  .refused = way.refused};
+    writing::ProduceFailed failed{
+        .handle = way.handle,
+        .failure = {.kind = way.is_unsure ? writing::CallFailure::Kind::fatal : writing::CallFailure::Kind::abort,
+                    .error = *way.failure},
+        .refused = way.refused};
     outcomes_.push_back(std::move(failed));
   } else {
     writing::Acknowledged done{.handle = way.handle, .appends = {}, .partitions = {}};

@@ -78,6 +78,7 @@ class KafkaWriter final : private Activity {
     std::size_t left = 0;                                        // whose fate is not told
     std::vector<writing::ProduceFailed::Refused> refused{};
     std::optional<Error> failure{};
+    bool is_unsure = false;  // whether some were written
   };
 
   KafkaWriter(Options options, const writing::MirrorLookup& mirror, KafkaNames names, MakeProducer make,

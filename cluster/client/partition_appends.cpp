@@ -214,7 +214,6 @@ void PartitionAppends::change_in_flight(const EncodedRecords& records, Change ch
 void PartitionAppends::put(const std::shared_ptr<Transaction>& transaction, const std::vector<OffsetRange>& records) {
   for (const OffsetRange& range : records) {
     check(own_.empty() || own_.back().records.end <= range.begin, "a later transaction's records lie behind an earlier one's");
-    if (range.end <= looked_to_) continue;  // passed before it was acknowledged: a coordinator has aborted it
     own_.push_back({range, transaction});
     ++transaction->ranges_left;
   }

@@ -14,6 +14,7 @@
 // Threads: none of its own; one caller at a time.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -120,6 +121,10 @@ class PartitionAppends {
   void add(std::unique_ptr<PendingAppend> append, Answers& answers);
   /// Moves what may go into the transaction. Answers what the mirror has an answer for.
   void take(const std::shared_ptr<Transaction>& transaction, Room& room, Answers& answers);
+  /// The mirror has passed some of these offsets, so no open transaction has them.
+  [[nodiscard]] bool has_passed(const std::vector<OffsetRange>& records) const {
+    return std::ranges::any_of(records, [this](const OffsetRange& range) { return range.begin < looked_to_; });
+  }
   /// The transaction's records lie here.
   void put(const std::shared_ptr<Transaction>& transaction, const std::vector<OffsetRange>& records);
   /// Nothing more goes until it is known what became of a transaction (+1), or because that is known now (-1).

@@ -95,6 +95,7 @@ class WriterCore {
   void counters_done();
   void commit_done();
   void abort_open();
+  void end_with_abort();
   void throw_away();
   void end_open();
   [[nodiscard]] bool may_write_owned() const { return tenure_ != nullptr && !is_stale_ && !let_go_; }

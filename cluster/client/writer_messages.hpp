@@ -72,7 +72,7 @@ struct Acknowledged {
   std::vector<OffsetRange> appends;  // of each append from its first record to one past its last, as they were produced
   std::vector<Partition> partitions;
 };
-/// Answers Produce, too: not every record does.
+/// Answers Produce, too: not every record does. Fatal, unless each one was acknowledged or refused.
 struct ProduceFailed {
   struct Refused {
     TopicPartition partition;

@@ -86,7 +86,7 @@ void WriterCore::fail(Call call, const CallFailure& failure) {
   }
   if (failure.kind == CallFailure::Kind::fatal || call == Call::init || call == Call::abort) return throw_away();
   if (!failure.is_stale) not_before_ = now_ + next_pause();
-  abort_open();
+  end_with_abort();
 }
 
 /// Whoever has claimed claims again: the next handle's transactions are another producer's.
@@ -223,6 +223,14 @@ void WriterCore::on(const Acknowledged& acknowledged) {
   for (const Acknowledged::Partition& partition : acknowledged.partitions) {
     const auto its = std::ranges::find(open_->partitions, partition.name, [](const auto* one) { return one->name(); });
     check(its != open_->partitions.end(), "records are acknowledged where they were sent");
+    if ((*its)->has_passed(partition.records)) {
+      return fail(Call::none, {.kind = CallFailure::Kind::fatal,
+                               .error = Error{Errc::io, "records were acknowledged at offsets of " + to_string(partition.name) +
+                                                            " that had been decided before: they are not there"}});
+    }
+  }
+  for (const Acknowledged::Partition& partition : acknowledged.partitions) {
+    const auto its = std::ranges::find(open_->partitions, partition.name, [](const auto* one) { return one->name(); });
     (*its)->put(open_, partition.records);
   }
   open_->appends.clear();
@@ -279,7 +287,14 @@ void WriterCore::commit_done() {
   effects_.push_back(std::move(claimed));
 }
 
+/// Rule 6: librdkafka (2.0.2) gives the numbers of records whose fate it does not know to those of the next transaction, and
+/// the brokers take these for repetitions: they confirm them and write nothing. A handle that is made anew has other numbers.
 void WriterCore::abort_open() {
+  if (!open_->is_acknowledged && !open_->appends.empty()) return throw_away();
+  end_with_abort();
+}
+
+void WriterCore::end_with_abort() {
   repeat_.reset();
   resumed_since_.reset();
   call(Call::abort);
