@@ -146,7 +146,7 @@ Result<void> Server::listen(const asio::ip::address& address, std::uint16_t port
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (!error) parts_->port = acceptor.local_endpoint(error).port();
   if (error == asio::error::address_in_use)
-    return Error{Errc::locked, where + " is used by another program; choose another --port"};
+    return Error{Errc::locked, where + " is used by another program; choose another port"};
   if (error == boost::system::errc::address_not_available)
     return Error{Errc::invalid_argument, address.to_string() + " is no address of this machine"};
   if (error) return Error{Errc::io, where + ": " + error.message()};
