@@ -36,7 +36,8 @@ class WriterCore {
     // Behind a commit, unless the mirror has read it back: its markers are being written until then.
     Duration pause = std::chrono::milliseconds{3};
     // A transaction costs about the same whatever it takes: where one of the last few took more than `gather_from` appends, the
-    // next one waits for as many, while appends keep coming, for half of the time that they took at most.
+    // next one waits for as many, or for all that wait and were answered, while appends keep coming, for half of the time that
+    // they took at most.
     std::size_t gather_from = 16;
     Duration gather_quiet = std::chrono::milliseconds{3};
     Duration again_min = std::chrono::milliseconds{100};  // before what failed is tried again, doubled with each failure
@@ -142,6 +143,7 @@ class WriterCore {
   };
   std::array<Past, 4> past_{};  // the last transactions that had appends,
   std::size_t past_at_ = 0;     // of which this is the oldest
+  std::size_t expected_ = 0;    // appends, where who was answered by the last one appends again
   Instant began_at_{};          // the open one, or the last
   Instant queued_since_{};      // the first of those that wait,
   Instant queued_at_{};         // and the last

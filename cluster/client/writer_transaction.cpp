@@ -123,8 +123,9 @@ std::size_t WriterCore::queued() const {
 }
 
 Instant WriterCore::gathers_until() const {
-  const std::size_t wanted = std::ranges::max(past_, {}, &Past::appends).appends;
-  if (wanted <= options_.gather_from) return Instant::min();
+  const std::size_t most = std::ranges::max(past_, {}, &Past::appends).appends;
+  if (most <= options_.gather_from) return Instant::min();
+  const std::size_t wanted = std::min(std::max(expected_, most), options_.transaction_records_max);
   const std::size_t waiting = queued();
   if (waiting == 0 || waiting >= wanted) return Instant::min();
   const Duration took = std::ranges::max(past_, {}, &Past::took).took;
@@ -275,6 +276,7 @@ void WriterCore::commit_done() {
   last_failure_.reset();
   last_ = done;
   committed_at_ = now_;
+  expected_ = queued() + past_[past_at_ % past_.size()].appends;
   if (!done->partitions.empty()) past_[past_at_++ % past_.size()].took = now_ - began_at_;
   tell_missing(*done);
   for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);
