@@ -7,7 +7,7 @@ namespace lungo {
 namespace {
 
 constexpr std::string_view kMagic = "lungo-stores ";
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kListVersion = "1";
 constexpr std::uint64_t kBytesMax = 1u << 20;
 
 /// Cuts the first line off `text`; nothing when it has no end.
@@ -32,9 +32,9 @@ Result<std::vector<std::string>> read_store_list(Storage& storage, const std::st
   const std::optional<std::string_view> first = take_line(text);
   if (!first || !first->starts_with(kMagic))
     return Error{Errc::corrupt, path + " is no list of stores: its first line is another"};
-  if (first->substr(kMagic.size()) != kVersion)
+  if (first->substr(kMagic.size()) != kListVersion)
     return Error{Errc::newer_format, path + " has version " + std::string(first->substr(kMagic.size())) +
-                                         "; this program knows " + std::string(kVersion)};
+                                         "; this program knows " + std::string(kListVersion)};
   std::vector<std::string> stores;
   while (const std::optional<std::string_view> line = take_line(text)) stores.emplace_back(*line);
   if (!text.empty()) return Error{Errc::corrupt, path + " ends inside a line"};
@@ -46,7 +46,7 @@ Result<void> add_to_store_list(Storage& storage, const std::string& directory, c
   if (!stores) return stores.error();
   if (std::find(stores->begin(), stores->end(), store) != stores->end()) return {};
   stores->push_back(store);
-  std::string text = std::string(kMagic) + std::string(kVersion) + '\n';
+  std::string text = std::string(kMagic) + std::string(kListVersion) + '\n';
   for (const std::string& line : *stores) text += line + '\n';
   return write_file_atomically(storage, path_in(directory), as_bytes(text));
 }
