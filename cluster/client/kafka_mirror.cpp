@@ -94,7 +94,11 @@ auto KafkaMirror::take(const TopicPartition& partition, const RdkRun& run) -> Re
   const auto found = states_.find(partition);
   if (found == states_.end()) return not_started(partition);
   State& state = found->second;
-  if (run.records.empty() && !run.end) return Outcome{};
+  if (run.records.empty() && !run.end) {
+    // Where reading begins at the last record, it is that one which the cluster has not.
+    const bool has_lost_it = state.expected && run.error && *run.error == Errc::offset_out_of_range;
+    return has_lost_it ? begin_anew(partition, state) : Result<Outcome>{Outcome{}};
+  }
   const Result<Offset> end = mirror_->end(partition);
   if (!end) return end.error();
   if (!follows(run, state, *end)) return begin_anew(partition, state);

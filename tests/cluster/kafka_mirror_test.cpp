@@ -201,5 +201,20 @@ TEST(KafkaProof, TellsOneRecordFromAnother) {
   EXPECT_NE(proof_word("cluster-2", one), word);
 }
 
+// As of a cluster that came back from a copy of before: what the mirror has lies above its end.
+TEST_F(Mirrored, IsMadeAnewWhereTheClusterHasNotItsLastRecord) {
+  mirror->start(kEvents, Offset{0}).value();
+  take({0, 1, 2}, 3);
+  RdkRun gone = run({});
+  gone.error = Error{Errc::offset_out_of_range, "offset 2 is out of range", Offset{2}};
+  EXPECT_FALSE(mirror->take(kEvents, gone)->anew) << "it went on: what is there is looked at first";
+  EXPECT_EQ(mirror->start(kEvents, Offset{0})->from, Offset{2});
+  EXPECT_EQ(mirror->take(kEvents, gone)->anew, Offset{0});
+  EXPECT_EQ(values(), std::vector<std::string>{});
+  word = "w";
+  take({0}, 1);
+  EXPECT_EQ(values(), std::vector<std::string>{"w0"});
+}
+
 }  // namespace
 }  // namespace lungo::test
