@@ -368,8 +368,11 @@ Result<Position> KafkaEventLog::to_store(std::string_view topic, const Position&
 }
 
 EventLog::NotifyToken KafkaEventLog::notify_above(const TopicPartition& partition, Offset end, std::function<void()> notify) {
-  static_cast<void>(follow(partition));  // who reads then is told why it can't be
-  if (writes_) static_cast<void>(writes_->wait_until_read(partition, options_.fill_timeout));
+  static_cast<void>(follow(partition));                          // who reads then is told why it can't be
+  if (writes_ && writes_->is_committed_above(partition, end)) {  // who reads then waits for the mirror
+    notify();
+    return {};
+  }
   return mirror_->reads().notify_above(partition, end, std::move(notify));
 }
 

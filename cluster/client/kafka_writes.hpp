@@ -65,6 +65,10 @@ class KafkaWrites {
   Result<void> wait_until_read(const TopicPartition& partition, Duration timeout) {
     return read_back_.wait(partition, timeout);
   }
+  /// Something was answered that lies above `end`, and is not known to be in the mirror.
+  [[nodiscard]] bool is_committed_above(const TopicPartition& partition, Offset end) const {
+    return read_back_.is_committed_above(partition, end);
+  }
   std::shared_ptr<Membership> membership() { return membership_; }
   [[nodiscard]] std::vector<Metric> metrics() const;
   /// What the mirror has more.

@@ -17,6 +17,12 @@ void ReadBack::forget(std::string_view topic) {
   std::erase_if(missing_, [topic](const auto& one) { return one.first.topic == topic; });
 }
 
+bool ReadBack::is_committed_above(const TopicPartition& partition, Offset end) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = missing_.find(partition);
+  return found != missing_.end() && found->second > end;
+}
+
 Result<void> ReadBack::wait(const TopicPartition& partition, Duration timeout) {
   Offset wanted;
   {

@@ -24,6 +24,8 @@ class ReadBack {
   void committed(const TopicPartition& partition, Offset end);
   /// The topic is gone.
   void forget(std::string_view topic);
+  /// Of what is not known to be in the mirror. Does not block.
+  [[nodiscard]] bool is_committed_above(const TopicPartition& partition, Offset end) const;
   /// Who has to look whether a wait is over: the executor's notify(). Errors: timed_out.
   Result<void> wait(const TopicPartition& partition, Duration timeout);
 
@@ -32,7 +34,7 @@ class ReadBack {
 
   KafkaMirror& mirror_;
   const Ports ports_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<TopicPartition, Offset> missing_;  // up to where it is committed, unless the mirror was seen to have that
 };
 

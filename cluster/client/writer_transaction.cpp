@@ -220,7 +220,7 @@ void WriterCore::advance() {
 void WriterCore::on(const Acknowledged& acknowledged) {
   if (acknowledged.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting() || has_ended_) return;
   check(acknowledged.appends.size() == open_->appends.size(), "each append of a transaction has its place");
-  for (std::size_t i = 0; i < acknowledged.appends.size(); ++i) open_->appends[i]->place = acknowledged.appends[i];
+  std::vector<std::pair<PartitionAppends*, const std::vector<OffsetRange>*>> written;
   for (const Acknowledged::Partition& partition : acknowledged.partitions) {
     const auto its = std::ranges::find(open_->partitions, partition.name, [](const auto* one) { return one->name(); });
     check(its != open_->partitions.end(), "records are acknowledged where they were sent");
@@ -229,11 +229,10 @@ void WriterCore::on(const Acknowledged& acknowledged) {
                                .error = Error{Errc::io, "records were acknowledged at offsets of " + to_string(partition.name) +
                                                             " that had been decided before: they are not there"}});
     }
+    written.emplace_back(*its, &partition.records);
   }
-  for (const Acknowledged::Partition& partition : acknowledged.partitions) {
-    const auto its = std::ranges::find(open_->partitions, partition.name, [](const auto* one) { return one->name(); });
-    (*its)->put(open_, partition.records);
-  }
+  for (std::size_t i = 0; i < acknowledged.appends.size(); ++i) open_->appends[i]->place = acknowledged.appends[i];
+  for (const auto& [partition, records] : written) partition->put(open_, *records);
   open_->appends.clear();
   open_->is_acknowledged = true;
   advance();

@@ -49,6 +49,15 @@ TEST_F(ReadBackTest, WhatWasCommittedIsWaitedFor) {
   reader.join();
 }
 
+TEST_F(ReadBackTest, KnowsWhatLiesAboveTheMirrorsEnd) {
+  read_back.committed(kEvents, Offset{5});
+  EXPECT_TRUE(read_back.is_committed_above(kEvents, Offset{4}));
+  EXPECT_FALSE(read_back.is_committed_above(kEvents, Offset{5}));
+  read_to(5);
+  EXPECT_TRUE(read_back.wait(kEvents, 30s));
+  EXPECT_FALSE(read_back.is_committed_above(kEvents, Offset{4})) << "the mirror tells";
+}
+
 // Or readers would wait for as long as appends come.
 TEST_F(ReadBackTest, WhatIsCommittedMeanwhileIsNotWaitedFor) {
   read_back.committed(kEvents, Offset{5});

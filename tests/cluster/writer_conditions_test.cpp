@@ -68,11 +68,7 @@ TEST_F(WriterCoreConditions, WaitForWhatIsCommittedAndNotReadBack) {
   produced();
   append(conditional("b", "", 5));
   append("c");
-  acknowledge();
-  take<SendCounters>();
-  done();
-  take<Commit>();
-  done();
+  commit();
   pass(std::chrono::milliseconds{3});
   EXPECT_EQ(produced(), Keys{"c"});
   EXPECT_EQ(answer(2), "-") << "the mirror does not know of b yet";
@@ -82,11 +78,7 @@ TEST_F(WriterCoreConditions, WaitForWhatIsCommittedAndNotReadBack) {
 TEST_F(WriterCoreConditions, ThatHaveSeenWhatIsCommittedDoNotWaitForTheMirror) {
   append("b");
   produced();
-  acknowledge();
-  take<SendCounters>();
-  done();
-  take<Commit>();
-  done();
+  commit();
   EXPECT_EQ(answer(1), "ok 5-6");
   append(conditional("b", "", 6));
   append(conditional("c", "", 6));
