@@ -279,7 +279,7 @@ void KafkaWriter::look_at_end() {
   way.left = 0;
   const std::string& topic = way.appends.front()->to.topic;
   const bool is_one = std::ranges::all_of(way.appends, [&](const AppendRequest* append) { return append->to.topic == topic; });
-  if (!is_one || *cause != Errc::io) return;
+  if (!is_one || !is_missing_right(*cause)) return;
   for (const AppendRequest* const append : way.appends) {
     if (std::ranges::find(way.refused, append->to, &writing::ProduceFailed::Refused::partition) != way.refused.end()) continue;
     way.refused.push_back({.partition = append->to, .error = *cause, .lasts = true});

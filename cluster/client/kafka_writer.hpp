@@ -22,6 +22,7 @@
 #include <lungo/log/ports.hpp>
 
 #include "client/kafka_names.hpp"
+#include "client/rdk_errors.hpp"
 #include "client/rdk_producer.hpp"
 #include "client/writer_core.hpp"
 

@@ -218,10 +218,13 @@ AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
   return AppendGate::Way::away;
 }
 
+/// What passes by itself is a time-out for who has waited for it.
 std::optional<Error> KafkaWrites::trouble(const TopicPartition& partition) const {
-  if (std::optional<Error> unread = parts_.tail.trouble(partition)) return unread;
-  if (std::optional<Error> unshared = ownership_->trouble()) return unshared;
-  return writer_->trouble();
+  std::optional<Error> found = parts_.tail.trouble(partition);
+  if (!found) found = ownership_->trouble();
+  if (!found) found = writer_->trouble();
+  const bool passes = found && *found == Errc::io && !is_missing_right(*found);
+  return passes ? Error{Errc::timed_out, std::string(found->text())} : found;
 }
 
 /// On lungo-kafka-admin.

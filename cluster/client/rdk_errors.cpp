@@ -169,10 +169,12 @@ std::string_view name_of(RdkResource resource) {
 }
 
 /// The line for kafka-acls.sh. A call may touch more than what it is about; then librdkafka's words may have the name.
+constexpr std::string_view kNoRight = "no right to ";
+
 std::string no_right(RdkResource resource, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes) {
   const bool is_known = resource == attempt.resource;
   std::string name = is_known ? attempt.name : "NAME";
-  std::string text = "no right to " + to_string(attempt);
+  std::string text = std::string(kNoRight) + to_string(attempt);
   if (!is_known && !words.empty()) text += " (" + std::string(words) + ")";
   text += "; kafka-acls.sh --add --allow-principal " + causes.principal();
   if (is_known && resource == RdkResource::transactional_id) {  // the next process has another one that begins so
@@ -202,6 +204,8 @@ std::string to_string(const RdkAttempt& attempt) {
          (attempt.resource == RdkResource::transactional_id ? "transactional id" : std::string(name_of(attempt.resource))) +
          " " + attempt.name;
 }
+
+bool is_missing_right(const Error& error) { return error == Errc::io && error.text().starts_with(kNoRight); }
 
 Error rdk_error(int code, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes) {
   if (const std::optional<RdkResource> resource = refused_right(code)) {

@@ -29,6 +29,9 @@ struct RdkAttempt {
 /// The Errc of each code stands in rdk_errors.cpp; those without a row are `io`. A call that found nobody is `io` when all
 /// brokers that the settings name have a cause to tell, otherwise `timed_out` with the last cause.
 Error rdk_error(int code, std::string_view words, const RdkAttempt& attempt, const BrokerCauses& causes);
+/// Of an error that came from there. Such a one lasts until somebody gives the right; another `io` passes, as brokers that do
+/// not answer do.
+bool is_missing_right(const Error& error);
 
 /// "write to topic events"
 std::string to_string(const RdkAttempt& attempt);

@@ -67,6 +67,15 @@ TEST(KafkaErrors, TheirCodesAreTheTableOfTheDesign) {
   EXPECT_EQ(f.error(RD_KAFKA_RESP_ERR_UNKNOWN), Errc::io);
 }
 
+// Who waits for brokers waits on; who waits for a right is told.
+TEST(KafkaErrors, AMissingRightIsKnownFromWhatPasses) {
+  const Errors f;
+  EXPECT_TRUE(is_missing_right(f.error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)));
+  EXPECT_FALSE(is_missing_right(f.error(RD_KAFKA_RESP_ERR_UNKNOWN)));
+  EXPECT_FALSE(is_missing_right(Error{Errc::io, "no broker answers at 127.0.0.1:1"}));
+  EXPECT_FALSE(is_missing_right(Error{Errc::timed_out, "no right to read topic events"}));
+}
+
 TEST(KafkaErrors, AMissingRightIsALineForTheTool) {
   const Errors f;
   EXPECT_EQ(
