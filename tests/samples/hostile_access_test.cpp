@@ -16,7 +16,6 @@ tracker::SiteOptions with_password(std::string_view password = kPassword) {
   return options;
 }
 
-std::string get(std::string_view target, std::string_view fields = {}) { return http_request("GET", target, fields); }
 std::string log_in(std::string_view password, std::string_view fields = {}) {
   return http_request("POST", "/login", std::string{fields} + "Content-Type: application/x-www-form-urlencoded\r\n",
                       "password=" + std::string{password});

@@ -23,7 +23,6 @@ tracker::SiteOptions impatient() {
   return options;
 }
 
-std::string get(std::string_view target = "/healthz") { return http_request("GET", target); }
 const std::string kHalfHeader = "GET /healthz HTTP/1.1\r\nHost: local";
 const std::string kHalfBody = "POST /api/event HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{\"name\":";
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kEvent = R"({"name":"pageview","url":"https://example.com/"})";
 
-std::string get(std::string_view fields) { return http_request("GET", "/healthz", fields); }
+std::string healthz(std::string_view fields = {}) { return http_request("GET", "/healthz", fields); }
 /// The event behind a header that says something of its own about the body.
 std::string post_with(std::string_view fields, std::string_view body = kEvent) {
   return "POST /api/event HTTP/1.1\r\nHost: localhost\r\n" + std::string{fields} + "\r\n" + std::string{body};
@@ -28,14 +28,14 @@ TEST(HostileWeb, HeadersOverTheirLimit) {
   static_assert(kEvent.size() == 0x30);
   const WebSite site{unhurried()};
   expect_rows(site, {
-                        {"one field of 8 KiB", get("X: " + std::string(8200, 'x') + "\r\n"), 431, {"\"error\":"}},
-                        {"one field of a megabyte", get("X: " + std::string(1 << 20, 'x') + "\r\n"), 431},
-                        {"many fields", get(repeated("X-Field: 0123456789\r\n", 500)), 431},
-                        {"many empty fields", get(repeated("X:\r\n", 3000)), 431},
+                        {"one field of 8 KiB", healthz("X: " + std::string(8200, 'x') + "\r\n"), 431, {"\"error\":"}},
+                        {"one field of a megabyte", healthz("X: " + std::string(1 << 20, 'x') + "\r\n"), 431},
+                        {"many fields", healthz(repeated("X-Field: 0123456789\r\n", 500)), 431},
+                        {"many empty fields", healthz(repeated("X:\r\n", 3000)), 431},
                         {"target of 8 KiB", http_request("GET", "/" + std::string(8200, 'a')), 431},
                         {"no line ends", std::string(20'000, 'a'), 431},
-                        {"cookies", get(repeated("Cookie: a=b\r\n", 800)), 431},
-                        {"just under the limit", get("X: " + std::string(8100, 'x') + "\r\n"), 200},
+                        {"cookies", healthz(repeated("Cookie: a=b\r\n", 800)), 431},
+                        {"just under the limit", healthz("X: " + std::string(8100, 'x') + "\r\n"), 200},
                     });
 }
 
@@ -89,7 +89,7 @@ TEST(HostileWeb, LengthsThatTwoReadersMayReadDifferently) {
       {"chunked in HTTP/1.0", "POST /api/event HTTP/1.0\r\nHost: localhost\r\n" + te + "\r\n" + kOneChunk + "\r\n", 400},
       {"a chunk size that is none", chunked("zz\r\n\r\n"), 400},
       {"a chunk longer than its size", chunked("3\r\n" + std::string{kEvent} + "\r\n0\r\n\r\n"), 400},
-      {"two hosts", get("Host: localhost\r\nHost: example.com\r\n"), 400},
+      {"two hosts", healthz("Host: localhost\r\nHost: example.com\r\n"), 400},
       {"no host", "GET /healthz HTTP/1.1\r\n\r\n", 400},
       {"a chunk and all is well", chunked(kOneChunk + "\r\n"), 204},
       {"the same length twice", post_with(kLength + kLength), 204},
@@ -100,7 +100,7 @@ TEST(HostileWeb, LengthsThatTwoReadersMayReadDifferently) {
     if (row.status != 400) continue;
     SCOPED_TRACE(row.name);
     WebClient client = site.client();
-    client.send(row.bytes + get(""));
+    client.send(row.bytes + healthz());
     EXPECT_TRUE(client.read());
     EXPECT_TRUE(client.is_closed());
   }
@@ -127,12 +127,12 @@ TEST(HostileWeb, WhatIsNotHttp) {
                         {"a space in the target", "GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
                         {"a control character in the target", "GET /\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
                         {"bare line feeds", "GET / HTTP/1.1\nHost: localhost\n\n", 400},
-                        {"a zero in a field", get(std::string("X: a\0b\r\n", 8)), 400},
-                        {"a carriage return in a field", get("X: a\rb\r\n"), 400},
-                        {"a field without a colon", get("nonsense\r\n"), 400},
-                        {"a field without a name", get(": x\r\n"), 400},
-                        {"a name with a space", get("a b: x\r\n"), 400},
-                        {"a name in brackets", get("(a): x\r\n"), 400},
+                        {"a zero in a field", healthz(std::string("X: a\0b\r\n", 8)), 400},
+                        {"a carriage return in a field", healthz("X: a\rb\r\n"), 400},
+                        {"a field without a colon", healthz("nonsense\r\n"), 400},
+                        {"a field without a name", healthz(": x\r\n"), 400},
+                        {"a name with a space", healthz("a b: x\r\n"), 400},
+                        {"a name in brackets", healthz("(a): x\r\n"), 400},
                     });
 }
 
@@ -223,13 +223,13 @@ TEST(HostileWeb, PagesAndAnswersOfTheServerItselfAreSafe) {
 TEST(HostileWeb, RequestsBehindOneAnother) {
   const WebSite site{unhurried()};
   WebClient client = site.client();
-  ASSERT_TRUE(client.send(get("") + post_event(kEvent) + http_request("GET", "/nothing") + get("")));
+  ASSERT_TRUE(client.send(healthz() + post_event(kEvent) + http_request("GET", "/nothing") + healthz()));
   for (const int status : {200, 204, 404, 200}) {
     const std::optional<Answer> answer = client.read();
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->status, status);
   }
-  ASSERT_TRUE(client.send(get("") + "nonsense\r\n\r\n" + get("")));
+  ASSERT_TRUE(client.send(healthz() + "nonsense\r\n\r\n" + healthz()));
   for (const int status : {200, 400}) {
     const std::optional<Answer> answer = client.read();
     ASSERT_TRUE(answer);
@@ -252,7 +252,7 @@ TEST(HostileWeb, OldHttpIsAnsweredAndClosed) {
     EXPECT_TRUE(kept.read());
   }
   WebClient last = site.client();
-  last.send(get("Connection: close\r\n"));
+  last.send(healthz("Connection: close\r\n"));
   EXPECT_TRUE(last.read());
   EXPECT_TRUE(last.is_closed());
 }

@@ -185,6 +185,10 @@ inline std::string http_request(std::string_view method, std::string_view target
   return text + "\r\n" + std::string{body};
 }
 
+inline std::string get(std::string_view target = "/healthz", std::string_view fields = {}) {
+  return http_request("GET", target, fields);
+}
+
 inline std::string post_event(std::string_view json, std::string_view fields = {}) {
   return http_request("POST", "/api/event", std::string{fields} + "Content-Type: application/json\r\n", json);
 }
