@@ -46,8 +46,8 @@ Result<std::optional<Membership::Owner>> KafkaMembership::owner_of(const TopicPa
 }
 
 Result<std::optional<OwnerNote>> KafkaMembership::note_of(const TopicPartition& partition) {
-  const Result<std::vector<RdkGroupOffset>> offsets = parts_.admin.group_offsets(
-      names_.writers_group(), {{names_.on_kafka(partition.topic), partition.partition}}, false, kAskTime);
+  const Result<std::vector<RdkGroupOffset>> offsets =
+      parts_.groups.offsets(names_.writers_group(), {{names_.on_kafka(partition.topic), partition.partition}}, false, kAskTime);
   if (!offsets) return offsets.error();
   if (!offsets->front().offset) return std::optional<OwnerNote>{};
   Result<OwnerNote> note = parse_owner_note(offsets->front().metadata);
@@ -63,7 +63,7 @@ Result<std::optional<Membership::Owner>> KafkaMembership::ask(const TopicPartiti
       ports_, ports_.clock.monotonic() + kStaleTime, [&] { return note_of(partition); }, is_anothers);
   if (!note) return note.error();
   if (!*note || !is_anothers(note)) return std::optional<Owner>{};
-  const Result<RdkGroupState> state = parts_.admin.group(names_.writers_group(), kAskTime);
+  const Result<RdkGroupState> state = parts_.groups.state(names_.writers_group(), kAskTime);
   if (!state) return state.error();
   const bool is_member = std::ranges::find(state->members, (*note)->member, &RdkGroupMember::id) != state->members.end();
   if (!is_member) return std::optional<Owner>{};

@@ -14,6 +14,7 @@
 
 #include "client/kafka_ownership.hpp"
 #include "client/owner_note.hpp"
+#include "client/rdk_groups.hpp"
 
 namespace lungo {
 
@@ -21,7 +22,7 @@ class KafkaMembership final : public Membership {
  public:
   struct Parts {
     KafkaOwnership& ownership;
-    RdkAdmin& admin;
+    RdkGroups& groups;
     /// The topic is there, and its partitions are being read.
     std::function<Result<TopicInfo>(const std::string& topic)> prepare;
     std::function<Result<TopicInfo>(std::string_view topic)> topic;

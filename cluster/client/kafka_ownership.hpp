@@ -28,6 +28,7 @@
 #include "client/ownership_core.hpp"
 #include "client/rdk_admin.hpp"
 #include "client/rdk_group.hpp"
+#include "client/rdk_groups.hpp"
 #include "client/rdk_producer.hpp"
 #include "client/task_activity.hpp"
 
@@ -41,6 +42,7 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
     std::function<Result<std::unique_ptr<RdkGroup>>(RdkGroupListener& listener)> make_group;
     std::function<Result<std::unique_ptr<RdkProducer>>(const std::string& transactional_id)> make_producer;
     RdkAdmin& admin;
+    RdkGroups& groups;
     /// To the writer: Grant, LetGo, TakeAway.
     std::function<void(const ownership::Effect& effect)> to_writer;
     /// What standing() tells may have changed, or time has passed.

@@ -44,7 +44,7 @@ ownership::Owners KafkaOwnership::owners(const ownership::AskOwners& ask) {
   std::vector<TopicPartition> partitions;
   for (const TopicPartition& partition : ask.partitions) partitions.push_back(on_kafka(partition));
   const Result<std::vector<RdkGroupOffset>> offsets =
-      parts_.admin.group_offsets(names_.writers_group(), partitions, ask.require_stable, kAskTime);
+      parts_.groups.offsets(names_.writers_group(), partitions, ask.require_stable, kAskTime);
   if (!offsets) {
     answer.outcome = offsets.error();
     return answer;
@@ -59,7 +59,7 @@ ownership::Owners KafkaOwnership::owners(const ownership::AskOwners& ask) {
     answer.outcome = Error{Errc::closed, "the log is closed"};
     return answer;
   }
-  const Result<RdkGroupState> group = parts_.admin.group(names_.writers_group(), kAskTime);
+  const Result<RdkGroupState> group = parts_.groups.state(names_.writers_group(), kAskTime);
   if (!group) {
     answer.outcome = group.error();
     return answer;

@@ -51,7 +51,8 @@ KafkaWrites::KafkaWrites(Parts parts)
     : parts_(std::move(parts)),
       append_timeout_(parts_.options.append_timeout),
       lookup_(parts_.mirror),
-      read_back_(parts_.mirror, parts_.ports) {}
+      read_back_(parts_.mirror, parts_.ports),
+      groups_(parts_.rdk, parts_.causes) {}
 
 Result<void> KafkaWrites::start() {
   const std::string id = parts_.names.new_transactional_id(parts_.ports.random);
@@ -100,6 +101,7 @@ Result<void> KafkaWrites::start() {
            },
        .make_producer = make_producer,
        .admin = parts_.admin,
+       .groups = groups_,
        .to_writer = to_writer,
        .changed = [this] { gate_->look_again(); }},
       parts_.ports);
@@ -115,7 +117,7 @@ Result<void> KafkaWrites::start() {
     return prepared;
   };
   membership_ = std::make_shared<KafkaMembership>(
-      KafkaMembership::Parts{.ownership = *ownership_, .admin = parts_.admin, .prepare = prepare, .topic = parts_.topic},
+      KafkaMembership::Parts{.ownership = *ownership_, .groups = groups_, .prepare = prepare, .topic = parts_.topic},
       parts_.names, OwnerNote{.member = {}, .transactional_id = id, .endpoint = parts_.options.endpoint}, parts_.ports);
   return {};
 }

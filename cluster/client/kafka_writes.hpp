@@ -126,6 +126,7 @@ class KafkaWrites {
   KafkaLookup lookup_;
   ReadBack read_back_;
   std::unique_ptr<KafkaWriter> writer_;
+  RdkGroups groups_;
   std::unique_ptr<KafkaOwnership> ownership_;
   std::shared_ptr<KafkaMembership> membership_;
   std::unique_ptr<AppendGate> gate_;

@@ -5,7 +5,7 @@
 
 #include <lungo/log/check.hpp>
 
-#include "client/rdk_client.hpp"
+#include "client/rdk_ask.hpp"
 #include "client/rdk_ends.hpp"
 
 namespace lungo {
@@ -21,12 +21,6 @@ RdkAttempt on_cluster(std::string_view verb, std::string_view right) { return {.
 RdkAttempt on_topic(std::string_view verb, const std::string& name, std::string_view right) {
   return {.verb = verb, .resource = RdkResource::topic, .name = name, .right = right};
 }
-RdkAttempt on_group(std::string_view verb, const std::string& name) {
-  return {.verb = verb, .resource = RdkResource::group, .name = name, .right = "Describe"};
-}
-
-std::string_view text_or_empty(const char* text) { return text == nullptr ? std::string_view{} : std::string_view{text}; }
-
 RdkTopic topic_of(const rd_kafka_metadata_topic& topic) {
   RdkTopic out{.name = topic.topic};
   for (int i = 0; i < topic.partition_cnt; ++i) {
@@ -37,18 +31,6 @@ RdkTopic topic_of(const rd_kafka_metadata_topic& topic) {
                               .in_sync = static_cast<std::size_t>(partition.isr_cnt)});
   }
   std::ranges::sort(out.partitions, {}, &RdkPartition::id);
-  return out;
-}
-
-RdkGroupMember member_of(const rd_kafka_MemberDescription_t& member) {
-  RdkGroupMember out{.id = rd_kafka_MemberDescription_consumer_id(&member),
-                     .client_id = std::string(text_or_empty(rd_kafka_MemberDescription_client_id(&member))),
-                     .host = std::string(text_or_empty(rd_kafka_MemberDescription_host(&member)))};
-  const rd_kafka_MemberAssignment_t* assignment = rd_kafka_MemberDescription_assignment(&member);
-  if (assignment == nullptr) return out;
-  if (const rd_kafka_topic_partition_list_t* partitions = rd_kafka_MemberAssignment_partitions(assignment)) {
-    out.partitions = rdk::partitions_of(*partitions);
-  }
   return out;
 }
 
@@ -64,27 +46,9 @@ struct RdkAdmin::Parts : rdk::Callbacks {
 
   /// Sends what `send(options, queue)` sends and waits for the answer.
   template <class Send>
-  Result<rdk::Event> ask(rd_kafka_admin_op_t operation, const RdkAttempt& attempt, Duration timeout, bool require_stable,
-                         Send send) {
-    const rdk::AdminOptions options(rd_kafka_AdminOptions_new(handle(), operation));
-    std::array<char, 256> words{};
-    const int ms = std::max(1, rdk::timeout_ms(timeout));  // librdkafka takes 0 for "as usual"
-    rd_kafka_resp_err_t code = rd_kafka_AdminOptions_set_request_timeout(options.get(), ms, words.data(), words.size());
-    check(code == RD_KAFKA_RESP_ERR_NO_ERROR, "a day at most is a time-out that librdkafka takes");
-    if (require_stable) {
-      const rdk::CallError refused(rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
-      check(refused == nullptr, "the operation knows stable offsets");
-    }
-    const rdk::Queue queue(rd_kafka_queue_new(handle()));
-    send(options.get(), queue.get());
-    rdk::Event event(rd_kafka_queue_poll(queue.get(), rdk::timeout_ms(timeout + 1s)));  // librdkafka's own time-out comes first
-    if (event == nullptr) return failure(RD_KAFKA_RESP_ERR__TIMED_OUT, {}, attempt);
-    code = rd_kafka_event_error(event.get());
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return failure(code, text_or_empty(rd_kafka_event_error_string(event.get())), attempt);
-    }
-    client->causes().answered();
-    return event;
+  Result<rdk::Event> ask(rd_kafka_admin_op_t operation, const RdkAttempt& attempt, Duration timeout, Send send) {
+    const rdk::AskTimes times{.request = timeout, .wait = timeout + 1s};  // librdkafka's own time-out comes first
+    return rdk::checked(*client, rdk::answer_of(*client, operation, times, false, send), attempt);
   }
 
   /// The one topic's, of an answer about one topic.
@@ -92,7 +56,7 @@ struct RdkAdmin::Parts : rdk::Callbacks {
     check(count == 1, "one topic was asked for");
     const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-    return failure(code, text_or_empty(rd_kafka_topic_result_error_string(topics[0])), attempt);
+    return failure(code, rdk::text_or_empty(rd_kafka_topic_result_error_string(topics[0])), attempt);
   }
 };
 
@@ -120,7 +84,7 @@ Result<void> RdkAdmin::create_topic(const RdkNewTopic& topic, Duration timeout) 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return parts_->failure(code, {}, attempt);
   }
   const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, attempt, timeout, false, [&](auto* options, auto* queue) {
+      parts_->ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, attempt, timeout, [&](auto* options, auto* queue) {
         rd_kafka_NewTopic_t* topics[] = {wanted.get()};
         rd_kafka_CreateTopics(parts_->handle(), topics, 1, options, queue);
       });
@@ -134,7 +98,7 @@ Result<void> RdkAdmin::delete_topic(const std::string& name, Duration timeout) {
   const RdkAttempt attempt = on_topic("delete", name, "Delete");
   const rdk::DeleteTopic wanted(rd_kafka_DeleteTopic_new(name.c_str()));
   const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_DELETETOPICS, attempt, timeout, false, [&](auto* options, auto* queue) {
+      parts_->ask(RD_KAFKA_ADMIN_OP_DELETETOPICS, attempt, timeout, [&](auto* options, auto* queue) {
         rd_kafka_DeleteTopic_t* topics[] = {wanted.get()};
         rd_kafka_DeleteTopics(parts_->handle(), topics, 1, options, queue);
       });
@@ -151,7 +115,7 @@ Result<void> RdkAdmin::add_partitions(const std::string& name, std::int32_t part
   const rdk::NewPartitions wanted(rd_kafka_NewPartitions_new(name.c_str(), total, words.data(), words.size()));
   if (wanted == nullptr) return parts_->failure(RD_KAFKA_RESP_ERR__INVALID_ARG, words.data(), attempt);
   const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, attempt, timeout, false, [&](auto* options, auto* queue) {
+      parts_->ask(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, attempt, timeout, [&](auto* options, auto* queue) {
         rd_kafka_NewPartitions_t* topics[] = {wanted.get()};
         rd_kafka_CreatePartitions(parts_->handle(), topics, 1, options, queue);
       });
@@ -173,7 +137,7 @@ Result<Offset> RdkAdmin::delete_records(const TopicPartition& partition, Offset 
   list->elems[0].offset = below.value();
   const rdk::DeleteRecords wanted(rd_kafka_DeleteRecords_new(list.get()));
   const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_DELETERECORDS, attempt, timeout, false, [&](auto* options, auto* queue) {
+      parts_->ask(RD_KAFKA_ADMIN_OP_DELETERECORDS, attempt, timeout, [&](auto* options, auto* queue) {
         rd_kafka_DeleteRecords_t* records[] = {wanted.get()};
         rd_kafka_DeleteRecords(parts_->handle(), records, 1, options, queue);
       });
@@ -190,7 +154,7 @@ Result<std::map<std::string, RdkTopicSetting>> RdkAdmin::topic_settings(const st
   const RdkAttempt attempt = on_topic("read the settings of", name, "DescribeConfigs");
   const rdk::ConfigResource wanted(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
   const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, attempt, timeout, false, [&](auto* options, auto* queue) {
+      parts_->ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, attempt, timeout, [&](auto* options, auto* queue) {
         rd_kafka_ConfigResource_t* resources[] = {wanted.get()};
         rd_kafka_DescribeConfigs(parts_->handle(), resources, 1, options, queue);
       });
@@ -201,13 +165,13 @@ Result<std::map<std::string, RdkTopicSetting>> RdkAdmin::topic_settings(const st
   check(count == 1, "one topic was asked for");
   const rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resources[0]);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return parts_->failure(code, text_or_empty(rd_kafka_ConfigResource_error_string(resources[0])), attempt);
+    return parts_->failure(code, rdk::text_or_empty(rd_kafka_ConfigResource_error_string(resources[0])), attempt);
   }
   std::map<std::string, RdkTopicSetting> out;
   const auto** entries = rd_kafka_ConfigResource_configs(resources[0], &count);
   for (std::size_t i = 0; i < count; ++i) {
     out[rd_kafka_ConfigEntry_name(entries[i])] = {
-        .value = std::string(text_or_empty(rd_kafka_ConfigEntry_value(entries[i]))),
+        .value = std::string(rdk::text_or_empty(rd_kafka_ConfigEntry_value(entries[i]))),
         .is_default = rd_kafka_ConfigEntry_source(entries[i]) != RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG};
   }
   return out;
@@ -252,67 +216,6 @@ Result<Offset> RdkAdmin::start(const TopicPartition& partition, Duration timeout
 
 std::vector<Result<Offset>> RdkAdmin::high_watermarks(std::span<const TopicPartition> partitions, Duration timeout) {
   return rdk::ends(*parts_->client, partitions, rdk::End::last, timeout);
-}
-
-// ---- groups ----
-
-Result<RdkGroupState> RdkAdmin::group(const std::string& name, Duration timeout) {
-  const RdkAttempt attempt = on_group("look at", name);
-  const Result<rdk::Event> answer =
-      parts_->ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, attempt, timeout, false, [&](auto* options, auto* queue) {
-        const char* groups[] = {name.c_str()};
-        rd_kafka_DescribeConsumerGroups(parts_->handle(), groups, 1, options, queue);
-      });
-  if (!answer) return answer.error();
-  std::size_t count = 0;
-  const auto** groups =
-      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(answer->get()), &count);
-  check(count == 1, "one group was asked for");
-  if (const rd_kafka_error_t* error = rd_kafka_ConsumerGroupDescription_error(groups[0])) {
-    return parts_->client->error(*error, attempt);
-  }
-  RdkGroupState out{.state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(groups[0]))};
-  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
-    out.members.push_back(member_of(*rd_kafka_ConsumerGroupDescription_member(groups[0], i)));
-  }
-  return out;
-}
-
-Result<std::vector<RdkGroupOffset>> RdkAdmin::group_offsets(const std::string& group,
-                                                            const std::vector<TopicPartition>& partitions, bool require_stable,
-                                                            Duration timeout) {
-  const RdkAttempt attempt = on_group("read the offsets of", group);
-  const rdk::PartitionList list = rdk::list_of(partitions);
-  const rdk::ListGroupOffsets wanted(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get()));
-  const Result<rdk::Event> answer = parts_->ask(
-      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, attempt, timeout, require_stable, [&](auto* options, auto* queue) {
-        rd_kafka_ListConsumerGroupOffsets_t* groups[] = {wanted.get()};
-        rd_kafka_ListConsumerGroupOffsets(parts_->handle(), groups, 1, options, queue);
-      });
-  if (!answer) return answer.error();
-  std::size_t count = 0;
-  const auto** groups =
-      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &count);
-  check(count == 1, "one group was asked for");
-  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) return parts_->client->error(*error, attempt);
-  const rd_kafka_topic_partition_list_t* found = rd_kafka_group_result_partitions(groups[0]);
-  std::vector<RdkGroupOffset> out;
-  for (const TopicPartition& partition : partitions) {
-    const rd_kafka_topic_partition_t* element =
-        found == nullptr ? nullptr
-                         : rd_kafka_topic_partition_list_find(found, partition.topic.c_str(), partition.partition.value());
-    RdkGroupOffset& offset = out.emplace_back(RdkGroupOffset{.partition = partition});
-    if (element == nullptr) continue;
-    if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      offset.error = parts_->failure(element->err, {}, attempt);
-    } else if (element->offset >= 0) {
-      offset.offset = Offset{element->offset};
-      if (element->metadata_size > 0) {
-        offset.metadata.assign(static_cast<const char*>(element->metadata), element->metadata_size);
-      }
-    }
-  }
-  return out;
 }
 
 }  // namespace lungo

@@ -1,5 +1,4 @@
-// Topics, their settings, groups and offsets of a Kafka cluster, through a handle of its own. For the admin shell, which
-// ownership and topics ask through.
+// Topics, their settings and ends in a Kafka cluster, through a handle of its own. For topics, the tail and ownership.
 //
 // A call waits until the brokers have answered, at most for its `timeout`; librdkafka tries again meanwhile what may pass. All
 // answer `io` when no broker of the settings answers, `timed_out` when the time is over otherwise, each with the cause, and
@@ -56,26 +55,6 @@ struct RdkCluster {
   std::vector<RdkTopic> topics;  // by name; internal ones of Kafka among them
 };
 
-struct RdkGroupMember {
-  std::string id;
-  std::string client_id;
-  std::string host;
-  std::vector<TopicPartition> partitions;
-};
-
-struct RdkGroupState {
-  std::string state;  // "Stable", "PreparingRebalance"; "Dead" when there is no such group
-  std::vector<RdkGroupMember> members;
-};
-
-/// What a group has committed for a partition.
-struct RdkGroupOffset {
-  TopicPartition partition;
-  std::optional<Offset> offset;  // nothing: none was ever committed, or it has expired
-  std::string metadata;
-  std::optional<Error> error;  // timed_out, where a stable one was asked for: a transaction that sets it is open
-};
-
 class RdkAdmin {
  public:
   /// Starts librdkafka's threads; asks nothing of a broker. Errors: invalid_argument, for the settings; io.
@@ -106,11 +85,6 @@ class RdkAdmin {
   /// Behind the last record of each, whether committed or not, in the order of `partitions`. Blocks longer than `timeout` where
   /// several brokers do not answer. Errors of a row: not_found; timed_out, also where it has no leader.
   std::vector<Result<Offset>> high_watermarks(std::span<const TopicPartition> partitions, Duration timeout);
-
-  Result<RdkGroupState> group(const std::string& name, Duration timeout);
-  /// In the order of `partitions`, at least one. With `require_stable` those that an open transaction sets have an error.
-  Result<std::vector<RdkGroupOffset>> group_offsets(const std::string& group, const std::vector<TopicPartition>& partitions,
-                                                    bool require_stable, Duration timeout);
 
  private:
   struct Parts;

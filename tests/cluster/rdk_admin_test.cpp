@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "client/rdk_groups.hpp"
 #include "mock_cluster.hpp"
 
 namespace lungo::test {
@@ -86,22 +87,6 @@ TEST(RdkAdmin, ALeaderThatIsGoneIsNotWaitedForLongerThanSaid) {
   EXPECT_EQ(ends[1].value(), Offset{0});
 }
 
-TEST(RdkAdmin, AGroupThatNeverWasHasNoOffsets) {
-  MockCluster cluster;
-  cluster.create_topic("events", 2);
-  const auto admin = admin_of(cluster);
-  const Result<std::vector<RdkGroupOffset>> offsets =
-      admin->group_offsets("shop.writers", {{"events", PartitionId{1}}, {"events", PartitionId{0}}}, true, 5s);
-  ASSERT_TRUE(offsets) << offsets.error();
-  ASSERT_EQ(offsets->size(), 2u);
-  EXPECT_EQ((*offsets)[0].partition, (TopicPartition{"events", PartitionId{1}}));
-  for (const RdkGroupOffset& offset : *offsets) {
-    EXPECT_FALSE(offset.offset);
-    EXPECT_FALSE(offset.error);
-  }
-  EXPECT_EQ(admin->group_offsets("shop.writers", {}, true, 5s).error(), Errc::invalid_argument);
-}
-
 TEST(RdkAdmin, WhatCanNotBeATopicIsRefused) {
   MockCluster cluster;
   const auto admin = admin_of(cluster);
@@ -120,7 +105,8 @@ TEST(KafkaErrors, AWrongAddressIsSaidWithin3Seconds) {
     const auto admin = RdkAdmin::open(options, std::make_shared<BrokerCauses>(options, ports.ports().clock)).value();
     const Instant begin = ports.ports().clock.monotonic();
     const Result<RdkCluster> cluster = admin->cluster(700ms);
-    const Result<std::vector<RdkGroupOffset>> offsets = admin->group_offsets("g", {{"t", PartitionId{0}}}, true, 300ms);
+    RdkGroups groups{options, std::make_shared<BrokerCauses>(options, ports.ports().clock)};
+    const Result<std::vector<RdkGroupOffset>> offsets = groups.offsets("g", {{"t", PartitionId{0}}}, true, 300ms);
     EXPECT_LT(ports.ports().clock.monotonic() - begin, 3s);
     EXPECT_TRUE(to_string(cluster.error()).starts_with(text)) << cluster.error();
     EXPECT_TRUE(to_string(offsets.error()).starts_with(text)) << offsets.error();

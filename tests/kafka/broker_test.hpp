@@ -16,6 +16,7 @@
 #include "client/broker_causes.hpp"
 #include "client/rdk_admin.hpp"
 #include "client/rdk_group.hpp"
+#include "client/rdk_groups.hpp"
 #include "client/rdk_producer.hpp"
 #include "client/rdk_tail.hpp"
 #include "tests/kafka/brokers.hpp"
@@ -37,7 +38,10 @@ class BrokerTest : public testing::Test {
     causes = std::make_shared<BrokerCauses>(options, ports_.ports().clock);
   }
 
-  void SetUp() override { admin = RdkAdmin::open(options, causes).value(); }
+  void SetUp() override {
+    admin = RdkAdmin::open(options, causes).value();
+    groups = std::make_unique<RdkGroups>(options, causes);
+  }
 
   /// `stem-` and what makes it this test's alone.
   std::string name(const std::string& stem) {
@@ -62,6 +66,7 @@ class BrokerTest : public testing::Test {
   RdkOptions options;
   std::shared_ptr<BrokerCauses> causes;
   std::unique_ptr<RdkAdmin> admin;
+  std::unique_ptr<RdkGroups> groups;
 
  private:
   PosixPorts ports_;

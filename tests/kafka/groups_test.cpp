@@ -28,7 +28,7 @@ class KafkaGroups : public BrokerTest {
     return member;
   }
   RdkGroupOffset offset_of(const std::string& group, const TopicPartition& partition, bool require_stable) {
-    return admin->group_offsets(group, {partition}, require_stable, 10s).value().at(0);
+    return groups->offsets(group, {partition}, require_stable, 10s).value().at(0);
   }
 };
 
@@ -36,14 +36,14 @@ TEST_F(KafkaGroups, AreSeenWithTheirMembers) {
   const std::string group = name("g");
   const std::string events = topic(2);
   const auto member = join_alone(group, events, 2);
-  const RdkGroupState state = admin->group(group, 10s).value();
+  const RdkGroupState state = groups->state(group, 10s).value();
   EXPECT_EQ(state.state, "Stable");
   ASSERT_EQ(state.members.size(), 1u);
   EXPECT_EQ(state.members[0].id, member->group->member_id());
   EXPECT_EQ(state.members[0].client_id, "lungo");
   EXPECT_EQ(state.members[0].partitions, member->listener.owned);
   ASSERT_TRUE(member->group->close());
-  EXPECT_TRUE(admin->group(group, 10s).value().members.empty()) << "it has left, at once";
+  EXPECT_TRUE(groups->state(group, 10s).value().members.empty()) << "it has left, at once";
 }
 
 TEST_F(KafkaGroups, AreLeftWhileSomebodyWakesTheirMembers) {
@@ -58,13 +58,14 @@ TEST_F(KafkaGroups, AreLeftWhileSomebodyWakesTheirMembers) {
     EXPECT_TRUE(member->group->close());
     is_over = true;
     wakes.join();
-    EXPECT_TRUE(admin->group(group, 10s).value().members.empty());
+    EXPECT_TRUE(groups->state(group, 10s).value().members.empty());
   }
 }
 
 TEST_F(KafkaGroups, OneThatNeverWasHasNoMembers) {
-  Result<RdkGroupState> state = admin->group(name("g"), 10s);
-  while (!state && state.error() == Errc::timed_out) state = admin->group(name("g"), 10s);  // a new cluster's coordinator loads
+  Result<RdkGroupState> state = groups->state(name("g"), 10s);
+  while (!state && state.error() == Errc::timed_out)
+    state = groups->state(name("g"), 10s);  // a new cluster's coordinator loads
   ASSERT_TRUE(state) << state.error();
   EXPECT_EQ(state->state, "Dead");
   EXPECT_TRUE(state->members.empty());

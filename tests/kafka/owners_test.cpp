@@ -11,6 +11,7 @@
 #include <lungo/log/membership.hpp>
 
 #include "client/owner_note.hpp"
+#include "client/rdk_groups.hpp"
 #include "tests/kafka/brokers.hpp"
 #include "tests/kafka/counting_owner.hpp"
 #include "tests/samples/program.hpp"
@@ -206,7 +207,8 @@ TEST_F(KafkaOwners, AProducerThatWasFencedIsMadeAnew) {
   const TopicPartition partition{topic, PartitionId{0}};
   const std::string key = key_of(partition);
   ASSERT_TRUE(append_wait(*log, append_of(partition, key, "1")));
-  const std::vector<RdkGroupOffset> offsets = brokers.admin->group_offsets(app + ".writers", {partition}, true, 10s).value();
+  RdkGroups groups{brokers.options, brokers.causes};
+  const std::vector<RdkGroupOffset> offsets = groups.offsets(app + ".writers", {partition}, true, 10s).value();
   const OwnerNote note = parse_owner_note(offsets.at(0).metadata).value();
   EXPECT_EQ(note.endpoint, "a");
   EXPECT_TRUE(RdkProducer::open(brokers.options, note.transactional_id, brokers.causes).value()->init(10s).ok());
