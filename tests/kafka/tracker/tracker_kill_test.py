@@ -1,11 +1,12 @@
 """Two web trackers share one application of three brokers while they are killed: their rows are those of an undisturbed run.
 
-usage: tracker_kill_test.py PROGRAM [TRACKER_KILLS BROKER_KILLS]    PROGRAM is web-tracker; 2 and 0 unless said otherwise
+usage: tracker_kill_test.py PROGRAM [TRACKER_KILLS [BROKER_KILLS COUNTING_OWNER]]    PROGRAM is web-tracker; 2 and 0 unless said otherwise
 
 Each tracker imports half of an access log, in files that are begun one after the other, so that kills meet imports; and both are sent
 page views, each under an id and until it is answered 204, by whichever tracker lives. Every third kill is a SIGSTOP: the tracker sleeps
 until the other one has taken over, and goes on then with what it had on its way. The log is LUNGO_ACCESS_LOG, the project's
-own where that is there, otherwise a made-up one. The brokers have Kafka's own settings.
+own where that is there, otherwise a made-up one. The brokers have Kafka's own settings;
+a killed one comes back, and COUNTING_OWNER says when all replicas are in sync again, before the next one goes.
 
 In stage 1 of decision 0007 each tracker keeps all rows, whichever partitions it owns. So in the end the summary and the tables of both
 are compared with those of one tracker on a log of its own, which got the same files and views undisturbed. What is left out of the
@@ -32,8 +33,9 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "peers"))
+sys.path += [os.path.join(HERE, ".."), os.path.join(HERE, "..", "..", "peers")]
 from kafka_cluster import Cluster  # noqa: E402
+from kill_test import wait_until_in_sync  # noqa: E402
 
 PROJECT_LOG = os.path.join(HERE, "..", "..", "..", "..", "shared", "data", "access.log.gz")
 FILES, LINES = 24, 10_000
@@ -234,7 +236,7 @@ def differences(name, expected, actual):
             yield f"{name}: {table}: {left} expected, {right} there"
 
 
-def disturb(cluster, load, trackers, tracker_kills, broker_kills):
+def disturb(cluster, load, trackers, tracker_kills, broker_kills, wait_for_replicas):
     """How long each take-over took, and how many kills met an import."""
     rng = random.Random(7)
     took, met = [], 0
@@ -253,6 +255,8 @@ def disturb(cluster, load, trackers, tracker_kills, broker_kills):
             cluster.kill(node)
             load.wait_for_all_visitors(PATIENCE_SECONDS, f"broker {node} was killed")
             cluster.restart(node)
+            load.wait_for_all_visitors(PATIENCE_SECONDS, f"broker {node} is back")
+            wait_for_replicas()
     return took, met
 
 
@@ -272,7 +276,7 @@ def undisturbed(program, data, paths, views):
     return tracker
 
 
-def run(program, tracker_kills, broker_kills):
+def run(program, tracker_kills, broker_kills, counting_owner):
     left = 86_400 - time.time() % 86_400
     time.sleep(left if left < 600 else 0)  # the views are of one day
     today = f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}"
@@ -293,7 +297,8 @@ def run(program, tracker_kills, broker_kills):
         for tracker in trackers:
             tracker.wait_until_it_serves()
         load = Load(trackers)
-        took, met = disturb(cluster, load, trackers, tracker_kills, broker_kills)
+        took, met = disturb(cluster, load, trackers, tracker_kills, broker_kills,
+                            lambda: wait_until_in_sync(counting_owner, cluster, folder))  # fmt: skip
         for tracker in trackers:
             tracker.wait_until_it_has_imported()
         load.wait_for_all_visitors(PATIENCE_SECONDS, "behind the imports")
@@ -325,8 +330,10 @@ def run(program, tracker_kills, broker_kills):
 if __name__ == "__main__":
     match sys.argv[1:]:
         case [tracker]:
-            run(tracker, 2, 0)
-        case [tracker, trackers, brokers]:
-            run(tracker, int(trackers), int(brokers))
+            run(tracker, 2, 0, None)
+        case [tracker, trackers]:
+            run(tracker, int(trackers), 0, None)
+        case [tracker, trackers, brokers, owner]:
+            run(tracker, int(trackers), int(brokers), owner)
         case _:
             sys.exit(__doc__)
