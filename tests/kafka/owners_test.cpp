@@ -14,6 +14,7 @@
 #include "client/rdk_groups.hpp"
 #include "tests/kafka/brokers.hpp"
 #include "tests/kafka/counting_owner.hpp"
+#include "tests/kafka/flood.hpp"
 #include "tests/samples/program.hpp"
 #include "tests/support/log_lines.hpp"
 #include "tests/support/quiet_log.hpp"
@@ -88,18 +89,20 @@ class KafkaOwners : public testing::Test {
     return std::make_unique<Program>(std::vector<std::string>{LUNGO_COUNTING_OWNER, kafka_address(), app, topic, name,
                                                               std::to_string(streams), scratch / name});
   }
-  /// The highest end of all partitions that `name` has written to, by what the log has.
-  std::set<std::string> writers_behind(EventLog& log, const std::string& name) {
-    std::set<std::string> others;
-    for (const auto& [key, stream] : CountingOwner::streams_of(log, topic)) {
-      bool is_behind = false;
-      for (const std::string& value : stream) {
-        const std::string writer = value.substr(value.rfind(' ') + 1);
-        if (writer == name && is_behind) others.insert(key + ": " + value);
-        is_behind = is_behind || writer != name;
+  /// Of the records at or behind an offset, in their order.
+  static std::vector<std::string> values_of(EventLog& log, const TopicPartition& partition, Offset from) {
+    std::vector<std::string> values;
+    const Ends ends = log.ends(partition).value();
+    for (Offset at = std::max(from, ends.start); at < ends.committed;) {
+      const Fetched fetched = log.read(partition, at, 1u << 20).value();
+      if (fetched.empty()) break;
+      RecordCursor cursor = fetched.records();
+      while (const RecordView* record = cursor.next()) {
+        if (record->offset >= at) values.emplace_back(as_text(record->value));
       }
+      at = fetched.next().offset;
     }
-    return others;
+    return values;
   }
 
   QuietLog quiet;
@@ -277,6 +280,54 @@ TEST_F(KafkaOwners, OneThatSleptForTooLongAddsNothing) {
   EXPECT_EQ(owner.troubles, std::vector<std::string>{});
   ASSERT_NO_FATAL_FAILURE(expect_all_there(*log, answered));
   ASSERT_NO_FATAL_FAILURE(expect_all_there(*log, answers_of(*zombie)));
+}
+
+// Rule 1 of the writer, over brokers: they check that the producer's member is of the group's generation, not whose a partition
+// is. Transactions take all four partitions, two of which go.
+TEST_F(KafkaOwners, ALiveOneThatLosesPartitionsInMidTransactionAddsNothingToThem) {
+  const auto log = open("a");
+  ASSERT_TRUE(owns(*log, kPartitions));
+  std::vector<std::string> keys;
+  for (std::int32_t index = 0; index < kPartitions; ++index) keys.push_back(key_of({topic, PartitionId{index}}));
+  Flood flood(log, topic, keys);
+  for (int round = 0; round < 3; ++round) {
+    const auto heir = open("b");
+    ASSERT_TRUE(owns(*heir, kPartitions / 2));
+    const std::vector<TopicPartition> lost = heir->membership()->mine().value();
+    std::map<TopicPartition, Offset> first;
+    for (const TopicPartition& partition : lost) {
+      const Result<Appended> appended =
+          append_wait(*heir, append_of(partition, keys[static_cast<std::size_t>(partition.partition.value())], "heir"));
+      ASSERT_TRUE(appended) << appended.error();
+      first[partition] = appended->first;
+    }
+    std::this_thread::sleep_for(500ms);  // for what the loser may still have under way
+    for (const TopicPartition& partition : lost) {
+      EXPECT_EQ(values_of(*heir, partition, first[partition]), std::vector<std::string>{"heir"}) << to_string(partition);
+    }
+    std::size_t before = 0;
+    {
+      const std::lock_guard lock(flood.mutex);
+      before = flood.written.size();
+    }
+    EXPECT_TRUE(wait(*log, [&] {
+      const std::lock_guard lock(flood.mutex);
+      return flood.written.size() > before + 1'000;
+    })) << "it goes on with the partitions that it has";
+  }
+  flood.end();
+  std::map<std::string, int> there;
+  for (std::int32_t index = 0; index < kPartitions; ++index) {
+    for (const std::string& value : values_of(*log, {topic, PartitionId{index}}, Offset{0})) ++there[value];
+  }
+  there.erase("heir");
+  for (const auto& [value, times] : there) {
+    EXPECT_EQ(times, 1) << value;
+    EXPECT_TRUE(flood.written.contains(value)) << value << ": " << flood.refused[value];
+  }
+  EXPECT_EQ(there.size(), flood.written.size()) << "nothing that was answered is lost";
+  EXPECT_GT(std::ranges::count_if(flood.refused, [](const auto& one) { return one.second.starts_with("not_owner"); }), 0)
+      << "some were on their way to a partition that went";
 }
 
 }  // namespace
