@@ -18,6 +18,7 @@ WriterCore::WriterCore(Options options, const MirrorLookup& mirror) : options_(o
 
 Effects WriterCore::step(Input input, Instant now) {
   now_ = now;
+  if (std::exchange(is_answering_, false)) answered_at_ = now_;
   std::visit([this](auto& one) { on(one); }, input);
   if (!has_ended_) {
     sweep();

@@ -149,7 +149,9 @@ class WriterCore {
   Instant queued_at_{};         // and the last
   std::shared_ptr<Transaction> open_;
   std::shared_ptr<Transaction> last_;  // that was committed,
-  Instant committed_at_{};             // then
+  Instant committed_at_{};             // then,
+  bool is_answering_ = false;          // with effects that answer its appends under way,
+  Instant answered_at_{};              // which were carried out then, or are not yet
   std::vector<std::shared_ptr<Transaction>> undecided_;
   // Read in this tenure. A process that has lost its partitions and does not know takes the next owner's records for foreign
   // ones; where the group takes its counters behind that, there was no next owner.

@@ -129,8 +129,8 @@ Instant WriterCore::gathers_until() const {
   const std::size_t waiting = queued();
   if (waiting == 0 || waiting >= wanted) return Instant::min();
   const Duration took = std::ranges::max(past_, {}, &Past::took).took;
-  const Instant patience = std::max(queued_since_, committed_at_) + took / 2;
-  const Instant quiet = std::max(queued_at_, committed_at_) + std::max(options_.gather_quiet, took / 10);
+  const Instant patience = std::max(queued_since_, answered_at_) + took / 2;
+  const Instant quiet = std::max(queued_at_, answered_at_) + std::max(options_.gather_quiet, took / 10);
   return std::min(patience, quiet);
 }
 
@@ -274,7 +274,8 @@ void WriterCore::commit_done() {
   failures_ = 0;
   last_failure_.reset();
   last_ = done;
-  committed_at_ = now_;
+  committed_at_ = answered_at_ = now_;
+  is_answering_ = true;
   expected_ = queued() + past_[past_at_ % past_.size()].appends;
   if (!done->partitions.empty()) past_[past_at_++ % past_.size()].took = now_ - began_at_;
   tell_missing(*done);
