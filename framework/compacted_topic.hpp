@@ -32,6 +32,18 @@ Result<void> add_row(EventLog& log, std::string_view key, const T& row, EncodedR
   return add_record(fields, out);
 }
 
+/// Encodes the end of the row of type T under `key`: compaction takes the row, and later this record.
+template <class T>
+Result<void> add_tombstone(EventLog& log, std::string_view key, EncodedRecords& out) {
+  EnvelopeFields fields;
+  fields.stream = key;
+  fields.type = event_name<T>();
+  fields.time = log.ports().clock.now();
+  fields.recorded = fields.time;
+  fields.is_tombstone = true;
+  return add_record(fields, out);
+}
+
 /// Calls `take` for the records of `topic` from the newest chunk of records to the oldest, ascending inside a chunk, as long as
 /// `wants_more` answers true before a chunk. A topic that does not exist has none. Errors: as EventLog::read(), and what `take`
 /// answers.

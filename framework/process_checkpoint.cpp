@@ -10,7 +10,7 @@ namespace lungo {
 namespace {
 
 constexpr std::size_t kChunkBytes = 1u << 20;
-// Big states are written less often: they stay in the topic until it is compacted, those in chunks for good.
+// Big states are written less often: they stay in the topic until it is compacted.
 constexpr std::size_t kCheckpointBytesPerSecond = 8u << 20;
 
 }  // namespace

@@ -27,6 +27,7 @@ struct SnapshotRow {
   std::int64_t state_bytes = 0;
   std::string state;                        // empty when there are chunks
   std::vector<std::int64_t> chunk_offsets;  // in this topic
+  std::string chunk_key;                    // what the chunks' keys begin with; empty in rows of earlier versions
 };
 
 struct SnapshotChunk {
@@ -51,19 +52,26 @@ SnapshotRow row_of(const Snapshot& snapshot, const Position& position) {
   return row;
 }
 
-/// A snapshot whose chunks are on their way; behind the last goes the row that lists them.
+std::string chunk_key_of(const std::string& chunk_key, std::size_t number) { return chunk_key + "#" + std::to_string(number); }
+
+/// A snapshot whose chunks are on their way; behind the last goes the row that lists them, and behind that a record without a
+/// value for each chunk of the row that it replaces: their keys never come again, so compaction would keep them for good.
 class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
  public:
-  /// `row` lacks the state, and the chunks that hold it.
-  ChunkedSave(EventLog& log, std::string key, TopicPartition of, SnapshotRow row, Bytes state,
-              std::function<void(Result<void>)> done)
+  /// `row` lacks the state, and the chunks that hold it. `replaced` is in force now.
+  ChunkedSave(EventLog& log, std::string key, TopicPartition of, SnapshotRow row, std::optional<SnapshotRow> replaced,
+              Bytes state, std::function<void(Result<void>)> done)
       : log_(&log),
         key_(std::move(key)),
         of_(std::move(of)),
-        chunk_key_(key_ + "@" + std::to_string(log.ports().clock.now().time_since_epoch().count())),
         row_(std::move(row)),
+        replaced_(std::move(replaced)),
         state_(std::move(state)),
-        done_(std::move(done)) {}
+        done_(std::move(done)) {
+    // Of each save its own: compaction would take the chunks of the last row that is whole, while the next ones are on their
+    // way.
+    row_.chunk_key = key_ + "@" + std::to_string(log.ports().clock.now().time_since_epoch().count());
+  }
 
   /// One chunk at a time, whose completion sends the next: all at once might be more than the log lets wait.
   void send_next() {
@@ -71,7 +79,7 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
     if (begin >= state_.size()) return send_row();
     const BytesView bytes = BytesView{state_}.subspan(begin, std::min(kChunkBytesMax, state_.size() - begin));
     AppendRequest request = request_to_snapshots(of_);
-    const std::string chunk_key = chunk_key_ + "#" + std::to_string(row_.chunk_offsets.size() + 1);
+    const std::string chunk_key = chunk_key_of(row_.chunk_key, row_.chunk_offsets.size() + 1);
     Result<void> added = add_row(*log_, chunk_key, SnapshotChunk{std::string(as_text(bytes))}, request.records);
     if (!added) return done_(added);
     log_->append(std::move(request), [self = shared_from_this()](const Result<Appended>& appended) {
@@ -86,20 +94,90 @@ class ChunkedSave : public std::enable_shared_from_this<ChunkedSave> {
     AppendRequest request = request_to_snapshots(of_);
     Result<void> added = add_row(*log_, key_, row_, request.records);
     if (!added) return done_(added);
-    log_->append(std::move(request), [done = std::move(done_)](const Result<Appended>& row) {
-      done(row ? Result<void>{} : Result<void>{row.error()});
+    log_->append(std::move(request), [self = shared_from_this()](const Result<Appended>& row) {
+      if (row) self->remove_replaced();
+      self->done_(row ? Result<void>{} : Result<void>{row.error()});
     });
+  }
+  /// Where that fails they stay, and no more than that.
+  void remove_replaced() {
+    if (!replaced_ || replaced_->chunk_key.empty() || replaced_->chunk_key == row_.chunk_key) return;
+    AppendRequest request = request_to_snapshots(of_);
+    for (std::size_t number = 1; number <= replaced_->chunk_offsets.size(); ++number) {
+      const Result<void> added =
+          add_tombstone<SnapshotChunk>(*log_, chunk_key_of(replaced_->chunk_key, number), request.records);
+      if (!added) return;
+    }
+    if (!request.records.empty()) log_->append(std::move(request), [](const Result<Appended>&) {});
   }
 
   EventLog* const log_;  // not owned: the log runs our completions, and must not end on its own thread
   const std::string key_;
   const TopicPartition of_;
-  // Of each save its own: compaction would take the chunks of the last row that is whole, while the next ones are on their way.
-  const std::string chunk_key_;
   SnapshotRow row_;
+  const std::optional<SnapshotRow> replaced_;
   const Bytes state_;
   std::function<void(Result<void>)> done_;
 };
+
+/// Keeps the last row of one key among the records it is shown.
+class RowFinder {
+ public:
+  RowFinder(EventStore& store, std::string_view key) : decoder_(store.shapes()), key_(key) { decoder_.add<SnapshotRow>(); }
+
+  Result<void> take(const Envelope& envelope) {
+    ++seen_;
+    if (envelope.stream != key_) return {};
+    Result<Decoded> decoded = decoder_.decode(envelope);
+    if (!decoded) return decoded.error();
+    if (decoded->type >= 0) row_ = *static_cast<const SnapshotRow*>(decoded->event);
+    return {};
+  }
+  [[nodiscard]] const std::optional<SnapshotRow>& row() const { return row_; }
+  [[nodiscard]] std::int64_t seen() const { return seen_; }
+
+ private:
+  EventDecoder decoder_;
+  std::string_view key_;
+  std::optional<SnapshotRow> row_;
+  std::int64_t seen_ = 0;
+};
+
+/// Shows `finder` the last record of `key` in [begin, end).
+Result<void> take_last(EventLog& log, const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
+                       RowFinder& finder) {
+  constexpr std::size_t kRecordsMax = 256;
+  KeyRecords last;
+  for (KeyRecords page{{}, {}, begin, false}; !page.done;) {
+    Result<KeyRecords> more = log.read_key(partition, key, page.next, end, kRecordsMax);
+    if (!more) return more.error();
+    page = std::move(*more);
+    if (!page.records.empty()) last = page;
+  }
+  if (last.records.empty()) return {};
+  Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, last.records.back());
+  return envelope ? finder.take(*envelope) : Result<void>{envelope.error()};
+}
+
+/// The row of `key` that is in force.
+Result<std::optional<SnapshotRow>> newest_row(EventStore& store, std::string_view key) {
+  constexpr std::int64_t kFirstWindow = 256;  // offsets; a row that is not there is behind many of other keys
+  constexpr std::int64_t kWindowGrowth = 8;
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  Result<Ends> ends = store.log().ends(partition);
+  if (!ends && ends.error() == Errc::not_found) return std::optional<SnapshotRow>{};
+  if (!ends) return ends.error();
+  // A busy key has many rows that were not compacted yet: from the end backwards, of which the last row is taken.
+  RowFinder finder{store, key};
+  Offset end = ends->committed;
+  for (std::int64_t window = kFirstWindow; end > ends->start && !finder.row(); window *= kWindowGrowth) {
+    const Offset begin = std::max(ends->start, end.plus(-window));
+    Result<void> taken = take_last(store.log(), partition, key, begin, end, finder);
+    if (!taken) return taken.error();
+    end = begin;
+  }
+  return finder.row();
+}
 
 /// Reads the chunks that a row lists.
 Result<void> gather(EventStore& store, const SnapshotRow& row, Bytes& state) {
@@ -141,7 +219,9 @@ void Snapshots::save(std::string_view key, const TopicPartition& of, const Snaps
   if (!position) return done(position.error());
   SnapshotRow row = row_of(snapshot, *position);
   if (snapshot.state.size() > kChunkBytesMax) {
-    std::make_shared<ChunkedSave>(store_.log(), std::string(key), of, std::move(row), snapshot.state, std::move(done))
+    const Result<std::optional<SnapshotRow>> found = newest_row(store_, key);
+    const std::optional<SnapshotRow> replaced = found ? *found : std::nullopt;  // where it can't be told its chunks stay
+    std::make_shared<ChunkedSave>(store_.log(), std::string(key), of, std::move(row), replaced, snapshot.state, std::move(done))
         ->send_next();
     return;
   }
@@ -163,45 +243,6 @@ Result<void> Snapshots::save_wait(std::string_view key, const TopicPartition& of
 
 namespace {
 
-/// Keeps the last row of one key among the records it is shown.
-class RowFinder {
- public:
-  RowFinder(EventStore& store, std::string_view key) : decoder_(store.shapes()), key_(key) { decoder_.add<SnapshotRow>(); }
-
-  Result<void> take(const Envelope& envelope) {
-    ++seen_;
-    if (envelope.stream != key_) return {};
-    Result<Decoded> decoded = decoder_.decode(envelope);
-    if (!decoded) return decoded.error();
-    if (decoded->type >= 0) row_ = *static_cast<const SnapshotRow*>(decoded->event);
-    return {};
-  }
-  [[nodiscard]] const std::optional<SnapshotRow>& row() const { return row_; }
-  [[nodiscard]] std::int64_t seen() const { return seen_; }
-
- private:
-  EventDecoder decoder_;
-  std::string_view key_;
-  std::optional<SnapshotRow> row_;
-  std::int64_t seen_ = 0;
-};
-
-/// Shows `finder` the last record of `key` in [begin, end).
-Result<void> take_last(EventLog& log, const TopicPartition& partition, std::string_view key, Offset begin, Offset end,
-                       RowFinder& finder) {
-  constexpr std::size_t kRecordsMax = 256;
-  KeyRecords last;
-  for (KeyRecords page{{}, {}, begin, false}; !page.done;) {
-    Result<KeyRecords> more = log.read_key(partition, key, page.next, end, kRecordsMax);
-    if (!more) return more.error();
-    page = std::move(*more);
-    if (!page.records.empty()) last = page;
-  }
-  if (last.records.empty()) return {};
-  Result<Envelope> envelope = parse_envelope(partition.topic, partition.partition, last.records.back());
-  return envelope ? finder.take(*envelope) : Result<void>{envelope.error()};
-}
-
 Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view key, const std::optional<SnapshotRow>& row) {
   if (!row) return std::optional<Snapshot>{};
   Snapshot snapshot;
@@ -221,22 +262,9 @@ Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view 
 }  // namespace
 
 Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
-  constexpr std::int64_t kFirstWindow = 256;  // offsets; a row that is not there is behind many of other keys
-  constexpr std::int64_t kWindowGrowth = 8;
-  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
-  Result<Ends> ends = store_.log().ends(partition);
-  if (!ends && ends.error() == Errc::not_found) return std::optional<Snapshot>{};
-  if (!ends) return ends.error();
-  // A busy key has many rows that were not compacted yet: from the end backwards, of which the last row is taken.
-  RowFinder finder{store_, key};
-  Offset end = ends->committed;
-  for (std::int64_t window = kFirstWindow; end > ends->start && !finder.row(); window *= kWindowGrowth) {
-    const Offset begin = std::max(ends->start, end.plus(-window));
-    Result<void> taken = take_last(store_.log(), partition, key, begin, end, finder);
-    if (!taken) return taken.error();
-    end = begin;
-  }
-  return snapshot_of(store_, key, finder.row());
+  const Result<std::optional<SnapshotRow>> row = newest_row(store_, key);
+  if (!row) return row.error();
+  return snapshot_of(store_, key, *row);
 }
 
 Result<std::optional<Snapshot>> Snapshots::load_recent(std::string_view key) {

@@ -277,6 +277,26 @@ TEST(Snapshots, BigStatesAreCutIntoChunks) {
   EXPECT_FALSE(snapshots.load("c").value());
 }
 
+/// What a compaction of the topic would leave of each key, and how many records there are under it.
+struct LastRecord {
+  int count = 0;
+  bool is_tombstone = false;
+};
+std::map<std::string, LastRecord> snapshot_keys(EventLog& log) {
+  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
+  std::map<std::string, LastRecord> keys;
+  for (Offset at{0}; at < log.ends(partition)->committed;) {
+    const Fetched fetched = log.read(partition, at, 1 << 20).value();
+    RecordCursor cursor = fetched.records();
+    while (const RecordView* record = cursor.next()) {
+      LastRecord& last = keys[std::string(as_text(record->key))];
+      last = {last.count + 1, !record->has_value};
+    }
+    at = fetched.next().offset;
+  }
+  return keys;
+}
+
 // Compaction leaves the last record of each key: a chunk that had the key of one before would take that one's place while the
 // row that lists it is still the last.
 TEST(Snapshots, TheChunksOfASaveTakeThePlaceOfNoOthers) {
@@ -286,20 +306,38 @@ TEST(Snapshots, TheChunksOfASaveTakeThePlaceOfNoOthers) {
   Snapshots snapshots{store};
   ASSERT_TRUE(snapshots.prepare());
   const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(2'000'000)};
-  for (int save = 0; save < 2; ++save) {
+  ASSERT_TRUE(snapshots.save_wait("a", kSome, big));
+  for (int chunk = 0; chunk < 4; ++chunk) {  // a crash in front of each of the next one's, and of its row
+    simulation.clock.advance(std::chrono::seconds{1});
+    log->fail_appends(1, Error{Errc::io, "the power is cut"}, chunk);
+    EXPECT_FALSE(snapshots.save_wait("a", kSome, big));
+    EXPECT_EQ(snapshots.load("a").value().value().state.size(), big.state.size());
+  }
+  for (const auto& [key, last] : snapshot_keys(*log)) {
+    EXPECT_EQ(last.count, 1) << key;
+    EXPECT_FALSE(last.is_tombstone) << key;
+  }
+}
+
+TEST(Snapshots, ChunksOfARowThatWasReplacedAreGivenUpToCompaction) {
+  test::Simulation simulation{1};
+  const auto log = std::make_shared<test::MemoryEventLog>(simulation.ports());
+  EventStore store{log};
+  Snapshots snapshots{store};
+  ASSERT_TRUE(snapshots.prepare());
+  const Snapshot big{{}, shape_of<Opened>().hash(), Bytes(2'000'000)};
+  for (int save = 0; save < 3; ++save) {
     ASSERT_TRUE(snapshots.save_wait("a", kSome, big));
     simulation.clock.advance(std::chrono::seconds{1});
   }
-  const TopicPartition partition{std::string(kSnapshotsTopic), PartitionId{0}};
-  std::map<std::string, int> keys;
-  for (Offset at{0}; at < log->ends(partition)->committed;) {
-    const Fetched fetched = log->read(partition, at, 1 << 20).value();
-    RecordCursor cursor = fetched.records();
-    while (const RecordView* record = cursor.next()) ++keys[std::string(as_text(record->key))];
-    at = fetched.next().offset;
+  int left = 0;
+  for (const auto& [key, last] : snapshot_keys(*log)) {
+    if (key == "a") continue;
+    left += last.is_tombstone ? 0 : 1;
+    EXPECT_EQ(last.count, last.is_tombstone ? 2 : 1) << key;
   }
-  EXPECT_EQ(keys.size(), 7u);
-  for (const auto& [key, count] : keys) EXPECT_EQ(count, key == "a" ? 2 : 1) << key;
+  EXPECT_EQ(left, 3) << "those of the row in force";
+  EXPECT_EQ(snapshots.load("a").value().value().state.size(), big.state.size());
 }
 
 TEST(Snapshots, OneChunkAtATimeWaitsInTheLog) {

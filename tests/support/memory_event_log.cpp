@@ -142,7 +142,7 @@ void MemoryEventLog::append(AppendRequest request, Completion completion) {
       outcome = Error{Errc::not_found, "no partition " + to_string(request.to)};
     } else if (request.records.empty()) {
       outcome = Error{Errc::invalid_argument, "an append needs a record"};
-    } else if (failures_left_ > 0) {
+    } else if (failures_left_ > 0 && appends_before_failures_-- <= 0) {
       --failures_left_;
       outcome = failure_;
     } else {
@@ -414,9 +414,10 @@ void MemoryEventLog::trim(const TopicPartition& name, Offset start) {
   partition->start = start;
 }
 
-void MemoryEventLog::fail_appends(int count, Error error) {
+void MemoryEventLog::fail_appends(int count, Error error, int behind) {
   const std::lock_guard lock(mutex_);
   failures_left_ = count;
+  appends_before_failures_ = behind;
   failure_ = std::move(error);
 }
 

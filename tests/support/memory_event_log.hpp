@@ -53,8 +53,8 @@ class MemoryEventLog : public EventLog {
   void cut(const TopicPartition& partition, Offset end);
   /// Makes reads below `start` fail, as retention would.
   void trim(const TopicPartition& partition, Offset start);
-  /// The next `count` appends complete with `error`; nothing is written.
-  void fail_appends(int count, Error error);
+  /// The next `count` appends, behind the first so many, complete with `error`; nothing is written.
+  void fail_appends(int count, Error error, int behind = 0);
   /// Called before each read(); it may throw, as a broken invariant would. An empty function ends it.
   void on_read(std::function<void(const TopicPartition&)> hook);
   [[nodiscard]] std::size_t append_calls() const;
@@ -83,6 +83,7 @@ class MemoryEventLog : public EventLog {
   std::size_t append_calls_ = 0;
   std::function<void(const TopicPartition&)> read_hook_;
   int failures_left_ = 0;
+  int appends_before_failures_ = 0;
   Error failure_{Errc::io, "no failure was asked for"};
   std::shared_ptr<MemoryEventLog*> self_;  // tokens that outlive the log find it gone
 };

@@ -5,7 +5,9 @@
 // "process/Sessions/events/3") and belongs to a shape: a State whose shape has changed finds no snapshot and folds its events
 // again. Before one is used EventLog::validate() must say that the log still has all that is in it: a power cut may take back
 // events of a topic whose ack level is `isr`, and a topic may be made anew. A value over 900 KB is cut into chunks, written
-// before the row that lists them; a crash between leaves the old row in force. Threads: any.
+// before the row that lists them; a crash between leaves the old row in force. When the row is written the chunks of the one
+// before it are given up to compaction (where a small state follows a big one, or a crash comes between, they stay).
+// Threads: any.
 #pragma once
 
 #include <functional>
