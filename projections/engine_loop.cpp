@@ -186,7 +186,7 @@ std::size_t EngineLoop::cached_bytes() const {
 }
 
 void EngineLoop::commit(Feed& feed, Instant now) {
-  Result<void> done = in_transaction([&] { return write(feed); });
+  Result<void> done = in_transaction(rows_, [&] { return write(feed); });
   if (!done) return stall(feed, done.error(), now);
   after_commit(feed);
 }

@@ -17,8 +17,10 @@
 #include <lungo/projections/engine.hpp>
 
 #include "catalogue.hpp"
+#include "engine_waker.hpp"
 #include "feed.hpp"
 #include "rebuild_run.hpp"
+#include "transaction.hpp"
 
 namespace lungo {
 
@@ -34,6 +36,11 @@ class EngineLoop final : public Activity {
   /// Reads the catalogue, drops rows that no longer fit (another State or Key, history that the log does not have), and groups
   /// the projections into feeds. Errors: see Engine::start().
   Result<void> open();
+  /// Why the engine makes the rows of `entry` anew, or nothing. `partitions`: those that it reads. Errors: history_trimmed, as
+  /// EventLog::validate().
+  static Result<std::optional<std::string>> reason_to_rebuild(EventLog& log, const ProjectionBase& projection,
+                                                              const ProjectionEntry& entry,
+                                                              const std::vector<PartitionId>& partitions);
   /// The handle of this activity, which others wake; null before it is destroyed.
   void set_running(RunningActivity* running) { waker_->set(running); }
 
@@ -52,24 +59,6 @@ class EngineLoop final : public Activity {
   [[nodiscard]] std::uint64_t change_sequence() const { return change_sequence_.load(); }
 
  private:
-  /// Outlives the activity's handle, as a notification may run while that is being destroyed.
-  class Waker {
-   public:
-    void set(RunningActivity* running) {
-      const std::lock_guard lock{mutex_};
-      running_ = running;
-      if (running_ != nullptr) running_->wake();
-    }
-    void wake() {
-      const std::lock_guard lock{mutex_};
-      if (running_ != nullptr) running_->wake();
-    }
-
-   private:
-    std::mutex mutex_;
-    RunningActivity* running_ = nullptr;
-  };
-
   /// What readers wait for. Tokens may outlive the loop.
   struct Awaited {
     std::mutex mutex;
@@ -105,7 +94,6 @@ class EngineLoop final : public Activity {
   [[nodiscard]] std::vector<PartitionId> partitions_of(const TopicInfo& topic) const;
   Result<std::vector<Position>> starts_of(const TopicInfo& topic, const ReplayFrom& from);
   Result<void> open_slot(Slot& slot, const std::vector<ProjectionEntry>& entries);
-  Result<std::optional<std::string>> reason_to_rebuild(const Slot& slot, const ProjectionEntry& entry, const TopicInfo& topic);
   Result<void> start_over(Slot& slot, const TopicInfo& topic, std::int64_t generation, std::string reason);
   Result<std::vector<ParkedRow>> parked_of(const std::string& projection);
   Result<void> add_member(Slot& slot, Role role, const ProjectionEntry& entry, const TopicInfo& topic, bool empty);
@@ -158,17 +146,6 @@ class EngineLoop final : public Activity {
   void finish_rebuild();
   void end_rebuild(Result<void> outcome);
 
-  /// Runs `change` in a transaction; commits, or rolls back and tells why.
-  template <class Change>
-  Result<void> in_transaction(Change&& change) {
-    Result<void> done = rows_.begin();
-    if (!done) return done;
-    done = change();
-    if (done) done = rows_.commit();
-    if (!done) rows_.rollback();
-    return done;
-  }
-
   EventStore store_;
   StateStore& rows_;
   const EngineOptions options_;
@@ -184,7 +161,7 @@ class EngineLoop final : public Activity {
   };
   std::vector<Interrupted> interrupted_;       // in this step
   std::vector<EventLog::NotifyToken> tokens_;  // armed while all feeds are at their ends
-  const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  const std::shared_ptr<EngineWaker> waker_ = std::make_shared<EngineWaker>();
   const std::shared_ptr<Awaited> awaited_ = std::make_shared<Awaited>();
 
   std::atomic<std::uint64_t> change_sequence_{0};

@@ -69,7 +69,7 @@ Result<void> EngineLoop::open_slot(Slot& slot, const std::vector<ProjectionEntry
     if (!made) return made.error();
     return add_member(slot, Role::live, slot.live, *topic, true);
   }
-  Result<std::optional<std::string>> reason = reason_to_rebuild(slot, *found, *topic);
+  Result<std::optional<std::string>> reason = reason_to_rebuild(log_, *slot.projection, *found, partitions_of(*topic));
   if (!reason) return reason.error();
   if (*reason) {
     log_warn("projection " + slot.projection->name() + " is rebuilt from the beginning: " + **reason);
@@ -85,19 +85,19 @@ Result<void> EngineLoop::open_slot(Slot& slot, const std::vector<ProjectionEntry
   return add_member(slot, Role::live, slot.live, *topic, false);
 }
 
-Result<std::optional<std::string>> EngineLoop::reason_to_rebuild(const Slot& slot, const ProjectionEntry& entry,
-                                                                 const TopicInfo& topic) {
+Result<std::optional<std::string>> EngineLoop::reason_to_rebuild(EventLog& log, const ProjectionBase& projection,
+                                                                 const ProjectionEntry& entry,
+                                                                 const std::vector<PartitionId>& partitions) {
   using Reason = std::optional<std::string>;
-  const ProjectionBase& projection = *slot.projection;
   if (entry.topic != projection.topic()) return Reason{"it reads topic " + projection.topic() + " now, not " + entry.topic};
   if (entry.state_shape != projection.state_shape()) return Reason{"its State has changed"};
   if (entry.key_shape != projection.key_shape()) return Reason{"its Key has changed"};
   if (entry.version != projection.version())
     return Reason{"its version is " + std::to_string(projection.version()) + " now, not " + std::to_string(entry.version)};
-  if (!std::ranges::equal(entry.positions, partitions_of(topic), {}, &Position::partition))
+  if (!std::ranges::equal(entry.positions, partitions, {}, &Position::partition))
     return Reason{"topic " + entry.topic + " has another number of partitions now"};
   for (const Position& position : entry.positions) {
-    Result<void> valid = log_.validate(entry.topic, position);
+    Result<void> valid = log.validate(entry.topic, position);
     if (!valid && valid.error() == Errc::position_diverged)
       return Reason{"the log does not hold the history of its rows: " + std::string(valid.error().text())};
     if (!valid) return valid.error();
@@ -122,7 +122,7 @@ Result<void> EngineLoop::start_over(Slot& slot, const TopicInfo& topic, std::int
                std::move(*starts)};
   Result<std::vector<ParkedRow>> parked = parked_of(slot.live.projection);
   if (!parked) return parked.error();
-  return in_transaction([&]() -> Result<void> {
+  return in_transaction(rows_, [&]() -> Result<void> {
     Result<void> done = rows_.drop_table(slot.live.table);
     if (!done) return done;
     Result<TableId> table = rows_.open_table(projection.table_spec(slot.live.table));

@@ -130,7 +130,7 @@ Result<void> EngineLoop::make_shadow(Slot& slot, const TopicInfo& topic, const R
   entry.state_shape = projection.state_shape();
   entry.key_shape = projection.key_shape();
   entry.positions = std::move(*starts);
-  Result<void> made = in_transaction([&]() -> Result<void> {
+  Result<void> made = in_transaction(rows_, [&]() -> Result<void> {
     Result<void> done = rows_.drop_table(entry.table);
     if (!done) return done;
     Result<TableId> table = rows_.open_table(projection.table_spec(entry.table));
@@ -182,7 +182,7 @@ void EngineLoop::swap(Feed& feed, const std::vector<Slot*>& ready, Instant now) 
     entry.positions = *positions;
     entries.push_back(std::move(entry));
   }
-  Result<void> swapped = in_transaction([&]() -> Result<void> {
+  Result<void> swapped = in_transaction(rows_, [&]() -> Result<void> {
     Result<void> done = feed.write(*catalogue_);
     for (std::size_t index = 0; done && index < ready.size(); ++index) {
       done = write_swap(*ready[index]->shadow, entries[index], parked[index]);
@@ -229,7 +229,7 @@ void EngineLoop::fail_shadow(Slot& slot, const Error& error) {
   slot.shadow_from.clear();
   if (!slot.shadow) return;
   // What stays behind when this fails is dropped by the next rebuild.
-  Result<void> dropped = in_transaction([&]() -> Result<void> {
+  Result<void> dropped = in_transaction(rows_, [&]() -> Result<void> {
     Result<void> done = rows_.drop_table(slot.shadow->table);
     return done ? catalogue_->erase(*slot.shadow) : done;
   });
