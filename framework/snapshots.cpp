@@ -243,20 +243,27 @@ Result<void> Snapshots::save_wait(std::string_view key, const TopicPartition& of
 
 namespace {
 
+/// Without its state.
+Result<Snapshot> head_of(std::string_view key, const SnapshotRow& row) {
+  Snapshot snapshot;
+  snapshot.position = {TopicId{row.topic_id}, PartitionId{row.partition}, Offset{row.offset}, LeaderEpoch{row.epoch}};
+  if (row.shape.size() != snapshot.shape.size()) return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its shape"};
+  std::ranges::copy(as_bytes(row.shape), snapshot.shape.begin());
+  return snapshot;
+}
+
 Result<std::optional<Snapshot>> snapshot_of(EventStore& store, std::string_view key, const std::optional<SnapshotRow>& row) {
   if (!row) return std::optional<Snapshot>{};
-  Snapshot snapshot;
-  snapshot.position = {TopicId{row->topic_id}, PartitionId{row->partition}, Offset{row->offset}, LeaderEpoch{row->epoch}};
-  if (row->shape.size() != snapshot.shape.size()) return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its shape"};
-  std::ranges::copy(as_bytes(row->shape), snapshot.shape.begin());
+  Result<Snapshot> snapshot = head_of(key, *row);
+  if (!snapshot) return snapshot.error();
   const BytesView inlined = as_bytes(row->state);
-  snapshot.state.assign(inlined.begin(), inlined.end());
-  Result<void> gathered = gather(store, *row, snapshot.state);
+  snapshot->state.assign(inlined.begin(), inlined.end());
+  Result<void> gathered = gather(store, *row, snapshot->state);
   if (!gathered) return gathered.error().with_context("snapshot " + std::string(key));
-  if (static_cast<std::int64_t>(snapshot.state.size()) != row->state_bytes) {
+  if (static_cast<std::int64_t>(snapshot->state.size()) != row->state_bytes) {
     return Error{Errc::corrupt, "snapshot " + std::string(key) + ": its chunks do not add up"};
   }
-  return std::optional{std::move(snapshot)};
+  return std::optional{*std::move(snapshot)};
 }
 
 }  // namespace
@@ -265,6 +272,15 @@ Result<std::optional<Snapshot>> Snapshots::load(std::string_view key) {
   const Result<std::optional<SnapshotRow>> row = newest_row(store_, key);
   if (!row) return row.error();
   return snapshot_of(store_, key, *row);
+}
+
+Result<std::optional<Snapshot>> Snapshots::peek(std::string_view key) {
+  const Result<std::optional<SnapshotRow>> row = newest_row(store_, key);
+  if (!row) return row.error();
+  if (!*row) return std::optional<Snapshot>{};
+  Result<Snapshot> head = head_of(key, **row);
+  if (!head) return head.error();
+  return std::optional{*std::move(head)};
 }
 
 Result<std::optional<Snapshot>> Snapshots::load_recent(std::string_view key) {

@@ -35,7 +35,9 @@ class Snapshots {
 
   /// The newest snapshot under `key`. Errors: corrupt when its chunks do not fit together; as EventLog::read_key().
   Result<std::optional<Snapshot>> load(std::string_view key);
-  /// The same, looking among the newest rows of the topic first: for keys that are saved again every second.
+  /// The same without its state: where it stands, and its shape. Errors: as EventLog::read_key().
+  Result<std::optional<Snapshot>> peek(std::string_view key);
+  /// As load(), looking among the newest rows of the topic first: for keys that are saved again every second.
   Result<std::optional<Snapshot>> load_recent(std::string_view key);
 
   /// The keys that begin with `prefix` and have a snapshot, sorted. Reads the whole topic. Errors: as EventLog::read().
