@@ -44,6 +44,7 @@ Result<void> SpreadCore::start() {
   if (phase_ != Phase::made) return Error{Errc::invalid_argument, "the engine was started before"};
   phase_ = Phase::stopped;  // unless all of it succeeds
   Result<void> made = make_units();
+  if (made) made = snapshots_.prepare();
   if (!made) return made;
   std::set<std::string> topics;
   for (const auto& [partition, unit] : units_) topics.insert(partition.topic);
@@ -60,6 +61,7 @@ Result<void> SpreadCore::start() {
     wakes_ = running_.get();
     wakes_->wake();
   }
+  snapshots_.set_running(running_.get());
   phase_ = Phase::running;
   return {};
 }
@@ -83,7 +85,7 @@ Result<void> SpreadCore::make_units() {
   for (const auto& [name, topic] : topics) {
     for (std::int32_t number = 0; number < topic.spec.partitions; ++number) {
       const TopicPartition partition{name, PartitionId{number}};
-      auto unit = std::make_unique<SpreadUnit>(store_, partition, stores_, options);
+      auto unit = std::make_unique<SpreadUnit>(store_, partition, stores_, snapshots_, options);
       for (const auto& projection : projections_)
         if (projection->topic() == name) unit->add(projection->make());
       units_.emplace(partition, std::move(unit));
@@ -111,6 +113,7 @@ Result<void> SpreadCore::stop() {
     const std::lock_guard waking{mutex_};
     wakes_ = nullptr;
   }
+  snapshots_.set_running(nullptr);
   running_.reset();
   phase_ = Phase::stopped;
   return outcome.value_or(Error{Errc::timed_out, "the last commit of the projections did not end in 30 s"});

@@ -2,7 +2,7 @@
 //
 // For spread_engine.cpp, spread_core.cpp (running) and spread_reads.cpp (reading). Units are made by start() and stay; which of
 // them are this process's, the membership says, whose calls only note it and wake the activity. Nothing waits for a unit to let
-// go: it has written nothing that another process could miss.
+// go: what it has written others can do without.
 // Threads: step() is the activity's; the rest as SpreadEngine says.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace lungo {
 class SpreadCore final : public Activity, public MembershipListener {
  public:
   SpreadCore(EventStore store, SpreadStores stores, SpreadOptions options)
-      : store_(std::move(store)), stores_(std::move(stores)), options_(std::move(options)) {}
+      : store_(std::move(store)), stores_(std::move(stores)), options_(std::move(options)), snapshots_(store_, options_) {}
   ~SpreadCore() override { static_cast<void>(stop().has_value()); }  // the last rows are made again
 
   void add(std::unique_ptr<SpreadProjectionBase> projection);
@@ -63,6 +63,7 @@ class SpreadCore final : public Activity, public MembershipListener {
   EventStore store_;
   const SpreadStores stores_;
   const SpreadOptions options_;
+  SpreadSnapshots snapshots_;
   std::vector<std::unique_ptr<SpreadProjectionBase>> projections_;
   std::map<const SpreadProjectionBase*, SpreadTable> tables_;    // by start()
   std::vector<std::unique_ptr<SpreadProjectionBase>> refused_;   // added too late; their reads answer `closed`

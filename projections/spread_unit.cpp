@@ -22,6 +22,7 @@ SpreadTable SpreadUnit::table_of(const ProjectionBase& projection) {
 
 void SpreadUnit::add(std::unique_ptr<ProjectionBase> projection) {
   SpreadTable table = table_of(*projection);
+  snapshots_.add(*projection, table.meaning);
   members_.push_back({std::move(projection), std::move(table)});
 }
 
@@ -54,63 +55,77 @@ Instant SpreadUnit::step(Instant now, RunningActivity& running) {
   }
   if (found == State::entering && now < retry_at_) return retry_at_;
   if (found == State::entering) {
-    const Result<void> entered = enter(running);
+    const Result<bool> entered = enter(running);
     if (!entered) {
       const std::lock_guard lock{mutex_};
       if (!error_) log_warn("rows of " + to_string(partition_) + " wait: " + to_string(entered.error()));
       error_ = entered.error();
       return retry_at_ = now + options_.retry_interval;
     }
+    if (!*entered) return waits_for_turn_ ? Instant::max() : now;
   }
-  return loop_->step(now);
+  if (snapshots_.is_collecting()) return snapshots_.write(now, *rows_);
+  const Instant next = loop_->step(now);
+  return std::min(next, snapshots_.write(now, *rows_));
 }
 
-/// Serving behind it, unless it was given again meanwhile; then the next step looks again. Errors: as open().
-Result<void> SpreadUnit::enter(RunningActivity& running) {
+/// True when its rows are open; then it serves, unless it was given again meanwhile and the next step looks again. Errors: as
+/// open().
+Result<bool> SpreadUnit::enter(RunningActivity& running) {
   std::uint64_t tenure = 0;
   {
     const std::lock_guard lock{mutex_};
     tenure = tenure_;
   }
   if (!loop_) {
-    Result<void> opened = Error{Errc::closed, ""};
+    Result<bool> opened = Error{Errc::closed, ""};
     try {
       opened = open(running);
     } catch (...) {  // the application makes the stores
       opened = Error{Errc::closed, "the rows of " + to_string(partition_) + " were not opened: " + current_exception_text()};
     }
-    if (!opened) {
-      static_cast<void>(close(Instant{}).has_value());  // nothing was applied
-      return opened;
-    }
+    if (!opened) static_cast<void>(close(Instant{}).has_value());  // nothing was applied
+    if (!opened || !*opened) return opened;
   }
   const Result<Ends> ends = store_.log().ends(partition_);
   if (!ends) return ends.error();
-  {
-    const std::lock_guard lock{mutex_};
-    if (state_ != State::entering || tenure_ != tenure) return {};
-    state_ = State::serving;
-    serves_from_ = ends->committed;
-    error_.reset();
-  }
-  return {};
+  const std::lock_guard lock{mutex_};
+  if (state_ != State::entering || tenure_ != tenure) return true;
+  state_ = State::serving;
+  serves_from_ = ends->committed;
+  error_.reset();
+  return true;
 }
 
-/// Errors: as StateStore::open() and EngineLoop::open().
-Result<void> SpreadUnit::open(RunningActivity& running) {
+/// A piece of it; true when all is open. Errors: as StateStore::open(), UnitSnapshots::install() and EngineLoop::open().
+Result<bool> SpreadUnit::open(RunningActivity& running) {
+  if (!rows_) {
+    const Result<void> opened = open_store();
+    if (!opened) return opened.error();
+  }
+  const Result<UnitSnapshots::Installed> installed = snapshots_.install(*rows_);
+  if (!installed) return installed.error();
+  waits_for_turn_ = *installed == UnitSnapshots::Installed::waits;
+  if (*installed != UnitSnapshots::Installed::all) return false;
+  const Result<void> opened = open_loop(running);
+  if (!opened) return opened.error();
+  return true;
+}
+
+Result<void> SpreadUnit::open_store() {
   EventLog& log = store_.log();
   const std::optional<std::string> directory = log.directory();
   rows_ = stores_(partition_);
   check(rows_ != nullptr, "SpreadStores makes a store");
   Result<void> opened = rows_->open({log.ports(), directory.value_or(""), false});
-  if (!opened) return opened;
-  if (directory && rows_->describe() != "memory") {
-    opened = add_to_store_list(log.ports().storage, *directory, rows_->describe());
-    if (!opened) return opened;
-  }
+  if (!opened || !directory || rows_->describe() == "memory") return opened;
+  return add_to_store_list(log.ports().storage, *directory, rows_->describe());
+}
+
+Result<void> SpreadUnit::open_loop(RunningActivity& running) {
   loop_ = std::make_unique<EngineLoop>(store_, *rows_, options_, partition_.partition);
   for (const Member& member : members_) loop_->add(*member.projection);
-  opened = loop_->open();
+  Result<void> opened = loop_->open();
   if (!opened) return opened;
   Result<std::unique_ptr<RowReader>> reader = rows_->reader();
   if (!reader) return reader.error();
@@ -132,6 +147,7 @@ Result<void> SpreadUnit::close(Instant now) {
     const std::lock_guard lock{mutex_};
     reader_.reset();
   }
+  snapshots_.close();
   loop_.reset();
   rows_.reset();
   return last;

@@ -4,10 +4,14 @@
 //   away ------> entering -------------------------> serving ------> away, store open ---------------------------> away
 //                  ^ not opened: tried again, once a second
 //
+// Between the opening of the store and that of the loop over it lies what the log has as a snapshot, where there is one that is
+// worth it (spread_snapshots.hpp); it takes a step for each page.
+//
 // Invariants:
 //   U1  pages are given while it serves, and only of rows that hold what was committed when it began to serve: an owner before
 //       this one has shown no more. One that was taken and given meanwhile enters again, so that it looks again.
 //   U2  the store is open while the loop is there, and closed before it is opened again
+//   U3  the loop makes no step while rows are collected for a snapshot
 // Threads: step() and stop() belong to the engine's activity; the rest to any.
 #pragma once
 
@@ -22,6 +26,7 @@
 
 #include "engine_loop.hpp"
 #include "spread_query.hpp"
+#include "spread_snapshots.hpp"
 
 namespace lungo {
 
@@ -33,8 +38,14 @@ struct SpreadTable {
 
 class SpreadUnit {
  public:
-  SpreadUnit(EventStore store, TopicPartition partition, const SpreadStores& stores, EngineOptions options)
-      : store_(std::move(store)), partition_(std::move(partition)), stores_(stores), options_(options) {}
+  /// `stores` and `snapshots` outlive it.
+  SpreadUnit(EventStore store, TopicPartition partition, const SpreadStores& stores, SpreadSnapshots& snapshots,
+             EngineOptions options)
+      : store_(std::move(store)),
+        partition_(std::move(partition)),
+        stores_(stores),
+        options_(options),
+        snapshots_(snapshots, partition_) {}
   ~SpreadUnit();
 
   static SpreadTable table_of(const ProjectionBase& projection);
@@ -65,8 +76,10 @@ class SpreadUnit {
     SpreadTable table;
   };
 
-  Result<void> enter(RunningActivity& running);
-  Result<void> open(RunningActivity& running);
+  Result<bool> enter(RunningActivity& running);
+  Result<bool> open(RunningActivity& running);
+  Result<void> open_store();
+  Result<void> open_loop(RunningActivity& running);
   Result<void> close(Instant now);
   [[nodiscard]] State state() const;
   [[nodiscard]] std::optional<Error> why_not(const Member& member, const SpreadQuery& query) const;
@@ -81,6 +94,8 @@ class SpreadUnit {
   // The activity's own.
   std::unique_ptr<StateStore> rows_;
   std::unique_ptr<EngineLoop> loop_;
+  UnitSnapshots snapshots_;
+  bool waits_for_turn_ = false;  // of installing a snapshot, which wakes
   Instant retry_at_ = Instant::min();
 
   mutable std::mutex mutex_;  // guards what follows; held while a page is read, so that the store is not closed under it

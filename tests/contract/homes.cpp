@@ -16,6 +16,7 @@ const std::vector<HomeKind>& homes() {
       {"Positions.OfATopicThatWasMadeAnewHaveDiverged", {Errc::unsupported, "can't delete topics"}},
       {"Memberships.TellOfPartitionsThatWereAddedWhenTheirTopicIsJoinedAgain", {Errc::unsupported, "can't add partitions"}},
       {"Positions.BelowTheStartAreHistoryTrimmed", {Errc::unsupported, "can't delete records"}},
+      {"SpreadRows.KeepWhatTheLogHasTrimmed", {Errc::unsupported, "can't delete records"}},
       {"Topics.ChangeTheirSettings", {Errc::unsupported, "can't change settings"}},
       {"Topics.AreDeletedAndTheirNamesAreFree", {Errc::unsupported, "can't delete topics"}},
       {"Topics.GrowUnlessTheyHoldStreams", {Errc::unsupported, "can't add partitions"}},

@@ -1,6 +1,7 @@
 // What a SpreadEngine promises in every home: rows that are kept by partition, over restarts.
 #include "tests/contract/contract.hpp"
 
+#include <lungo/framework/snapshots.hpp>
 #include <lungo/projections/spread_engine.hpp>
 
 #include <atomic>
@@ -55,6 +56,46 @@ class SpreadRows : public Contract {
     for (const auto& row : *rows) found.emplace(row.key, row.state.points);
     EXPECT_EQ(found, wanted);
   }
+  /// Scores until each partition has a snapshot, and then some, on stores that nothing outlives. Where each of them is.
+  std::map<TopicPartition, Offset> score_until_snapshots() {
+    EventStore store{log};
+    SpreadEngine engine{store, memory_by_partition(), snapshots_of_each(10)};
+    engine.add<Scores>();
+    score(100);
+    engine.start().value();
+    std::map<TopicPartition, Offset> saved;
+    const auto all_are_saved = [&] {
+      for (std::int32_t id = 0; id < 4; ++id) {
+        const auto found = Snapshots{store}.load("spread/rows/Scores/events/" + std::to_string(id)).value();
+        if (found) saved[{"events", PartitionId{id}}] = found->position.offset;
+      }
+      return saved.size() == 4;
+    };
+    Ports ports = log->ports();
+    const Instant deadline = ports.clock.monotonic() + 20s;
+    while (!all_are_saved() && ports.clock.monotonic() < deadline)  // none tells when it is there
+      ports.executor.wait_until([] { return false; }, ports.clock.monotonic() + 10ms);
+    EXPECT_EQ(saved.size(), 4u);
+    engine.stop().value();
+    score(20);
+    return saved;
+  }
+  static SpreadOptions snapshots_of_each(std::int64_t records) {
+    SpreadOptions options;
+    options.snapshot_every = records;
+    return options;
+  }
+  /// The rows of an engine without any; how many events it has applied to have them.
+  int applied_anew() {
+    EventStore store{log};
+    SpreadEngine engine{store, memory_by_partition(), snapshots_of_each(10)};
+    auto& scores = engine.add<Scores>();
+    Scores::applied = 0;
+    engine.start().value();
+    expect_wanted(scores);
+    engine.stop().value();
+    return Scores::applied;
+  }
   std::int64_t scored = 0;
   std::map<std::int64_t, std::int64_t> wanted;  // points by game
 };
@@ -79,6 +120,25 @@ TEST_P(SpreadRows, AreThoseOfAllPartitionsAlsoAfterARestart) {
     }
     home->restart(log);
   }
+}
+
+TEST_P(SpreadRows, GoOnFromASnapshotInTheLog) {
+  const std::map<TopicPartition, Offset> saved = score_until_snapshots();
+  int behind = 0;
+  for (const auto& [partition, end] : saved) behind += static_cast<int>(values_of(partition, end).size());
+  home->restart(log);
+  EXPECT_LE(behind, 110);
+  EXPECT_EQ(applied_anew(), behind);
+}
+
+TEST_P(SpreadRows, KeepWhatTheLogHasTrimmed) {
+  for (const auto& [partition, end] : score_until_snapshots()) {
+    const Result<Offset> start = log->delete_records(partition, end);
+    if (refused(start)) return;
+    EXPECT_EQ(start.value(), end);
+  }
+  home->restart(log);
+  applied_anew();
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, SpreadRows, testing::ValuesIn(home_names()), name_of_home);

@@ -315,7 +315,13 @@ TEST_P(SpreadEngineRuns, RowsAreThoseOfOneEngineWhoeverOwnsWhat) {
     return random.below(10) < 8 ? Fate::arrives : random.one_in(2) ? Fate::request_is_lost : Fate::answer_is_lost;
   };
   const bool keeps_stores = random.one_in(2);
-  const auto start = [&](int home) { return cluster.start(home, keeps_stores ? cluster.files(home) : memory_by_partition()); };
+  SpreadOptions options;
+  if (random.one_in(2)) options.snapshot_every = 1 + static_cast<std::int64_t>(random.below(200));
+  options.snapshot_interval = std::chrono::milliseconds{random.below(2) * 20};
+  if (random.one_in(2)) cluster.homes.answer_late(GetParam());
+  const auto start = [&](int home) {
+    return cluster.start(home, keeps_stores ? cluster.files(home) : memory_by_partition(), options);
+  };
   std::array<std::unique_ptr<SpreadSite>, 2> sites{start(0), start(1)};
   std::map<std::string, std::int64_t> seen;
   Commit last;

@@ -23,6 +23,8 @@ TEST(SpreadThreads, WritersReadTheirOwnWritesWhileOthersScanUntilTheStop) {
   store.stream_topic("events", 2).value();
   SpreadOptions options;
   options.engine.commit_interval = 1ms;
+  options.snapshot_every = 10;
+  options.snapshot_interval = 1ms;
   SpreadEngine engine{store, sqlite_by_partition("views.db"), options};
   auto& top = engine.add<TopPages>();
   auto& calls = engine.add<AppliedCalls>();

@@ -127,6 +127,7 @@ class ProjectionBase {
   friend class EngineCore;
   friend class EngineLoop;
   friend class SpreadUnit;
+  friend class UnitSnapshots;
 
   /// What the engine lends: how to wait, and a view of the rows.
   struct Link {

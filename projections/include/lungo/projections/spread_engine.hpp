@@ -12,9 +12,14 @@
 //
 // A partition that becomes this process's is taken over from its store of an earlier time, if that is there and the log still
 // has the history of its rows, and from what the log has behind it; otherwise from the log's beginning. One that goes is left
-// as it is, for its return. Changed rows and the partition's position are committed in one transaction. Nothing is written to
-// the log, so there is nothing that a process which has lost a partition, and does not know yet, can spoil: it shows rows of
-// the past, and to whoever asks for a commit, no row before it has it.
+// as it is, for its return. Changed rows and the partition's position are committed in one transaction. A process which has
+// lost a partition, and does not know yet, can spoil nothing: it shows rows of the past, and to whoever asks for a commit, no
+// row before it has it.
+//
+// With SpreadOptions::snapshot_every an owner writes its rows to the log from time to time. Who takes a partition over and has
+// no rows of it, or much older ones, begins with the newest of these snapshots: it folds only what is behind it, and has whole
+// rows where the topic has trimmed their history. They go into `__lungo_snapshots`, which each process keeps, hence off by
+// default.
 //
 // Threads: add(), answer_in() and start() belong to one thread; everything else may be called from any.
 #pragma once
@@ -45,6 +50,11 @@ SpreadStores memory_by_partition();
 struct SpreadOptions {
   EngineOptions engine;       // of its cache_bytes each partition has its share
   std::string name = "rows";  // by which processes ask each other; the same in all of them, of each engine its own
+  // Of a partition's rows a snapshot is written to the log when so many offsets were passed since the newest one; 0: none is
+  // written, or looked for. The same in all processes.
+  std::int64_t snapshot_every = 0;
+  Duration snapshot_interval = std::chrono::minutes{1};  // at least, from one of a projection and partition to the next
+  std::size_t snapshot_bytes_max = 64u << 20;            // of rows that take more none is written, which is logged once
 };
 
 /// Of a partition that is this process's.
