@@ -11,6 +11,7 @@ import sys
 import time
 from typing import NamedTuple
 
+import kafka_figures
 import log_figures
 import web
 from goals import at_least, at_most, ratio_at_least, ratio_at_most, report
@@ -101,7 +102,7 @@ def tracker(folders):
     shutil.rmtree(data)
 
 
-AREAS = {"codec": codec, "parts": parts, "log": log_figures.run, "tracker": tracker, "web": web.run}
+AREAS = {"codec": codec, "parts": parts, "log": log_figures.run, "tracker": tracker, "web": web.run, "kafka": kafka_figures.run}
 
 
 def main(build, scratch, areas):
