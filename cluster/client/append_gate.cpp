@@ -15,7 +15,7 @@ void AppendGate::submit(AppendRequest request, Completion completion, Instant de
     waits = waiting_.contains(request.to);  // behind those
   }
   if (waits) return hold({std::move(request), std::move(completion), deadline});
-  if (*way == Way::away) return parts_.refuse(request, completion);
+  if (*way == Way::away) return parts_.refuse(request, completion, deadline);
   write(*way, std::move(request), std::move(completion), deadline);
 }
 
@@ -53,7 +53,7 @@ void AppendGate::came_back(const AppendRequest& request, const Completion& compl
   if (outcome || outcome.error() != Errc::not_owner) return completion(std::move(outcome));
   const Result<Way> way = parts_.way(request);
   if (!way) return completion(way.error());
-  if (*way == Way::away) return parts_.refuse(request, completion);
+  if (*way == Way::away) return parts_.refuse(request, completion, deadline);
   hold({request, completion, deadline});
 }
 
@@ -87,7 +87,7 @@ void AppendGate::look_again() {
     }
   }
   for (const auto& [one, error] : failed) one.completion(error);
-  for (const Waiting& one : refused) parts_.refuse(one.request, one.completion);
+  for (const Waiting& one : refused) parts_.refuse(one.request, one.completion, one.deadline);
 }
 
 /// What lasts, as a right that is missing does, is no time-out.

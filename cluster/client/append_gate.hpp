@@ -3,7 +3,7 @@
 //
 //   submit --open--> the writer --not_owner, and it may become ours again--> waits
 //          --coming--> waits --look_again()--> the writer, or refused
-//          --away--> refused
+//          --away--> refused, or it waits, as nobody has the partition
 //
 // So a rebalance that leaves a partition where it is shows as a pause, not as an error. Promise: each completion runs once;
 // what waits for one partition keeps its order; who waits beyond his deadline is answered `timed_out`, and nothing of it is
@@ -33,8 +33,8 @@ class AppendGate {
     std::function<Result<Way>(const AppendRequest& request)> way;
     /// Queues it; the completion does not run before it returns, unless the log is closed.
     std::function<void(AppendRequest request, Completion completion, Instant deadline)> write;
-    /// Answers one whose partition is another's.
-    std::function<void(const AppendRequest& request, const Completion& completion)> refuse;
+    /// Answers one whose partition is not this process's, or gives it to wait(), now or later.
+    std::function<void(const AppendRequest& request, const Completion& completion, Instant deadline)> refuse;
     /// What keeps a partition from being written to; for the answer of who has waited too long. May be absent.
     std::function<std::optional<Error>(const TopicPartition& partition)> trouble{};
   };
@@ -43,6 +43,10 @@ class AppendGate {
       : parts_(std::move(parts)), held_bytes_max_(held_bytes_max), clock_(clock) {}
 
   void submit(AppendRequest request, Completion completion, Instant deadline);
+  /// Until look_again() finds another way for it.
+  void wait(AppendRequest request, Completion completion, Instant deadline) {
+    hold({std::move(request), std::move(completion), deadline});
+  }
   /// Something has changed that way() tells, or time has passed.
   void look_again();
   /// Answers all that wait with `reason`, and whatever is submitted from now on.

@@ -83,7 +83,8 @@ Result<void> KafkaWrites::start() {
           .way = [this](const AppendRequest& request) { return way(request); },
           .write = [this](AppendRequest request, Completion completion,
                           Instant deadline) { writer_->append(std::move(request), std::move(completion), deadline); },
-          .refuse = [this](const AppendRequest& request, const Completion& completion) { refuse(request, completion); },
+          .refuse = [this](const AppendRequest& request, const Completion& completion,
+                           Instant deadline) { refuse(request, completion, deadline); },
           .trouble = [this](const TopicPartition& partition) { return trouble(partition); }},
       parts_.options.queued_bytes_max, parts_.ports.clock);
 
@@ -217,7 +218,9 @@ AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
     case KafkaOwnership::Standing::away:
       break;
   }
-  return AppendGate::Way::away;
+  // Nobody's, as was found a moment ago: it is being shared, or about to be.
+  const std::optional<std::optional<Membership::Owner>> known = membership_->known_owner(owned);
+  return known && !*known ? AppendGate::Way::coming : AppendGate::Way::away;
 }
 
 /// What passes by itself is a time-out for who has waited for it.
@@ -279,15 +282,18 @@ void KafkaWrites::share(const std::string& topic) {
   if (const auto found = shared_.find(topic); found != shared_.end()) found->second = std::move(token);
 }
 
-void KafkaWrites::refuse(const AppendRequest& request, const Completion& completion) {
+/// Every partition of a topic that is shared is somebody's: where nobody can be named one is on its way, and the append waits.
+void KafkaWrites::refuse(const AppendRequest& request, const Completion& completion, Instant deadline) {
   TopicPartition partition = request.to;
   for (const TopicPartition& owned : request.on_behalf_of) {
     if (way(owned) == AppendGate::Way::away) partition = owned;
   }
-  const auto answer = [partition, completion](const Result<std::optional<Membership::Owner>>& owner) {
+  const auto answer = [this, partition, request, completion, deadline](const AnswerOfTask::Owner& owner) {
+    if (owner && !*owner) return gate_->wait(request, completion, deadline);
+    if (!owner && owner.error() == Errc::closed) return completion(owner.error());
     std::string text = to_string(partition) + " is ";
-    if (!owner || !*owner) {
-      text += "not this process's, and nobody is known to have it";
+    if (!owner) {
+      text += "not this process's, and who has it can't be told: " + to_string(owner.error());
     } else {
       const std::string& endpoint = (*owner)->endpoint;
       text += "another process's, " + (endpoint.empty() ? "which says nothing of where it is reached" : "at " + endpoint);

@@ -112,7 +112,7 @@ class KafkaWrites {
   Result<TopicInfo> topic_of(const TopicPartition& partition);
   void share(const std::string& topic);
   void forget_failures(const std::string& topic);
-  void refuse(const AppendRequest& request, const Completion& completion);
+  void refuse(const AppendRequest& request, const Completion& completion, Instant deadline);
   static Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic);
 
   [[nodiscard]] int replicas(const RdkCluster& cluster) const;

@@ -46,13 +46,15 @@ class AppendGates : public testing::Test {
   Values answers;
   std::optional<Error> trouble;
   std::string last_words;
+  bool is_nobodys = false;
   AppendGate gate{{.way = [this](const AppendRequest&) { return Result<Way>{way}; },
                    .write =
                        [this](const AppendRequest& request, Completion completion, Instant) {
                          written.push_back({value_of(request), std::move(completion)});
                        },
                    .refuse =
-                       [](const AppendRequest&, const Completion& completion) {
+                       [this](const AppendRequest& request, const Completion& completion, Instant deadline) {
+                         if (is_nobodys) return gate.wait(request, completion, deadline);
                          completion(Error{Errc::not_owner, "another's"});
                        },
                    .trouble = [this](const TopicPartition&) { return trouble; }},
@@ -73,6 +75,27 @@ TEST_F(AppendGates, WhatWaitsGoesInItsOrder) {
   submit("d");
   EXPECT_EQ(values().size(), 4u);
   EXPECT_EQ(answers, Values{});
+}
+
+TEST_F(AppendGates, WhatIsNobodysWaitsUntilItIsSomebodys) {
+  way = Way::away;
+  is_nobodys = true;
+  submit("a");
+  submit("b", 3s);
+  gate.look_again();
+  EXPECT_EQ(answers, Values{});
+  way = Way::open;
+  gate.look_again();
+  EXPECT_EQ(values(), (Values{"a", "b"}));
+  way = Way::away;
+  submit("c", 3s);
+  submit("d");
+  clock.advance(4s);
+  gate.look_again();
+  EXPECT_EQ(answers, (Values{"c timed_out"}));
+  is_nobodys = false;
+  gate.look_again();
+  EXPECT_EQ(answers, (Values{"c timed_out", "d not_owner"}));
 }
 
 TEST_F(AppendGates, WhatARebalanceSendsBackWaitsAgain) {
