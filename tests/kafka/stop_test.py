@@ -20,7 +20,11 @@ from kafka_cluster import Cluster  # noqa: E402
 ANSWERS_BEFORE = 200
 BEGIN_SECONDS = 90
 END_MS_MAX = 10_000
-TOPIC = "stops"
+
+
+def topic_of(application):
+    """Its own: by a name that they shared, one would find the other's records as its own, by their ids, as long as these are new."""
+    return f"stops-of-{application}"
 
 
 class Process:
@@ -28,7 +32,7 @@ class Process:
         self.name = name
         self.out, self.err = os.path.join(folder, name + ".out"), os.path.join(folder, name + ".err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen([program, cluster.address, name, TOPIC, os.path.join(folder, name)],
+            self.process = subprocess.Popen([program, cluster.address, name, topic_of(name), os.path.join(folder, name)],
                                             stdin=subprocess.PIPE, stdout=out, stderr=err)  # fmt: skip
 
     def lines(self):
@@ -65,7 +69,7 @@ class Process:
 
 
 def has_all(look, cluster, folder, process, answered):
-    command = [look, cluster.address, process.name, TOPIC, "look", "0", os.path.join(folder, "look-" + process.name)]
+    command = [look, cluster.address, process.name, topic_of(process.name), "look", "0", os.path.join(folder, "look-" + process.name)]
     found = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout
     counts = {key: int(count) for key, count in (line.split(" ") for line in found.splitlines())}
     if lost := {key: number for key, number in answered.items() if counts.get(key, 0) < number}:
