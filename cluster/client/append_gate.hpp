@@ -6,8 +6,8 @@
 //          --away--> refused, or it waits, as nobody has the partition
 //
 // So a rebalance that leaves a partition where it is shows as a pause, not as an error. Promise: each completion runs once;
-// what waits for one partition keeps its order; who waits beyond his deadline is answered `timed_out`, and nothing of it is
-// written. Threads: any. Completions run without a lock held.
+// what waits for one partition keeps its order, but for what waits again as nobody has it; who waits beyond his deadline is
+// answered `timed_out`, and nothing of it is written. Threads: any. Completions run without a lock held.
 #pragma once
 
 #include <functional>

@@ -22,6 +22,8 @@ std::vector<writing::OffsetRange> ranges_of(const std::vector<Offset>& offsets) 
   return ranges;
 }
 
+bool is_anothers(const std::optional<Membership::Owner>& owner) { return owner && !owner->is_me; }
+
 /// Of a task that may be dropped, as the log closes: the answer is given all the same.
 class AnswerOfTask {
  public:
@@ -218,9 +220,8 @@ AppendGate::Way KafkaWrites::way(const TopicPartition& owned) const {
     case KafkaOwnership::Standing::away:
       break;
   }
-  // Nobody's, as was found a moment ago: it is being shared, or about to be.
   const std::optional<std::optional<Membership::Owner>> known = membership_->known_owner(owned);
-  return known && !*known ? AppendGate::Way::coming : AppendGate::Way::away;
+  return known && !is_anothers(*known) ? AppendGate::Way::coming : AppendGate::Way::away;
 }
 
 /// What passes by itself is a time-out for who has waited for it.
@@ -282,14 +283,15 @@ void KafkaWrites::share(const std::string& topic) {
   if (const auto found = shared_.find(topic); found != shared_.end()) found->second = std::move(token);
 }
 
-/// Every partition of a topic that is shared is somebody's: where nobody can be named one is on its way, and the append waits.
+/// An append waits where nobody can be named, as every partition of a topic that is shared is somebody's, or is on its way to
+/// be; and where the partition has become this process's meanwhile.
 void KafkaWrites::refuse(const AppendRequest& request, const Completion& completion, Instant deadline) {
   TopicPartition partition = request.to;
   for (const TopicPartition& owned : request.on_behalf_of) {
     if (way(owned) == AppendGate::Way::away) partition = owned;
   }
   const auto answer = [this, partition, request, completion, deadline](const AnswerOfTask::Owner& owner) {
-    if (owner && !*owner) return gate_->wait(request, completion, deadline);
+    if (owner && !is_anothers(*owner)) return gate_->wait(request, completion, deadline);
     if (!owner && owner.error() == Errc::closed) return completion(owner.error());
     std::string text = to_string(partition) + " is ";
     if (!owner) {
