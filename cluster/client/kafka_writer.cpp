@@ -314,6 +314,8 @@ void KafkaWriter::acknowledged() {
 
 // ---- calls ----
 
+void KafkaWriter::carry_out(const writing::GiveUp& /*give_up*/) { under_way_.reset(); }
+
 void KafkaWriter::carry_out(const writing::SendCounters& send) {
   std::vector<RdkOffset> offsets;
   for (const writing::SendCounters::Counter& counter : send.counters) {

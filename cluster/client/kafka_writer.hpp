@@ -93,6 +93,7 @@ class KafkaWriter final : private Activity {
   void take_inbox();
   void carry_out(const writing::MakeHandle& make);
   void carry_out(const writing::Produce& produce);
+  void carry_out(const writing::GiveUp& give_up);
   void carry_out(const writing::SendCounters& send);
   void carry_out(const writing::Commit& commit);
   void carry_out(const writing::Abort& abort);

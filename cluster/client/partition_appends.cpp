@@ -65,6 +65,8 @@ void PartitionAppends::forget(Answers& answers) {
   abandon(gone, answers);
   std::erase_if(sent_, [](const auto& append) { return append->transaction->outcome != Transaction::Outcome::open; });
   answered_ = 0;
+  for (const OwnRange& range : own_) --range.transaction->ranges_left;  // nothing passes them any more
+  own_.clear();
 }
 
 void PartitionAppends::refuse_queued(const Error& error, Answers& answers) {

@@ -201,6 +201,7 @@ void WriterCore::on(const TopicGone& gone) {
   for (const auto& [name, partition] : partitions_) partition->refuse_orphans(answers_);
   std::erase_if(suspects_, [&](const Foreign& suspect) { return suspect.partition.topic == gone.topic; });
   suspects_counted_ = 0;
+  settle_undecided();
 }
 
 // ---- the end ----

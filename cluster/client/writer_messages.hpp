@@ -113,10 +113,14 @@ struct MakeHandle {
   HandleNumber handle;
 };
 /// begin_transaction, then all records of these, in order; without any, that is all. They stay where they are until it is
-/// answered, or Abort or MakeHandle follows.
+/// answered, or Abort, GiveUp or MakeHandle follows.
 struct Produce {
   HandleNumber handle;
   std::vector<const AppendRequest*> appends;
+};
+/// What was produced is looked at no more, and nothing is done with the handle; MakeHandle follows, maybe much later.
+struct GiveUp {
+  HandleNumber handle;
 };
 /// send_offsets_to_transaction, with the tenure's metadata.
 struct SendCounters {
@@ -161,8 +165,8 @@ struct Missing {
 /// Answers Close. All appends are answered.
 struct Ended {};
 
-using Effect = std::variant<MakeHandle, Produce, SendCounters, Commit, Abort, Committed, Answer, Foreign, Missing, Claimed,
-                            LetGone, Ended>;
+using Effect = std::variant<MakeHandle, Produce, GiveUp, SendCounters, Commit, Abort, Committed, Answer, Foreign, Missing,
+                            Claimed, LetGone, Ended>;
 using Effects = std::vector<Effect>;
 
 }  // namespace lungo::writing

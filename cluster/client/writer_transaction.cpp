@@ -98,6 +98,7 @@ void WriterCore::throw_away() {
   make_at_ = now_ + next_pause();
   for (const auto& [name, partition] : partitions_) partition->claim_again();
   if (open_ == nullptr) return;
+  if (!open_->is_acknowledged && !open_->appends.empty()) effects_.push_back(GiveUp{handle_});
   is_unsure_ |= open_->tenure != nullptr;
   end_open();
 }

@@ -251,6 +251,7 @@ class ModelProcess {
 
   void carry_out(const writing::MakeHandle& make) { producer_.make(make.handle); }
   void carry_out(const writing::Produce& produce) { producer_.produce(produce, CoresHistory::tag_of(generation_)); }
+  void carry_out(const writing::GiveUp&) {}  // what is answered to it finds nothing open
   void carry_out(const writing::SendCounters& send) {
     const ModelMetadata metadata = ModelMetadata::of(send.tenure->metadata);
     std::map<TopicPartition, BrokerModel::Counter> counters;

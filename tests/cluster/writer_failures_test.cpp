@@ -405,5 +405,39 @@ TEST_F(WriterCoreFailures, WhatIsAnsweredDoesNotGoAgain) {
   EXPECT_TRUE(effects.empty());
 }
 
+// The shell looks at what it has produced until it is told not to, and what was answered here is gone.
+TEST_F(WriterCoreFailures, WhatIsUnderWayIsGivenUpAlsoWhereItsHandleIsMadeAnewLater) {
+  append("a");
+  produced();
+  fail_to_produce(CallFailure::Kind::abort);
+  take<Abort>();
+  done();
+  wait();
+  EXPECT_EQ(produced(), Keys{"a"});
+  EXPECT_FALSE(given_up);
+  step(TakeAway{tenures});
+  EXPECT_TRUE(effects.empty()) << "the next handle has to wait";
+  EXPECT_EQ(answer(1), "not_owner");
+  EXPECT_EQ(given_up, handle);
+}
+
+// A transaction over two topics, whose commit nobody has confirmed: of the one that was deleted nothing is read any more.
+TEST_F(WriterCoreFailures, ATopicThatGoesHoldsUpNoOtherTopic) {
+  append("x");
+  produced();
+  append("a");
+  append(append_of(kPlain, "p", "v"));
+  let_through();
+  come_to_commit();
+  fail(CallFailure::Kind::fatal);
+  make_handle();
+  claim_again();
+  EXPECT_TRUE(effects.empty()) << "what became of it is not known";
+  step(writing::TopicGone{kPlain.topic});
+  step(Read{.partition = kZero, .from = Offset{1}, .end = Offset{3}, .records = {}});
+  wait();
+  EXPECT_EQ(produced(), Keys{"a"}) << "it was aborted";
+}
+
 }  // namespace
 }  // namespace lungo::test

@@ -33,6 +33,8 @@ class WriterCore : public testing::Test {
         answers.emplace(answer->ticket.value(), std::move(answer->outcome));
       } else if (const writing::Committed* const told = std::get_if<writing::Committed>(&effect)) {
         committed[told->partition] = told->end;
+      } else if (const writing::GiveUp* const gone = std::get_if<writing::GiveUp>(&effect)) {
+        given_up = gone->handle;
       } else {
         effects.push_back(std::move(effect));
       }
@@ -185,6 +187,7 @@ class WriterCore : public testing::Test {
   std::uint64_t tenures = 0;
   std::shared_ptr<const ownership::Tenure> tenure;
   writing::HandleNumber handle;
+  std::optional<writing::HandleNumber> given_up;
   std::map<TopicPartition, Offset> ends;  // of the partitions' logs
   writing::Acknowledged acknowledgement;
   std::map<TopicPartition, std::map<Offset, MirrorModel::Record>> written;
