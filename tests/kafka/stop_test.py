@@ -20,6 +20,7 @@ from kafka_cluster import Cluster  # noqa: E402
 ANSWERS_BEFORE = 200
 BEGIN_SECONDS = 90
 END_MS_MAX = 10_000
+MARKERS_SECONDS = 30
 
 
 def topic_of(application):
@@ -68,12 +69,25 @@ class Process:
             raise SystemExit(f"{self.name} {what}\n{err.read()[-5000:]}")
 
 
+def counts_of(look, cluster, folder, process):
+    with tempfile.TemporaryDirectory(dir=folder) as mirror:
+        command = [look, cluster.address, process.name, topic_of(process.name), "look", "0", os.path.join(mirror, "look")]
+        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True, timeout=120).stdout
+    return {key: int(count) for key, count in (line.split(" ") for line in found.splitlines())}
+
+
 def has_all(look, cluster, folder, process, answered):
-    command = [look, cluster.address, process.name, topic_of(process.name), "look", "0", os.path.join(folder, "look-" + process.name)]
-    found = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout
-    counts = {key: int(count) for key, count in (line.split(" ") for line in found.splitlines())}
-    if lost := {key: number for key, number in answered.items() if counts.get(key, 0) < number}:
-        raise SystemExit(f"{process.name}: answered, and not there: {lost} of {counts}")
+    """A commit that was answered is decided; a broker that was killed behind it writes its markers, by which readers see it, after it came back."""
+    begin = time.monotonic()
+    while True:
+        counts = counts_of(look, cluster, folder, process)
+        lost = {key: number for key, number in answered.items() if counts.get(key, 0) < number}
+        took = time.monotonic() - begin
+        if not lost:
+            return print(f"{process.name}: all there after {took:.1f} s")
+        if took > MARKERS_SECONDS:
+            raise SystemExit(f"{process.name}: answered, and not there: {lost} of {counts}")
+        time.sleep(0.5)
 
 
 def run(program, look):
