@@ -20,11 +20,10 @@ class KafkaTracker : public TrackerTest {
 
   /// They are called the same in each run.
   void forget_topics() {
-    Ports ports = brokers.ports.ports();
     for (const char* topic : {"events", "sessions", "failed-events"}) {
       static_cast<void>(brokers.admin->delete_topic(topic, Brokers::kTimeout));
       const auto is_gone = [&] { return brokers.admin->topic(topic, Brokers::kTimeout).error() == Errc::not_found; };
-      EXPECT_TRUE(ports.executor.wait_until(is_gone, ports.clock.monotonic() + Brokers::kTimeout)) << topic;
+      EXPECT_TRUE(eventually(is_gone)) << topic;
     }
   }
   [[nodiscard]] std::vector<std::string> on_kafka(std::vector<std::string> more) const {
@@ -86,6 +85,18 @@ TEST_F(KafkaTracker, ServesAndSumsUpAsEmbedded) {
   const Finished refused = run_tracker(without, on_kafka(import));
   EXPECT_EQ(refused.status, 1);
   EXPECT_NE(refused.err.find("from the directory of another tracker on this log"), std::string::npos) << refused.err;
+}
+
+TEST_F(KafkaTracker, TheRealLogGivesTheSameSummaryAsEmbedded) {
+  if (!std::filesystem::exists(shared_log())) GTEST_SKIP() << "no " << shared_log() << "; name one in LUNGO_ACCESS_LOG";
+  const std::string here = directory_ / "here";
+  const std::string there = directory_ / "there";
+  const std::vector<std::string> import{"--exit", "--json", "--import", shared_log()};
+  const std::string embedded = summary(here, import);
+  std::filesystem::create_directory(there);
+  std::filesystem::copy_file(here + "/tracker-secret", there + "/tracker-secret");
+  EXPECT_EQ(summary(there, on_kafka(import)), embedded);
+  EXPECT_GT(boost::json::parse(embedded).at("lines").to_number<std::int64_t>(), 1'000);
 }
 
 TEST_F(KafkaTracker, ACopyOfItsDirectoryGivesTheSameRowsThereAndBack) {
