@@ -1,5 +1,6 @@
 #include "client/kafka_topics.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kReplicasForTwoInSync = 3;
 constexpr std::string_view kNone = "-1";  // Kafka's word for no limit
+// What a batch of small records may take on the way, whatever one record may: above librdkafka's batch.size.
+constexpr std::uint32_t kBatchBytesLeast = 1'048'588;
 
 std::string text_of(double number) {
   std::array<char, 32> text;
@@ -76,7 +79,7 @@ KafkaSettings kafka_settings(const TopicSpec& spec, int replication) {
   KafkaSettings settings = demanded_settings(spec, replication);
   settings["segment.bytes"] = std::to_string(spec.segment_bytes);
   if (spec.segment_age) settings["segment.ms"] = text_of(spec.segment_age);
-  settings["max.message.bytes"] = std::to_string(spec.batch_bytes_max);
+  settings["max.message.bytes"] = std::to_string(std::max(spec.batch_bytes_max, kBatchBytesLeast));
   settings["compression.type"] = text_of(spec.compression);
   if (spec.compact) {
     settings["delete.retention.ms"] = std::to_string(spec.tombstone_age.count());

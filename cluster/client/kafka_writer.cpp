@@ -39,12 +39,16 @@ KafkaWriter::KafkaWriter(Options options, const writing::MirrorLookup& mirror, K
       ports_(ports),
       core_(options_.core, mirror) {}
 
-KafkaWriter::~KafkaWriter() {
+KafkaWriter::~KafkaWriter() { stop(); }
+
+void KafkaWriter::stop() {
+  std::unique_ptr<RunningActivity> ending;  // waits for the step, without the lock
   {
     const std::lock_guard lock(mutex_);
     is_closing_ = has_ended_ = true;
+    ending.swap(running_);
   }
-  running_.reset();
+  ending.reset();
   answer_the_rest({Errc::closed, "the log is closed"});
 }
 
@@ -233,7 +237,8 @@ bool KafkaWriter::produce_rest() {
       const bool is_records = produced.error() == Errc::too_large || produced.error() == Errc::invalid_argument;
       const bool is_topics = produced.error() == Errc::not_found;
       if (is_records || is_topics) {
-        way.refused.push_back({.partition = request.to, .error = produced.error(), .lasts = is_topics});
+        const std::optional<std::size_t> which = is_records ? std::optional{append} : std::nullopt;
+        way.refused.push_back({.partition = request.to, .error = produced.error(), .lasts = is_topics, .append = which});
       }
       return false;
     }
@@ -262,7 +267,8 @@ void KafkaWriter::look_at_deliveries(Duration patience) {
     const TopicPartition& partition = way.appends[way.records[index].first]->to;
     const auto known = std::ranges::find(way.refused, partition, &writing::ProduceFailed::Refused::partition);
     if (known != way.refused.end()) continue;
-    way.refused.push_back({.partition = partition, .error = cause, .lasts = delivery.refusal == RdkRefusal::topic});
+    way.refused.push_back(
+        {.partition = partition, .error = cause, .lasts = delivery.refusal == RdkRefusal::topic, .append = std::nullopt});
   }
   if (is_quiet || (way.failure && way.refused.empty())) look_at_end();
   if (way.left == 0) acknowledged();
@@ -282,7 +288,7 @@ void KafkaWriter::look_at_end() {
   if (!is_one || !is_missing_right(*cause)) return;
   for (const AppendRequest* const append : way.appends) {
     if (std::ranges::find(way.refused, append->to, &writing::ProduceFailed::Refused::partition) != way.refused.end()) continue;
-    way.refused.push_back({.partition = append->to, .error = *cause, .lasts = true});
+    way.refused.push_back({.partition = append->to, .error = *cause, .lasts = true, .append = std::nullopt});
   }
 }
 

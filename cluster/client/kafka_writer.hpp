@@ -35,7 +35,7 @@ class KafkaWriter final : private Activity {
     writing::WriterCore::Options core;
   };
   using MakeProducer = std::function<Result<std::unique_ptr<RdkProducer>>()>;
-  /// On the activity's thread; must not wait for it.
+  /// On the activity's thread; must not wait for it. Not called behind stop().
   struct Told {
     std::function<void(const ownership::Claimed&)> claimed;
     std::function<void(const ownership::LetGone&)> let_gone;
@@ -55,6 +55,8 @@ class KafkaWriter final : private Activity {
   /// Takes no more, ends what is open, answers all. Returns when that is done, a little behind `deadline` at the latest: who
   /// has no answer then, as a call does not return, gets `timed_out`.
   void close(Instant deadline);
+  /// Waits for the call that is under way: nobody is told anything from then on. What is told to it is not looked at any more.
+  void stop();
 
   struct Counts {
     std::uint64_t committed = 0;  // transactions

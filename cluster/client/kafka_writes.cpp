@@ -127,6 +127,7 @@ Result<void> KafkaWrites::start() {
 
 KafkaWrites::~KafkaWrites() {
   close();
+  if (writer_) writer_->stop();  // the two tell each other: neither goes while the other may still say something
   ownership_.reset();
   writer_.reset();
 }

@@ -10,6 +10,8 @@ namespace lungo::writing {
 
 namespace {
 
+constexpr int kWentToGrow = 8;
+
 std::size_t hash_of(std::optional<std::string_view> key) {
   constexpr std::size_t kNoKey = 0x9e3779b97f4a7c15;
   return key ? std::hash<std::string_view>{}(*key) : kNoKey;
@@ -94,7 +96,7 @@ void PartitionAppends::take(const std::shared_ptr<Transaction>& transaction, Roo
   std::vector<std::unique_ptr<PendingAppend>> waiting;
   std::unordered_set<std::size_t> behind;  // keys of what waits
   const std::size_t sent_before = sent_.size();
-  while (!queue_.empty()) {
+  while (!queue_.empty() && sent_.size() - sent_before < most_) {
     PendingAppend& next = *queue_.front();
     room.is_full = next.request.records.count() > room.records || next.bytes > room.bytes;
     if (room.is_full) break;
@@ -223,7 +225,16 @@ void PartitionAppends::put(const std::shared_ptr<Transaction>& transaction, cons
 }
 
 void PartitionAppends::take_back(const Transaction& transaction, Answers& answers) {
-  const auto refused = std::ranges::find(transaction.refused, name_, &ProduceFailed::Refused::partition);
+  const auto refused = std::ranges::find_if(
+      transaction.refused, [this](const ProduceFailed::Refused& one) { return one.partition == name_ && !one.append; });
+  const bool is_refused = refused != transaction.refused.end();
+  const auto its = static_cast<std::size_t>(
+      std::ranges::count(sent_, &transaction, [](const auto& append) { return append->transaction.get(); }));
+  const bool is_one_of_many = is_refused && !refused->lasts && its > 1;
+  if (is_one_of_many) {
+    most_ = its / 2;
+    went_ = 0;
+  }
   while (!sent_.empty() && sent_.back()->transaction.get() == &transaction) {
     std::unique_ptr<PendingAppend> append = std::move(sent_.back());
     sent_.pop_back();
@@ -236,7 +247,9 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
     const PartitionAppends* const lost = lost_owner(*append);
     if (transaction.is_unseen) {
       answers.give(*append, Error{Errc::timed_out, "whether it was written is unknown: what lay there is gone"});
-    } else if (refused != transaction.refused.end()) {
+    } else if (append->refusal) {
+      answers.give(*append, *append->refusal);
+    } else if (is_refused && !is_one_of_many) {
       answers.give(*append, refused->error);
     } else if (lost != nullptr) {
       answers.give(*append, lost->not_owner());
@@ -295,7 +308,10 @@ void PartitionAppends::settle(Answers& answers) {
   const auto is_committed = [](const auto& append) { return append->transaction->outcome == Transaction::Outcome::committed; };
   const auto unanswered = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
   const auto end = std::find_if_not(unanswered, sent_.end(), is_committed);
-  if (unanswered != end) committed_ = (*std::prev(end))->place->end;
+  if (unanswered != end) {
+    committed_ = (*std::prev(end))->place->end;
+    grow();
+  }
   const auto is_waited_for = [](const auto& append) { return !append->is_answered; };
   if (std::any_of(unanswered, end, is_waited_for)) answers.committed(name_, committed_);
   for (auto next = unanswered; next != end; ++next, ++answered_) {
@@ -319,6 +335,13 @@ void PartitionAppends::settle(Answers& answers) {
     change_in_flight(sent_.front()->request.records, [](InFlight& one) { --one.appends; });
     sent_.pop_front();
   }
+}
+
+/// Whoever was refused is gone, or batches of so many are taken.
+void PartitionAppends::grow() {
+  if (most_ == kAny || ++went_ < kWentToGrow) return;
+  went_ = 0;
+  most_ = most_ > kAny / 2 ? kAny : 2 * most_;
 }
 
 // ---- what takes too long ----

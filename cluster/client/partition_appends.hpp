@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -63,6 +64,7 @@ struct PendingAppend {
   bool is_answered = false;                  // its deadline passed in the transaction
   std::optional<Offset> checked_to;          // nothing below it is in the way
   std::optional<OffsetRange> place;          // once it is acknowledged
+  std::optional<Error> refusal;              // a broker's, or the client's, of a record of it
   std::shared_ptr<Transaction> transaction;  // null while it is queued
 };
 
@@ -149,6 +151,7 @@ class PartitionAppends {
 
  private:
   enum class Fate { goes, waits, answered };
+  static constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
   struct InFlight {
     int appends = 0;
     int undecided = 0;  // of these, not committed
@@ -167,6 +170,7 @@ class PartitionAppends {
   template <class Change>
   void change_in_flight(const EncodedRecords& records, Change change);
   void pass_own_range(Found& found);
+  void grow();
   [[nodiscard]] std::optional<Offset> voided_by(const OffsetRange& records) const;
 
   const TopicPartition name_;
@@ -178,6 +182,8 @@ class PartitionAppends {
   Offset read_end_;
   Offset looked_to_;  // the largest read_end_
   int undecided_ = 0;
+  std::size_t most_ = kAny;  // appends of a transaction, so that one which is refused is found among many
+  int went_ = 0;             // transactions with so many
   std::optional<Error> refusal_;
   Instant refused_until_{};
   std::deque<std::unique_ptr<PendingAppend>> queue_;

@@ -22,6 +22,11 @@ RdkGroupMember member_of(const rd_kafka_MemberDescription_t& member) {
   return out;
 }
 
+/// Not the group's coordinator. A handle remembers whom it took for it for a quarter of an hour, and asks nobody else.
+bool says_is_none(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+}
+
 /// An answer, and the handle that it came through.
 struct Answer {
   std::shared_ptr<rdk::Client> client;
@@ -39,10 +44,10 @@ struct RdkGroups::Parts : rdk::Callbacks {
   std::mutex mutex;
   std::shared_ptr<rdk::Client> shared;  // of those who ask now
 
-  Result<std::shared_ptr<rdk::Client>> client() {
+  Result<std::shared_ptr<rdk::Client>> client(const std::string& group) {
     const std::lock_guard lock(mutex);
     if (shared == nullptr) {
-      Result<std::unique_ptr<rdk::Client>> made = rdk::Client::open(RdkRole::admin, options, {}, causes, *this);
+      Result<std::unique_ptr<rdk::Client>> made = rdk::Client::open(RdkRole::asker, options, group, causes, *this);
       if (!made) return made.error();
       shared = std::move(*made);
     }
@@ -55,15 +60,21 @@ struct RdkGroups::Parts : rdk::Callbacks {
     if (shared == client) shared = nullptr;
   }
 
+  /// What a group's own answer says.
+  Error refused(const Answer& answer, const rd_kafka_error_t& error, const RdkAttempt& attempt) {
+    if (says_is_none(rd_kafka_error_code(&error))) give_up(answer.client);
+    return answer.client->error(error, attempt);
+  }
+
   template <class Send>
   Result<Answer> ask(rd_kafka_admin_op_t operation, const RdkAttempt& attempt, Duration timeout, bool require_stable,
                      Send send) {
-    Result<std::shared_ptr<rdk::Client>> used = client();
+    Result<std::shared_ptr<rdk::Client>> used = client(std::string(attempt.name));
     if (!used) return used.error();
     const auto send_it = [&](auto* settings, auto* queue) { send((*used)->get(), settings, queue); };
     constexpr Duration kLongest = std::chrono::hours{1};
     rdk::Event event = rdk::answer_of(**used, operation, {.request = kLongest, .wait = timeout}, require_stable, send_it);
-    if (event == nullptr) give_up(*used);
+    if (event == nullptr || says_is_none(rd_kafka_event_error(event.get()))) give_up(*used);
     Result<rdk::Event> answer = rdk::checked(**used, std::move(event), attempt);
     if (!answer) return answer.error();
     return Answer{*std::move(used), *std::move(answer)};
@@ -87,7 +98,7 @@ Result<RdkGroupState> RdkGroups::state(const std::string& group, Duration timeou
       rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(answer->event.get()), &count);
   check(count == 1, "one group was asked for");
   if (const rd_kafka_error_t* error = rd_kafka_ConsumerGroupDescription_error(groups[0])) {
-    return answer->client->error(*error, attempt);
+    return parts_->refused(*answer, *error, attempt);
   }
   RdkGroupState out{.state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(groups[0]))};
   for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
@@ -111,7 +122,7 @@ Result<std::vector<RdkGroupOffset>> RdkGroups::offsets(const std::string& group,
   const auto** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(answer->event.get()), &count);
   check(count == 1, "one group was asked for");
-  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) return answer->client->error(*error, attempt);
+  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(groups[0])) return parts_->refused(*answer, *error, attempt);
   const rd_kafka_topic_partition_list_t* found = rd_kafka_group_result_partitions(groups[0]);
   std::vector<RdkGroupOffset> out;
   for (const TopicPartition& partition : partitions) {

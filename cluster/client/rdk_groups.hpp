@@ -4,7 +4,9 @@
 // Promise: no request for a group's coordinator outlives its time. librdkafka 2.0.2 ends the process (its #4605) when one has
 // timed out while no coordinator was to be had, and a coordinator comes then. So a request gets an hour, the most that
 // librdkafka takes; whoever asks waits for a shorter time; and a handle with a request that was given up goes at once, the next
-// question making a new one. That gets past a coordinator that hangs, too.
+// question making a new one. That gets past a coordinator that hangs, too. And a handle has a group, which it never joins:
+// where the coordinator says that it is none any more, librdkafka 2.0.2 looks for that of the handle's own group, and reads at
+// null where there is none.
 // Threads: any, at the same time. A call blocks for its `timeout`, and while a handle goes.
 #pragma once
 

@@ -37,6 +37,7 @@ constexpr std::array kRefused{
     Refusal{"acks", kPromise},
     Refusal{"request.required.acks", kPromise},
     Refusal{"delivery.report.only.error", "an append is answered with the offset that the broker reports"},
+    Refusal{"message.max.bytes", "max.message.bytes of each topic bounds its records"},
     Refusal{"queue.buffering.max.messages", kQueue},
     Refusal{"queue.buffering.max.kbytes", kQueue},
     Refusal{"isolation.level", kPromise},
@@ -83,6 +84,7 @@ void add_producer(const RdkOptions& options, const std::string& transactional_id
   out.push_back({"enable.idempotence", "true"});
   out.push_back({"acks", "all"});
   out.push_back({"message.timeout.ms", text_of(options.transaction_timeout)});
+  out.push_back({"message.max.bytes", "16777216"});  // of one record: above what an append takes. batch.size bounds batches.
   if (transactional_id.empty()) return;
   out.push_back({"transactional.id", transactional_id});
   out.push_back({"transaction.timeout.ms", text_of(options.transaction_timeout)});

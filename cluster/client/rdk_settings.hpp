@@ -30,7 +30,8 @@ enum class RdkRole {
   producer,  // idempotent; transactional where it has an id
   group,     // is a member of a group and fetches nothing
   tail,      // reads what is committed, from offsets that it is told
-  admin,     // asks for topics, groups and high watermarks
+  asker,     // asks for groups, and is a member of none
+  admin,     // asks for topics and high watermarks
 };
 
 /// What all handles of a home have in common.
@@ -43,7 +44,7 @@ struct RdkOptions {
 };
 
 /// Those of a handle, in the order in which they count. `id` is the transactional id of a producer, which is merely idempotent
-/// without one, and the group's name for `group` and `tail`; `admin` has none.
+/// without one, and the group's name for `group`, `tail` and `asker`; `admin` has none.
 /// Errors: invalid_argument for a setting in `options.client` that is not a user's to change, with its name and why.
 Result<RdkSettings> rdk_settings(RdkRole role, const RdkOptions& options, const std::string& id);
 

@@ -13,12 +13,10 @@ Result<std::unique_ptr<TaskActivity>> TaskActivity::start(std::string_view name,
 }
 
 void TaskActivity::post(Task task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (is_stopped_) return;
-    tasks_.push_back(std::move(task));
-    ++posted_;
-  }
+  const std::lock_guard lock(mutex_);
+  if (is_stopped_) return;
+  tasks_.push_back(std::move(task));
+  ++posted_;
   running_->wake();
 }
 
@@ -47,7 +45,9 @@ void TaskActivity::drop() {
 
 void TaskActivity::stop() {
   drop();
-  running_.reset();
+  std::unique_ptr<RunningActivity> ending;  // waits for the task, without the lock
+  const std::lock_guard lock(mutex_);
+  ending.swap(running_);
 }
 
 Instant TaskActivity::step(Instant now) {

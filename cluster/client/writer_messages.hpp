@@ -76,8 +76,9 @@ struct Acknowledged {
 struct ProduceFailed {
   struct Refused {
     TopicPartition partition;
-    Error error;         // the answer to its appends; those of other partitions are tried again
-    bool lasts = false;  // the next ones would be refused as well
+    Error error;
+    bool lasts = false;                 // the next ones would be refused as well
+    std::optional<std::size_t> append;  // of Produce, the one that has the record; where none is named, any of the partition
   };
   HandleNumber handle;
   CallFailure failure;

@@ -243,6 +243,7 @@ void WriterCore::on(const ProduceFailed& failed) {
   if (failed.handle != handle_ || open_ == nullptr || open_->is_acknowledged || is_aborting() || has_ended_) return;
   open_->refused = failed.refused;
   for (const ProduceFailed::Refused& refused : failed.refused) {
+    if (refused.append) open_->appends.at(*refused.append)->refusal = refused.error;
     const auto found = partitions_.find(refused.partition);
     if (!refused.lasts || found == partitions_.end()) continue;
     found->second->refuse_until(now_ + options_.refusal_time, refused.error);

@@ -67,6 +67,18 @@ class MockCluster {
     ASSERT_EQ(rd_kafka_mock_partition_set_leader(cluster_.get(), partition.topic.c_str(), partition.partition.value(), broker),
               RD_KAFKA_RESP_ERR_NO_ERROR);
   }
+  /// The broker is the coordinator of the group.
+  void coordinate(const std::string& group, std::int32_t broker) {
+    ASSERT_EQ(rd_kafka_mock_coordinator_set(cluster_.get(), "group", group.c_str(), broker), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  /// The broker says three times that it is not the group's coordinator.
+  void deny_coordinating(std::int32_t broker) {
+    ASSERT_EQ(
+        rd_kafka_mock_broker_push_request_error_rtts(cluster_.get(), broker, static_cast<std::int16_t>(MockApi::offset_fetch),
+                                                     3, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 0, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+                                                     0, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 0),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
   void down(std::int32_t broker) {
     ASSERT_EQ(rd_kafka_mock_broker_set_down(cluster_.get(), broker), RD_KAFKA_RESP_ERR_NO_ERROR);
   }

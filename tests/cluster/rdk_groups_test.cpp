@@ -46,6 +46,28 @@ TEST_F(RdkGroupsTest, AQuestionThatWasGivenUpDoesNoHarmWhenTheCoordinatorComes) 
   }
 }
 
+// librdkafka looks for the coordinator of the handle's own group then, and reads at null where it has none.
+TEST_F(RdkGroupsTest, ACoordinatorThatSaysItIsNoneIsNoEnd) {
+  for (const rd_kafka_resp_err_t moved :
+       {RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_NOT_COORDINATOR}) {
+    cluster_.fail(MockApi::offset_fetch, {moved});
+    const Offsets refused = offsets(5s);
+    EXPECT_FALSE(refused);
+    const Offsets found = offsets(5s);
+    EXPECT_TRUE(found) << found.error();
+  }
+}
+
+TEST_F(RdkGroupsTest, ACoordinatorThatHasMovedIsFound) {
+  cluster_.coordinate("shop.writers", 1);
+  ASSERT_TRUE(offsets(5s));
+  cluster_.coordinate("shop.writers", 2);
+  cluster_.deny_coordinating(1);
+  EXPECT_EQ(offsets(5s).error(), Errc::timed_out);
+  const Offsets found = offsets(5s);
+  EXPECT_TRUE(found) << found.error();
+}
+
 TEST_F(RdkGroupsTest, AreLookedAtByManyWhileTheCoordinatorGoesAndComes) {
   std::vector<std::thread> askers;
   for (int i = 0; i < 4; ++i) {

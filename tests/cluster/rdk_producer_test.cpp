@@ -209,7 +209,7 @@ TEST_F(RdkProducerTest, WhatKafkaCouldNotGiveBackIsRefused) {
   EXPECT_EQ(producer->produce(kEvents0, record_at(0, "v"), 1).error(), Errc::invalid_argument);
   EXPECT_TRUE(producer->produce(kEvents0, record_at(-5, "v"), 1));
   EXPECT_TRUE(producer->produce(kEvents0, record_at(1, "v"), 1));
-  const Error error = producer->produce(kEvents0, record_at(1000, std::string(2'000'000, 'x')), 1).error();
+  const Error error = producer->produce(kEvents0, record_at(1000, std::string(20'000'000, 'x')), 1).error();
   EXPECT_EQ(error, Errc::too_large) << error;
 }
 

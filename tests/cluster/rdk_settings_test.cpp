@@ -48,7 +48,7 @@ TEST(KafkaSettings, TheTailAloneStopsAtTheLastStableOffset) {
 }
 
 TEST(KafkaSettings, EveryReaderStopsWhereItsOffsetIsGone) {
-  for (const RdkRole role : {RdkRole::tail, RdkRole::group, RdkRole::admin}) {
+  for (const RdkRole role : {RdkRole::tail, RdkRole::group, RdkRole::asker, RdkRole::admin}) {
     const RdkSettings settings = settings_of(role);
     EXPECT_EQ(value_of(settings, "auto.offset.reset"), "error");
     EXPECT_EQ(value_of(settings, "enable.auto.commit"), "false");
@@ -69,7 +69,7 @@ TEST(KafkaSettings, WhatPromisesRestOnIsRefusedByNameInEveryRole) {
   for (const std::string name :
        {"transactional.id", "enable.idempotence", "acks", "isolation.level", "enable.auto.commit", "auto.offset.reset",
         "group.id", "partition.assignment.strategy", "enable.partition.eof", "check.crcs", "max.poll.interval.ms"}) {
-    for (const RdkRole role : {RdkRole::producer, RdkRole::tail, RdkRole::group, RdkRole::admin}) {
+    for (const RdkRole role : {RdkRole::producer, RdkRole::tail, RdkRole::group, RdkRole::asker, RdkRole::admin}) {
       const Result<RdkSettings> settings = rdk_settings(role, with({{name, "1"}}), "any");
       ASSERT_FALSE(settings) << name;
       EXPECT_EQ(settings.error(), Errc::invalid_argument);
@@ -109,7 +109,7 @@ TEST(KafkaSettings, WhatALoginTakesIsPassed) {
                                    {"client.rack", "b"},
                                    {"broker.address.family", "v4"}});
   EXPECT_EQ(error_of(check_rdk_options(options)), "");
-  for (const RdkRole role : {RdkRole::producer, RdkRole::tail, RdkRole::group, RdkRole::admin}) {
+  for (const RdkRole role : {RdkRole::producer, RdkRole::tail, RdkRole::group, RdkRole::asker, RdkRole::admin}) {
     for (const RdkSetting& setting : options.client)
       EXPECT_EQ(value_of(settings_of(role, options), setting.name), setting.value);
   }

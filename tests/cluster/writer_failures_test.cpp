@@ -31,6 +31,12 @@ class WriterCoreFailures : public WriterCore {
   void fail_to_produce(CallFailure::Kind kind, std::vector<ProduceFailed::Refused> refused = {}) {
     step(ProduceFailed{handle, {kind, Error{Errc::timed_out, "message timed out"}, false}, std::move(refused)});
   }
+  /// A broker, a batch of partition 0.
+  void refuse() {
+    fail_to_produce(CallFailure::Kind::abort, {{kZero, Error{Errc::invalid_argument, "no key"}, false, std::nullopt}});
+    take<Abort>();
+    done();
+  }
   /// The pause before the next try, if there is one.
   void wait() {
     now = std::max(now, core.wake_at());
@@ -339,25 +345,68 @@ TEST_F(WriterCoreFailures, WhatABrokerRefusesIsAnsweredAndTheRestGoesAgain) {
   append("a");
   produced();
   append("b");
-  append("b");
   append(append_of(kOne, "c", "v"));
   let_through();
-  EXPECT_EQ(produced(), (Keys{"b", "b", "c"}));
-  fail_to_produce(abort, {{kZero, Error{Errc::invalid_argument, "no key"}, false}});
-  take<Abort>();
-  done();
+  EXPECT_EQ(produced(), (Keys{"b", "c"}));
+  refuse();
   EXPECT_EQ(answer(2), "invalid_argument");
-  EXPECT_EQ(answer(3), "invalid_argument");
   EXPECT_EQ(produced(), Keys{"c"});
   let_through();
   EXPECT_NE(answer(append("d")), "invalid_argument") << "the next one may be better";
+}
+
+// A broker says of which batch it is, not of which record.
+TEST_F(WriterCoreFailures, TheOneThatIsRefusedIsFoundAmongMany) {
+  append("a");
+  produced();
+  for (const char* const key : {"b", "c", "d", "e"}) append(key);
+  let_through();
+  EXPECT_EQ(produced(), (Keys{"b", "c", "d", "e"}));
+  refuse();
+  EXPECT_EQ(produced(), (Keys{"b", "c"}));
+  refuse();
+  wait();
+  EXPECT_EQ(produced(), Keys{"b"});
+  let_through();
+  EXPECT_EQ(produced(), Keys{"c"});
+  refuse();
+  EXPECT_EQ(answer(3), "invalid_argument");
+  wait();
+  EXPECT_EQ(produced(), Keys{"d"});
+  let_through();
+  EXPECT_EQ(produced(), Keys{"e"});
+  let_through();
+  for (const std::uint64_t ticket : {2, 4, 5}) EXPECT_NE(answer(ticket), "-");
+  // And many go together again.
+  std::size_t most = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (const char* const key : {"f", "g", "h", "i"}) append(key);
+    while (!effects.empty()) {
+      most = std::max(most, produced().size());
+      let_through();
+    }
+  }
+  EXPECT_EQ(most, 3u) << "all but the one that found nothing open";
+}
+
+TEST_F(WriterCoreFailures, WhatTheClientRefusesIsAnsweredAloneAtOnce) {
+  append("a");
+  produced();
+  for (const char* const key : {"b", "c", "d"}) append(key);
+  let_through();
+  produced();
+  fail_to_produce(abort, {{kZero, Error{Errc::too_large, "too large"}, false, 1}});
+  take<Abort>();
+  done();
+  EXPECT_EQ(answer(3), "too_large");
+  EXPECT_EQ(produced(), (Keys{"b", "d"}));
 }
 
 TEST_F(WriterCoreFailures, WhatABrokerRefusesForGoodIsNotTriedAgainForAWhile) {
   append("a");
   produced();
   append("b");
-  fail_to_produce(abort, {{kZero, Error{Errc::io, "no right to write to topic events"}, true}});
+  fail_to_produce(abort, {{kZero, Error{Errc::io, "no right to write to topic events"}, true, std::nullopt}});
   EXPECT_EQ(answer(2), "io") << "before it was tried";
   take<Abort>();
   done();

@@ -41,6 +41,28 @@ TEST_P(Appends, LieSideBySide) {
   EXPECT_EQ(log->ends(kEvents)->committed, second.end);
 }
 
+TEST_P(Appends, TakeRecordsUpToTheTopicsLimitBesideSmallOnes) {
+  const std::string large(1'048'000, 'x');
+  submit(append_of(kEvents, "k", "a"));
+  submit(append_of(kEvents, "l", large));
+  submit(append_of(kEvents, "m", "b"));
+  wait_for([&] { return answered == 3; });
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"ok", "ok", "ok"}));
+  EXPECT_EQ(values_of(kEvents), (std::vector<std::string>{"a", large, "b"}));
+}
+
+TEST_P(Appends, OfSmallRecordsFillNoBatchOfATopicThatTakesLittle) {
+  TopicSpec narrow = topic_named("narrow");
+  narrow.batch_bytes_max = 2'000;
+  log->create_topic(narrow).value();
+  constexpr int kCount = 200;
+  const TopicPartition to{"narrow", PartitionId{0}};
+  for (int i = 0; i < kCount; ++i) submit(append_of(to, "k", std::string(500, 'x')));
+  wait_for([&] { return answered == kCount; });
+  EXPECT_EQ(outcomes, std::vector<std::string>(kCount, "ok"));
+  EXPECT_EQ(values_of(to).size(), std::size_t{kCount});
+}
+
 TEST_P(Appends, CompleteOnceInOrderAfterTheirCommit) {
   constexpr int kCount = 1000;
   std::atomic<int> completed{0};
