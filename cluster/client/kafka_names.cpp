@@ -38,6 +38,14 @@ std::optional<std::string> KafkaNames::in_lungo(std::string_view kafka_topic) co
   return std::string(kOurs) + std::string(kafka_topic.substr(mine.size()));
 }
 
+std::optional<std::string> KafkaNames::app_of_rows(std::string_view kafka_topic) {
+  const std::string_view behind = kTopicsTopic.substr(kOurs.size() - 1);  // "_topics"
+  if (!kafka_topic.starts_with(kOurs) || !kafka_topic.ends_with(behind)) return std::nullopt;
+  kafka_topic.remove_prefix(kOurs.size());
+  if (kafka_topic.size() <= behind.size()) return std::nullopt;
+  return std::string(kafka_topic.substr(0, kafka_topic.size() - behind.size()));
+}
+
 bool KafkaNames::is_everybodys(std::string_view topic) { return topic == kShared; }
 
 std::string KafkaNames::new_transactional_id(Randomness& random) const {

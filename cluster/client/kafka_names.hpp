@@ -32,6 +32,8 @@ class KafkaNames {
   [[nodiscard]] std::string on_kafka(std::string_view topic) const;
   /// The other way; nothing for one of another application, or of Kafka's own.
   [[nodiscard]] std::optional<std::string> in_lungo(std::string_view kafka_topic) const;
+  /// Whose rows a topic of Kafka's has; nothing where it is another one.
+  [[nodiscard]] static std::optional<std::string> app_of_rows(std::string_view kafka_topic);
   /// Whether all applications of the cluster have this one in common.
   [[nodiscard]] static bool is_everybodys(std::string_view topic);
   [[nodiscard]] std::string writers_group() const { return app_ + ".writers"; }

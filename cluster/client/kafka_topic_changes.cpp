@@ -13,7 +13,6 @@
 #include <lungo/log/log_text.hpp>
 #include <lungo/log/topic_text.hpp>
 
-#include "client/kafka_topics.hpp"
 #include "client/kafka_writes.hpp"
 #include "client/look_again.hpp"
 
@@ -27,6 +26,10 @@ constexpr Duration kRowTime = std::chrono::seconds{5};  // for the row of one th
 constexpr int kReplicas = 3;
 
 const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
+
+int replicas_of(const RdkTopic& topic) {
+  return topic.partitions.empty() ? 0 : static_cast<int>(topic.partitions.front().replicas);
+}
 
 }  // namespace
 
@@ -64,13 +67,8 @@ Result<RdkTopic> KafkaWrites::make_on_kafka(const TopicSpec& spec, bool& is_new)
   return wait_for_metadata(on_kafka, is_new ? spec.partitions : 1);
 }
 
-/// Whether one that is there can be Lungo's.
-Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& spec) {
-  if (there.partitions.size() != static_cast<std::size_t>(spec.partitions)) {
-    return Error{Errc::already_exists, "topic " + there.name +
-                                           " exists with partitions=" + std::to_string(there.partitions.size()) + ", not " +
-                                           std::to_string(spec.partitions)};
-  }
+/// As Kafka has them now, the brokers' defaults included.
+Result<KafkaSettings> KafkaWrites::settings_of(const RdkTopic& there) {
   // It is there, and the broker that is asked may not have heard of it.
   const auto settings = look_again(
       parts_.ports, parts_.ports.clock.monotonic() + kAskTime,
@@ -79,9 +77,63 @@ Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& sp
   if (!settings) return settings.error();
   KafkaSettings values;
   for (const auto& [name, setting] : *settings) values[name] = setting.value;
-  const int replication = there.partitions.empty() ? 0 : static_cast<int>(there.partitions.front().replicas);
-  const KafkaSettings unfit = unfit_settings(spec, replication, values);
-  if (!unfit.empty()) return unfit_error(parts_.rdk.hosts, there.name, unfit, values);
+  return values;
+}
+
+/// Whether one that is there can be Lungo's.
+Result<void> KafkaWrites::check_there(const RdkTopic& there, const TopicSpec& spec) {
+  if (there.partitions.size() != static_cast<std::size_t>(spec.partitions)) {
+    return Error{Errc::already_exists, "topic " + there.name +
+                                           " exists with partitions=" + std::to_string(there.partitions.size()) + ", not " +
+                                           std::to_string(spec.partitions)};
+  }
+  const Result<KafkaSettings> settings = settings_of(there);
+  if (!settings) return settings.error();
+  const KafkaSettings unfit = unfit_settings(spec, replicas_of(there), *settings);
+  if (!unfit.empty()) return unfit_error(parts_.rdk.hosts, there.name, unfit, *settings);
+  return {};
+}
+
+/// A topic that is asked for otherwise than its row says: Kafka's word counts. Where that has been changed, the row follows.
+Result<void> KafkaWrites::follow_change(const RdkTopic& there, const TopicInfo& row, const TopicSpec& wanted) {
+  const Result<KafkaSettings> settings = settings_of(there);
+  if (!settings) return settings.error();
+  const KafkaSettings unfit = unchanged_settings(row.spec, wanted, replicas_of(there), *settings);
+  if (!unfit.empty()) return unfit_error(parts_.rdk.hosts, there.name, unfit, *settings);
+  return write_row(wanted.name, TopicInfo{.spec = wanted, .id = row.id});
+}
+
+/// A stream topic without a row here may be another application's, whose processes would share its partitions among
+/// themselves: the notes of their group tell. Where this one may not look at them, nothing is known.
+Result<void> KafkaWrites::check_nobodys(const RdkTopic& there) {
+  const Result<RdkCluster> cluster = parts_.admin.cluster(kAskTime);
+  if (!cluster) return cluster.error();
+  std::vector<TopicPartition> partitions;
+  for (std::size_t i = 0; i < there.partitions.size(); ++i) {
+    partitions.push_back({there.name, PartitionId{static_cast<std::int32_t>(i)}});
+  }
+  for (const RdkTopic& topic : cluster->topics) {
+    const std::optional<std::string> app = KafkaNames::app_of_rows(topic.name);
+    const Result<KafkaNames> other = app && *app != parts_.names.app() ? KafkaNames::of(*app) : Error{Errc::not_found, {}};
+    if (!other) continue;
+    const auto notes = groups_.offsets(other->writers_group(), partitions, false, kAskTime);
+    if (!notes || std::ranges::none_of(*notes, [](const RdkGroupOffset& note) { return note.offset.has_value(); })) continue;
+    return Error{Errc::already_exists, "topic " + there.name + " keeps streams of application " + *app +
+                                           ", whose processes own its partitions: a topic of " + parts_.names.app() +
+                                           " needs another name"};
+  }
+  return {};
+}
+
+/// Takes part in sharing the topic, if this process does not yet. What promises rest on may have been changed since it was
+/// made.
+Result<void> KafkaWrites::take_part(const TopicInfo& topic) {
+  if (topic.spec.streams && !is_shared(topic.spec.name)) {
+    const Result<RdkTopic> there = parts_.admin.topic(parts_.names.on_kafka(topic.spec.name), kAskTime);
+    if (!there) return there.error();
+    if (Result<void> fits = check_there(*there, topic.spec); !fits) return fits;
+  }
+  share(topic.spec.name);
   return {};
 }
 
@@ -124,7 +176,7 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
 
   const std::optional<TopicInfo> row = parts_.known.row(spec.name);
   if (row) {
-    const std::string other = topic_difference(row->spec, spec);
+    const std::string other = lasting_difference(row->spec, spec);
     if (!other.empty()) return Error{Errc::already_exists, "topic " + spec.name + " exists with " + other};
   }
   bool is_new = false;
@@ -136,7 +188,13 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
       return parts_.known.take_rows(parts_.mirror.reads()) && parts_.known.row(spec.name).has_value();
     };
     const bool is_anothers = !row && !KafkaNames::is_everybodys(spec.name);
+    if (is_anothers && spec.streams) {
+      if (Result<void> nobodys = check_nobodys(*there); !nobodys) return nobodys.error();
+    }
     if (is_anothers) parts_.ports.executor.wait_until(has_row, parts_.ports.clock.monotonic() + kRowTime);
+  }
+  if (!is_new && row && !topic_difference(row->spec, spec).empty()) {
+    if (Result<void> followed = follow_change(*there, *row, spec); !followed) return followed.error();
   }
   if (is_new || !parts_.known.row(spec.name)) {
     TopicInfo made{.spec = spec, .id = parts_.known.id_of(there->name)};

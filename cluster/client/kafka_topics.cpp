@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <lungo/log/text.hpp>
+#include <lungo/log/topic_text.hpp>
 
 namespace lungo {
 
@@ -68,6 +69,17 @@ std::optional<std::int64_t> number_of(const KafkaSettings& there, const std::str
   return found == there.end() ? std::nullopt : parse_number<std::int64_t>(found->second);
 }
 
+KafkaSettings unfit_of(const KafkaSettings& wanted, const KafkaSettings& there) {
+  KafkaSettings unfit;
+  for (const auto& [name, value] : wanted) {
+    const auto found = there.find(name);
+    const bool fits = found != there.end() &&
+                      (found->second == value || (name == "min.insync.replicas" && is_at_least(found->second, value)));
+    if (!fits) unfit[name] = value;
+  }
+  return unfit;
+}
+
 bool has(const KafkaSettings& there, const std::string& name, std::string_view value) {
   const auto found = there.find(name);
   return found != there.end() && found->second == value;
@@ -90,14 +102,24 @@ KafkaSettings kafka_settings(const TopicSpec& spec, int replication) {
 }
 
 KafkaSettings unfit_settings(const TopicSpec& spec, int replication, const KafkaSettings& there) {
-  KafkaSettings unfit;
-  for (const auto& [name, wanted] : demanded_settings(spec, replication)) {
-    const auto found = there.find(name);
-    const bool fits = found != there.end() &&
-                      (found->second == wanted || (name == "min.insync.replicas" && is_at_least(found->second, wanted)));
-    if (!fits) unfit[name] = wanted;
-  }
-  return unfit;
+  return unfit_of(demanded_settings(spec, replication), there);
+}
+
+KafkaSettings unchanged_settings(const TopicSpec& before, const TopicSpec& wanted, int replication,
+                                 const KafkaSettings& there) {
+  const KafkaSettings old = kafka_settings(before, replication);
+  KafkaSettings changed = kafka_settings(wanted, replication);
+  std::erase_if(changed, [&](const auto& setting) { return has(old, setting.first, setting.second); });
+  return unfit_of(changed, there);
+}
+
+std::string lasting_difference(const TopicSpec& there, const TopicSpec& wanted) {
+  TopicSpec like = there;
+  like.partitions = wanted.partitions;
+  like.streams = wanted.streams;
+  like.compact = wanted.compact;
+  like.timestamps = wanted.timestamps;
+  return topic_difference(there, like);
 }
 
 Error unfit_error(const std::string& hosts, const std::string& topic, const KafkaSettings& wanted, const KafkaSettings& there) {

@@ -1,8 +1,8 @@
 // What a topic of Lungo's is on Kafka: the settings that it is made with, those that it must have, and what a topic that Lungo
 // did not make passes for.
 //
-//   make     all that a TopicSpec says and Kafka has a setting for, by name; what a broker's operator may change later is not
-//            looked at again
+//   make     all that a TopicSpec says and Kafka has a setting for, by name; what a cluster's operator changes later is
+//            looked at where the application asks for the topic as it is then
 //   demand   what promises rest on: nothing of a stream topic goes unless it was asked for, times are what they are said to be,
 //   a
 //            leader that lacks records is never elected, and where there are three replicas two have each record
@@ -27,6 +27,12 @@ KafkaSettings kafka_settings(const TopicSpec& spec, int replication);
 
 /// What of that must change: name and value, empty when nothing. `there`: all of its settings, the broker's defaults included.
 KafkaSettings unfit_settings(const TopicSpec& spec, int replication, const KafkaSettings& there);
+
+/// Of what `wanted` is made with and `before` was not, that which is not so there.
+KafkaSettings unchanged_settings(const TopicSpec& before, const TopicSpec& wanted, int replication, const KafkaSettings& there);
+
+/// What of a topic is not to be changed on Kafka, as topic_difference(); empty when that is the same.
+std::string lasting_difference(const TopicSpec& there, const TopicSpec& wanted);
 
 /// already_exists, with each setting as it is and the line for kafka-configs.sh that mends it.
 Error unfit_error(const std::string& hosts, const std::string& topic, const KafkaSettings& wanted, const KafkaSettings& there);

@@ -116,7 +116,8 @@ Result<void> KafkaWrites::start() {
   tasks_ = std::move(*tasks);
   const auto prepare = [this](const std::string& topic) -> Result<TopicInfo> {
     Result<TopicInfo> prepared = parts_.prepare(topic);
-    if (prepared && prepared->spec.streams) share(topic);
+    if (!prepared || !prepared->spec.streams) return prepared;
+    if (Result<void> taking_part = take_part(*prepared); !taking_part) return taking_part.error();
     return prepared;
   };
   membership_ = std::make_shared<KafkaMembership>(
@@ -263,17 +264,19 @@ Result<void> KafkaWrites::make_writable(const TopicPartition& partition) {
   const Result<TopicInfo> topic = topic_of(partition);
   if (!topic) return topic.error();
   if (!topic->spec.streams) return parts_.fill(partition);
-  share(partition.topic);
-  return {};
+  return take_part(*topic);
 }
 
 Result<void> KafkaWrites::make_ownable(const TopicPartition& partition) {
-  if (const Result<TopicInfo> topic = topic_of(partition); !topic) return topic.error();
-  share(partition.topic);
-  return {};
+  const Result<TopicInfo> topic = topic_of(partition);
+  return topic ? take_part(*topic) : topic.error();
 }
 
-/// Takes part in sharing the topic, if this process does not yet.
+bool KafkaWrites::is_shared(const std::string& topic) const {
+  const std::lock_guard lock(mutex_);
+  return shared_.contains(topic);
+}
+
 void KafkaWrites::share(const std::string& topic) {
   {
     const std::lock_guard lock(mutex_);

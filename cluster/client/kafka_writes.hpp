@@ -24,6 +24,7 @@
 #include "client/kafka_mirror.hpp"
 #include "client/kafka_ownership.hpp"
 #include "client/kafka_tail.hpp"
+#include "client/kafka_topics.hpp"
 #include "client/kafka_writer.hpp"
 #include "client/read_back.hpp"
 
@@ -110,6 +111,8 @@ class KafkaWrites {
   Result<void> make_writable(const TopicPartition& partition);
   Result<void> make_ownable(const TopicPartition& partition);
   Result<TopicInfo> topic_of(const TopicPartition& partition);
+  Result<void> take_part(const TopicInfo& topic);
+  [[nodiscard]] bool is_shared(const std::string& topic) const;
   void share(const std::string& topic);
   void forget_failures(const std::string& topic);
   void refuse(const AppendRequest& request, const Completion& completion, Instant deadline);
@@ -117,7 +120,10 @@ class KafkaWrites {
 
   [[nodiscard]] int replicas(const RdkCluster& cluster) const;
   Result<void> write_row(const std::string& name, const std::optional<TopicInfo>& topic);
+  Result<KafkaSettings> settings_of(const RdkTopic& there);
   Result<void> check_there(const RdkTopic& there, const TopicSpec& spec);
+  Result<void> follow_change(const RdkTopic& there, const TopicInfo& row, const TopicSpec& wanted);
+  Result<void> check_nobodys(const RdkTopic& there);
   Result<RdkTopic> make_on_kafka(const TopicSpec& spec, bool& is_new);
   Result<RdkTopic> wait_for_metadata(const std::string& on_kafka, std::int32_t partitions);
 

@@ -52,5 +52,13 @@ TEST(KafkaNames, ATransactionalIdIsNewEachTime) {
   EXPECT_NE(first, names.new_transactional_id(random));
 }
 
+TEST(KafkaNames, TheTopicOfRowsNamesItsApplication) {
+  EXPECT_EQ(KafkaNames::app_of_rows(KafkaNames::of("shop").value().on_kafka(kTopicsTopic)), "shop");
+  for (const std::string_view other :
+       {"__lungo_topics", "__lungo__topics", "__lungo_shapes", "__lungo_shop_snapshots", "shop_topics"}) {
+    EXPECT_EQ(KafkaNames::app_of_rows(other), std::nullopt) << other;
+  }
+}
+
 }  // namespace
 }  // namespace lungo::test

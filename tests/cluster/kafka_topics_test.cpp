@@ -83,6 +83,28 @@ TEST(KafkaTopics, WhatDoesNotFitIsNamedWithTheLineThatMendsIt) {
             "--entity-name events --add-config cleanup.policy=delete,retention.ms=-1,unclean.leader.election.enable=false");
 }
 
+TEST(KafkaTopics, OfAChangeOnlyThatCounts) {
+  const TopicSpec before = streams();
+  TopicSpec wanted = before;
+  wanted.retention_age = std::chrono::hours{1};
+  KafkaSettings there = kafka_settings(before, kThree);
+  there["segment.bytes"] = "1000000";  // by whoever operates it
+  EXPECT_EQ(unchanged_settings(before, wanted, kThree, there), (KafkaSettings{{"retention.ms", "3600000"}}));
+  there["retention.ms"] = "3600000";
+  EXPECT_EQ(unchanged_settings(before, wanted, kThree, there), KafkaSettings{});
+  EXPECT_EQ(lasting_difference(before, wanted), "");
+  wanted.streams = false;
+  EXPECT_EQ(lasting_difference(before, wanted), "streams=true, not false");
+}
+
+TEST(KafkaTopics, ATopicTakesWholeBatchesWhateverARecordMayBe) {
+  TopicSpec narrow = streams();
+  narrow.batch_bytes_max = 1'000;
+  EXPECT_EQ(kafka_settings(narrow, 1).at("max.message.bytes"), "1048588");
+  narrow.batch_bytes_max = 4'000'000;
+  EXPECT_EQ(kafka_settings(narrow, 1).at("max.message.bytes"), "4000000");
+}
+
 TEST(KafkaTopics, OneOfOthersIsPlainWithWhatKafkaSaysOfIt) {
   const TopicSpec spec = foreign_topic("clicks", 6,
                                        {{"cleanup.policy", "delete"},

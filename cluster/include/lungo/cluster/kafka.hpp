@@ -9,7 +9,11 @@
 // Appends go in transactions, each with what queued during the one before. The partitions of a stream topic are shared by the
 // processes of the application, from a process' first create_topic() or append() of it on: each is one process's own, as
 // membership() tells, and only that one appends to it. An append waits while its partition may become this process's, and is
-// answered `not_owner` when it is another's, with where that one is reached (KafkaOptions::endpoint).
+// answered `not_owner` when it is another's, with where that one is reached (KafkaOptions::endpoint). A stream topic is one
+// application's: create_topic() answers `already_exists` where another one's processes have owned its partitions.
+//
+// Settings of a topic change by kafka-configs.sh. create_topic() follows where it asks for what has been changed there. What
+// promises rest on is looked at when a process begins to share a stream topic, and named with the line that mends it.
 //
 // Promises: what is read is what Kafka has committed (read_committed), in its order; holes in offsets are normal. A stored
 // position whose history Kafka has no more is told (position_diverged), however that came about. An append is answered when all

@@ -1,0 +1,112 @@
+// What others do to a cluster that Lungo's topics live on: who operates it changes settings, another application wants the same
+// name.
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+
+#include <lungo/cluster/kafka.hpp>
+
+#include "client/rdk_handles.hpp"
+#include "tests/kafka/brokers.hpp"
+#include "tests/support/quiet_log.hpp"
+#include "tests/support/records.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace lungo::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class KafkaSharedCluster : public testing::Test {
+ protected:
+  std::shared_ptr<EventLog> open(const std::string& app) {
+    KafkaOptions options;
+    options.directory = scratch / app;
+    return connect_kafka(kafka_address(), app, options).value();
+  }
+  [[nodiscard]] TopicSpec spec(bool streams) const {
+    TopicSpec spec;
+    spec.name = topic;
+    spec.partitions = 2;
+    spec.streams = streams;
+    return spec;
+  }
+  /// As kafka-configs.sh would, all at once: what is not named has the brokers' default again.
+  void configure(const RdkSettings& settings) {
+    rdk::Conf conf = rdk::make_conf({{"bootstrap.servers", kafka_address()}}).value();
+    const rdk::Handle handle(rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), nullptr, 0));
+    const rdk::ConfigResource resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+    for (const RdkSetting& setting : settings) {
+      ASSERT_EQ(rd_kafka_ConfigResource_set_config(resource.get(), setting.name.c_str(), setting.value.c_str()),
+                RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    const rdk::Queue queue(rd_kafka_queue_new(handle.get()));
+    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+    rd_kafka_AlterConfigs(handle.get(), resources, 1, nullptr, queue.get());
+    const rdk::Event done(rd_kafka_queue_poll(queue.get(), 20'000));
+    ASSERT_NE(done, nullptr);
+    ASSERT_EQ(rd_kafka_event_error(done.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(done.get());
+  }
+
+  QuietLog quiet;
+  TempDirectory scratch;
+  Brokers brokers;
+  const std::string topic = brokers.name("events");
+};
+
+TEST_F(KafkaSharedCluster, AStreamTopicThatLosesRecordsByNowIsRefusedByName) {
+  const std::string app = brokers.name("shop");
+  {
+    const std::shared_ptr<EventLog> log = open(app);
+    log->create_topic(spec(true)).value();
+    append_wait(*log, append_of({topic, PartitionId{0}}, "k", "a")).value();
+  }
+  configure({{"retention.ms", "86400000"}, {"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "false"}});
+  const std::shared_ptr<EventLog> log = open(app);
+  const Result<Appended> refused = append_wait(*log, append_of({topic, PartitionId{0}}, "k", "b"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::already_exists);
+  EXPECT_NE(refused.error().text().find("retention.ms=86400000, not -1"), std::string::npos) << refused.error();
+  EXPECT_NE(refused.error().text().find("kafka-configs.sh"), std::string::npos) << refused.error();
+  configure({{"retention.ms", "-1"}, {"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "false"}});
+  const Instant deadline = log->ports().clock.monotonic() + 20s;
+  Result<Appended> taken = refused;
+  while (!taken && log->ports().clock.monotonic() < deadline) {
+    taken = append_wait(*log, append_of({topic, PartitionId{0}}, "k", "b"));
+  }
+  EXPECT_TRUE(taken) << taken.error();
+}
+
+TEST_F(KafkaSharedCluster, ATopicThatWasChangedThereMayBeAskedForAsItIs) {
+  const std::string app = brokers.name("shop");
+  const std::shared_ptr<EventLog> log = open(app);
+  const TopicInfo made = log->create_topic(spec(false)).value();
+  TopicSpec changed = spec(false);
+  changed.retention_age = 24h;
+  const Result<TopicInfo> early = log->create_topic(changed);
+  ASSERT_FALSE(early);
+  EXPECT_NE(early.error().text().find("retention.ms=-1, not 86400000; kafka-configs.sh"), std::string::npos) << early.error();
+  configure({{"retention.ms", "86400000"}, {"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "false"}});
+  const Result<TopicInfo> followed = log->create_topic(changed);
+  ASSERT_TRUE(followed) << followed.error();
+  EXPECT_EQ(followed->spec.retention_age, 24h);
+  EXPECT_EQ(followed->id, made.id) << "the same topic";
+  EXPECT_EQ(log->create_topic(spec(false)).error(), Errc::already_exists) << "as it was before";
+  changed.partitions = 3;
+  EXPECT_EQ(log->create_topic(changed).error(), Errc::already_exists);
+}
+
+TEST_F(KafkaSharedCluster, AStreamTopicIsOneApplications) {
+  const std::string shop = brokers.name("shop");
+  const std::shared_ptr<EventLog> first = open(shop);
+  first->create_topic(spec(true)).value();
+  append_wait(*first, append_of({topic, PartitionId{0}}, "k", "a")).value();
+  const std::shared_ptr<EventLog> second = open(brokers.name("crm"));
+  const Result<TopicInfo> refused = second->create_topic(spec(true));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::already_exists);
+  EXPECT_NE(refused.error().text().find("streams of application " + shop), std::string::npos) << refused.error();
+  EXPECT_TRUE(append_wait(*first, append_of({topic, PartitionId{0}}, "k", "b")));
+}
+
+}  // namespace
+}  // namespace lungo::test
