@@ -103,8 +103,12 @@ std::uint64_t KafkaOwnership::tell(ownership::Input input) {
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
-    inbox_.push_back(std::move(input));
     number = ++told_;
+    if (has_failed_) {
+      taken_ = told_;
+    } else {
+      inbox_.push_back(std::move(input));
+    }
     group = group_;
     if (running_) running_->wake();
   }
@@ -115,12 +119,12 @@ std::uint64_t KafkaOwnership::tell(ownership::Input input) {
 
 auto KafkaOwnership::standing(const TopicPartition& partition) const -> Standing {
   const std::lock_guard lock(mutex_);
-  return core_.standing(partition);
+  return has_failed_ ? Standing::away : core_.standing(partition);
 }
 
 std::vector<TopicPartition> KafkaOwnership::mine() const {
   const std::lock_guard lock(mutex_);
-  return core_.mine();
+  return has_failed_ ? std::vector<TopicPartition>{} : core_.mine();
 }
 
 bool KafkaOwnership::is_closing() const {
@@ -160,6 +164,46 @@ void KafkaOwnership::call(ownership::ListenerId id, std::function<void(Membershi
 // ---- the activity ----
 
 Instant KafkaOwnership::step(Instant now) {
+  if (!is_failing_) {
+    is_failing_ = true;
+    try {
+      const Instant next = work(now);
+      is_failing_ = false;
+      return next;
+    } catch (const std::exception& broken) {
+      log_text("kafka", Severity::error, std::string("this process leaves its group: ") + broken.what());
+    }
+  }
+  fail();
+  return Instant::max();
+}
+
+/// Again, where memory is short here, too.
+void KafkaOwnership::fail() {
+  std::shared_ptr<RdkGroup> gone;
+  std::vector<TopicPartition> lost;
+  std::vector<ownership::ListenerId> listeners;
+  {
+    const std::lock_guard lock(mutex_);
+    if (has_failed_) return;
+    lost = core_.mine();
+    for (const auto& [id, joiner] : joiners_) listeners.push_back(id);
+    trouble_ = Error{Errc::closed, "this process has left its group, as the text log says why; open the log anew"};
+    gone.swap(group_);
+  }
+  gone.reset();
+  for (const ownership::ListenerId id : listeners) carry_out(ownership::TellLost{.listener = id, .partitions = lost});
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.clear();
+    taken_ = told_;
+    has_failed_ = has_left_ = true;
+  }
+  parts_.changed();
+  ports_.executor.notify();
+}
+
+Instant KafkaOwnership::work(Instant now) {
   open_group();
   if (group_) {
     if (const Result<void> polled = group_->poll(kPollTime); !polled) complain(polled.error());

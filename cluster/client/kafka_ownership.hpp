@@ -9,7 +9,9 @@
 //   lungo-kafka-tells   listeners' calls
 //
 // Promise: OwnershipCore's, and what membership.hpp says of a listener. A group that can't be joined is tried again for ever,
-// and says why once a minute. Threads: public members from any, but not from a listener's call.
+// and says why once a minute. Where a step breaks, as memory is short or an invariant does not hold, this process leaves the
+// group: it owns nothing any more, its listeners are told that all is lost, and others take over. Threads: public members from
+// any, but not from a listener's call.
 #pragma once
 
 #include <functional>
@@ -86,6 +88,8 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   void revoked(const std::vector<TopicPartition>& partitions) override;
   void lost(const std::vector<TopicPartition>& partitions) override;
 
+  Instant work(Instant now);
+  void fail();
   bool take_inbox();
   void step_core(ownership::Input input);
   void wait_for_unassign();
@@ -133,8 +137,10 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   std::optional<Error> trouble_;
   bool is_closing_ = false;
   bool has_left_ = false;  // behind close(), when nothing is owned any more
+  bool has_failed_ = false;
 
   // The activity's.
+  bool is_failing_ = false;  // a step has not returned
   bool is_unassigned_ = false;
   bool is_leaving_ = false;
   std::vector<std::string> wanted_;  // topics, by Kafka's names

@@ -65,8 +65,10 @@ void KafkaWriter::answer_the_rest(const Error& error) {
 // ---- callers' threads ----
 
 void KafkaWriter::append(AppendRequest request, Completion completion, Instant deadline) {
+  bool has_failed = false;
   {
     const std::lock_guard lock(mutex_);
+    has_failed = has_failed_;
     if (!has_ended_) {
       completions_.emplace(++tickets_, std::move(completion));
       inbox_.push_back(
@@ -75,11 +77,13 @@ void KafkaWriter::append(AppendRequest request, Completion completion, Instant d
       return;
     }
   }
-  completion(Error{Errc::closed, "the log is closed"});
+  completion(has_failed ? Error{Errc::closed, "the log has ended, as the text log says why; open it anew"}
+                        : Error{Errc::closed, "the log is closed"});
 }
 
 void KafkaWriter::tell(writing::Input input) {
   const std::lock_guard lock(mutex_);
+  if (has_failed_) return;
   inbox_.push_back(std::move(input));
   if (running_) running_->wake();
 }
@@ -116,6 +120,39 @@ KafkaWriter::Counts KafkaWriter::counts() const {
 // ---- the activity ----
 
 Instant KafkaWriter::step(Instant /*now*/) {
+  if (!is_failing_) {
+    is_failing_ = true;
+    try {
+      const Instant next = work();
+      is_failing_ = false;
+      return next;
+    } catch (const std::exception& broken) {
+      log_text("kafka", Severity::error, std::string("the writer ends: ") + broken.what());
+    }
+  }
+  fail();
+  return Instant::max();
+}
+
+/// Again, where memory is short here, too.
+void KafkaWriter::fail() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (has_failed_) return;
+    inbox_.clear();
+  }
+  under_way_.reset();
+  producer_.reset();  // aborts
+  answer_the_rest({Errc::timed_out, "the log has ended, as the text log says why; whether it is written is unknown"});
+  told_.failed();
+  {
+    const std::lock_guard lock(mutex_);
+    has_failed_ = true;
+  }
+  ports_.executor.notify();
+}
+
+Instant KafkaWriter::work() {
   take_inbox();
   if (under_way_) look_at_deliveries(kAckWait);
   step_core(writing::Tick{});

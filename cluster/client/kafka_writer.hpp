@@ -4,6 +4,8 @@
 //                                          \--> answers, and what others are told
 //
 // Promise: WriterCore's. A completion runs once, on this activity's thread, without a lock held.
+// Where a step breaks, as memory is short or an invariant does not hold, the writer ends: what it has open is aborted, nobody
+// waits for ever, and Told::failed says so, once.
 // Threads: append(), tell() and close() from any; all else on the activity's, which waits in the calls on a transaction: for
 // kCallTime, in send_offsets for transaction_timeout. What comes meanwhile waits in the inbox.
 #pragma once
@@ -40,6 +42,7 @@ class KafkaWriter final : private Activity {
     std::function<void(const ownership::Claimed&)> claimed;
     std::function<void(const ownership::LetGone&)> let_gone;
     std::function<void(const writing::Committed&)> committed;
+    std::function<void()> failed;
   };
 
   /// `mirror` outlives it. `warm`: Kafka's names of the topics that are written to, for a new handle. Errors: io, when the
@@ -91,6 +94,8 @@ class KafkaWriter final : private Activity {
   [[nodiscard]] std::string_view name() const override { return "lungo-kafka-writer"; }
   [[nodiscard]] bool may_step_again() const override { return true; }
 
+  Instant work();
+  void fail();
   void step_core(writing::Input input);
   void take_inbox();
   void carry_out(const writing::MakeHandle& make);
@@ -129,11 +134,13 @@ class KafkaWriter final : private Activity {
   std::uint64_t tickets_ = 0;
   bool is_closing_ = false;
   bool has_ended_ = false;
+  bool has_failed_ = false;
   Counts counts_;
   std::optional<Error> trouble_;
 
   // The activity's.
   writing::WriterCore core_;
+  bool is_failing_ = false;               // a step has not returned
   std::vector<writing::Input> outcomes_;  // of calls, for the core's next steps
   std::unique_ptr<RdkProducer> producer_;
   std::uint64_t tokens_ = 0;

@@ -75,7 +75,11 @@ Result<void> KafkaWrites::start() {
       lookup_, parts_.names, [make_producer, id] { return make_producer(id); }, warm,
       {.claimed = [this](const ownership::Claimed& claimed) { ownership_->tell(claimed); },
        .let_gone = [this](const ownership::LetGone& gone) { ownership_->tell(gone); },
-       .committed = [this](const writing::Committed& one) { read_back_.committed(one.partition, one.end); }},
+       .committed = [this](const writing::Committed& one) { read_back_.committed(one.partition, one.end); },
+       .failed =
+           [this] {
+             if (ownership_) ownership_->tell(ownership::GiveBack{});  // others take over
+           }},
       parts_.ports);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
