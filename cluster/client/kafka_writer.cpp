@@ -299,7 +299,7 @@ void KafkaWriter::look_at_deliveries(Duration patience) {
     }
     const Error cause = delivery.error.value_or(Error{Errc::io, "a record was acknowledged without its offset"});
     if (!way.failure || way.failure->code() == Errc::canceled) way.failure = cause;
-    way.is_unsure |= delivery.refusal == RdkRefusal::none;
+    way.is_unsure |= delivery.refusal == RdkRefusal::none || delivery.may_be_written;
     if (delivery.refusal == RdkRefusal::none) continue;
     const TopicPartition& partition = way.appends[way.records[index].first]->to;
     const auto known = std::ranges::find(way.refused, partition, &writing::ProduceFailed::Refused::partition);

@@ -42,6 +42,8 @@ Error PartitionAppends::not_owner() const { return {Errc::not_owner, to_string(n
 void PartitionAppends::grant(Offset barrier) {
   check(state_ == State::away, "a partition is granted once in a tenure");
   state_ = State::claiming;
+  // Who was known before its topic was there, between one of its name and the next, was known as plain.
+  if (sent_.empty() && own_.empty()) is_stream_ = mirror_.is_stream(name_);
   counter_ = barrier;
   if (is_stream_) barrier_ = barrier;
 }

@@ -175,7 +175,7 @@ class PartitionAppends {
 
   const TopicPartition name_;
   const MirrorLookup& mirror_;
-  const bool is_stream_;
+  bool is_stream_;
   State state_ = State::away;
   std::optional<Offset> barrier_;  // of a stream, while it is owned
   Offset counter_;

@@ -23,10 +23,12 @@ class MirrorModel : public writing::MirrorLookup {
     std::map<Offset, Record> records;
   };
 
+  bool is_events_gone = false;
+
   Partition& operator[](const TopicPartition& partition) { return partitions_[partition]; }
   [[nodiscard]] Offset end(const TopicPartition& partition) const { return of(partition).end; }
 
-  bool is_stream(const TopicPartition& partition) const override { return partition.topic == "events"; }
+  bool is_stream(const TopicPartition& partition) const override { return partition.topic == "events" && !is_events_gone; }
 
   Result<Range> range(const TopicPartition& partition) const override { return Range{of(partition).start, of(partition).end}; }
 

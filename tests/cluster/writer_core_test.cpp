@@ -406,6 +406,18 @@ TEST_F(WriterCore, ATopicThatIsDeletedTakesItsAppendsAlong) {
   EXPECT_EQ(answer(append("c")), "not_owner") << "one of this name is another topic";
 }
 
+TEST_F(WriterCore, AStreamTopicThatWasMadeAnewKeepsStreamsAgain) {
+  step(writing::TopicGone{"events"});
+  mirror.is_events_gone = true;
+  grant_more({kZero});  // by the group, which has not heard of it
+  claim();
+  effects.clear();
+  mirror.is_events_gone = false;
+  own({kZero});
+  EXPECT_EQ(answer(append(conditional("a", "id", 0))), "-") << "conditions are taken";
+  EXPECT_EQ(produced(), Keys{"a"});
+}
+
 // ---- how much ----
 
 class WriterCoreLimits : public WriterCore {
