@@ -1,7 +1,5 @@
 #include "client/kafka_writer.hpp"
 
-#include <algorithm>
-
 #include <lungo/log/check.hpp>
 #include <lungo/log/log_text.hpp>
 #include <lungo/log/start_activity.hpp>
@@ -154,7 +152,7 @@ void KafkaWriter::fail() {
 
 Instant KafkaWriter::work() {
   take_inbox();
-  if (under_way_) look_at_deliveries(kAckWait);
+  if (under_way_) look(kAckWait);
   step_core(writing::Tick{});
   {
     const std::lock_guard lock(mutex_);
@@ -228,131 +226,28 @@ void KafkaWriter::carry_out(const writing::MakeHandle& make) {
 // ---- records ----
 
 void KafkaWriter::carry_out(const writing::Produce& produce) {
-  UnderWay next{.handle = produce.handle, .first_token = tokens_, .appends = produce.appends};
   if (const RdkOutcome begun = producer_->begin(); !begun.ok()) {
     outcomes_.push_back(writing::ProduceFailed{.handle = produce.handle, .failure = failure_of(begun), .refused = {}});
     return;
   }
-  for (std::size_t append = 0; append < produce.appends.size(); ++append) {
-    for (std::size_t i = 0; i < produce.appends[append]->records.count(); ++i) next.records.emplace_back(append, i);
-  }
-  next.left = next.records.size();
-  next.offsets.assign(next.records.size(), Offset{-1});
-  under_way_ = std::move(next);
-  if (!produce_rest()) {
-    under_way_->is_unsure = tokens_ > under_way_->first_token;
-    under_way_->left = 0;  // nothing more is waited for
-  }
-  if (under_way_->left == 0) acknowledged();
+  under_way_.emplace(produce, tokens_);
+  tokens_ += under_way_->count();
+  under_way_->hand_over(*producer_, names_);
+  if (under_way_->is_done()) done();
 }
 
-/// Hands all records over; false when one is refused.
-bool KafkaWriter::produce_rest() {
-  UnderWay& way = *under_way_;
-  std::vector<HeaderView> headers;
-  for (const auto& [append, index] : way.records) {
-    const AppendRequest& request = *way.appends[append];
-    const Result<RecordView> record = parse_record_body(request.records.body(index));
-    check(record.has_value(), "what was encoded here can be decoded");
-    headers.clear();
-    HeaderCursor cursor(*record);
-    while (const HeaderView* header = cursor.next()) headers.push_back(*header);
-    const RecordFields fields{.timestamp = request.records.entries()[index].timestamp,
-                              .key = record->has_key ? std::optional{record->key} : std::nullopt,
-                              .value = record->has_value ? std::optional{record->value} : std::nullopt,
-                              .headers = headers};
-    const auto [known, is_new] = kafka_names_.try_emplace(request.to.topic);
-    if (is_new) known->second = names_.on_kafka(request.to.topic);
-    const TopicPartition to{known->second, request.to.partition};
-    Result<void> produced = producer_->produce(to, fields, tokens_);
-    while (!produced && produced.error() == Errc::busy) {
-      look_at_deliveries(kAckWait);
-      produced = producer_->produce(to, fields, tokens_);
-    }
-    if (!produced) {
-      way.failure = produced.error();
-      const bool is_records = produced.error() == Errc::too_large || produced.error() == Errc::invalid_argument;
-      const bool is_topics = produced.error() == Errc::not_found;
-      if (is_records || is_topics) {
-        const std::optional<std::size_t> which = is_records ? std::optional{append} : std::nullopt;
-        way.refused.push_back({.partition = request.to, .error = produced.error(), .lasts = is_topics, .append = which});
-      }
-      return false;
-    }
-    ++tokens_;
-  }
-  return true;
+void KafkaWriter::look(Duration patience) {
+  under_way_->look(*producer_, patience);
+  if (under_way_->is_done()) done();
 }
 
-/// A record that was acknowledged without its offset was sent twice: its transaction is aborted, as its place is not known, and
-/// goes again.
-void KafkaWriter::look_at_deliveries(Duration patience) {
-  UnderWay& way = *under_way_;
-  const bool is_quiet = !producer_->wait_for_acks(patience);
-  for (const RdkDelivery& delivery : producer_->poll(Duration{0})) {
-    if (delivery.token < way.first_token || way.left == 0) continue;  // of one that was aborted
-    const std::size_t index = delivery.token - way.first_token;
-    --way.left;
-    if (delivery.offset) {
-      way.offsets[index] = *delivery.offset;
-      continue;
-    }
-    const Error cause = delivery.error.value_or(Error{Errc::io, "a record was acknowledged without its offset"});
-    if (!way.failure || way.failure->code() == Errc::canceled) way.failure = cause;
-    way.is_unsure |= delivery.refusal == RdkRefusal::none || delivery.may_be_written;
-    if (delivery.refusal == RdkRefusal::none) continue;
-    const TopicPartition& partition = way.appends[way.records[index].first]->to;
-    const auto known = std::ranges::find(way.refused, partition, &writing::ProduceFailed::Refused::partition);
-    if (known != way.refused.end()) continue;
-    way.refused.push_back(
-        {.partition = partition, .error = cause, .lasts = delivery.refusal == RdkRefusal::topic, .append = std::nullopt});
-  }
-  if (is_quiet || (way.failure && way.refused.empty())) look_at_end();
-  if (way.left == 0) acknowledged();
-}
-
-/// Of a partition that could not be added records tell late, and not why. A right that is missing lasts, as far as it is known
-/// whose it is.
-void KafkaWriter::look_at_end() {
-  UnderWay& way = *under_way_;
-  const std::optional<Error> cause = producer_->ended_by();
-  if (!cause) return;
-  way.failure = cause;
-  way.is_unsure |= way.left > 0;
-  way.left = 0;
-  const std::string& topic = way.appends.front()->to.topic;
-  const bool is_one = std::ranges::all_of(way.appends, [&](const AppendRequest* append) { return append->to.topic == topic; });
-  if (!is_one || !is_missing_right(*cause)) return;
-  for (const AppendRequest* const append : way.appends) {
-    if (std::ranges::find(way.refused, append->to, &writing::ProduceFailed::Refused::partition) != way.refused.end()) continue;
-    way.refused.push_back({.partition = append->to, .error = *cause, .lasts = true, .append = std::nullopt});
-  }
-}
-
-void KafkaWriter::acknowledged() {
-  const UnderWay way = *std::exchange(under_way_, std::nullopt);
-  if (way.failure) {
-    writing::ProduceFailed failed{
-        .handle = way.handle,
-        .failure = {.kind = way.is_unsure ? writing::CallFailure::Kind::fatal : writing::CallFailure::Kind::abort,
-                    .error = *way.failure},
-        .refused = way.refused};
-    outcomes_.push_back(std::move(failed));
-  } else {
-    writing::Acknowledged done{.handle = way.handle, .appends = {}, .partitions = {}};
-    std::map<TopicPartition, std::vector<writing::OffsetRange>> partitions;
-    for (std::size_t i = 0; i < way.records.size(); ++i) {
-      const auto [append, index] = way.records[i];
-      const Offset offset = way.offsets[i];
-      if (index == 0) done.appends.push_back({offset, offset});
-      done.appends.back().end = offset.next();
-      writing::add_offset(partitions[way.appends[append]->to], offset);
-    }
-    for (auto& [name, ranges] : partitions) done.partitions.push_back({.name = name, .records = std::move(ranges)});
+void KafkaWriter::done() {
+  const RecordsUnderWay ended = *std::exchange(under_way_, std::nullopt);
+  if (!ended.has_failed()) {
     const std::lock_guard lock(mutex_);
-    counts_.records += way.records.size();
-    outcomes_.push_back(std::move(done));
+    counts_.records += ended.count();
   }
+  outcomes_.push_back(ended.outcome());
 }
 
 // ---- calls ----

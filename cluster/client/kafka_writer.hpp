@@ -11,7 +11,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,8 +23,8 @@
 #include <lungo/log/ports.hpp>
 
 #include "client/kafka_names.hpp"
-#include "client/rdk_errors.hpp"
 #include "client/rdk_producer.hpp"
+#include "client/records_under_way.hpp"
 #include "client/writer_core.hpp"
 
 namespace lungo {
@@ -74,19 +73,6 @@ class KafkaWriter final : private Activity {
   [[nodiscard]] std::optional<Error> trouble() const;
 
  private:
-  /// The records of the open transaction, from their first try to the last acknowledgement.
-  struct UnderWay {
-    writing::HandleNumber handle;
-    std::uint64_t first_token = 0;
-    std::vector<const AppendRequest*> appends;
-    std::vector<std::pair<std::size_t, std::size_t>> records{};  // by token: which append, and which of its records
-    std::vector<Offset> offsets{};                               // by token
-    std::size_t left = 0;                                        // whose fate is not told
-    std::vector<writing::ProduceFailed::Refused> refused{};
-    std::optional<Error> failure{};
-    bool is_unsure = false;  // whether some were written
-  };
-
   KafkaWriter(Options options, const writing::MirrorLookup& mirror, KafkaNames names, MakeProducer make,
               std::function<std::vector<std::string>()> warm, Told told, const Ports& ports);
 
@@ -112,10 +98,8 @@ class KafkaWriter final : private Activity {
   void carry_out(const ownership::LetGone& gone);
   void carry_out(const writing::Ended& ended);
 
-  bool produce_rest();
-  void look_at_deliveries(Duration patience);
-  void look_at_end();
-  void acknowledged();
+  void look(Duration patience);
+  void done();
   [[nodiscard]] bool is_closing() const;
   void answer_the_rest(const Error& error);
   void call_done(writing::HandleNumber handle, const RdkOutcome& outcome);
@@ -144,8 +128,7 @@ class KafkaWriter final : private Activity {
   std::vector<writing::Input> outcomes_;  // of calls, for the core's next steps
   std::unique_ptr<RdkProducer> producer_;
   std::uint64_t tokens_ = 0;
-  std::optional<UnderWay> under_way_;
-  std::map<std::string, std::string> kafka_names_;
+  std::optional<RecordsUnderWay> under_way_;  // of the open transaction
 
   std::unique_ptr<RunningActivity> running_;
 };

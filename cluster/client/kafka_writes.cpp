@@ -6,6 +6,7 @@
 #include <lungo/log/log_text.hpp>
 
 #include "client/owner_note.hpp"
+#include "client/rdk_errors.hpp"
 
 namespace lungo {
 
