@@ -14,11 +14,14 @@ constexpr Duration kSweepInterval = std::chrono::milliseconds{100};
 
 }  // namespace
 
-WriterCore::WriterCore(Options options, const MirrorLookup& mirror) : options_(options), mirror_(mirror) {}
+WriterCore::WriterCore(Options options, const MirrorLookup& mirror)
+    : options_(options),
+      mirror_(mirror),
+      gathering_({.from = options.gather_from, .most = options.transaction_records_max, .quiet = options.gather_quiet}) {}
 
 Effects WriterCore::step(Input input, Instant now) {
   now_ = now;
-  if (std::exchange(is_answering_, false)) answered_at_ = now_;
+  gathering_.step(now_);
   std::visit([this](auto& one) { on(one); }, input);
   if (!has_ended_) {
     sweep();
@@ -41,8 +44,7 @@ Instant WriterCore::wake_at() const {
   }
   if (closing_) at = std::min(at, closing_->deadline);
   if (open_ == nullptr && is_ready_) {
-    const Instant begins = std::max(begins_at(), gathers_until());
-    if (begins > now_) at = std::min(at, begins);
+    if (const Instant begins = begins_at(); begins > now_) at = std::min(at, begins);
   }
   return std::max(at, now_);
 }
@@ -66,8 +68,7 @@ void WriterCore::on(Append& append) {
   const std::optional<Error> refusal = refusal_of(*pending, partition);
   held_bytes_ += pending->bytes;
   if (refusal) return answers_.give(*pending, *refusal);
-  if (queued() == 0) queued_since_ = now_;
-  queued_at_ = now_;
+  gathering_.queued(queued(), now_);
   partition.add(std::move(pending), answers_);
 }
 

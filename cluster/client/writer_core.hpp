@@ -20,9 +20,9 @@
 // step.
 #pragma once
 
-#include <array>
 #include <map>
 
+#include "client/gathering.hpp"
 #include "client/partition_appends.hpp"
 
 namespace lungo::writing {
@@ -35,10 +35,7 @@ class WriterCore {
     std::size_t transaction_records_max = 16'384;
     // Behind a commit, unless the mirror has read it back: its markers are being written until then.
     Duration pause = std::chrono::milliseconds{3};
-    // A transaction costs about the same whatever it takes: where one of the last few took more than `gather_from` appends, the
-    // next one waits for as many, or for all that wait and were answered, while appends keep coming, for half of the time that
-    // they took at most.
-    std::size_t gather_from = 16;
+    std::size_t gather_from = 16;  // see gathering.hpp
     Duration gather_quiet = std::chrono::milliseconds{3};
     Duration again_min = std::chrono::milliseconds{100};  // before what failed is tried again, doubled with each failure
     Duration again_max = std::chrono::seconds{5};
@@ -104,7 +101,7 @@ class WriterCore {
   [[nodiscard]] bool has_owned_open() const { return open_ != nullptr && open_->tenure != nullptr; }
   [[nodiscard]] bool is_aborting() const { return call_ == Call::abort || repeat_ == Call::abort; }
   [[nodiscard]] Instant begins_at() const;
-  [[nodiscard]] Instant gathers_until() const;
+  [[nodiscard]] bool has_to_claim() const;
   [[nodiscard]] std::size_t queued() const;
   Duration next_pause();
 
@@ -137,21 +134,10 @@ class WriterCore {
   int failures_ = 0;                      // since the last commit,
   std::optional<Error> last_failure_;     // and the last of them
   Instant not_before_{};                  // the next transaction
-  struct Past {
-    std::size_t appends = 0;
-    Duration took{};
-  };
-  std::array<Past, 4> past_{};  // the last transactions that had appends,
-  std::size_t past_at_ = 0;     // of which this is the oldest
-  std::size_t expected_ = 0;    // appends, where who was answered by the last one appends again
-  Instant began_at_{};          // the open one, or the last
-  Instant queued_since_{};      // the first of those that wait,
-  Instant queued_at_{};         // and the last
+  Gathering gathering_;
   std::shared_ptr<Transaction> open_;
   std::shared_ptr<Transaction> last_;  // that was committed,
-  Instant committed_at_{};             // then,
-  bool is_answering_ = false;          // with effects that answer its appends under way,
-  Instant answered_at_{};              // which were carried out then, or are not yet
+  Instant committed_at_{};             // then
   std::vector<std::shared_ptr<Transaction>> undecided_;
   // Read in this tenure. A process that has lost its partitions and does not know takes the next owner's records for foreign
   // ones; where the group takes its counters behind that, there was no next owner.

@@ -112,9 +112,17 @@ Duration WriterCore::next_pause() {
 
 // ---- a transaction begins ----
 
+/// Rule 5: records follow when the notes have been taken.
+bool WriterCore::has_to_claim() const {
+  return may_write_owned() &&
+         std::ranges::any_of(partitions_, [](const auto& one) { return one.second->state() == State::claiming; });
+}
+
 Instant WriterCore::begins_at() const {
+  if (has_to_claim()) return not_before_;
   const bool is_read = last_ == nullptr || last_->ranges_left == 0;
-  return std::max(not_before_, is_read ? Instant::min() : committed_at_ + options_.pause);
+  const Instant rested = is_read ? Instant::min() : committed_at_ + options_.pause;
+  return std::max({not_before_, rested, gathering_.until(queued())});
 }
 
 std::size_t WriterCore::queued() const {
@@ -123,22 +131,10 @@ std::size_t WriterCore::queued() const {
   return all;
 }
 
-Instant WriterCore::gathers_until() const {
-  const std::size_t most = std::ranges::max(past_, {}, &Past::appends).appends;
-  if (most <= options_.gather_from) return Instant::min();
-  const std::size_t wanted = std::min(std::max(expected_, most), options_.transaction_records_max);
-  const std::size_t waiting = queued();
-  if (waiting == 0 || waiting >= wanted) return Instant::min();
-  const Duration took = std::ranges::max(past_, {}, &Past::took).took;
-  const Instant patience = std::max(queued_since_, answered_at_) + took / 2;
-  const Instant quiet = std::max(queued_at_, answered_at_) + std::max(options_.gather_quiet, took / 10);
-  return std::min(patience, quiet);
-}
-
 void WriterCore::begin() {
   if (open_ != nullptr || !is_ready_ || call_ != Call::none || closing_ || now_ < not_before_) return;
   if (std::shared_ptr<Transaction> claim = compose_claim()) return begin(std::move(claim));
-  if (now_ < begins_at() || now_ < gathers_until()) return;
+  if (now_ < begins_at()) return;
   std::shared_ptr<Transaction> transaction = compose();
   if (!transaction->appends.empty()) return begin(std::move(transaction));
   if (std::shared_ptr<Transaction> question = compose_question()) begin(std::move(question));
@@ -146,22 +142,19 @@ void WriterCore::begin() {
 
 void WriterCore::begin(std::shared_ptr<Transaction> transaction) {
   open_ = std::move(transaction);
-  if (!open_->appends.empty()) past_[past_at_ % past_.size()].appends = open_->appends.size();
-  began_at_ = now_;
-  queued_since_ = now_;
+  gathering_.begun(open_->appends.size(), now_);
   Produce produce{.handle = handle_, .appends = {}};
   for (const PendingAppend* append : open_->appends) produce.appends.push_back(&append->request);
   effects_.push_back(std::move(produce));
 }
 
-/// Rule 5: records follow when the notes have been taken. Null where nothing is to be claimed.
+/// Null where nothing is to be claimed.
 std::shared_ptr<Transaction> WriterCore::compose_claim() const {
-  if (!may_write_owned()) return nullptr;
+  if (!has_to_claim()) return nullptr;
   auto claim = std::make_shared<Transaction>();
   for (const auto& [name, partition] : partitions_) {
     if (partition->state() == State::claiming) claim->counted.push_back(partition.get());
   }
-  if (claim->counted.empty()) return nullptr;
   claim->tenure = tenure_;
   claim->is_claim = true;
   return claim;
@@ -276,10 +269,8 @@ void WriterCore::commit_done() {
   failures_ = 0;
   last_failure_.reset();
   last_ = done;
-  committed_at_ = answered_at_ = now_;
-  is_answering_ = true;
-  expected_ = queued() + past_[past_at_ % past_.size()].appends;
-  if (!done->partitions.empty()) past_[past_at_++ % past_.size()].took = now_ - began_at_;
+  committed_at_ = now_;
+  gathering_.committed(queued(), now_);
   tell_missing(*done);
   for (PartitionAppends* const partition : done->partitions) partition->settle(answers_);
   if (!done->is_claim || done->tenure != tenure_ || let_go_) return;

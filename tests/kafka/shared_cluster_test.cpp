@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <thread>
+
 #include <lungo/cluster/kafka.hpp>
 
 #include "client/rdk_handles.hpp"
@@ -45,6 +47,7 @@ class KafkaSharedCluster : public testing::Test {
     const rdk::Event done(rd_kafka_queue_poll(queue.get(), 20'000));
     ASSERT_NE(done, nullptr);
     ASSERT_EQ(rd_kafka_event_error(done.get()), RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_event_error_string(done.get());
+    std::this_thread::sleep_for(1s);  // each broker hears of it a little later
   }
 
   QuietLog quiet;
