@@ -9,9 +9,9 @@
 //
 // Invariants:
 //   R1  rows, parked events and position are of one commit: nothing is committed to the store while its rows are collected
-//   R2  a store goes on with the rows that it has until all of the snapshot is in a table beside them; that takes their place
-//   in
-//       one transaction with the position. After a crash before it, or bytes that are none of a snapshot, it is as it was
+//   R2  a store goes on with the rows that it has until all of the snapshot is in a table beside them; that takes their
+//       place in one transaction with the position. After a crash before it, or bytes that are none of a snapshot, it is as
+//       it was
 // What a call does is bounded by kRowsPageBytes and the row behind that. Threads: those of the store.
 #pragma once
 

@@ -49,7 +49,7 @@ Instant SpreadUnit::step(Instant now, RunningActivity& running) {
   const State found = state();
   if (found == State::away) {
     const Result<void> closed = close(now);
-    if (!closed) log_warn("rows of " + to_string(partition_) + " are made again: " + to_string(closed.error()));
+    if (!closed) log_warn("the rows of " + to_string(partition_) + " were given up with: " + to_string(closed.error()));
     retry_at_ = Instant::min();
     return Instant::max();
   }

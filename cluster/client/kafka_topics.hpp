@@ -3,9 +3,8 @@
 //
 //   make     all that a TopicSpec says and Kafka has a setting for, by name; what a cluster's operator changes later is
 //            looked at where the application asks for the topic as it is then
-//   demand   what promises rest on: nothing of a stream topic goes unless it was asked for, times are what they are said to be,
-//   a
-//            leader that lacks records is never elected, and where there are three replicas two have each record
+//   demand   what promises rest on: nothing of a stream topic goes unless it was asked for, times are what they are said
+//            to be, a leader that lacks records is never elected, and where there are three replicas two have each record
 //
 // What has no setting there: ack_level (a record is acknowledged by the in-sync replicas), flush_interval, producer_expiry.
 // Pure. Threads: any.

@@ -1,5 +1,7 @@
 #include "client/rdk_groups.hpp"
 
+#include <mutex>
+
 #include "client/rdk_ask.hpp"
 
 namespace lungo {

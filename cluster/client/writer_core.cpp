@@ -29,6 +29,8 @@ Effects WriterCore::step(Input input, Instant now) {
     make_handle();
     begin();
     end();
+    // Who is gone is referred to by transactions, and by appends that wait.
+    if (open_ == nullptr && undecided_.empty() && held_bytes_ == 0) gone_.clear();
   }
   return std::exchange(effects_, {});
 }

@@ -116,7 +116,7 @@ class WriterCore {
   bool has_ended_ = false;
 
   std::map<TopicPartition, std::unique_ptr<PartitionAppends>> partitions_;
-  std::vector<std::unique_ptr<PartitionAppends>> gone_;  // of topics that were deleted
+  std::vector<std::unique_ptr<PartitionAppends>> gone_;  // of topics that were deleted, until nothing waits
   TopicPartition first_;                                 // whose turn it is to be the first in a transaction
 
   std::shared_ptr<const ownership::Tenure> tenure_;  // null between two of them
