@@ -64,6 +64,9 @@ RemoteAddress address_of(const CopyToolOptions& options, bool to_write) {
 Result<void> check_sides(const CopyToolOptions& options, const CopyParts& parts) {
   const bool reads_remote = is_address(options.from);
   const bool writes_remote = is_address(options.to);
+  if (options.from.empty() && !(options.explain && writes_remote)) {
+    return Error{Errc::invalid_argument, "--from is missing; only --explain with an address as --to does without it"};
+  }
   if ((reads_remote || writes_remote) && !parts.open) return built_without_kafka();
   if (reads_remote && writes_remote) {
     return Error{
@@ -141,7 +144,8 @@ std::string_view doing(CopyPhase phase) {
 /// Prints what would be done. A log elsewhere is not asked, as rights may be what is missing.
 Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, const CopyParts& parts, Output& out) {
   std::vector<std::string> names = options.topics;
-  if (!is_address(options.from)) {
+  const bool has_source = !options.from.empty();
+  if (has_source && !is_address(options.from)) {
     Result<std::shared_ptr<EventLog>> from = open_source(options, parts);
     if (!from) return from.error();
     const Result<Chosen> chosen = choose(**from, options);
@@ -152,7 +156,8 @@ Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, co
       if (!chosen->made_again.empty()) out.line("made again there: " + list_of(chosen->made_again));
     }
   } else if (!tool.json) {
-    out.line("topics: " + (names.empty() ? "all streams of the application" : list_of(names)));
+    const std::string all = has_source ? "all streams of the application" : "all";
+    out.line("topics: " + (names.empty() ? all : list_of(names)));
   }
   std::vector<std::string> rights;
   for (const bool to_write : {false, true}) {
@@ -181,9 +186,9 @@ Result<void> explain(const ToolOptions& tool, const CopyToolOptions& options, co
 
 void describe_copy(CLI::App& app, CopyToolOptions& options) {
   CLI::App* copy = app.add_subcommand("copy", "Copy topics to another data directory, to Apache Kafka, or from there");
-  copy->add_option("--from", options.from, "A data directory, or kafka://HOST:PORT[,HOST:PORT]/APP")
-      ->type_name("DIR|ADDRESS")
-      ->required();
+  copy->add_option("--from", options.from,
+                   "A data directory, or kafka://HOST:PORT[,HOST:PORT]/APP; only --explain does without it")
+      ->type_name("DIR|ADDRESS");
   copy->add_option("--to", options.to, "The same; a directory is made where there is none")
       ->type_name("DIR|ADDRESS")
       ->required();
@@ -203,10 +208,13 @@ void describe_copy(CLI::App& app, CopyToolOptions& options) {
           "afterwards")
       ->type_name("DIR");
   copy->add_flag("--no-verify", options.no_verify, "Do not read both sides again to compare them");
-  copy->add_flag("--explain", options.explain, "Only say what would be copied, and which rights that needs on Kafka");
+  copy->add_flag("--explain", options.explain,
+                 "Only say what would be copied, and which rights that needs on Kafka; without --from "
+                 "those of an application that writes the topics of --topic, or any");
   copy->footer(
       "Examples: lungo log copy --from data --to kafka://localhost:9092/shop\n"
       "          lungo log copy --from kafka://localhost:9092/shop --to data --topic events\n"
+      "          lungo log copy --to kafka://localhost:9092/shop --topic events --explain\n"
       "Stop the application first: what comes while it is copied is left out, or refused. A copy that was cut off goes on "
       "where "
       "it\n"

@@ -44,7 +44,7 @@ struct CopyParts {
 };
 
 struct CopyToolOptions {
-  std::string from;
+  std::string from;  // empty: nothing is copied, only explained
   std::string to;
   std::vector<std::string> topics;  // none: all that a copy takes by itself
   std::string config_file;
@@ -55,7 +55,8 @@ struct CopyToolOptions {
 
 void describe_copy(CLI::App& app, CopyToolOptions& options);
 /// Returns the exit status. Errors: as copy_log() and the opening of both; unsupported from one log elsewhere to another, and
-/// for an address where `parts` can open none; not_found for a topic that the source lacks.
+/// for an address where `parts` can open none; not_found for a topic that the source lacks; invalid_argument without a source,
+/// which only the rights at an address do without.
 Result<int> run_copy(const ToolOptions& tool, const CopyToolOptions& options, const CopyParts& parts, StopSignals& signals,
                      Output& out);
 

@@ -198,6 +198,10 @@ TEST_F(KafkaCopy, ExplainsTheRights) {
   EXPECT_EQ(explained.status, 0) << explained.err;
   EXPECT_NE(explained.out.find("kafka-acls.sh --bootstrap-server " + kafka_address()), std::string::npos) << explained.out;
   EXPECT_NE(explained.out.find("--transactional-id copies."), std::string::npos) << explained.out;
+  const Finished alone = run({std::string(LUNGO_PROGRAMS) + "/lungo-log", "copy", "--to", address(), "--explain"});
+  EXPECT_EQ(alone.status, 0) << alone.err;
+  EXPECT_NE(alone.out.find("--operation create --operation describeconfigs --topic '*'\n"), std::string::npos) << alone.out;
+  EXPECT_NE(alone.out.find("--transactional-id copies."), std::string::npos) << alone.out;
 }
 
 }  // namespace

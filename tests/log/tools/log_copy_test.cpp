@@ -240,5 +240,31 @@ TEST_F(RemoteCopy, ExplainsTheRightsWithoutAskingForAny) {
   EXPECT_TRUE(asked.empty());
 }
 
+TEST_F(RemoteCopy, ExplainsTheRightsOfAnApplicationThatHasNoDirectory) {
+  options.explain = true;
+  options.from = "";
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_TRUE(printed().starts_with("topics: all\n")) << printed();
+  EXPECT_NE(printed().find("\n  write all\n"), std::string::npos) << printed();
+  options.topics = {"events", "sessions"};
+  EXPECT_EQ(run().value(), 0);
+  EXPECT_TRUE(printed().starts_with("topics: events, sessions\n")) << printed();
+  EXPECT_NE(printed().find("\n  write events\n"), std::string::npos) << printed();
+  EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(RemoteCopy, NeedsASourceForWhatIsNoExplanation) {
+  options.from = "";
+  const Result<int> copied = run();
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error(), Errc::invalid_argument);
+  EXPECT_NE(copied.error().text().find("--from is missing"), std::string_view::npos) << copied.error();
+  options.explain = true;
+  options.to = target;
+  EXPECT_EQ(run().error(), Errc::invalid_argument) << "a directory asks for no rights";
+  EXPECT_TRUE(asked.empty());
+  EXPECT_EQ(log({"copy", "--to", target}).status, 2);
+}
+
 }  // namespace
 }  // namespace lungo::test
