@@ -7,6 +7,7 @@ folder, same environment. The home is new and empty but for ~/lungo, a copy of t
 status 1 with PAGE:LINE for the first thing that is not as the page says.
 """
 
+import contextlib
 import difflib
 import os
 import shutil
@@ -28,7 +29,7 @@ PATH = "/usr/bin:/bin"  # Debian's own tools; a machine may have others in front
 
 
 class Follower:
-    """Does one page's steps after the other in one home."""
+    """Does one page's steps after the other in one home. `end()` ends what they have left running."""
 
     def __init__(self, home, environment, timeout=1500):
         self._environment = {**environment, "HOME": home, "LANG": "C.UTF-8"}
@@ -36,14 +37,25 @@ class Follower:
         self._state = os.path.join(home, ".follow-state")
         self._failed_line = os.path.join(home, ".follow-line")
         self._timeout = timeout
+        self._groups = []  # of processes: one of each fence that has left some
 
-    def follow(self, page, text):
-        """Raises PageError for the first step that does not do what the page says."""
+    def follow(self, page, text, lacks=()):
+        """Leaves out commands that use one of the variables `lacks`, and returns how many. Raises PageError for the first step that
+        does not do what the page says."""
+        left_out = 0
         for step in parse(page, text):
-            if step.kind == "run":
-                self._run(page, step)
-            else:
+            if step.kind != "run":
                 self._write(page, step)
+            elif any(f"${name}" in line for line in step.body for name in lacks):
+                left_out += 1
+            else:
+                self._run(page, step)
+        return left_out
+
+    def end(self):
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def _write(self, page, step):
         path = os.path.join(self._folder, step.name)
@@ -85,6 +97,9 @@ class Follower:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return None, process.communicate()[0].decode(errors="replace")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            self._groups.append(process.pid)  # a group's number is nobody else's while it has a process
         if process.returncode == 0 and not os.path.exists(self._state):
             return 1, printed.decode(errors="replace") + "(and left the shell)"
         if process.returncode == 0:

@@ -3,11 +3,16 @@
 import contextlib
 import io
 import os
+import sys
 import tempfile
+import time
 import unittest
 
 import follow
 from pages import PageError, matches, parse
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
+from kafka_cluster import is_alive  # noqa: E402
 
 PAGE = "page.md"
 
@@ -100,6 +105,22 @@ class Following(unittest.TestCase):
     def test_a_command_that_does_not_end_is_reported(self):
         self.follower = follow.Follower(self.home, {"PATH": follow.PATH}, timeout=0.5)
         self.assertIn("page.md:1: the command took longer than 0.5 s", self.fault("```sh\ntail -f /dev/null\n```\n"))
+
+    def test_what_lacks_a_variable_is_left_out_and_counted(self):
+        page = "```sh\necho $KAFKA\n```\n```text\nnothing like it\n```\n```sh\necho here >here\n```\n"
+        self.assertEqual(self.follower.follow(PAGE, page, ["KAFKA"]), 1)
+        self.assertTrue(os.path.exists(os.path.join(self.home, "here")))
+        self.assertTrue(self.fault(page).startswith("page.md:1: the command ended with status 1"))
+
+    def test_what_a_page_leaves_running_ends_with_it(self):
+        self.follower.follow(PAGE, "```sh\nsleep 60 >/dev/null 2>&1 &\necho $! >pid\n```\n```sh\nkill -0 $(cat pid)\n```\n")
+        self.follower.end()
+        with open(os.path.join(self.home, "pid"), encoding="ascii") as file:
+            pid = int(file.read())
+        deadline = time.monotonic() + 20
+        while is_alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertFalse(is_alive(pid))
 
     def test_a_page_goes_on_where_the_one_before_ended(self):
         self.follower.follow("1.md", "```sh\nmkdir ~/shop\ncd ~/shop\nexport DRINK='flat white'\n```\n**`a/b.cpp`**\n```cpp\nint a;\nint b;\n```\n")

@@ -1,11 +1,12 @@
 // PORT: how a command, an append or a query gets to the process that owns its partition, and its answer back.
 //
 //   struct Visit { using Commands = lungo::commands<ViewPage>; ... };   // those that may be sent to another process
-//   store.forward_with(std::make_shared<MyHttpClient>());               // a Forwarder; before Aggregates and processes are
-//   made Aggregates<Visit> visits{store}; ForwardServer server{store};                                        //
-//   forward_server.hpp server.add(visits);                                                 // what comes in is given to
-//   server.serve()
+//   store.forward_with(std::make_shared<MyHttpClient>());               // a Forwarder; before Aggregates and processes
+//   Aggregates<Visit> visits{store};
+//   ForwardServer server{store};                                        // forward_server.hpp
+//   server.add(visits);                                                 // what comes in is given to server.serve()
 //
+// docs/guides/beyond-one-machine.md has a whole one, over TCP.
 // An application brings the transport, Lungo what is in the bytes. They say which command shall be executed on which stream, so
 // they belong on no public port: who can send them can do what the application can do.
 // One hop: who gets a command executes it, or says whose the partition is; who sent it tries again, until its deadline.
