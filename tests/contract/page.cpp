@@ -120,6 +120,29 @@ error, or the difference, where a home does not keep the promise.
 
 )";
 
+// What no case can show, since it takes brokers that fail in a certain way, or somebody else.
+constexpr std::string_view kResidualRisks = R"(
+## What is left on Apache Kafka
+
+No case shows these, as they take brokers that fail in a certain way, or somebody else who writes.
+
+- **Acknowledged is not on a disk.** A broker acknowledges before it syncs. Where all replicas of a partition lose their power at once, what was
+  answered may be gone, and so may the markers by which its transaction was committed. Whoever has decided on it is not told.
+- **What the brokers lose is told, not mended.** Records whose commit was confirmed and that are not there when they are read back are an error
+  in the log and in `lungo_kafka_missing_records_total`.
+- **Late requests.** librdkafka 2.0.2 speaks the first protocol of transactions, which has no epoch for each of them. Brokers with part 1 of KIP-890
+  (their setting `transaction.partition.verification.enable`) refuse a late request of a transaction that has ended. Older ones may take it:
+  then a transaction stands open, and readers stop in front of it. A process that waits for the partition names it in the log, with the tool
+  that finds what is open (`kafka-transactions.sh find-hanging`).
+- **Foreign records.** Kafka lets everybody with the right to write append to a stream topic. While a process owns the partition such records are
+  found and told (`lungo_kafka_foreign_records_total`), but they may have voided a condition. Those of a client whose partitioner is not Kafka's
+  own (`murmur2_random` in librdkafka) may lie where their stream is not looked for.
+- **Stored positions** are known by 31 bits about the last record below them: one history in 2,147,483,648 passes for another. A position at the
+  partition's start, or with no record left between that and it, and one in a compacted topic are judged by the topic's id and range alone.
+- **Take-overs** take the 6 s of a session and what the new owner has to read. Where the group's coordinator goes at the same moment as the owner
+  they take longer than 15 s, as the brokers first have to notice that (9 s unless set otherwise).
+)";
+
 constexpr std::string_view kEnd = R"(
 This page is printed, not written: `build/release/tests/contract/lungo_contract_tests --page > docs/reference/homes.md`. The test
 `HomesPage.IsUpToDate` compares.
@@ -136,6 +159,7 @@ std::string page() {
     text += "\n## " + std::string(chapter.title) + "\n\n" + table_of(taken(rest, chapter.suites));
   }
   if (!rest.empty()) text += "\n## Other\n\n" + table_of(rest);
+  text += kResidualRisks;
   return text += kEnd;
 }
 
