@@ -16,9 +16,11 @@
 // promises rest on is looked at when a process begins to share a stream topic, and named with the line that mends it.
 //
 // Promises: what is read is what Kafka has committed (read_committed), in its order; holes in offsets are normal. A stored
-// position whose history Kafka has no more is told (position_diverged), however that came about. An append is answered when all
-// in-sync replicas have it and this process can read it; Kafka syncs later. What is answered with another error than
-// `timed_out` is not written. Conditions hold, whichever process was the owner before. docs/reference/homes.md has the rest.
+// position whose history Kafka has no more is told (position_diverged), however that came about; but one at a partition's
+// start, or with no record left between that and it, and one in a compacted topic are judged by the topic's id and range alone,
+// as the record that would tell may be gone in good order. An append is answered when all in-sync replicas have it and this
+// process can read it; Kafka syncs later. What is answered with another error than `timed_out` is not written. Conditions hold,
+// whichever process was the owner before. docs/reference/homes.md has the rest.
 // The destructor ends what is open and leaves the group, within 10 s or so; it may take longer where brokers can't be reached.
 // Threads: any. Not in a child of fork(): librdkafka's threads are not there.
 #pragma once
