@@ -41,6 +41,15 @@ void add(std::string& out, int number, std::size_t width) {
   out += digits;
 }
 
+constexpr std::array kForms{std::pair{Grain::hourly, std::string_view{"hourly/####/##/##/##"}},
+                            std::pair{Grain::daily, std::string_view{"daily/####/##/##"}}};
+
+/// The beginning of a form, with a digit for each '#'.
+bool fits(std::string_view folder, std::string_view form) {
+  return std::ranges::equal(folder, form.substr(0, folder.size()),
+                            [](char c, char of_form) { return of_form == '#' ? c >= '0' && c <= '9' : c == of_form; });
+}
+
 constexpr date::sys_days kFirst{date::year{kYearMin} / 1 / 1};
 constexpr date::sys_days kEnd{date::year{kYearMax + 1} / 1 / 1};
 
@@ -100,14 +109,18 @@ std::string HourFolders::folder_of(std::int64_t number) const {
 }
 
 std::optional<Grain> HourFolders::grain_of(std::string_view folder) {
-  constexpr std::array kForms{std::pair{Grain::hourly, std::string_view{"hourly/####/##/##/##"}},
-                              std::pair{Grain::daily, std::string_view{"daily/####/##/##"}}};
   for (const auto& [grain, form] : kForms) {
-    const bool has_form = std::ranges::equal(
-        folder, form, [](char c, char of_form) { return of_form == '#' ? c >= '0' && c <= '9' : c == of_form; });
-    if (has_form) return grain;
+    if (folder.size() == form.size() && fits(folder, form)) return grain;
   }
   return std::nullopt;
+}
+
+bool HourFolders::is_on_the_way(std::string_view folder) {
+  return std::ranges::any_of(kForms, [folder](const auto& one) {
+    const std::string_view form = one.second;
+    const bool is_whole = folder.size() == form.size() || (folder.size() < form.size() && form[folder.size()] == '/');
+    return is_whole && fits(folder, form);
+  });
 }
 
 }  // namespace lungo::exporting

@@ -32,6 +32,8 @@ class HourFolders {
   [[nodiscard]] std::string folder_of(std::int64_t number) const;
   /// The other way; nothing for what is no folder of this grain.
   [[nodiscard]] static std::optional<Grain> grain_of(std::string_view folder);
+  /// Whether it is such a folder, or one that such folders lie in.
+  [[nodiscard]] static bool is_on_the_way(std::string_view folder);
 
  private:
   struct Zone;
