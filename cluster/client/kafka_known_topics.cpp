@@ -81,6 +81,12 @@ std::optional<TopicInfo> KafkaKnownTopics::row(std::string_view name) const {
   return known == rows_.end() ? std::nullopt : std::optional{*known};
 }
 
+std::optional<std::uint32_t> KafkaKnownTopics::batch_bytes_max(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find(rows_, name, [](const TopicInfo& topic) -> std::string_view { return topic.spec.name; });
+  return known == rows_.end() ? std::nullopt : std::optional{known->spec.batch_bytes_max};
+}
+
 void KafkaKnownTopics::forget_foreign(std::string_view name) {
   const std::lock_guard lock(mutex_);
   if (const auto found = foreign_.find(name); found != foreign_.end()) foreign_.erase(found);

@@ -37,6 +37,8 @@ class KafkaKnownTopics {
 
   /// Of one that Lungo has made, as far as rows have been taken.
   [[nodiscard]] std::optional<TopicInfo> row(std::string_view name) const;
+  /// As its row says, which may have changed since it was mirrored.
+  [[nodiscard]] std::optional<std::uint32_t> batch_bytes_max(std::string_view name) const;
   /// What was learnt of another's topic is asked anew.
   void forget_foreign(std::string_view name);
 

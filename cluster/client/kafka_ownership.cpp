@@ -183,14 +183,17 @@ void KafkaOwnership::fail() {
   std::shared_ptr<RdkGroup> gone;
   std::vector<TopicPartition> lost;
   std::vector<ownership::ListenerId> listeners;
+  std::uint64_t tenure = 0;
   {
     const std::lock_guard lock(mutex_);
     if (has_failed_) return;
     lost = core_.mine();
+    tenure = core_.tenure();
     for (const auto& [id, joiner] : joiners_) listeners.push_back(id);
     trouble_ = Error{Errc::closed, "this process has left its group, as the text log says why; open the log anew"};
     gone.swap(group_);
   }
+  parts_.to_writer(ownership::TakeAway{tenure});
   gone.reset();
   for (const ownership::ListenerId id : listeners) carry_out(ownership::TellLost{.listener = id, .partitions = lost});
   {

@@ -79,6 +79,7 @@ Result<void> KafkaWrites::start() {
        .committed = [this](const writing::Committed& one) { read_back_.committed(one.partition, one.end); },
        .failed =
            [this] {
+             if (gate_) gate_->close({Errc::closed, "the log has ended, as the text log says why; open it anew"});
              if (ownership_) ownership_->tell(ownership::GiveBack{});  // others take over
            }},
       parts_.ports);
@@ -165,7 +166,8 @@ void KafkaWrites::append(AppendRequest request, Completion completion, Instant d
 }
 
 /// What a broker would refuse in the middle of a transaction.
-Result<void> KafkaWrites::check_fits(const AppendRequest& request, const TopicSpec& topic) {
+Result<void> KafkaWrites::check_fits(const AppendRequest& request, const TopicSpec& topic) const {
+  const std::uint32_t bytes_max = parts_.known.batch_bytes_max(topic.name).value_or(topic.batch_bytes_max);
   const EncodedRecords& records = request.records;
   for (std::size_t i = 0; i < records.count(); ++i) {
     if (records.entries()[i].timestamp.time_since_epoch().count() == 0) {
@@ -175,9 +177,9 @@ Result<void> KafkaWrites::check_fits(const AppendRequest& request, const TopicSp
       return Error{Errc::invalid_argument, "topic " + topic.name + " is compacted: every record needs a key"};
     }
     constexpr std::size_t kFraming = 100;  // of a batch with one record
-    if (records.body(i).size() + kFraming > topic.batch_bytes_max) {
+    if (records.body(i).size() + kFraming > bytes_max) {
       return Error{Errc::too_large, "a record of " + std::to_string(records.body(i).size()) + " bytes: topic " + topic.name +
-                                        " takes batches of " + std::to_string(topic.batch_bytes_max) + " (max.message.bytes)"};
+                                        " takes batches of " + std::to_string(bytes_max) + " (max.message.bytes)"};
     }
   }
   return {};

@@ -116,7 +116,7 @@ class KafkaWrites {
   void share(const std::string& topic);
   void forget_failures(const std::string& topic);
   void refuse(const AppendRequest& request, const Completion& completion, Instant deadline);
-  static Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic);
+  [[nodiscard]] Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic) const;
 
   [[nodiscard]] int replicas(const RdkCluster& cluster) const;
   Result<void> write_row(const std::string& name, const std::optional<TopicInfo>& topic);

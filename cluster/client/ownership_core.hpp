@@ -43,6 +43,8 @@ class OwnershipCore {
   /// When a Tick has something to do.
   [[nodiscard]] Instant wake_at() const;
   /// The partitions that are open, ascending.
+  /// That of now, or the last one; 0 before the first.
+  [[nodiscard]] std::uint64_t tenure() const { return tenures_; }
   [[nodiscard]] std::vector<TopicPartition> mine() const;
 
   enum class Standing {

@@ -10,7 +10,7 @@ namespace lungo::writing {
 
 namespace {
 
-constexpr int kWentToGrow = 8;
+constexpr int kGrowsAfterMax = 64;
 
 std::size_t hash_of(std::optional<std::string_view> key) {
   constexpr std::size_t kNoKey = 0x9e3779b97f4a7c15;
@@ -235,6 +235,7 @@ void PartitionAppends::take_back(const Transaction& transaction, Answers& answer
   const bool is_one_of_many = is_refused && !refused->lasts && its > 1;
   if (is_one_of_many) {
     most_ = its / 2;
+    if (std::exchange(has_grown_, false)) grows_after_ = std::min(kGrowsAfterMax, 2 * grows_after_);
     went_ = 0;
   }
   while (!sent_.empty() && sent_.back()->transaction.get() == &transaction) {
@@ -339,10 +340,11 @@ void PartitionAppends::settle(Answers& answers) {
   }
 }
 
-/// Whoever was refused is gone, or batches of so many are taken.
+/// Whoever was refused is gone, or batches of so many are taken. Where more are not, that is tried less often.
 void PartitionAppends::grow() {
-  if (most_ == kAny || ++went_ < kWentToGrow) return;
+  if (most_ == kAny || ++went_ < grows_after_) return;
   went_ = 0;
+  has_grown_ = true;
   most_ = most_ > kAny / 2 ? kAny : 2 * most_;
 }
 

@@ -183,7 +183,9 @@ class PartitionAppends {
   Offset looked_to_;  // the largest read_end_
   int undecided_ = 0;
   std::size_t most_ = kAny;  // appends of a transaction, so that one which is refused is found among many
-  int went_ = 0;             // transactions with so many
+  int went_ = 0;             // transactions with so many,
+  int grows_after_ = 1;      // and behind how many of these more are tried
+  bool has_grown_ = false;   // since the last refusal
   std::optional<Error> refusal_;
   Instant refused_until_{};
   std::deque<std::unique_ptr<PendingAppend>> queue_;

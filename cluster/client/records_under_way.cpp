@@ -34,6 +34,7 @@ void RecordsUnderWay::hand_over(RdkProducer& producer, const KafkaNames& names) 
       produced = hand_over(producer, names, record);
     }
     if (produced) continue;
+    if (produced.error() == Errc::canceled) look(producer, kRoomWait);  // by what was refused
     if (!failure_) failure_ = produced.error();
     const bool is_records = produced.error() == Errc::too_large || produced.error() == Errc::invalid_argument;
     const bool is_topics = produced.error() == Errc::not_found;
@@ -77,7 +78,7 @@ void RecordsUnderWay::look(RdkProducer& producer, Duration patience) {
     }
     const Error cause = delivery.error.value_or(Error{Errc::io, "a record was acknowledged without its offset"});
     if (!failure_ || failure_->code() == Errc::canceled) failure_ = cause;
-    is_unsure_ |= delivery.refusal == RdkRefusal::none || delivery.may_be_written;
+    is_unsure_ = true;  // numbers were given to what is not there: the brokers would find the next ones out of order
     if (delivery.refusal == RdkRefusal::none) continue;
     refuse(appends_[records_[record].first]->to, cause, delivery.refusal == RdkRefusal::topic, std::nullopt);
   }

@@ -242,7 +242,12 @@ void WriterCore::on(const ProduceFailed& failed) {
     found->second->refuse_until(now_ + options_.refusal_time, refused.error);
     found->second->refuse_queued(refused.error, answers_);
   }
+  const auto is_searched_for = [](const ProduceFailed::Refused& refused) { return !refused.lasts && !refused.append; };
+  const int failures = failures_;
   fail(Call::none, failed.failure);
+  if (std::ranges::none_of(failed.refused, is_searched_for)) return;
+  failures_ = failures;  // it ends by itself: the others need not wait longer each time
+  make_at_ = not_before_ = now_;
 }
 
 void WriterCore::send_counters() {

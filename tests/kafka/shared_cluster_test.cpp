@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <atomic>
 #include <thread>
 
 #include <lungo/cluster/kafka.hpp>
@@ -96,6 +97,55 @@ TEST_F(KafkaSharedCluster, ATopicThatWasChangedThereMayBeAskedForAsItIs) {
   EXPECT_EQ(log->create_topic(spec(false)).error(), Errc::already_exists) << "as it was before";
   changed.partitions = 3;
   EXPECT_EQ(log->create_topic(changed).error(), Errc::already_exists);
+}
+
+TEST_F(KafkaSharedCluster, ALimitThatWasRaisedThereIsTaken) {
+  const std::string app = brokers.name("shop");
+  std::shared_ptr<EventLog> log = open(app);
+  log->create_topic(spec(false)).value();
+  const std::string large(2'000'000, 'x');
+  const TopicPartition to{topic, PartitionId{0}};
+  EXPECT_EQ(append_wait(*log, append_of(to, "k", large)).error(), Errc::too_large);
+  configure({{"max.message.bytes", "4000000"},
+             {"retention.ms", "-1"},
+             {"min.insync.replicas", "2"},
+             {"unclean.leader.election.enable", "false"}});
+  TopicSpec changed = spec(false);
+  changed.batch_bytes_max = 4'000'000;
+  log->create_topic(changed).value();
+  EXPECT_TRUE(append_wait(*log, append_of(to, "k", large)));
+  log.reset();
+  log = open(app);
+  log->create_topic(changed).value();
+  EXPECT_TRUE(append_wait(*log, append_of(to, "k", large)));
+}
+
+// The limit was lowered behind the application's back: it is found out by what a broker refuses.
+TEST_F(KafkaSharedCluster, FewThatABrokerRefusesDoNotHoldUpMany) {
+  const std::shared_ptr<EventLog> log = open(brokers.name("shop"));
+  log->create_topic(spec(false)).value();
+  append_wait(*log, append_of({topic, PartitionId{0}}, "k", "first")).value();
+  configure({{"max.message.bytes", "600000"},
+             {"retention.ms", "-1"},
+             {"min.insync.replicas", "2"},
+             {"unclean.leader.election.enable", "false"}});
+  constexpr int kSmall = 4'000;
+  std::atomic<int> written = 0;
+  std::atomic<int> refused = 0;
+  std::atomic<int> others = 0;
+  const auto count = [&](const Result<Appended>& appended) {
+    ++(appended ? written : appended.error() == Errc::too_large ? refused : others);
+    log->ports().executor.notify();
+  };
+  for (int i = 0; i < kSmall; ++i) {
+    if (i % 2'000 == 1'000) log->append(append_of({topic, PartitionId{0}}, "k", std::string(700'000, 'x')), count);
+    log->append(append_of({topic, PartitionId{i % 2}}, "k", std::string(100, 'x')), count);
+  }
+  const Instant begin = log->ports().clock.monotonic();
+  log->ports().executor.wait_until([&] { return written + refused + others == kSmall + 2; }, begin + 40s);
+  EXPECT_EQ(written, kSmall);
+  EXPECT_EQ(refused, 2);
+  EXPECT_LT(log->ports().clock.monotonic() - begin, 25s);
 }
 
 TEST_F(KafkaSharedCluster, AStreamTopicIsOneApplications) {

@@ -152,6 +152,8 @@ class Tracker:
                 if name == "PagesPerDay":
                     rows = [row[:4] if row[0] == today else row for row in rows]
                 tables[name] = sorted(rows)
+            if not any(tables.values()):
+                raise SystemExit(f"{self.data} has no rows at all")
             return tables
 
 
