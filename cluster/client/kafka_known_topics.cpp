@@ -58,7 +58,9 @@ Result<void> KafkaKnownTopics::take_rows(EventLog& log) {
       const std::string name(as_text(record->key));
       const auto known = std::ranges::find(rows_, name, [](const TopicInfo& topic) { return topic.spec.name; });
       if (!record->has_value) {
-        if (known != rows_.end()) rows_.erase(known);
+        if (known == rows_.end()) continue;
+        rows_.erase(known);
+        gone_.push_back(name);
         continue;
       }
       Result<TopicInfo> topic = parse_topic("row '" + name + "' of " + names_.on_kafka(kTopicsTopic), record->value);
@@ -73,6 +75,11 @@ Result<void> KafkaKnownTopics::take_rows(EventLog& log) {
     rows_next_ = fetched->next().offset;
   }
   return {};
+}
+
+std::vector<std::string> KafkaKnownTopics::take_gone() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(gone_, {});
 }
 
 std::optional<TopicInfo> KafkaKnownTopics::row(std::string_view name) const {

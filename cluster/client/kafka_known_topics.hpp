@@ -35,6 +35,8 @@ class KafkaKnownTopics {
   /// Takes the rows over that `log` has from where the last call ended. Errors: as EventLog::read(); corrupt, naming the row.
   Result<void> take_rows(EventLog& log);
 
+  /// Names of rows that were taken away since the last call, whatever came behind.
+  std::vector<std::string> take_gone();
   /// Of one that Lungo has made, as far as rows have been taken.
   [[nodiscard]] std::optional<TopicInfo> row(std::string_view name) const;
   /// As its row says, which may have changed since it was mirrored.
@@ -59,6 +61,7 @@ class KafkaKnownTopics {
   mutable std::mutex mutex_;
   Offset rows_next_{0};
   std::vector<TopicInfo> rows_;
+  std::vector<std::string> gone_;
   std::map<std::string, TopicInfo, std::less<>> foreign_;
 };
 

@@ -22,7 +22,8 @@ namespace {
 
 constexpr Duration kAskTime = std::chrono::seconds{10};
 constexpr Duration kMakeTime = std::chrono::seconds{30};
-constexpr Duration kRowTime = std::chrono::seconds{5};  // for the row of one that was just made by another process
+constexpr Duration kRowTime = std::chrono::seconds{5};    // for the row of one that was just made by another process
+constexpr Duration kLetGoTime = std::chrono::seconds{1};  // for the others to let a topic go
 constexpr int kReplicas = 3;
 
 const TopicPartition kRows{std::string(kTopicsTopic), PartitionId{0}};
@@ -173,6 +174,7 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
   if (Result<void> valid = validate_topic(spec); !valid) return valid.error();
   const std::lock_guard one_at_a_time(topics_mutex_);
   if (Result<void> taken = parts_.known.take_rows(parts_.mirror.reads()); !taken) return taken.error();
+  let_go_of_gone();
 
   const std::optional<TopicInfo> row = parts_.known.row(spec.name);
   if (row) {
@@ -233,9 +235,34 @@ Result<void> KafkaWrites::delete_topic(std::string_view name) {
   if (parts_.known.row(name)) {
     if (Result<void> written = write_row(topic, std::nullopt); !written) return written;
   }
+  static_cast<void>(parts_.known.take_gone());  // it is among them
+  let_go_of(topic);
+  // Others see the row go, too. librdkafka 2.0.2 never ends a handle that had a partition of a topic that was gone (0007, N).
+  parts_.ports.executor.wait_until([] { return false; }, parts_.ports.clock.monotonic() + kLetGoTime);
   const std::string on_kafka = parts_.names.on_kafka(name);
   const Result<void> deleted = parts_.admin.delete_topic(on_kafka, kMakeTime);
   if (!deleted && deleted.error() != Errc::not_found) return deleted;
+  static_cast<void>(look_again(
+      parts_.ports, parts_.ports.clock.monotonic() + kAskTime, [&] { return parts_.admin.topic(on_kafka, kAskTime); },
+      [](const Result<RdkTopic>& left) { return !left && left.error() == Errc::not_found; }));
+  return {};
+}
+
+/// Another process may have deleted topics, and made them anew.
+void KafkaWrites::look_at_rows() {
+  const std::lock_guard one_at_a_time(topics_mutex_);
+  if (const Result<void> taken = parts_.known.take_rows(parts_.mirror.reads()); !taken) {
+    log_text("kafka", Severity::warn, "the rows of topics: " + to_string(taken.error()));
+  }
+  let_go_of_gone();
+}
+
+void KafkaWrites::let_go_of_gone() {
+  for (const std::string& topic : parts_.known.take_gone()) let_go_of(topic);
+}
+
+/// What is done with it ends: appends are answered, its partitions are no longer shared, read or mirrored.
+void KafkaWrites::let_go_of(const std::string& topic) {
   std::shared_ptr<void> token;
   {
     const std::lock_guard lock(mutex_);
@@ -251,10 +278,6 @@ Result<void> KafkaWrites::delete_topic(std::string_view name) {
   read_back_.forget(topic);
   parts_.forget(topic);
   token.reset();
-  static_cast<void>(look_again(
-      parts_.ports, parts_.ports.clock.monotonic() + kAskTime, [&] { return parts_.admin.topic(on_kafka, kAskTime); },
-      [](const Result<RdkTopic>& left) { return !left && left.error() == Errc::not_found; }));
-  return {};
 }
 
 Result<TopicInfo> KafkaWrites::add_partitions(std::string_view name, std::int32_t partitions) {

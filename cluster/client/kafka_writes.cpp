@@ -321,6 +321,7 @@ void KafkaWrites::refuse(const AppendRequest& request, const Completion& complet
 // ---- the tail's thread ----
 
 void KafkaWrites::read(const KafkaMirror::Taken& taken) {
+  if (taken.partition.topic == kTopicsTopic && tasks_) tasks_->post([this] { look_at_rows(); });
   writer_->tell(
       writing::Read{.partition = taken.partition, .from = taken.from, .end = taken.end, .records = ranges_of(taken.records)});
   ownership_->tell(ownership::MirrorEnd{.partition = taken.partition, .end = taken.end});

@@ -115,6 +115,9 @@ class KafkaWrites {
   [[nodiscard]] bool is_shared(const std::string& topic) const;
   void share(const std::string& topic);
   void forget_failures(const std::string& topic);
+  void look_at_rows();
+  void let_go_of_gone();
+  void let_go_of(const std::string& topic);
   void refuse(const AppendRequest& request, const Completion& completion, Instant deadline);
   [[nodiscard]] Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic) const;
 

@@ -148,6 +148,42 @@ TEST_F(KafkaSharedCluster, FewThatABrokerRefusesDoNotHoldUpMany) {
   EXPECT_LT(log->ports().clock.monotonic() - begin, 25s);
 }
 
+TEST_F(KafkaSharedCluster, ATopicThatAnotherProcessMakesAnewIsWrittenToAndLetsTheLogEnd) {
+  const std::string app = brokers.name("shop");
+  const std::shared_ptr<EventLog> maker = open(app);
+  maker->create_topic(spec(true)).value();
+  KafkaOptions options;
+  options.directory = scratch / "other";
+  std::shared_ptr<EventLog> other = connect_kafka(kafka_address(), app, options).value();
+  other->create_topic(spec(true)).value();
+  int keys = 0;
+  const auto append_by_somebody = [&](std::int32_t partition) {
+    const std::string key = "k" + std::to_string(++keys);
+    AppendRequest request = append_of({topic, PartitionId{partition}}, key, "v");
+    request.condition = Condition{.key = key, .as_of = Offset{0}};
+    Result<Appended> appended = append_wait(*other, request, 30s);
+    if (!appended && appended.error() == Errc::not_owner) appended = append_wait(*maker, request, 30s);
+    return appended;
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append_by_somebody(i % 2));
+  std::this_thread::sleep_for(3s);  // librdkafka's handles know the topic well by now
+  maker->delete_topic(topic).value();
+  maker->create_topic(spec(true)).value();
+  for (const std::int32_t partition : {0, 1}) {
+    Result<Appended> appended = append_by_somebody(partition);
+    for (int i = 0; i < 20 && !appended && appended.error() == Errc::not_found; ++i) {  // before it hears of the new one
+      std::this_thread::sleep_for(500ms);
+      appended = append_by_somebody(partition);
+    }
+    ASSERT_TRUE(appended) << appended.error();
+    EXPECT_LT(appended->first, Offset{5}) << "in the new one";
+  }
+  const Instant begin = maker->ports().clock.monotonic();
+  other.reset();
+  EXPECT_LT(maker->ports().clock.monotonic() - begin, 8s);
+  EXPECT_TRUE(connect_kafka(kafka_address(), app, options)) << "its directory is free";
+}
+
 TEST_F(KafkaSharedCluster, AStreamTopicIsOneApplications) {
   const std::string shop = brokers.name("shop");
   const std::shared_ptr<EventLog> first = open(shop);
