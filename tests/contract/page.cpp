@@ -22,7 +22,9 @@ const std::vector<Chapter>& chapters() {
       {"Reading", {"Reads", "ReadingBack", "FileRanges", "LookingUp", "Notifications"}},
       {"Topics and positions", {"Topics", "Positions"}},
       {"Sharing partitions", {"Memberships"}},
-      {"The framework over it", {"EventStores", "Deciders", "Subscriptions", "Processes", "SpreadRows"}},
+      {"The framework over it",
+       {"EventStores", "Shapes", "Deciders", "DeciderSnapshots", "Subscriptions", "Processes", "Timers", "ParkedEvents",
+        "SpreadRows"}},
   };
   return all;
 }
