@@ -122,7 +122,11 @@ Result<void> KafkaEventLog::open(const std::string& hosts) {
   KafkaTail::Told told;
   if (!options_.read_only) told = [this](const KafkaMirror::Taken& taken) { writes_->read(taken); };
   Result<std::unique_ptr<KafkaTail>> tail = KafkaTail::open(
-      make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, told);
+      make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, told,
+      [this](const TopicPartition& partition) {
+        const std::lock_guard lock(mutex_);
+        filled_.erase(partition);  // who reads waits again
+      });
   if (!tail) return tail.error();
   tail_ = std::move(*tail);
   if (Result<void> started = start_writes(); !started) return started;

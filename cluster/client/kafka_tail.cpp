@@ -19,12 +19,12 @@ constexpr Duration kLookAgain = std::chrono::milliseconds{20};
 
 }  // namespace
 
-auto KafkaTail::open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of, Told told)
+auto KafkaTail::open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of, Told told, Emptied emptied)
     -> Result<std::unique_ptr<KafkaTail>> {
   Result<std::unique_ptr<RdkTail>> consumer = make();
   if (!consumer) return consumer.error();
-  std::unique_ptr<KafkaTail> tail{
-      new KafkaTail(std::move(make), std::move(*consumer), admin, mirror, ports, std::move(name_of), std::move(told))};
+  std::unique_ptr<KafkaTail> tail{new KafkaTail(std::move(make), std::move(*consumer), admin, mirror, ports, std::move(name_of),
+                                                std::move(told), std::move(emptied))};
   Result<std::unique_ptr<TaskActivity>> asks = TaskActivity::start("lungo-kafka-trim", ports);
   if (!asks) return asks.error();
   tail->asks_ = std::move(*asks);
@@ -32,13 +32,14 @@ auto KafkaTail::open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports port
 }
 
 KafkaTail::KafkaTail(Make make, std::unique_ptr<RdkTail> consumer, RdkAdmin& admin, KafkaMirror& mirror, Ports ports,
-                     NameOf name_of, Told told)
+                     NameOf name_of, Told told, Emptied emptied)
     : make_(std::move(make)),
       admin_(admin),
       mirror_(mirror),
       ports_(ports),
       name_of_(std::move(name_of)),
       told_(std::move(told)),
+      emptied_(std::move(emptied)),
       consumer_(std::move(consumer)) {}
 
 void KafkaTail::follow(const TopicPartition& partition) {
@@ -184,8 +185,10 @@ void KafkaTail::look_after_one(Instant now) {
 Result<void> KafkaTail::begin(const TopicPartition& on_kafka, const Followed& followed) {
   const Result<Offset> first = admin_.start(on_kafka, kAskTime);
   if (!first) return first.error();
+  const Result<Offset> end = mirror_.end(followed.partition);
   const Result<RdkStart> start = mirror_.start(followed.partition, *first);
   if (!start) return start.error();
+  if (end && start->from < *end && emptied_) emptied_(followed.partition);
   const RdkStart there{.partition = on_kafka, .from = start->from};
   return followed.is_assigned ? consumer()->seek(there) : consumer()->add({there});
 }
@@ -207,6 +210,7 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
     partition = found->second.partition;
   }
   std::optional<Error> trouble = run.error;
+  bool empties = false;
   bool begins_again = run.error && *run.error == Errc::offset_out_of_range;
   const Result<KafkaMirror::Outcome> outcome = mirror_.take(partition, run);
   if (!outcome) {
@@ -214,6 +218,8 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
     begins_again = true;
   } else if (outcome->anew) {
     begins_again = true;
+    empties = true;
+    if (emptied_) emptied_(partition);
   } else if (outcome->taken && told_) {
     told_(*outcome->taken);
   }
@@ -222,6 +228,7 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
   const auto found = followed_.find(run.partition);
   if (found == followed_.end()) return;
   if (begins_again) found->second.again_at = outcome ? now : now + kAgain;
+  if (empties) found->second.has_ended = false;
   if (!begins_again && run.end) found->second.has_ended = true;
   if (trouble && (!found->second.trouble || found->second.trouble->code() != trouble->code())) {
     log_text("kafka", Severity::warn, to_string(partition) + " is not read: " + to_string(*trouble));

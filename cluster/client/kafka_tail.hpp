@@ -33,13 +33,15 @@ class KafkaTail final : public Activity {
   using NameOf = std::function<std::string(std::string_view topic)>;
   /// What the mirror has more, also that it is nothing where the partition was begun and ends there; on the activity's thread.
   using Told = std::function<void(const KafkaMirror::Taken& taken)>;
+  /// The mirror's copy was not the cluster's: it is empty, and is being filled; on the activity's thread.
+  using Emptied = std::function<void(const TopicPartition& partition)>;
 
   using Make = std::function<Result<std::unique_ptr<RdkTail>>()>;
 
   /// All of these outlive the tail. What `make` makes and `admin` know topics by Kafka's names, `mirror` and the tail's callers
   /// by Lungo's. Errors: as RdkTail::open().
   static Result<std::unique_ptr<KafkaTail>> open(Make make, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of,
-                                                 Told told);
+                                                 Told told, Emptied emptied);
 
   /// Reads the partition from now on, of a topic that the mirror has; nothing changes when it does already.
   void follow(const TopicPartition& partition);
@@ -70,7 +72,7 @@ class KafkaTail final : public Activity {
   };
 
   KafkaTail(Make make, std::unique_ptr<RdkTail> consumer, RdkAdmin& admin, KafkaMirror& mirror, Ports ports, NameOf name_of,
-            Told told);
+            Told told, Emptied emptied);
 
   void look_after_one(Instant now);
   Result<void> begin(const TopicPartition& on_kafka, const Followed& followed);
@@ -92,6 +94,7 @@ class KafkaTail final : public Activity {
   const Ports ports_;
   const NameOf name_of_;
   const Told told_;
+  const Emptied emptied_;
   mutable std::mutex mutex_;                     // over what follows; not held while anybody waits
   std::shared_ptr<RdkTail> consumer_;            // calls but wake() and stable_end() are step()'s
   std::map<TopicPartition, Followed> followed_;  // by Kafka's names

@@ -155,6 +155,36 @@ TEST_F(KafkaReads, AStoredPositionKnowsATopicThatWasMadeAnew) {
   EXPECT_EQ(log->validate(events.topic, stored).error(), Errc::position_diverged);
 }
 
+// The copy of before is thrown away then, and filled again: nobody reads the half of it.
+TEST_F(KafkaReads, ATopicThatIsMadeAnewBelowThemIsReadWhole) {
+  const TopicPartition events{brokers.topic("anew"), kFirst};
+  std::unique_ptr<RdkProducer> producer = brokers.producer();
+  constexpr std::size_t kBefore = 30;
+  constexpr std::size_t kBehind = 20;
+  Transaction first{*producer, events};
+  for (std::size_t i = 0; i < kBefore; ++i) first.add("k", "before");
+  first.commit();
+  const std::shared_ptr<EventLog> log = connect();
+  ASSERT_EQ(values(*log, events, kBefore).size(), kBefore);
+  brokers.admin->delete_topic(events.topic, Brokers::kTimeout).value();
+  Ports ports = brokers.ports.ports();
+  const auto made_again = [&] { return brokers.admin->create_topic({.name = events.topic}, Brokers::kTimeout).has_value(); };
+  ASSERT_TRUE(ports.executor.wait_until(made_again, ports.clock.monotonic() + Brokers::kTimeout));
+  producer = brokers.producer();
+  Transaction second{*producer, events};
+  for (std::size_t i = 0; i < kBehind; ++i) second.add("k", "behind");
+  second.commit();
+  const Instant deadline = ports.clock.monotonic() + Brokers::kTimeout;
+  std::size_t last = kBefore;
+  while (last != kBehind && ports.clock.monotonic() < deadline) {
+    const Result<Ends> ends = log->ends(events);
+    if (!ends) continue;  // it is filled, or not known to be there yet
+    last = values(*log, events).size();
+    EXPECT_TRUE(last == kBefore || last == kBehind) << last;
+  }
+  EXPECT_EQ(last, kBehind);
+}
+
 TEST_F(KafkaReads, ATimeFindsItsRecord) {
   const TopicPartition events{brokers.topic("times"), kFirst};
   const std::unique_ptr<RdkProducer> producer = brokers.producer();
