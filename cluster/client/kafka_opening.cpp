@@ -124,8 +124,11 @@ Result<void> KafkaEventLog::open(const std::string& hosts) {
   Result<std::unique_ptr<KafkaTail>> tail = KafkaTail::open(
       make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, told,
       [this](const TopicPartition& partition) {
-        const std::lock_guard lock(mutex_);
-        filled_.erase(partition);  // who reads waits again
+        {
+          const std::lock_guard lock(mutex_);
+          filled_.erase(partition);  // who reads waits again
+        }
+        if (writes_) writes_->emptied(partition);
       });
   if (!tail) return tail.error();
   tail_ = std::move(*tail);

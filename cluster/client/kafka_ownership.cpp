@@ -132,6 +132,23 @@ bool KafkaOwnership::is_closing() const {
   return is_closing_;
 }
 
+void KafkaOwnership::begin_anew(Instant deadline) {
+  std::shared_ptr<RdkGroup> group;
+  {
+    const std::lock_guard lock(mutex_);
+    if (group_ == nullptr || is_closing_ || has_failed_) return;
+    is_beginning_anew_ = true;
+    group = group_;
+    running_->wake();
+  }
+  group->wake();
+  const auto has_let_go = [this] {
+    const std::lock_guard lock(mutex_);
+    return !is_beginning_anew_ && (core_.mine().empty() || is_closing_);
+  };
+  ports_.executor.wait_until(has_let_go, deadline);
+}
+
 void KafkaOwnership::close(Instant deadline) {
   {
     const std::lock_guard lock(mutex_);
@@ -234,6 +251,10 @@ Instant KafkaOwnership::work(Instant now) {
 /// The group, where there is something to share and the last try is a while ago.
 void KafkaOwnership::open_group() {
   const Instant now = ports_.clock.monotonic();
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(is_beginning_anew_, false)) subscribed_.clear();  // who subscribes joins again
+  }
   if (wanted_.empty() || now < again_at_) return;
   if (!group_) {
     Result<std::unique_ptr<RdkGroup>> made = parts_.make_group(*this);

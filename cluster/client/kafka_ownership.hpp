@@ -66,6 +66,9 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   /// What has kept this process from its share of the partitions since the last one.
   [[nodiscard]] std::optional<Error> trouble() const;
 
+  /// Ends the tenure, and takes part anew: what was known of partitions is void. Returns when none is open any more, at
+  /// `deadline` at the latest.
+  void begin_anew(Instant deadline);
   /// Leaves the group. Returns when nothing is owned any more, at `deadline` at the latest.
   void close(Instant deadline);
 
@@ -135,6 +138,7 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   std::uint64_t told_ = 0;           // inputs
   std::uint64_t taken_ = 0;          // of them
   std::optional<Error> trouble_;
+  bool is_beginning_anew_ = false;
   bool is_closing_ = false;
   bool has_left_ = false;  // behind close(), when nothing is owned any more
   bool has_failed_ = false;

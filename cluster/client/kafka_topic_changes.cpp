@@ -261,6 +261,22 @@ void KafkaWrites::let_go_of_gone() {
   for (const std::string& topic : parts_.known.take_gone()) let_go_of(topic);
 }
 
+/// Conditions and barriers were of another history: this process takes part anew, and what waits is tried again by whoever sent
+/// it.
+void KafkaWrites::renew(const std::string& topic) {
+  if (is_shared(topic)) ownership_->begin_anew(parts_.ports.clock.monotonic() + kAskTime);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_its = [&](const auto& entry) { return entry.first.topic == topic; };
+    std::erase_if(writable_, is_its);
+    std::erase_if(ownable_, is_its);
+  }
+  writer_->tell(writing::TopicGone{
+      .topic = topic,
+      .why = Error{Errc::timed_out, "the copy of topic " + topic + " in this process was not Kafka's, and is made anew"}});
+  read_back_.forget(topic);
+}
+
 /// What is done with it ends: appends are answered, its partitions are no longer shared, read or mirrored.
 void KafkaWrites::let_go_of(const std::string& topic) {
   std::shared_ptr<void> token;

@@ -320,6 +320,10 @@ void KafkaWrites::refuse(const AppendRequest& request, const Completion& complet
 
 // ---- the tail's thread ----
 
+void KafkaWrites::emptied(const TopicPartition& partition) {
+  if (tasks_) tasks_->post([this, topic = partition.topic] { renew(topic); });
+}
+
 void KafkaWrites::read(const KafkaMirror::Taken& taken) {
   if (taken.partition.topic == kTopicsTopic && tasks_) tasks_->post([this] { look_at_rows(); });
   writer_->tell(

@@ -72,6 +72,8 @@ class KafkaWrites {
   }
   std::shared_ptr<Membership> membership() { return membership_; }
   [[nodiscard]] std::vector<Metric> metrics() const;
+  /// The mirror's copy of the partition was not Kafka's, and is made anew. On the tail's thread.
+  void emptied(const TopicPartition& partition);
   /// What the mirror has more.
   void read(const KafkaMirror::Taken& taken);
 
@@ -118,6 +120,7 @@ class KafkaWrites {
   void look_at_rows();
   void let_go_of_gone();
   void let_go_of(const std::string& topic);
+  void renew(const std::string& topic);
   void refuse(const AppendRequest& request, const Completion& completion, Instant deadline);
   [[nodiscard]] Result<void> check_fits(const AppendRequest& request, const TopicSpec& topic) const;
 

@@ -62,11 +62,11 @@ void PartitionAppends::close(Answers& answers) {
   if (is_stream_) refuse_queued(not_owner(), answers);
 }
 
-void PartitionAppends::forget(Answers& answers) {
-  const Error gone{Errc::not_found, "topic " + name_.topic + " was deleted"};
+void PartitionAppends::forget(const std::optional<Error>& why, Answers& answers) {
+  const Error gone = why.value_or(Error{Errc::not_found, "topic " + name_.topic + " was deleted"});
   state_ = State::away;
   refuse_queued(gone, answers);
-  abandon(gone, answers);
+  abandon(why ? Error{Errc::timed_out, "whether it is written is unknown: " + std::string(why->text())} : gone, answers);
   std::erase_if(sent_, [](const auto& append) { return append->transaction->outcome != Transaction::Outcome::open; });
   answered_ = 0;
   for (const OwnRange& range : own_) --range.transaction->ranges_left;  // nothing passes them any more

@@ -116,8 +116,8 @@ class PartitionAppends {
   void close(Answers& answers);
   /// Answers what waits on behalf of a partition that is another's.
   void refuse_orphans(Answers& answers);
-  /// The topic is gone. All is answered; what a transaction still refers to stays.
-  void forget(Answers& answers);
+  /// The topic is gone: see TopicGone. All is answered; what a transaction still refers to stays.
+  void forget(const std::optional<Error>& why, Answers& answers);
 
   /// Queues the append, unless the mirror has its answer.
   void add(std::unique_ptr<PendingAppend> append, Answers& answers);

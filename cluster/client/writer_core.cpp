@@ -197,7 +197,7 @@ void WriterCore::on(const TopicGone& gone) {
       ++entry;
       continue;
     }
-    entry->second->forget(answers_);
+    entry->second->forget(gone.why, answers_);
     gone_.push_back(std::move(entry->second));  // a transaction may go to it
     entry = partitions_.erase(entry);
   }

@@ -92,9 +92,11 @@ struct Read {
   Offset end;
   std::vector<OffsetRange> records;
 };
-/// It was deleted, or made anew: what there is of it now is another one.
+/// What was known of it is void: it was deleted, or made anew below us, or the mirror's copy of it was not Kafka's. All that
+/// waits is answered: with `not_found`, or with `why`, which what was sent gets as `timed_out`.
 struct TopicGone {
   std::string topic;
+  std::optional<Error> why{};
 };
 /// Refuses appends with `reason`, what waits included, ends the open transaction, and answers Ended, at `deadline` at the
 /// latest.
