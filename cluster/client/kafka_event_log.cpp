@@ -135,11 +135,16 @@ Result<void> KafkaEventLog::fill(const TopicPartition& partition) {
     const std::lock_guard lock(mutex_);
     if (filled_.contains(partition)) return {};
   }
-  if (Result<void> followed = follow(partition); !followed) return followed;
-  if (Result<void> filled = tail_->catch_up(partition, options_.fill_timeout); !filled) return filled;
-  const std::lock_guard lock(mutex_);
-  filled_.insert(partition);
-  return {};
+  constexpr int kTries = 3;  // a topic that is made anew may be let go just then
+  for (int i = 1;; ++i) {
+    if (Result<void> followed = follow(partition); !followed) return followed;
+    const Result<void> filled = tail_->catch_up(partition, options_.fill_timeout);
+    if (!filled && filled.error() == Errc::busy && i < kTries) continue;
+    if (!filled) return filled;
+    const std::lock_guard lock(mutex_);
+    filled_.insert(partition);
+    return {};
+  }
 }
 
 Result<Fetched> KafkaEventLog::read(const TopicPartition& partition, Offset from, std::size_t bytes_max) {

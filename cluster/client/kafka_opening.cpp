@@ -172,7 +172,9 @@ Result<void> KafkaEventLog::learn_topics() {
   tail_->follow(kRows);
   if (Result<void> filled = tail_->catch_up(kRows, options_.connect_timeout); !filled) return filled;
   has_rows_ = true;
-  return known_->take_rows(mirror_->reads());
+  Result<void> taken = known_->take_rows(mirror_->reads());
+  static_cast<void>(known_->take_gone());  // before this log was there
+  return taken;
 }
 
 }  // namespace lungo

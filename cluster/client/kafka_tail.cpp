@@ -66,6 +66,7 @@ void KafkaTail::unfollow(std::string_view topic) {
     if (entry.second.is_assigned) unfollowed_.push_back(entry.first);
     return true;
   });
+  ports_.executor.notify();
 }
 
 void KafkaTail::close() {
@@ -86,6 +87,11 @@ bool KafkaTail::has_ended(const TopicPartition& partition) const {
   const std::lock_guard lock(mutex_);
   const auto found = followed_.find(on_kafka(partition));
   return found != followed_.end() && found->second.has_ended;
+}
+
+bool KafkaTail::is_followed(const TopicPartition& partition) const {
+  const std::lock_guard lock(mutex_);
+  return followed_.contains(on_kafka(partition));
 }
 
 std::optional<Error> KafkaTail::trouble(const TopicPartition& partition) const {
@@ -112,8 +118,9 @@ Result<void> KafkaTail::catch_up(const TopicPartition& partition, Duration timeo
   };
   // A mirror of before may be as long and another's: not before the cluster has been seen to go on from it.
   const auto is_there = [&] { return has_ended(partition) && end() >= *goal; };
-  ports_.executor.wait_until([&] { return is_there() || is_closed(); }, deadline);
+  ports_.executor.wait_until([&] { return is_there() || !is_followed(partition) || is_closed(); }, deadline);
   if (is_there()) return {};
+  if (!is_followed(partition)) return Error{Errc::busy, "topic " + partition.topic + " was let go meanwhile"};
   if (is_closed()) return Error{Errc::closed, "the log is closed"};
   if (const std::optional<Error> cause = trouble(partition)) return *cause;
   return Error{Errc::timed_out, "the mirror of " + to_string(partition) + " is at offset " + std::to_string(end().value()) +

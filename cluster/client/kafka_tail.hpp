@@ -49,7 +49,7 @@ class KafkaTail final : public Activity {
   void unfollow(std::string_view topic);
 
   /// Waits until the mirror has all that was committed when the call began, of a partition that is followed. Errors: timed_out,
-  /// saying how far it is; what keeps it from being read; closed.
+  /// saying how far it is; what keeps it from being read; busy, when it is not followed any more; closed.
   Result<void> catch_up(const TopicPartition& partition, Duration timeout);
   /// Nobody waits in catch_up() any longer than kAskTime.
   void close();
@@ -82,6 +82,7 @@ class KafkaTail final : public Activity {
   void tell_first_end(const TopicPartition& on_kafka, const TopicPartition& partition, bool is_told);
   [[nodiscard]] std::shared_ptr<RdkTail> consumer() const;
   [[nodiscard]] bool has_ended(const TopicPartition& partition) const;
+  [[nodiscard]] bool is_followed(const TopicPartition& partition) const;
   [[nodiscard]] bool is_closed() const;
   void make_anew(const Error& cause, Instant now);
   [[nodiscard]] TopicPartition on_kafka(const TopicPartition& partition) const {

