@@ -123,12 +123,12 @@ Result<void> KafkaEventLog::open(const std::string& hosts) {
   if (!options_.read_only) told = [this](const KafkaMirror::Taken& taken) { writes_->read(taken); };
   Result<std::unique_ptr<KafkaTail>> tail = KafkaTail::open(
       make, *admin_, *mirror_, ports_, [names = names_](std::string_view topic) { return names.on_kafka(topic); }, told,
-      [this](const TopicPartition& partition) {
+      [this](const TopicPartition& partition, bool is_certain) {
         {
           const std::lock_guard lock(mutex_);
           filled_.erase(partition);  // who reads waits again
         }
-        if (writes_) writes_->emptied(partition);
+        if (writes_ && is_certain) writes_->emptied(partition);
       });
   if (!tail) return tail.error();
   tail_ = std::move(*tail);

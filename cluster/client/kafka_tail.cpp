@@ -192,10 +192,12 @@ void KafkaTail::look_after_one(Instant now) {
 Result<void> KafkaTail::begin(const TopicPartition& on_kafka, const Followed& followed) {
   const Result<Offset> first = admin_.start(on_kafka, kAskTime);
   if (!first) return first.error();
-  const Result<Offset> end = mirror_.end(followed.partition);
+  const Result<Offset> before = mirror_.end(followed.partition);
   const Result<RdkStart> start = mirror_.start(followed.partition, *first);
   if (!start) return start.error();
-  if (end && start->from < *end && emptied_) emptied_(followed.partition);
+  // Reading begins at its last record, which is its proof: that alone is no sign.
+  const Result<Offset> end = mirror_.end(followed.partition);
+  if (before && end && *end < *before && emptied_) emptied_(followed.partition, true);
   const RdkStart there{.partition = on_kafka, .from = start->from};
   return followed.is_assigned ? consumer()->seek(there) : consumer()->add({there});
 }
@@ -217,16 +219,15 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
     partition = found->second.partition;
   }
   std::optional<Error> trouble = run.error;
-  bool empties = false;
   bool begins_again = run.error && *run.error == Errc::offset_out_of_range;
+  if (begins_again && emptied_) emptied_(partition, false);
   const Result<KafkaMirror::Outcome> outcome = mirror_.take(partition, run);
   if (!outcome) {
     trouble = outcome.error();
     begins_again = true;
   } else if (outcome->anew) {
     begins_again = true;
-    empties = true;
-    if (emptied_) emptied_(partition);
+    if (emptied_) emptied_(partition, true);
   } else if (outcome->taken && told_) {
     told_(*outcome->taken);
   }
@@ -235,7 +236,7 @@ void KafkaTail::take(const RdkRun& run, Instant now) {
   const auto found = followed_.find(run.partition);
   if (found == followed_.end()) return;
   if (begins_again) found->second.again_at = outcome ? now : now + kAgain;
-  if (empties) found->second.has_ended = false;
+  if (begins_again) found->second.has_ended = false;
   if (!begins_again && run.end) found->second.has_ended = true;
   if (trouble && (!found->second.trouble || found->second.trouble->code() != trouble->code())) {
     log_text("kafka", Severity::warn, to_string(partition) + " is not read: " + to_string(*trouble));

@@ -33,8 +33,9 @@ class KafkaTail final : public Activity {
   using NameOf = std::function<std::string(std::string_view topic)>;
   /// What the mirror has more, also that it is nothing where the partition was begun and ends there; on the activity's thread.
   using Told = std::function<void(const KafkaMirror::Taken& taken)>;
-  /// The mirror's copy was not the cluster's: it is empty, and is being filled; on the activity's thread.
-  using Emptied = std::function<void(const TopicPartition& partition)>;
+  /// The mirror's copy is not the cluster's: it is empty, and is being filled; or it may be so, and is about to be compared. On
+  /// the activity's thread.
+  using Emptied = std::function<void(const TopicPartition& partition, bool is_certain)>;
 
   using Make = std::function<Result<std::unique_ptr<RdkTail>>()>;
 

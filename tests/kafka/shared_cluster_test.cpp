@@ -118,7 +118,8 @@ TEST_F(KafkaSharedCluster, ALimitThatWasRaisedThereIsTaken) {
   log.reset();
   log = open(app);
   log->create_topic(changed).value();
-  EXPECT_TRUE(append_wait(*log, append_of(to, "k", large)));
+  const Result<Appended> again = append_wait(*log, append_of(to, "k", large));
+  EXPECT_TRUE(again) << again.error();
 }
 
 // The limit was lowered behind the application's back: it is found out by what a broker refuses.
