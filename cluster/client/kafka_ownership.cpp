@@ -181,18 +181,8 @@ void KafkaOwnership::call(ownership::ListenerId id, std::function<void(Membershi
 // ---- the activity ----
 
 Instant KafkaOwnership::step(Instant now) {
-  if (!is_failing_) {
-    is_failing_ = true;
-    try {
-      const Instant next = work(now);
-      is_failing_ = false;
-      return next;
-    } catch (const std::exception& broken) {
-      log_text("kafka", Severity::error, std::string("this process leaves its group: ") + broken.what());
-    }
-  }
-  fail();
-  return Instant::max();
+  return guard_.step(
+      "this process leaves its group", [this, now] { return work(now); }, [this] { fail(); });
 }
 
 /// Again, where memory is short here, too.

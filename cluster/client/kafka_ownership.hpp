@@ -26,6 +26,7 @@
 #include <lungo/log/membership.hpp>
 #include <lungo/log/ports.hpp>
 
+#include "client/guarded_step.hpp"
 #include "client/kafka_names.hpp"
 #include "client/ownership_core.hpp"
 #include "client/rdk_admin.hpp"
@@ -144,7 +145,7 @@ class KafkaOwnership final : private Activity, private RdkGroupListener {
   bool has_failed_ = false;
 
   // The activity's.
-  bool is_failing_ = false;  // a step has not returned
+  GuardedStep guard_;
   bool is_unassigned_ = false;
   bool is_leaving_ = false;
   std::vector<std::string> wanted_;  // topics, by Kafka's names

@@ -220,12 +220,15 @@ Result<TopicInfo> KafkaWrites::create_topic(TopicSpec spec) {
 
 /// Of appends to what was not there before.
 void KafkaWrites::forget_failures(const std::string& topic) {
+  forget_readiness(topic, [](const Readiness& its) { return its.state == Readiness::State::failed; });
+}
+
+/// Of the topic's partitions, where `is_void` says so; they are prepared again when somebody asks.
+void KafkaWrites::forget_readiness(const std::string& topic, const std::function<bool(const Readiness&)>& is_void) {
   const std::lock_guard lock(mutex_);
-  const auto is_its = [&](const auto& entry) {
-    return entry.first.topic == topic && entry.second.state == Readiness::State::failed;
-  };
-  std::erase_if(writable_, is_its);
-  std::erase_if(ownable_, is_its);
+  const auto goes = [&](const auto& entry) { return entry.first.topic == topic && is_void(entry.second); };
+  std::erase_if(writable_, goes);
+  std::erase_if(ownable_, goes);
 }
 
 Result<void> KafkaWrites::delete_topic(std::string_view name) {
@@ -265,12 +268,7 @@ void KafkaWrites::let_go_of_gone() {
 /// it.
 void KafkaWrites::renew(const std::string& topic) {
   if (is_shared(topic)) ownership_->begin_anew(parts_.ports.clock.monotonic() + kAskTime);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto is_its = [&](const auto& entry) { return entry.first.topic == topic; };
-    std::erase_if(writable_, is_its);
-    std::erase_if(ownable_, is_its);
-  }
+  forget_readiness(topic, [](const Readiness&) { return true; });
   writer_->tell(writing::TopicGone{
       .topic = topic,
       .why = Error{Errc::timed_out, "the copy of topic " + topic + " in this process was not Kafka's, and is made anew"}});
@@ -279,12 +277,10 @@ void KafkaWrites::renew(const std::string& topic) {
 
 /// What is done with it ends: appends are answered, its partitions are no longer shared, read or mirrored.
 void KafkaWrites::let_go_of(const std::string& topic) {
+  forget_readiness(topic, [](const Readiness&) { return true; });
   std::shared_ptr<void> token;
   {
     const std::lock_guard lock(mutex_);
-    const auto is_its = [&](const auto& entry) { return entry.first.topic == topic; };
-    std::erase_if(writable_, is_its);
-    std::erase_if(ownable_, is_its);
     if (const auto found = shared_.find(topic); found != shared_.end()) {
       token = std::move(found->second);
       shared_.erase(found);

@@ -118,18 +118,8 @@ KafkaWriter::Counts KafkaWriter::counts() const {
 // ---- the activity ----
 
 Instant KafkaWriter::step(Instant /*now*/) {
-  if (!is_failing_) {
-    is_failing_ = true;
-    try {
-      const Instant next = work();
-      is_failing_ = false;
-      return next;
-    } catch (const std::exception& broken) {
-      log_text("kafka", Severity::error, std::string("the writer ends: ") + broken.what());
-    }
-  }
-  fail();
-  return Instant::max();
+  return guard_.step(
+      "the writer ends", [this] { return work(); }, [this] { fail(); });
 }
 
 /// Again, where memory is short here, too.

@@ -22,6 +22,7 @@
 #include <lungo/log/metrics.hpp>
 #include <lungo/log/ports.hpp>
 
+#include "client/guarded_step.hpp"
 #include "client/kafka_names.hpp"
 #include "client/rdk_producer.hpp"
 #include "client/records_under_way.hpp"
@@ -124,7 +125,7 @@ class KafkaWriter final : private Activity {
 
   // The activity's.
   writing::WriterCore core_;
-  bool is_failing_ = false;               // a step has not returned
+  GuardedStep guard_;
   std::vector<writing::Input> outcomes_;  // of calls, for the core's next steps
   std::unique_ptr<RdkProducer> producer_;
   std::uint64_t tokens_ = 0;

@@ -117,6 +117,7 @@ class KafkaWrites {
   [[nodiscard]] bool is_shared(const std::string& topic) const;
   void share(const std::string& topic);
   void forget_failures(const std::string& topic);
+  void forget_readiness(const std::string& topic, const std::function<bool(const Readiness&)>& is_void);
   void look_at_rows();
   void let_go_of_gone();
   void let_go_of(const std::string& topic);
